@@ -1,0 +1,140 @@
+"""Figure recipes: files with a function ``figure(run, **options)``, found, checked and drawn."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from matplotlib.figure import Figure
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+
+from . import shipped
+from .errors import InputError
+from .run import Run
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to draw one figure of a run.
+
+    Attributes
+    ----------
+    path : Path
+        The file it stands in.
+    figure : callable
+        ``figure(run, **options)`` returns the Figure.
+    """
+
+    path: Path
+    figure: Callable[..., Figure]
+
+    @classmethod
+    def load(cls, wanted: str, beside: Path | None = None) -> Recipe:
+        """Load a recipe.
+
+        Parameters
+        ----------
+        wanted : str
+            A path to a ``.py`` file, or the name of a shipped recipe.
+        beside : Path, optional
+            The folder to which a path is relative; the current one where left out.
+
+        Raises
+        ------
+        InputError
+            If there is no such recipe, or the file cannot be loaded or has no function `figure`.
+        """
+        path = shipped.find("plots", wanted, beside)
+        spec = importlib.util.spec_from_file_location(f"pcode_recipe_{path.stem}", path)
+        if spec is None or spec.loader is None:
+            raise InputError("", "a recipe must be a .py file with a function figure(run)", str(path))
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            raise InputError("", f"cannot be loaded: {_told(error, path)}", str(path)) from error
+        figure = getattr(module, "figure", None)
+        if not callable(figure):
+            raise InputError("figure", "is missing; a recipe needs a function figure(run)", str(path))
+        return cls(path, figure)
+
+    @property
+    def name(self) -> str:
+        """The file's name without its suffix."""
+        return self.path.stem
+
+    def draw(self, run: Run, options: Mapping[str, Any] | None = None) -> Figure:
+        """The figure of `run`.
+
+        Raises
+        ------
+        InputError
+            If the recipe has no such option, an option's value is of the wrong kind, or the
+            recipe cannot draw this run.
+        """
+        checked = {name: self._checked(name, value) for name, value in (options or {}).items()}
+        try:
+            drawn = self.figure(run, **checked)
+        except InputError as error:
+            raise (error if error.source else error.in_file(str(self.path))) from None
+        except Exception as error:
+            raise InputError(
+                "", f"cannot draw this run: {_told(error, self.path)}", str(self.path)
+            ) from error
+        if not isinstance(drawn, Figure):
+            what = f"must return a matplotlib Figure, not {type(drawn).__name__}"
+            raise InputError("figure", what, str(self.path))
+        return drawn
+
+    @property
+    def options(self) -> dict[str, inspect.Parameter]:
+        """What the recipe takes besides the run, by name."""
+        rest = list(inspect.signature(self.figure).parameters.values())[1:]
+        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        return {parameter.name: parameter for parameter in rest if parameter.kind in named}
+
+    def _checked(self, name: str, value: Any) -> Any:
+        kinds = [parameter.kind for parameter in inspect.signature(self.figure).parameters.values()]
+        if name not in self.options:
+            if inspect.Parameter.VAR_KEYWORD in kinds:
+                return value
+            known = f"it takes {', '.join(self.options)}" if self.options else "it takes none"
+            raise InputError(name, f"the recipe has no such option; {known}", str(self.path))
+        try:
+            hint = get_type_hints(self.figure)[name]
+            adapter: TypeAdapter[Any] = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+        except (KeyError, NameError, TypeError, PydanticUserError):
+            return value
+        try:
+            return adapter.validate_python(value)
+        except ValidationError:
+            wanted = "true or false" if hint is bool else self.options[name].annotation
+            what = f"must be {getattr(wanted, '__name__', wanted)}, not {value!r}"
+            raise InputError(name, what, str(self.path)) from None
+
+
+def caption(path: Path) -> str:
+    """The first line of a recipe's docstring, read without running the recipe."""
+    try:
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    except (OSError, SyntaxError, ValueError):
+        return ""
+    return text.partition("\n")[0]
+
+
+def _told(error: Exception, path: Path) -> str:
+    """An error of someone's recipe in one line, with the line of the recipe that it comes from."""
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+    ]
+    place = f" (line {lines[-1]})" if lines else ""
+    return f"{type(error).__name__}: {error}{place}"

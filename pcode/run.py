@@ -1,0 +1,201 @@
+"""The result of a run: a labelled dataset, its NetCDF file, and what became of each phase."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from .errors import InputError
+from .files import replacing
+from .network import Array, Network, Weights
+from .state import State
+from .status import SolverStats, Status
+
+
+@dataclass(frozen=True)
+class PhaseRecord:
+    """What a phase was and what became of it.
+
+    Attributes
+    ----------
+    name : str
+    status : Status
+    message : str
+        What the status means, with the figures of this phase.
+    t_start, t_end : float
+        In the run's time.
+    learn : bool
+        Whether the weights moved.
+    until : str or None
+        "equilibrium" where the phase was to end there.
+    duration : float
+        What was asked; `t_end - t_start` is what was had.
+    clamped : dict of str to str
+        Clamped layers: "constant" or "time series", with ", partly" where some nodes are free.
+    samples : tuple of int
+        The rows of `sample` that the phase shows.
+    unknowns : int
+        Number N of unknowns of its system of equations.
+    method : str
+        The solver.
+    stats : SolverStats
+    probes : dict of str to float
+        Values of the probes at its end.
+    """
+
+    name: str
+    status: Status
+    message: str
+    t_start: float
+    t_end: float
+    learn: bool
+    until: str | None
+    duration: float
+    clamped: dict[str, str]
+    samples: tuple[int, ...]
+    unknowns: int
+    method: str
+    stats: SolverStats
+    probes: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as plain values, for JSON."""
+        return asdict(self) | {"samples": list(self.samples)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> PhaseRecord:
+        """The inverse of `to_dict`."""
+        return cls(
+            **values
+            | {
+                "status": Status(values["status"]),
+                "samples": tuple(values["samples"]),
+                "stats": SolverStats(**values["stats"]),
+            }
+        )
+
+
+class Run:
+    """The result of `pcode.simulate`.
+
+    Everything is in `data`; the other attributes are views of it, so that a run that is loaded
+    from a file is the run that was saved.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        With dims `time`, `weight_time`, `sample`, `unit0..unitn`, `layer`; variables `x0..xn`,
+        `eps1..epsn`, `M0..`, `W0..` (absent when tied), `beta1..`, `energy`, `energy_slaved`,
+        `phase` and `weight_phase`; and attributes with the network, the phases, the solver's
+        settings and, where there was one, the scenario's text.
+    """
+
+    def __init__(self, data: xr.Dataset) -> None:
+        self.data = data
+
+    @cached_property
+    def network(self) -> Network:
+        """The network that was simulated."""
+        return Network(**json.loads(self.data.attrs["network"]))
+
+    @cached_property
+    def phases(self) -> tuple[PhaseRecord, ...]:
+        """What each phase was and what became of it; phases never reached are left out."""
+        return tuple(map(PhaseRecord.from_dict, json.loads(self.data.attrs["phases"])))
+
+    @property
+    def status(self) -> Status:
+        """The worst status of its phases."""
+        return Status(self.data.attrs["status"])
+
+    @property
+    def message(self) -> str:
+        """What the status means, with the phase that caused it."""
+        return str(self.data.attrs["message"])
+
+    @property
+    def state(self) -> State:
+        """The last state: nodes of the samples that the last phase showed, and the weights."""
+        samples = list(self.phases[-1].samples)
+        last = self.data.isel(time=-1, sample=samples)
+        n = self.network.n
+        return State(
+            x=tuple(np.array(last[f"x{k}"]) for k in range(n + 1)),
+            eps=tuple(np.array(last[f"eps{k}"]) for k in range(1, n + 1)),
+            weights=self.weights,
+        )
+
+    @property
+    def weights(self) -> Weights:
+        """The last weights."""
+        last = self.data.isel(weight_time=-1)
+        n = self.network.n
+
+        def arrays(name: str, first: int) -> tuple[Array, ...]:
+            return tuple(np.array(last[f"{name}{k}"]) for k in range(first, n + first))
+
+        W = None if self.network.feedback == "tied" else arrays("W", 0)
+        return Weights(arrays("M", 0), W, arrays("beta", 1))
+
+    @property
+    def plot(self) -> Any:
+        """Figures of this run by name; `pcode.plotting` provides them."""
+        # Registered from above: plotting stands over this module and is loaded when first asked.
+        import_module("pcode.plotting")
+        return _accessors["plot"](self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the run to a NetCDF file, under a temporary name that is then renamed."""
+        compress = {
+            name: {"zlib": True, "complevel": 1, "shuffle": True}
+            for name, variable in self.data.variables.items()
+            if variable.size > 1000
+        }
+        with replacing(path) as temporary:
+            self.data.to_netcdf(temporary, engine="h5netcdf", encoding=compress)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Run:
+        """Read a run that `save` wrote.
+
+        Raises
+        ------
+        InputError
+            If the file is not there, cannot be read, or holds no run of pcode.
+        """
+        try:
+            with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as data:
+                loaded = data.load()
+        except FileNotFoundError:
+            raise InputError("run", "there is no such file; give the run.nc of a run", str(path)) from None
+        except OSError as error:
+            what = f"cannot be read as a NetCDF file ({error}); give the run.nc of a run"
+            raise InputError("run", what, str(path)) from None
+        if not {"network", "phases", "status"} <= set(loaded.attrs):
+            raise InputError("run", "holds no run of pcode; give the run.nc of a run", str(path))
+        return cls(loaded)
+
+    def __repr__(self) -> str:
+        layers = "-".join(map(str, self.network.sizes))
+        lines = [f"<pcode.Run {layers}, {self.data.sizes['sample']} samples: {self.status}>"]
+        for record in self.phases:
+            span = f"t = {record.t_start:g} to {record.t_end:g}"
+            lines.append(
+                f"  {record.name}: {record.status}, {span}, {record.stats.steps} steps ({record.method})"
+            )
+        return "\n".join(lines)
+
+
+_accessors: dict[str, type[Any]] = {}
+
+
+def register_accessor(name: str, accessor: type[Any]) -> None:
+    """Let `accessor`, called with the run, serve as ``run.<name>``."""
+    _accessors[name] = accessor

@@ -1,0 +1,39 @@
+"""The methods, by the names that users ask for."""
+
+from __future__ import annotations
+
+from ..errors import InputError
+from .base import Settings, Solution, Solver
+from .diffrax import DiffraxSolver
+from .scipy import SciPySolver
+from .sundials import CVODESolver
+
+__all__ = ["METHODS", "Settings", "Solution", "Solver", "by_name"]
+
+_ALL: tuple[Solver, ...] = (
+    CVODESolver(),
+    SciPySolver("BDF", implicit=True),
+    SciPySolver("Radau", implicit=True),
+    SciPySolver("LSODA", implicit=True),
+    SciPySolver("RK45", implicit=False),
+    SciPySolver("DOP853", implicit=False),
+    DiffraxSolver("Kvaerno5", implicit=True),
+    DiffraxSolver("Kvaerno3", implicit=True),
+    DiffraxSolver("Tsit5", implicit=False),
+    DiffraxSolver("Dopri8", implicit=False),
+)
+
+METHODS: dict[str, Solver] = {solver.name: solver for solver in _ALL}
+
+
+def by_name(name: str) -> Solver:
+    """The solver called `name`.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    if name not in METHODS:
+        raise InputError("method", f"no method {name!r}; there are {', '.join(METHODS)}")
+    return METHODS[name]

@@ -1,0 +1,192 @@
+"""What a solver is, and the loop shared by those that advance one step at a time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from scipy.optimize import brentq
+
+from ..errors import InputError
+from ..network import Array
+from ..problem import Problem
+from ..state import Layout
+from ..status import SolverStats, Status
+
+# A value that has grown by this factor over the largest one at the start has diverged.
+DIVERGED = 1e8
+
+Save = Callable[[int, float, Array], None]
+Watch = Callable[[float, float, Array], bool]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user sets of a solver.
+
+    Attributes
+    ----------
+    rtol, atol : float
+        Relative and absolute tolerance of a step's local error in every unknown.
+    max_steps : int
+        Most steps from one saved joint of a phase to the next.
+    """
+
+    rtol: float = 1e-6
+    atol: float = 1e-9
+    max_steps: int = 1_000_000
+
+
+@dataclass(frozen=True)
+class Solution:
+    """How the integration of a problem ended.
+
+    Attributes
+    ----------
+    status : Status
+    t : float
+        The time reached, in the problem's own time.
+    y : ndarray, shape (N,)
+        The unknowns there.
+    stats : SolverStats
+    """
+
+    status: Status
+    t: float
+    y: Array
+    stats: SolverStats
+
+    def timed(self, compile_seconds: float, since: float) -> Solution:
+        """The same, with the time to compile and that which has passed `since` then."""
+        spent = time.perf_counter() - since
+        stats = replace(self.stats, compile_seconds=compile_seconds, solve_seconds=spent)
+        return replace(self, stats=stats)
+
+
+class Solver(Protocol):
+    """An adaptive method for `Problem`."""
+
+    @property
+    def name(self) -> str:
+        """As users ask for it."""
+
+    @property
+    def implicit(self) -> bool:
+        """Whether steps far longer than tau stay stable."""
+
+    def check(self, layout: Layout) -> None:
+        """Raise InputError, with the reason, if the method is unsuitable for so many unknowns."""
+
+    def solve(self, problem: Problem, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
+        """Integrate `problem` from its start to its end, or until it is at rest.
+
+        Parameters
+        ----------
+        problem : Problem
+        times : ndarray, shape (T,)
+            Rising times in (0, problem.duration] at which to save.
+        settings : Settings
+        save : callable
+            ``save(k, t, y)`` is called in turn for every ``t = times[k]`` that is reached; `y`,
+            shape (N,), is only lent.
+        watch : callable
+            ``watch(t, step, y)`` is called now and then; the solver stops where it is, with
+            status `interrupted`, when it returns True.
+        """
+
+
+class Stepper(Protocol):
+    """A method in the course of an integration.
+
+    Attributes
+    ----------
+    t_before, t : float
+        Start and end of the last step that was kept.
+    y : ndarray, shape (N,)
+        The unknowns at `t`.
+    steps : int
+        Steps kept so far.
+    """
+
+    t_before: float
+    t: float
+    y: Array
+    steps: int
+
+    def advance(self, until: float) -> Status | None:
+        """Take a step; return why it failed, or None.
+
+        It may be several steps, as long as only the last one reaches `until` or comes to rest.
+        """
+
+    def interpolate(self, t: float) -> Array:
+        """The unknowns, shape (N,), at a time within the last step."""
+
+    def stats(self) -> SolverStats:
+        """Steps and evaluations so far."""
+
+
+def march(
+    stepper: Stepper, problem: Problem, times: Array, settings: Settings, save: Save, watch: Watch
+) -> Solution:
+    """Advance `stepper` to the end of `problem`, saving on the way; see `Solver.solve`."""
+    bound = divergence_bound(problem)
+    saved = 0
+    t, y = 0.0, problem.y0
+    status = Status.EQUILIBRIUM if at_rest(problem, t, y) else None
+    while status is None and t < problem.duration:
+        if stepper.steps >= settings.max_steps:
+            status = Status.MAX_STEPS
+        elif watch(t, t - stepper.t_before, y):
+            status = Status.INTERRUPTED
+        else:
+            status = stepper.advance(times[saved] if saved < times.size else problem.duration)
+        if status is not None:
+            break
+        t, y = stepper.t, stepper.y
+        if not np.abs(y).max(initial=0.0) < bound:
+            status = Status.DIVERGED
+        elif at_rest(problem, t, y):
+            t = _time_of_rest(problem, stepper)
+            y = stepper.interpolate(t)
+            status = Status.EQUILIBRIUM
+        while saved < times.size and times[saved] <= t:
+            save(saved, times[saved], stepper.interpolate(times[saved]))
+            saved += 1
+    return Solution(status or Status.SUCCESS, t, y, stepper.stats())
+
+
+def divergence_bound(problem: Problem) -> float:
+    """The size beyond which the unknowns of `problem` have diverged."""
+    given = (problem.y0, *map(np.asarray, problem.parameters.clamp))
+    return DIVERGED * max(1.0, *(float(np.nanmax(np.abs(a), initial=0.0)) for a in given))
+
+
+def at_rest(problem: Problem, t: float, y: Array) -> bool:
+    """Whether `problem` is to end when at rest, and is."""
+    return problem.settle_tol is not None and problem.unrest(t, y) <= problem.settle_tol
+
+
+def _time_of_rest(problem: Problem, stepper: Stepper) -> float:
+    """When, in the last step, the unrest fell to settle_tol: so that it does not hang on the steps."""
+    assert problem.settle_tol is not None
+    tolerance, before, after = problem.settle_tol, stepper.t_before, stepper.t
+
+    def excess(t: float) -> float:
+        return math.log(max(problem.unrest(t, stepper.interpolate(t)), 1e-300) / tolerance)
+
+    if excess(before) <= 0.0 or excess(after) > 0.0:  # the interpolant is off by a rounding error
+        return after
+    t: float = brentq(excess, before, after, xtol=1e-12 * after, rtol=1e-6)
+    return t
+
+
+def refuse_above(name: str, layout: Layout, largest: int, why: str) -> None:
+    """Raise InputError if there are more than `largest` unknowns."""
+    if layout.size > largest:
+        what = f"{name} {why}: too much for {layout.size:,} unknowns (at most {largest:,}); use cvode"
+        raise InputError("method", what)

@@ -1,0 +1,113 @@
+"""How a phase ended and what it cost: one vocabulary for all solvers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """How a phase, or a run, ended; the same words whatever the solver.
+
+    Each has a `meaning`: what happened, what usually causes it, and what to try.
+    """
+
+    SUCCESS = "success"
+    EQUILIBRIUM = "equilibrium"
+    NOT_SETTLED = "not_settled"
+    INTERRUPTED = "interrupted"
+    MAX_STEPS = "max_steps"
+    STEP_TOO_SMALL = "step_too_small"
+    NONLINEAR_FAILURE = "nonlinear_failure"
+    DIVERGED = "diverged"
+
+    @property
+    def meaning(self) -> str:
+        """What happened, what usually causes it, and what to try."""
+        return _MEANING[self]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the integration ended before what was asked of it."""
+        return _RANK[self] >= _RANK[Status.INTERRUPTED]
+
+    @staticmethod
+    def worst(statuses: list[Status]) -> Status:
+        """The status of a run whose phases ended so; `success` for none."""
+        return max(statuses, key=_RANK.__getitem__, default=Status.SUCCESS)
+
+
+_MEANING = {
+    Status.SUCCESS: "the phase ran for its whole duration",
+    Status.EQUILIBRIUM: "all rates fell to settle_tol and the phase ended there",
+    Status.NOT_SETTLED: (
+        "the duration was over before all rates fell to settle_tol: the network is still moving, "
+        "slowly or in an oscillation; give it a longer duration, or look at its rates"
+    ),
+    Status.INTERRUPTED: "the run was stopped from outside; it holds what was reached",
+    Status.MAX_STEPS: (
+        "the solver used up max_steps: an explicit method on a stiff system needs a step for every "
+        "fraction of tau; use an implicit method (cvode), or raise max_steps"
+    ),
+    Status.STEP_TOO_SMALL: (
+        "the error test failed at the smallest step: the solution changes too abruptly for the "
+        "tolerances, as it does just before it diverges; loosen rtol and atol, or look at the last state"
+    ),
+    Status.NONLINEAR_FAILURE: (
+        "the implicit step's equations could not be solved: usually because a solution grows without "
+        "bound, or because rtol is too loose; try a tighter rtol or another method"
+    ),
+    Status.DIVERGED: (
+        "a value grew beyond all bounds: feedback W far from M^T can make the nodes unstable, as can "
+        "weights that learn without decay from a growing activation; look at where it starts to grow"
+    ),
+}
+
+_RANK = {
+    status: rank
+    for rank, status in enumerate(
+        (
+            Status.SUCCESS,
+            Status.EQUILIBRIUM,
+            Status.NOT_SETTLED,
+            Status.INTERRUPTED,
+            Status.MAX_STEPS,
+            Status.STEP_TOO_SMALL,
+            Status.NONLINEAR_FAILURE,
+            Status.DIVERGED,
+        )
+    )
+}
+
+
+@dataclass(frozen=True)
+class SolverStats:
+    """What a phase cost.
+
+    Attributes
+    ----------
+    steps, rejected : int
+        Steps taken, and steps tried and thrown away (None where the solver does not tell).
+    rhs_evaluations, jacobian_evaluations : int
+        Evaluations of the right-hand side and of the Jacobian or its action on a vector
+        (None where the solver does not tell).
+    compile_seconds, solve_seconds : float
+        Wall time for compiling, and for all the rest.
+    """
+
+    steps: int = 0
+    rejected: int | None = None
+    rhs_evaluations: int | None = 0
+    jacobian_evaluations: int | None = 0
+    compile_seconds: float = 0.0
+    solve_seconds: float = 0.0
+
+    def __add__(self, other: SolverStats) -> SolverStats:
+        """Cost of the two together; what either does not know is not known."""
+
+        def total(a: Any, b: Any) -> Any:
+            return None if a is None or b is None else a + b
+
+        mine, theirs = asdict(self), asdict(other)
+        return SolverStats(**{key: total(mine[key], theirs[key]) for key in mine})
