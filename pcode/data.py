@@ -255,11 +255,11 @@ def _table(where: str, values: Any) -> Array:
         table = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(where, "must be rows of numbers, all of the same length") from None
+    if table.size == 0:
+        raise InputError(where, "holds no values; give one row a sample")
     if table.ndim != 2:
         what = f"has shape {table.shape}; it must be (samples, values), one row a sample"
         raise InputError(where, what)
-    if 0 in table.shape:
-        raise InputError(where, "holds no values; give one row a sample")
     return table
 
 

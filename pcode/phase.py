@@ -135,9 +135,9 @@ class Phase:
 
     def _check_batch(self) -> None:
         batches = {layer: _rows(value) for layer, value in self.clamp.items()}
-        if self.samples is not None:
-            if len(set(self.samples)) < len(self.samples) or min(self.samples, default=-1) < 0:
-                raise InputError("samples", "must be different whole numbers of 0 or more, one at least")
+        shown = self.samples
+        if shown is not None and (len(set(shown)) < len(shown) or min(shown, default=-1) < 0):
+            raise InputError("samples", "must be different whole numbers of 0 or more, one at least")
         for layer, batch in batches.items():
             if batch != self.batch:
                 what = f"has {batch} samples where this phase has {self.batch}"

@@ -76,9 +76,10 @@ def plan(network: Network, phases: Sequence[Phase], save: Save | None = None, me
     size = 8 * (node_rows * nodes + weight_rows * weights)
     if size > save.memory:
         key = "nodes" if node_rows * nodes >= weight_rows * weights else "weights"
+        for_nodes, for_weights = 8e-9 * node_rows * nodes, 8e-9 * weight_rows * weights
         what = (
             f"the result would take {size / 1e9:.3g} GB, more than the {save.memory / 1e9:.3g} GB allowed "
-            f"({8e-9 * node_rows * nodes:.3g} GB for nodes, {8e-9 * weight_rows * weights:.3g} GB for weights); "
+            f"({for_nodes:.3g} GB for nodes, {for_weights:.3g} GB for weights); "
             f"save fewer times (now {getattr(save, key)} a phase), or allow more memory"
         )
         raise InputError(f"save.{key}", what)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import inspect
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_type_hints
 
 from matplotlib.figure import Figure
@@ -53,13 +53,12 @@ class Recipe:
             If there is no such recipe, or the file cannot be loaded or has no function `figure`.
         """
         path = shipped.find("plots", wanted, beside)
-        spec = importlib.util.spec_from_file_location(f"pcode_recipe_{path.stem}", path)
-        if spec is None or spec.loader is None:
-            raise InputError("", "a recipe must be a .py file with a function figure(run)", str(path))
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
+        module = ModuleType(f"pcode_recipe_{path.stem}")
+        module.__file__ = str(path)
+        sys.modules[module.__name__] = module
         try:
-            spec.loader.exec_module(module)
+            # Not imported: that would leave a compiled copy beside the user's file.
+            exec(compile(path.read_bytes(), path, "exec"), module.__dict__)
         except Exception as error:
             raise InputError("", f"cannot be loaded: {_told(error, path)}", str(path)) from error
         figure = getattr(module, "figure", None)
@@ -117,9 +116,13 @@ class Recipe:
         try:
             return adapter.validate_python(value)
         except ValidationError:
-            wanted = "true or false" if hint is bool else self.options[name].annotation
-            what = f"must be {getattr(wanted, '__name__', wanted)}, not {value!r}"
-            raise InputError(name, what, str(self.path)) from None
+            raise InputError(name, f"must be {_named(hint)}, not {value!r}", str(self.path)) from None
+
+
+def _named(hint: Any) -> str:
+    """A type as a user of the command line may know it, who has no None to give."""
+    name = (hint.__name__ if isinstance(hint, type) else str(hint)).removesuffix(" | None")
+    return "true or false" if name == "bool" else name
 
 
 def caption(path: Path) -> str:

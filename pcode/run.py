@@ -122,8 +122,8 @@ class Run:
 
     @property
     def state(self) -> State:
-        """The last state: nodes of the samples that the last phase showed, and the weights."""
-        samples = list(self.phases[-1].samples)
+        """The last state: nodes of the samples that were shown last, and the weights."""
+        samples = list(self.phases[int(self.data["phase"][-1])].samples)
         last = self.data.isel(time=-1, sample=samples)
         n = self.network.n
         return State(

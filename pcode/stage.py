@@ -1,0 +1,176 @@
+"""One phase on its way: what the solver is asked, what is saved, what is reported."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from . import solvers
+from .network import Array, Network
+from .phase import Phase, Save, TimeSeries
+from .problem import Problem, layout_of, make_problem
+from .recording import Recorder
+from .run import PhaseRecord
+from .state import State
+from .status import SolverStats, Status
+
+# Seconds between two reports of progress.
+REPORT_EVERY = 0.1
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes
+    ----------
+    phase, phases : int
+        Index of the phase, and how many there are.
+    name : str
+        The phase's name.
+    t, duration, step : float
+        Time in the phase, how long it may last, and the solver's step; in the unit of tau.
+    energy : float
+        F with the error nodes as they are, summed over layers; dimensionless.
+    """
+
+    phase: int
+    phases: int
+    name: str
+    t: float
+    duration: float
+    step: float
+    energy: float
+
+
+class Watch:
+    """Looks in on a solver: reports progress, and asks whether to stop."""
+
+    def __init__(
+        self,
+        index: int,
+        count: int,
+        phase: Phase,
+        progress: Callable[[Progress], None] | None,
+        stopped: Callable[[], bool],
+    ) -> None:
+        self._index, self._count, self._phase = index, count, phase
+        self._progress, self._stopped = progress, stopped
+        self._reported = -REPORT_EVERY
+
+    def on(self, problem: Problem, start: float) -> Callable[[float, float, Array], bool]:
+        """The solver's callback for a stretch of the phase that begins at `start`."""
+
+        def watch(t: float, step: float, y: Array) -> bool:
+            now = time.monotonic()
+            if self._progress is not None and now - self._reported >= REPORT_EVERY:
+                self._reported = now
+                phase, energy = self._phase, float(problem.energies(t, y)[0].sum())
+                self._progress(
+                    Progress(self._index, self._count, phase.name, start + t, phase.duration, step, energy)
+                )
+            return self._stopped()
+
+        return watch
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One phase of a run: where it stands in it, and how to integrate it."""
+
+    network: Network
+    phase: Phase
+    shown: tuple[int, ...]
+    index: int
+    t_start: float
+    method: str
+    settings: solvers.Settings
+    save: Save
+
+    def run(self, state: State, recorder: Recorder, watch: Watch) -> tuple[PhaseRecord, State]:
+        """Integrate from `state`, breakpoint by breakpoint; the record, and the state reached."""
+        phase, solver = self.phase, solvers.by_name(self.method)
+        times, of_nodes, of_weights = self._times()
+        stats, status, t = SolverStats(), Status.SUCCESS, 0.0
+        for start, end in pairwise((0.0, *phase.breakpoints, phase.duration)):
+            problem = make_problem(self.network, phase, state, (start, end))
+            save = partial(self._save, recorder, problem, start)
+            if start == 0.0:
+                save(0.0, problem.y0)
+            due = np.flatnonzero((times > start) & (times <= end))
+            solution = solver.solve(
+                problem,
+                times[due] - start,
+                self.settings,
+                # The loop's own values: the solver is done with them before the next turn.
+                lambda k, s, y, save=save, due=due: save(s, y, of_nodes[due[k]], of_weights[due[k]]),  # type: ignore[misc]
+                watch.on(problem, start),
+            )
+            status, t, stats = solution.status, start + solution.t, stats + solution.stats
+            state = problem.state(solution.t, solution.y)
+            if status is not Status.SUCCESS:
+                save(solution.t, solution.y)
+                break
+        if status is Status.SUCCESS and phase.until == "equilibrium":
+            status = Status.NOT_SETTLED
+        told = f"phase {phase.name!r}, to t = {self.t_start + t:g}: {status.meaning}"
+        return self._record(status, told, t, stats), state
+
+    def never_begun(self, why: str) -> PhaseRecord:
+        """The record of a phase for which no start was found."""
+        told = f"phase {self.phase.name!r} was not begun: {why}"
+        return self._record(Status.NONLINEAR_FAILURE, told, 0.0, SolverStats())
+
+    def _times(self) -> tuple[Array, Any, Any]:
+        """Times to save, and for each whether it is one of the nodes and one of the weights."""
+        duration, tau = self.phase.duration, self.network.tau
+        nodes = self.save.times(self.save.nodes, duration, tau)
+        ends = np.array([0.0, duration])
+        weights = self.save.times(self.save.weights, duration, tau) if self.phase.learn else ends
+        times = np.union1d(nodes, weights)
+        return times, np.isin(times, nodes), np.isin(times, weights)
+
+    def _save(
+        self,
+        recorder: Recorder,
+        problem: Problem,
+        start: float,
+        t: float,
+        y: Array,
+        nodes: bool = True,
+        weights: bool = True,
+    ) -> None:
+        state, now = problem.state(t, y), self.t_start + start + t
+        if nodes:
+            recorder.save_nodes(now, self.index, self.shown, state, problem.energies(t, y))
+        if weights:
+            recorder.save_weights(now, self.index, state)
+
+    def _record(self, status: Status, message: str, t: float, stats: SolverStats) -> PhaseRecord:
+        layout = layout_of(self.network, self.phase, len(self.shown))
+        clamped = {
+            str(layer): ("time series" if isinstance(value, TimeSeries) else "constant")
+            + (", partly" if layout.free[layer] else "")
+            for layer, value in sorted(self.phase.clamp.items())
+        }
+        return PhaseRecord(
+            name=self.phase.name,
+            status=status,
+            message=message,
+            t_start=self.t_start,
+            t_end=self.t_start + t,
+            learn=self.phase.learn,
+            until=self.phase.until,
+            duration=self.phase.duration,
+            clamped=clamped,
+            samples=self.shown,
+            unknowns=layout.size,
+            method=self.method,
+            stats=stats,
+        )

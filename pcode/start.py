@@ -1,0 +1,82 @@
+"""The state in which a phase starts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .equilibrium import nodes_at_rest
+from .errors import InputError
+from .network import Network, Weights
+from .phase import NodeStart, Phase
+from .problem import feedforward, given_nodes, make_problem
+from .state import State
+
+
+def starting_state(
+    network: Network,
+    phase: Phase,
+    shown: tuple[int, ...],
+    nodes: NodeStart | State,
+    weights: Weights,
+    state: State | None,
+    shown_before: tuple[int, ...],
+) -> State:
+    """The state in which `phase` starts, clamps not yet put in.
+
+    Samples that were shown before go on from `state`; the others start where `nodes` says.
+
+    Raises
+    ------
+    InputError
+        If `nodes` is not a start, does not fit, or is "equilibrium" and none is reached.
+    """
+    batch = len(shown)
+    if state is None and isinstance(nodes, State):
+        return _given_start(network, nodes, weights, batch)
+    stay = [] if state is None else [s for s in shown if s in set(shown_before)]
+    where = "feedforward" if isinstance(nodes, State) else nodes
+    begun = _fresh_start(network, phase, where if len(stay) < batch else "zero", weights, batch)
+    if state is not None:
+        here, there = [shown.index(s) for s in stay], [shown_before.index(s) for s in stay]
+        for new, old in zip((*begun.x, *begun.eps), (*state.x, *state.eps), strict=True):
+            new[here] = old[there]
+    return begun
+
+
+def _fresh_start(network: Network, phase: Phase, where: str, weights: Weights, batch: int) -> State:
+    given = given_nodes(network, phase, batch)
+    if where == "zero":
+        x = tuple(np.nan_to_num(value) for value in given)
+    elif where in ("feedforward", "equilibrium"):
+        x = feedforward(network, weights, given)
+    else:
+        raise InputError("nodes", f"must be feedforward, zero, equilibrium or a State, not {where!r}")
+    state = State(x, tuple(np.zeros((batch, size)) for size in network.sizes[1:]), weights)
+    if where != "equilibrium":
+        return state
+    rest = nodes_at_rest(
+        make_problem(network, phase, state, (0.0, min((*phase.breakpoints, phase.duration))))
+    )
+    if not rest.found:
+        what = (
+            f"no equilibrium was reached from the feedforward pass in phase {phase.name!r} "
+            f"(largest residual {rest.residual.max():.1e}); start at feedforward or zero"
+        )
+        raise InputError("nodes", what)
+    x, eps = (tuple(map(np.array, part)) for part in rest.state[:2])
+    return State(x, eps, weights)
+
+
+def _given_start(network: Network, nodes: State, weights: Weights, batch: int) -> State:
+    parts = (("x", 0, nodes.x, network.sizes), ("eps", 1, nodes.eps, network.sizes[1:]))
+    for name, first, arrays, sizes in parts:
+        if len(arrays) != len(sizes):
+            raise InputError(f"nodes.{name}", f"has {len(arrays)} layers; must have {len(sizes)}")
+        for layer, (array, size) in enumerate(zip(arrays, sizes, strict=True), first):
+            if np.shape(array) != (batch, size):
+                what = f"layer {layer} has shape {np.shape(array)}; must be {(batch, size)}"
+                raise InputError(f"nodes.{name}", what)
+            if not np.isfinite(array).all():
+                raise InputError(f"nodes.{name}", f"layer {layer} has values that are not finite")
+    x, eps = (tuple(np.array(a, dtype=np.float64) for a in part) for part in nodes[:2])
+    return State(x, eps, weights)

@@ -1,0 +1,42 @@
+"""Networks, data and random numbers that several tests share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import pcode
+
+XOR_X = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
+XOR_Y = np.array([[-1.0], [1.0], [1.0], [-1.0]])
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20260101)
+
+
+@pytest.fixture
+def xor():
+    """A small network with its data, weights and a training phase; every equation takes part."""
+    network = pcode.Network(sizes=(2, 8, 1), tau=1.0, delta=100.0, nu=0.5)
+    train = pcode.Phase("train", {0: XOR_X, 2: XOR_Y}, duration=300.0)
+    return network, [train], network.init_weights(rng=1)
+
+
+@pytest.fixture
+def timescales():
+    """1-1-1: the smallest network with something fast and something slow."""
+    network = pcode.Network(sizes=(1, 1, 1), tau=1.0, delta=1000.0)
+    train = pcode.Phase("train", {0: [[1.0]], 2: [[0.8]]}, duration=3000.0)
+    weights = pcode.Weights(M=([[0.5]], [[0.3]]), W=([[0.5]], [[0.3]]), beta=([0.0], [0.0]))
+    return network, [train], weights
+
+
+@pytest.fixture
+def textbook():
+    """Bogacz 2017, section 2: prior mean 3, observation 2, unit variances, g(v) = v^2."""
+    network = pcode.Network(sizes=(1, 1, 1), activation="square", feedback="tied")
+    phase = pcode.Phase("perceive", {0: [[1.0]], 2: [[2.0]]}, duration=40.0, learn=False)
+    weights = pcode.Weights(M=([[3.0]], [[1.0]]), W=None, beta=([0.0], [0.0]))
+    return network, [phase], weights
