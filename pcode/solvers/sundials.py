@@ -29,6 +29,41 @@ _FAILURES = {
 }
 
 
+class _OrderTrial:
+    """Decides between BDF of order up to 5 and up to 2, by trying.
+
+    Nodes whose errors are little damped ring: their eigenvalues lie near the imaginary axis,
+    where BDF of order 3 to 5 is unstable for long steps (Hairer and Wanner 1996, section V.1). It
+    then creeps with short steps along a smooth solution, long after the ringing is over. Order 2
+    is stable there, but less accurate. So where steps have not grown for a while, the other order
+    has a trial, and stays if its steps are longer; fruitless trials become ever rarer.
+    """
+
+    PATIENCE, TRIAL = 100, 100  # steps
+
+    def __init__(self) -> None:
+        self.order = 5
+        self._patience, self._count = self.PATIENCE, 0
+        self._step = 0.0  # when the count began
+        self._on_trial = False
+
+    def switch(self, step: float) -> bool:
+        """Take note of a step; True if `order` has changed with it."""
+        self._count += 1
+        if self._count < (self.TRIAL if self._on_trial else self._patience):
+            return False
+        won, grown, was_trial = step > 1.5 * self._step, step > 2.0 * self._step, self._on_trial
+        self._count, self._step = 0, step
+        if was_trial:
+            self._patience = self.PATIENCE if won else 2 * self._patience
+            self._on_trial, change = False, not won
+        else:
+            self._on_trial = change = not grown
+        if change:
+            self.order = 7 - self.order
+        return change
+
+
 class _Stepper:
     """CVODE in one-step mode, as a `Stepper`."""
 
@@ -47,18 +82,25 @@ class _Stepper:
             self._evaluations["jacobian"] += 1
             out[:] = problem.jacobian_action(t, y, v)
 
-        self._cvode = CVODE(
-            rhs,
-            method="BDF",
-            rtol=settings.rtol,
-            atol=settings.atol,
-            linsolver="gmres",
-            krylov_dim=min(KRYLOV_DIM, problem.y0.size),
-            jactimes=CVODEJacTimes(None, jacobian_action),
-        )
-        self._cvode.init_step(0.0, problem.y0)
+        self._rhs = rhs
+        self._options = {
+            "method": "BDF",
+            "rtol": settings.rtol,
+            "atol": settings.atol,
+            "linsolver": "gmres",
+            "krylov_dim": min(KRYLOV_DIM, problem.y0.size),
+            "jactimes": CVODEJacTimes(None, jacobian_action),
+        }
+        self._orders = _OrderTrial()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._cvode = CVODE(self._rhs, max_order=self._orders.order, **self._options)
+        self._cvode.init_step(self.t, self.y)
 
     def advance(self, until: float) -> Status | None:
+        if self._orders.switch(self.t - self.t_before):
+            self._begin()
         result: Any = self._cvode.step(self._end, "onestep", self._end)
         if result.status < 0:
             return _FAILURES.get(result.status, Status.NONLINEAR_FAILURE)
