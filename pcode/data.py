@@ -198,7 +198,8 @@ def read_npz(path: str | os.PathLike[str], where: str) -> dict[str, Array]:
         If the file is not there, is no ``.npz`` file, or holds something else than numbers.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: np.load leaves a file open that it cannot read.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise InputError(where, f"there is no file {path}") from None

@@ -44,7 +44,9 @@ def rates(network, x, eps, M, W, beta):
                     rate += df[k](x[k][b, i]) * fed_back
                 if k > 0:
                     rate -= eps[k][b, i]
-                    mu = beta[k][i] + sum(f[k - 1](x[k - 1][b, j]) * M[k - 1][j, i] for j in range(sizes[k - 1]))
+                    mu = beta[k][i] + sum(
+                        f[k - 1](x[k - 1][b, j]) * M[k - 1][j, i] for j in range(sizes[k - 1])
+                    )
                     deps[k][b, i] = (x[k][b, i] - mu - network.nu[k - 1] * eps[k][b, i]) / tau
                 dx[k][b, i] = rate / tau
     for k in range(n):

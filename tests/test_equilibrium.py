@@ -46,7 +46,9 @@ def test_with_only_the_input_clamped_rest_is_the_feedforward_pass(rng):
     X = rng.standard_normal((7, 3))
     rest = nodes_at_rest(start(network, pcode.Phase("test", {0: X}, duration=1.0), weights))
     assert rest.found
-    np.testing.assert_allclose(rest.state.x[3], reference.feedforward(network, X, weights.M, weights.beta), atol=1e-10)
+    np.testing.assert_allclose(
+        rest.state.x[3], reference.feedforward(network, X, weights.M, weights.beta), atol=1e-10
+    )
 
 
 def test_it_is_the_rest_to_which_the_flow_leads(rng):
@@ -71,12 +73,12 @@ def restless():
 def test_a_start_at_rest_that_does_not_exist_is_refused_before_anything_runs():
     network, weights, phase = restless()
     assert not nodes_at_rest(start(network, phase, weights)).found
-    with pytest.raises(InputError, match="nodes: no equilibrium was reached .* start at feedforward or zero"):
+    with pytest.raises(InputError, match=r"nodes: no equilibrium was reached .* start at feedforward or zero"):
         pcode.simulate(network, [phase], weights=weights, nodes="equilibrium")
 
 
 def test_where_a_later_phase_finds_no_start_the_earlier_ones_are_kept():
-    network, weights, phase = restless()
+    network, weights, _ = restless()
     calm = pcode.Phase("calm", {0: [[1.0]], 1: [[1.0]]}, duration=5.0, learn=False)
     two = pcode.Phase("restless", {1: [[1.0], [1.0]]}, duration=1.0, learn=False)
     run = pcode.simulate(network, [calm, two], weights=weights, nodes="equilibrium")

@@ -34,7 +34,10 @@ def test_one_value_serves_all_layers():
         ({"weight_decay": -0.1}, r"weight_decay: must be 0 or more, not -0\.1"),
         ({"node_decay": -0.1}, r"node_decay: must be 0 or more, not -0\.1"),
         ({"activation": "sine"}, "activation: no activation 'sine'; there are identity, tanh, logistic"),
-        ({"activation": ("tanh",)}, r"activation: has 1 names; give one, or one for each of the layers 0\.\.1"),
+        (
+            {"activation": ("tanh",)},
+            r"activation: has 1 names; give one, or one for each of the layers 0\.\.1",
+        ),
         ({"feedback": "none"}, "feedback: must be tied, learned or fixed, not 'none'"),
     ],
 )

@@ -50,7 +50,13 @@ def test_a_time_series_is_followed_through_kinks_and_steps(method):
     series = TimeSeries(t, np.reshape(u, (6, 1, 1)))
     phase = Phase("drive", {0: [[0.0]], 1: series}, duration=6.0, learn=False)
     run = pcode.simulate(
-        network, [phase], weights=weights, method=method, rtol=1e-9, atol=1e-11, save=Save(300, spacing="linear")
+        network,
+        [phase],
+        weights=weights,
+        method=method,
+        rtol=1e-9,
+        atol=1e-11,
+        save=Save(300, spacing="linear"),
     )
     times = run.data["time"].values
     np.testing.assert_allclose(run.data["eps1"].values[:, 0, 0], lag(times, t, u), atol=1e-7)
@@ -64,7 +70,9 @@ def test_a_short_pulse_late_in_a_quiet_phase_is_not_stepped_over(method):
     network, weights = driven_error()
     t = [0.0, 5000.0, 5000.0, 5000.01, 5000.01, 10000.0]
     u = [0.0, 0.0, 100.0, 100.0, 0.0, 0.0]
-    phase = Phase("pulse", {0: [[0.0]], 1: TimeSeries(t, np.reshape(u, (6, 1, 1)))}, duration=1e4, learn=False)
+    phase = Phase(
+        "pulse", {0: [[0.0]], 1: TimeSeries(t, np.reshape(u, (6, 1, 1)))}, duration=1e4, learn=False
+    )
     run = pcode.simulate(network, [phase], weights=weights, method=method, save=Save(20001, spacing="linear"))
     eps = run.data["eps1"].values[:, 0, 0]
     expected = lag(run.data["time"].values, t, u)
@@ -118,7 +126,11 @@ def test_two_phases_in_a_row_are_one_long_phase(timescales):
     halves = [Phase("a", phase.clamp, duration=1500.0), Phase("b", phase.clamp, duration=1500.0)]
     one = pcode.simulate(network, [phase], weights=weights, rtol=1e-9, atol=1e-12)
     two = pcode.simulate(network, halves, weights=weights, rtol=1e-9, atol=1e-12)
-    for a, b in zip((*one.state.x, *one.state.eps, *one.weights.M), (*two.state.x, *two.state.eps, *two.weights.M), strict=True):
+    for a, b in zip(
+        (*one.state.x, *one.state.eps, *one.weights.M),
+        (*two.state.x, *two.state.eps, *two.weights.M),
+        strict=True,
+    ):
         np.testing.assert_allclose(a, b, atol=1e-7)
 
 
@@ -128,7 +140,9 @@ def test_single_nodes_can_be_clamped_beside_free_ones(rng):
     M, y = rng.standard_normal((3, 2)), rng.standard_normal((1, 2))
     weights = pcode.Weights((M,), None, (np.zeros(2),))
     given = np.array([[0.5, np.nan, 2.0]])
-    phase = Phase("complete", {0: given, 1: y}, duration=1e4, learn=False, until="equilibrium", settle_tol=1e-9)
+    phase = Phase(
+        "complete", {0: given, 1: y}, duration=1e4, learn=False, until="equilibrium", settle_tol=1e-9
+    )
     run = pcode.simulate(network, [phase], weights=weights, rtol=1e-10, atol=1e-12)
     best = (y - given[:, [0, 2]] @ M[[0, 2]]) @ M[1] / (M[1] @ M[1])
     np.testing.assert_allclose(run.state.x[0], [[0.5, best[0], 2.0]], atol=1e-7)
@@ -185,9 +199,7 @@ def test_a_free_input_starts_at_zero():
 def test_a_run_can_go_on_from_a_state(xor):
     network, [train], weights = xor
     first = pcode.simulate(network, [train], weights=weights, rtol=1e-9, atol=1e-12)
-    again = pcode.simulate(
-        network, [train], weights=first.weights, nodes=first.state, rtol=1e-9, atol=1e-12
-    )
+    again = pcode.simulate(network, [train], weights=first.weights, nodes=first.state, rtol=1e-9, atol=1e-12)
     both = pcode.simulate(network, [train, train], weights=weights, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(again.state.x[1], both.state.x[1], atol=1e-6)
     np.testing.assert_allclose(again.weights.M[0], both.weights.M[0], atol=1e-6)

@@ -12,7 +12,9 @@ from pcode import InputError, Run
 
 @pytest.fixture(scope="module")
 def run():
-    network = pcode.Network(sizes=(2, 4, 3, 1), delta=50.0, nu=(0.5, 1.0, 2.0), activation=("tanh", "relu", "logistic"))
+    network = pcode.Network(
+        sizes=(2, 4, 3, 1), delta=50.0, nu=(0.5, 1.0, 2.0), activation=("tanh", "relu", "logistic")
+    )
     rng = np.random.default_rng(5)
     X, Y = rng.standard_normal((3, 2)), rng.standard_normal((3, 1))
     phases = [

@@ -14,7 +14,9 @@ SAVE = pcode.Save(nodes=60, weights=60)
 def difference(a, b):
     """Largest difference of two runs, relative to 1 + the size of the variable."""
     return max(
-        float(np.abs(a.data[name].values - b.data[name].values).max() / (1 + np.abs(b.data[name].values).max()))
+        float(
+            np.abs(a.data[name].values - b.data[name].values).max() / (1 + np.abs(b.data[name].values).max())
+        )
         for name in NODES_AND_WEIGHTS
     )
 
@@ -118,7 +120,9 @@ def test_settings_out_of_range_are_refused(settings, xor):
 @pytest.mark.parametrize("method", pcode.METHODS)
 def test_a_phase_that_settles_ends_where_the_rates_fall_to_the_tolerance(method, textbook):
     network, [phase], weights = textbook
-    settle = pcode.Phase("settle", phase.clamp, duration=1e3, learn=False, until="equilibrium", settle_tol=1e-4)
+    settle = pcode.Phase(
+        "settle", phase.clamp, duration=1e3, learn=False, until="equilibrium", settle_tol=1e-4
+    )
     run = pcode.simulate(network, [settle], weights=weights, method=method, rtol=1e-8, atol=1e-10)
     assert run.status is Status.EQUILIBRIUM
     v, e1, e2 = (run.data[name].values[-1, 0, 0] for name in ("x1", "eps1", "eps2"))

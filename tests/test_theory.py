@@ -79,7 +79,9 @@ def test_a_linear_network_with_held_weights_follows_the_matrix_exponential(metho
 
 def test_the_lyapunov_function_of_a_linear_network_falls_while_its_energy_rises(rng):
     network, weights = linear_network(rng, nu=0.3)
-    phase = pcode.Phase("held", {0: rng.standard_normal((1, 3)), 2: [[1.0, -1.0]]}, duration=60.0, learn=False)
+    phase = pcode.Phase(
+        "held", {0: rng.standard_normal((1, 3)), 2: [[1.0, -1.0]]}, duration=60.0, learn=False
+    )
     run = pcode.simulate(network, [phase], weights=weights, **TIGHT)
     z = np.concatenate([run.data[name].values[:, 0] for name in ("x1", "eps1", "eps2")], axis=1)
     V = 0.5 * ((z - z[-1]) ** 2).sum(axis=1)
@@ -95,7 +97,9 @@ def test_at_rest_the_errors_obey_the_recursion_of_backpropagation(rng):
     network = pcode.Network(sizes=(3, 5, 4, 2), nu=(0.5, 1.0, 2.0), feedback="tied")
     weights = network.init_weights(rng)
     X, Y = rng.standard_normal((4, 3)), rng.standard_normal((4, 2))
-    phase = pcode.Phase("settle", {0: X, 3: Y}, duration=1e4, learn=False, until="equilibrium", settle_tol=1e-9)
+    phase = pcode.Phase(
+        "settle", {0: X, 3: Y}, duration=1e4, learn=False, until="equilibrium", settle_tol=1e-9
+    )
     run = pcode.simulate(network, [phase], weights=weights, **TIGHT)
     assert run.status == "equilibrium"
     x, eps, (M, _, beta) = run.state

@@ -1,0 +1,70 @@
+# `make run` and `make test` need Python 3.11 or later with pip, and make. Everything else they install.
+
+PYTHON ?= python3
+VENV ?= .venv
+SCENARIO ?= xor
+SCENARIOS := $(basename $(notdir $(sort $(wildcard scenarios/*.toml))))
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: help setup run test test-fast lint types gallery wheel clean
+
+help:
+	@echo "make run        simulate the default scenario ($(SCENARIO)) and draw its figures"
+	@echo "make test       lint, types, and all tests"
+	@echo "make test-fast  the tests, without the slow ones"
+	@echo "make lint       style, layering and types"
+	@echo "make gallery    every scenario and every figure, into plots/gallery/"
+	@echo "make wheel      build the distribution into dist/"
+	@echo "make setup      only make the environment, in $(VENV)/"
+	@echo "make clean      remove everything that was made"
+
+# The environment, in two steps: what a run needs, and what development needs besides.
+$(VENV)/.run: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "pcode needs Python 3.11 or later; say which with: make PYTHON=python3.11" >&2; exit 2; }
+	@echo "making the environment in $(VENV)/ (once; this takes a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) hatchling editables
+	@$(PIP) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@$(PIP) --no-build-isolation --editable ".[dev]"
+	@touch $@
+
+setup: $(VENV)/.dev
+
+run: $(VENV)/.run
+	$(BIN)/pcode run $(SCENARIO) --force
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow"
+
+gallery: $(VENV)/.run
+	@mkdir -p plots/gallery
+	@for name in $(SCENARIOS); do \
+		$(BIN)/pcode run $$name --out results/gallery/$$name --force || exit $$?; \
+		for figure in results/gallery/$$name/*.png; do \
+			cp $$figure plots/gallery/$$name-$$(basename $$figure); \
+		done; \
+	done
+	@echo "the gallery is in plots/gallery/"
+
+wheel: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+
+clean:
+	rm -rf $(VENV) build dist results .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

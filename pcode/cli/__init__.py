@@ -1,0 +1,92 @@
+"""The command `pcode`: exit codes, and errors in one line."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+from ..errors import InputError
+from .signals import Signals, Stopped
+
+__all__ = ["main"]
+
+DONE, FAILED, BAD_INPUT, BROKEN_PIPE = 0, 1, 2, 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Without the program's name; those of the process where left out.
+
+    Returns
+    -------
+    int
+        0 done; 1 the integration failed; 2 bad input or usage, told in one line on stderr; 130
+        or 143 stopped by SIGINT or SIGTERM; 141 nobody reads the output any more.
+    """
+    if arguments is None:
+        arguments = sys.argv[1:]
+        _hush()
+    with Signals() as signals:
+        try:
+            code = _run(arguments, signals)
+            sys.stdout.flush()
+        except Stopped:
+            code = DONE
+        except BrokenPipeError:
+            # What is still buffered cannot be written at exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            code = BROKEN_PIPE
+        except Exception:
+            # A signal that arrives deep inside a library may come out as an error of that library.
+            if signals.received is None:
+                raise
+            code = DONE
+        return code if signals.received is None else 128 + signals.received
+
+
+def _run(arguments: Sequence[str], signals: Signals) -> int:
+    # typer takes a moment to import; by now the signals are caught.
+    from typer import TyperException
+
+    from .commands import app
+
+    try:
+        code = app(list(arguments), standalone_mode=False, prog_name="pcode", obj=signals)
+    except TyperException as error:
+        message = error.format_message().rstrip(".")
+        return complain(f"{message}{'' if message.endswith('?') else ';'} pcode --help tells more")
+    except InputError as error:
+        return complain(str(error))
+    except MemoryError as error:
+        return complain(
+            f"network.sizes: not enough memory ({error}); use smaller layers, or save fewer times"
+        )
+    except SystemExit:  # typer's answer to a broken pipe
+        raise BrokenPipeError from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return complain(
+            f"{error.filename or 'output'}: {error.strerror or error}; give a place that can be written"
+        )
+    return code if isinstance(code, int) else DONE
+
+
+def _hush() -> None:
+    """Keep stderr for what the command itself has to say, unless Python is asked for warnings."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+
+
+def complain(message: str, code: int = BAD_INPUT) -> int:
+    """Say what is wrong, in one line on stderr; return the exit code."""
+    print(f"pcode: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201 - the command's own output
+    return code

@@ -1,0 +1,183 @@
+"""The commands of `pcode`. What is slow to import is imported by the command that needs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .. import __version__
+from ..errors import InputError
+from . import DONE
+from .signals import Signals
+
+if TYPE_CHECKING:
+    from ..scenario import Scenario
+
+app = typer.Typer(
+    name="pcode",
+    help="Simulate predictive coding networks in continuous time.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped scenario.")
+]
+MethodOption = Annotated[str | None, typer.Option("--method", help="The solver, in place of the scenario's.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change a key, e.g. network.delta=1e4 or phase.0.duration=10."
+    ),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pcode {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _pcode(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Simulate predictive coding networks in continuous time."""
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    scenario: ScenarioArgument,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder to write to; results/NAME if not given.")
+    ] = None,
+    method: MethodOption = None,
+    changes: SetOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing result.")] = False,
+) -> int:
+    """Simulate a scenario: writes run.nc, report.json and its figures."""
+    from .running import run_scenario
+
+    loaded = _load(scenario, method, changes)
+    signals = context.obj if isinstance(context.obj, Signals) else Signals()
+    return run_scenario(loaded, out or Path("results") / loaded.name, force, signals)
+
+
+@app.command()
+def plot(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or a path to one.")
+    ],
+    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The result of a run.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", help="The picture: .png, .svg or .pdf; RECIPE.png beside the run if not given."
+        ),
+    ] = None,
+    options: Annotated[
+        list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="Set an option of the recipe.")
+    ] = None,
+) -> int:
+    """Draw a figure of a run."""
+    from ..recipes import Recipe
+    from ..run import Run
+    from ..scenario import parse_change
+    from .running import draw
+
+    if run_file.is_dir():
+        run_file /= "run.nc"
+    target = out or run_file.parent / f"{Path(recipe).stem}.png"
+    if target.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise InputError(
+            "-o", f"must end in .png, .svg or .pdf, not {target.suffix or 'nothing'!r}", str(target)
+        )
+    if not target.parent.is_dir():
+        raise InputError("-o", "there is no such folder to write to", str(target.parent))
+    chosen: dict[str, Any] = {}
+    for option in options or ():
+        path, value = parse_change(option, "log_time=true")
+        chosen[".".join(path)] = value
+    loaded = Recipe.load(recipe)
+    draw(loaded, Run.load(run_file), [target], chosen)
+    typer.echo(str(target))
+    return DONE
+
+
+@app.command()
+def check(scenario: ScenarioArgument, method: MethodOption = None, changes: SetOption = None) -> int:
+    """Check a scenario and tell what it will solve, without running it."""
+    from .running import describe, recipes_of
+
+    loaded = _load(scenario, method, changes)
+    lines = describe(loaded)
+    _ = loaded.weights
+    recipes_of(loaded)
+    typer.echo("\n".join(lines))
+    return DONE
+
+
+@app.command("list")
+def list_() -> int:
+    """List the scenarios, recipes, methods, data sets and activations that there are."""
+    from .. import shipped
+    from ..activations import ACTIVATIONS
+    from ..data import DATA
+    from ..recipes import caption
+    from ..scenario import title
+    from ..solvers import METHODS
+
+    sections = {
+        "scenarios": {name: title(path) for name, path in shipped.names("scenarios").items()},
+        "recipes": {name: caption(path) for name, path in shipped.names("plots").items()},
+        "methods": {name: "implicit" if solver.implicit else "explicit" for name, solver in METHODS.items()},
+        "data": {name: about for name, (_, about) in DATA.items()},
+        "activations": dict.fromkeys(ACTIVATIONS, ""),
+    }
+    for section, entries in sections.items():
+        typer.echo(section)
+        width = max(map(len, entries), default=0)
+        for name, about in entries.items():
+            typer.echo(f"  {name:<{width}}  {about}".rstrip())
+    return DONE
+
+
+@app.command()
+def new(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")]) -> int:
+    """Write a commented scenario to start from."""
+    from ..scenario.template import TEMPLATE
+
+    try:
+        with file.open("x", encoding="utf-8") as new_file:
+            new_file.write(TEMPLATE)
+    except FileExistsError:
+        raise InputError("", "is there already; give the name of a new file", str(file)) from None
+    except OSError as error:
+        what = f"cannot be written ({error.strerror}); give a file in a folder that can be"
+        raise InputError("", what, str(file)) from None
+    typer.echo(f"{file}: edit it, then: pcode run {file}")
+    return DONE
+
+
+@app.command()
+def schema() -> int:
+    """Print the JSON Schema of scenario files, for editors."""
+    import json
+
+    from ..scenario import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+    return DONE
+
+
+def _load(scenario: str, method: str | None, changes: list[str] | None) -> Scenario:
+    from ..scenario import Scenario
+
+    chosen = [f'solver.method="{method}"'] if method is not None else []
+    return Scenario.load(scenario, [*(changes or ()), *chosen])

@@ -1,0 +1,42 @@
+"""A progress bar for terminals."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..simulation import Progress
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
+    """A function to tell the progress of a run to; None where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(bar_width=24),
+        TextColumn(
+            "t = {task.fields[t]:<9.4g} step {task.fields[step]:<9.2e} F = {task.fields[energy]:<10.4g}"
+        ),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[int, object] = {}
+
+        def tell(now: Progress) -> None:
+            fields: dict[str, Any] = {"t": now.t, "step": now.step, "energy": now.energy}
+            if now.phase not in tasks:
+                tasks[now.phase] = bars.add_task(now.name, total=now.duration, **fields)
+                for finished in bars.tasks[:-1]:
+                    bars.stop_task(finished.id)
+            bars.update(bars.tasks[-1].id, completed=now.t, **fields)
+
+        yield tell

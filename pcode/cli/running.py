@@ -1,0 +1,142 @@
+"""What `pcode run`, `check` and `plot` do: run a scenario, describe it, draw its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ..errors import InputError
+from ..plotting import save_figure
+from ..recipes import Recipe
+from ..run import Run
+from ..scenario import Scenario, report
+from ..status import Status
+from . import BAD_INPUT, DONE, FAILED, complain
+from .output import Output
+from .progress import progress_bar
+from .signals import Signals
+
+
+def run_scenario(scenario: Scenario, folder: Path, force: bool, signals: Signals) -> int:
+    """Simulate `scenario`, write everything to `folder`, and say so; return the exit code."""
+    _ = scenario.plan, scenario.weights
+    recipes = recipes_of(scenario)
+    formats = scenario.file.plots.formats
+    pictures = {recipe: [f"{recipe.name}.{suffix}" for suffix in formats] for recipe in recipes}
+    names = ["run.nc", "report.json", *(name for group in pictures.values() for name in group)]
+    output = Output(folder, names, force)
+    try:
+        with signals.keeping("computing"), progress_bar() as progress:
+            run = scenario.simulate(progress, signals.stop)
+        with signals.keeping("saving"):
+            run.save(folder / "run.nc")
+            output.write_json("report.json", report(run))
+            output.drop_pictures(names)
+    finally:
+        output.release()
+    undrawn: list[str] = []
+    if not signals.stop():
+        for recipe, targets in pictures.items():
+            try:
+                draw(recipe, run, [folder / target for target in targets])
+            except InputError as error:
+                undrawn.append(str(error))
+    typer.echo("\n".join(summary(scenario, run)))
+    for name in names:
+        if (folder / name).exists():
+            typer.echo(str(folder / name))
+    return _verdict(scenario, run, folder, undrawn)
+
+
+def _verdict(scenario: Scenario, run: Run, folder: Path, undrawn: Sequence[str]) -> int:
+    """The exit code, with one line on stderr where there is something to say."""
+    status = run.status
+    if status.failed:
+        return complain(f"{scenario.path}: {status}: {run.message}; see {folder}", FAILED)
+    if undrawn:
+        more = f" (and {len(undrawn) - 1} more)" if len(undrawn) > 1 else ""
+        return complain(f"{undrawn[0]}{more}; the run itself is in {folder}", BAD_INPUT)
+    if status is Status.NOT_SETTLED:
+        return complain(f"{scenario.path}: {status}: {run.message}", DONE)
+    return DONE
+
+
+def recipes_of(scenario: Scenario) -> list[Recipe]:
+    """The recipes that `scenario` asks for.
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe, it cannot be loaded, or two would write the same file.
+    """
+    recipes: list[Recipe] = []
+    for k, wanted in enumerate(scenario.file.plots.recipes):
+        try:
+            recipe = Recipe.load(wanted, scenario.path.parent)
+        except InputError as error:
+            what = ": ".join(part for part in (error.source, error.where, error.what) if part)
+            raise InputError(f"plots.recipes.{k}", what, str(scenario.path)) from None
+        if recipe.name in [other.name for other in recipes]:
+            what = f"there are two recipes {recipe.name}, whose pictures would have one name; keep one"
+            raise InputError(f"plots.recipes.{k}", what, str(scenario.path))
+        recipes.append(recipe)
+    return recipes
+
+
+def draw(recipe: Recipe, run: Run, targets: Sequence[Path], options: Mapping[str, Any] | None = None) -> None:
+    """Draw the figure of `recipe` and save it as each of `targets`."""
+    figure = recipe.draw(run, options)
+    for target in targets:
+        save_figure(figure, target)
+
+
+def summary(scenario: Scenario, run: Run) -> list[str]:
+    """What became of each phase."""
+    lines = [f"{scenario.file.title or scenario.name}: {run.status}"]
+    width = max(len(record.name) for record in run.phases)
+    for record in run.phases:
+        judged = "".join(f", {name} {value:.4g}" for name, value in record.probes.items())
+        seconds = record.stats.compile_seconds + record.stats.solve_seconds
+        lines.append(
+            f"  {record.name:<{width}}  {record.status}, t = {record.t_start:g} to {record.t_end:g}, "
+            f"{record.stats.steps} steps in {seconds:.1f} s{judged}"
+        )
+    return lines
+
+
+def describe(scenario: Scenario) -> list[str]:
+    """What a scenario will solve and keep, line by line."""
+    network, plan, solver = scenario.network, scenario.plan, scenario.file.solver
+    sigma = network.activation[0] if len(set(network.activation)) == 1 else ", ".join(network.activation)
+    lines = [
+        f"{scenario.path}: {scenario.file.title or 'no title'}",
+        f"network  {'-'.join(map(str, network.sizes))}, {sigma}, {network.feedback} feedback, "
+        f"tau = {network.tau:g}, delta = {network.delta:g}",
+    ]
+    for k, (phase, layout) in enumerate(zip(scenario.phases, plan.layouts, strict=True)):
+        samples = f"{layout.batch} sample{'s' * (layout.batch != 1)}"
+        held = ", ".join(str(layer) for layer in sorted(phase.clamp)) or "none"
+        weights = "learn" if phase.learn else "held"
+        until = "" if phase.until is None else f" at most, until {phase.until}"
+        counts = ", ".join(f"{name} {' x '.join(map(str, shape))}" for name, shape in layout.shapes.items())
+        lines += [
+            f"phase {k}  {phase.name}: {samples}, clamped layers: {held}, weights {weights}, "
+            f"duration {phase.duration:g}{until}",
+            f"         N = {layout.size:,} unknowns: {counts}",
+        ]
+    used, allowed = plan.result_bytes, scenario.save.memory
+    lines += [
+        f"memory   {_size(used)} for the result at most; {_size(allowed)} allowed (save.memory_gb)",
+        f"method   {solver.method}, rtol = {solver.rtol:g}, atol = {solver.atol:g}",
+    ]
+    return lines
+
+
+def _size(count: float) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count / 1e3:.3g} kB"

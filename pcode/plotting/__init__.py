@@ -1,0 +1,35 @@
+"""Figures of a run: functions that put one quantity on one Axes, and the style they are drawn in.
+
+Every function takes a `Run` first, returns the `matplotlib.axes.Axes` that it drew on, and changes no
+setting of Matplotlib. They are methods of ``run.plot`` as well. `STYLE` is the path of the style
+sheet, for ``matplotlib.pyplot.style.use``; `style` is the same as a context.
+"""
+
+from ..run import register_accessor
+from .accessor import RunPlots
+from .energies import energy
+from .nodes import error_nodes, value_nodes
+from .output import save_figure
+from .select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
+from .style import STYLE, style
+from .weights import weight_drift, weight_kinds, weight_norms
+
+__all__ = [
+    "STYLE",
+    "RunPlots",
+    "check_extent",
+    "choose_layers",
+    "choose_phases",
+    "choose_samples",
+    "energy",
+    "error_nodes",
+    "save_figure",
+    "style",
+    "suits_log_time",
+    "value_nodes",
+    "weight_drift",
+    "weight_kinds",
+    "weight_norms",
+]
+
+register_accessor("plot", RunPlots)

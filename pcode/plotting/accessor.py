@@ -1,0 +1,56 @@
+"""`run.plot`: the axes-level functions as methods of a run."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
+
+from matplotlib.axes import Axes
+
+from ..run import Run
+from .energies import energy
+from .nodes import error_nodes, value_nodes
+from .weights import weight_drift, weight_norms
+
+P = ParamSpec("P")
+
+_RUN_ENTRY = "run : Run\n    The run to draw.\n"
+
+
+def _method(function: Callable[Concatenate[Run, P], Axes]) -> Callable[Concatenate[RunPlots, P], Axes]:
+    """Make a method of `function`: the run of a `RunPlots` is its first argument."""
+
+    @functools.wraps(function)
+    def method(self: RunPlots, /, *args: P.args, **kwargs: P.kwargs) -> Axes:
+        return function(self._run, *args, **kwargs)
+
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    signature = inspect.signature(function)
+    rest = list(signature.parameters.values())[1:]
+    method.__signature__ = signature.replace(parameters=[own, *rest])  # type: ignore[attr-defined]
+    method.__doc__ = inspect.getdoc(function).replace(_RUN_ENTRY, "")  # type: ignore[union-attr]
+    return method
+
+
+class RunPlots:
+    """Plots of one run, each one quantity on one Axes; see the functions of `pcode.plotting`.
+
+    Parameters
+    ----------
+    run : Run
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    value_nodes = _method(value_nodes)
+    error_nodes = _method(error_nodes)
+    weight_drift = _method(weight_drift)
+    weight_norms = _method(weight_norms)
+    energy = _method(energy)
+
+    def __repr__(self) -> str:
+        names = ", ".join(name for name in vars(type(self)) if not name.startswith("_"))
+        return f"<plots of a run: {names}>"

@@ -1,0 +1,281 @@
+"""Time axes: in units of a time constant, linear, or logarithmic from the start of every phase."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedFormatter, FixedLocator
+
+from ..errors import InputError
+from ..network import Array
+from ..run import PhaseRecord, Run
+from .select import PhaseChoice, check_flags, check_word, choose_phases
+from .style import NEUTRAL
+
+Clock = Literal["tau", "delta", "time"]
+
+# Widths on a logarithmic axis, in decades: from a phase's start to its first saved time, and
+# between two phases that do not follow one another.
+START_WIDTH = 0.5
+GAP_WIDTH = 0.5
+
+# Part of the width to leave after a last phase that ended as it began.
+INSTANT_ROOM = 0.02
+
+# Least room for the label of a tick, in inches.
+TICK_ROOM = 0.31
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The saved rows of one phase.
+
+    Attributes
+    ----------
+    record : PhaseRecord
+    rows : slice
+        Where its rows stand along the time dimension.
+    t : ndarray, shape (T,)
+        Their times, in units of the clock.
+    first : float
+        Its first saved time after its start, counted from there in units of the clock; 0 where
+        it has no extent in time.
+    """
+
+    record: PhaseRecord
+    rows: slice
+    t: Array
+    first: float
+
+    @property
+    def name(self) -> str:
+        """The phase's name, with how it failed."""
+        status = self.record.status
+        return f"{self.record.name} ({status})" if status.failed else self.record.name
+
+    @property
+    def start(self) -> float:
+        """When it starts, in units of the clock."""
+        return float(self.t[0])
+
+    @property
+    def end(self) -> float:
+        """When it ends, in units of the clock."""
+        return float(self.t[-1])
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """The stretches to draw and the axis they are drawn on.
+
+    Attributes
+    ----------
+    stretches : tuple of Stretch
+        At least one.
+    clock : {"tau", "delta", "time"}
+        The unit of time; "time" is the run's own.
+    log_time : bool
+        Whether every stretch has a logarithmic axis of its own, counted from its start.
+    units : str
+        The run's own unit of time.
+    """
+
+    stretches: tuple[Stretch, ...]
+    clock: Clock
+    log_time: bool
+    units: str
+
+    @classmethod
+    def of(cls, run: Run, dim: str, phase: PhaseChoice, clock: Clock, log_time: bool) -> TimeAxis:
+        """Take the rows along `dim`, "time" or "weight_time", of the phases meant.
+
+        Raises
+        ------
+        InputError
+            If an option is none of those allowed, or nothing was saved in these phases.
+        """
+        check_word("clock", clock, ("tau", "delta", "time"))
+        check_flags(log_time=log_time)
+        network = run.network
+        unit = {"tau": network.tau, "delta": network.delta, "time": 1.0}[clock]
+        if unit == 0.0:
+            raise InputError("clock", "must be delta or time: with tau = 0 nodes have no time of their own")
+        index = run.data["phase" if dim == "time" else "weight_phase"].to_numpy()
+        node_index, node_times = run.data["phase"].to_numpy(), run.data["time"].to_numpy()
+        stretches = []
+        for k in choose_phases(run, phase):
+            rows = np.flatnonzero(index == k)
+            if rows.size:
+                since = node_times[node_index == k]
+                later = since[since > since[0]] - since[0] if since.size else since
+                t = run.data[dim].to_numpy()[rows[0] : rows[-1] + 1] / unit
+                first = float(later[0]) / unit if later.size and t[-1] > t[0] else 0.0
+                stretches.append(Stretch(run.phases[k], slice(rows[0], rows[-1] + 1), t, first))
+        if not stretches:
+            raise InputError("phase", "nothing was saved there; choose a phase that the run reached")
+        units = str(run.data[dim].attrs.get("units", ""))
+        return cls(tuple(stretches), clock, log_time, units)
+
+    @property
+    def label(self) -> str:
+        """What the axis shows."""
+        own = f" ({self.units})".replace("of tau)", r"of $\tau$)") if self.units else ""
+        unit = {"tau": r" / \tau", "delta": r" / \delta", "time": ""}[self.clock]
+        suffix = own if self.clock == "time" else ""
+        if not self.log_time or (len(self.stretches) == 1 and self.stretches[0].start == 0.0):
+            return f"time, $t{unit}${suffix}"
+        return f"time since start of phase, $(t - t_0){unit}${suffix}"
+
+    def apply(self, ax: Axes) -> None:
+        """Give `ax` this scale, these limits, ticks and label."""
+        ax.set_xlabel(self.label)
+        lower, upper = self.stretches[0].start, self.stretches[-1].end
+        if not upper > lower:
+            margin = 0.5 * (abs(lower) or 1.0)
+            ax.set_xlim(lower - margin, lower + margin)
+            return
+        if self.log_time:
+            scale = PhaseScale(self.stretches)
+            ax.set_xscale("function", functions=(scale.forward, scale.inverse))
+            width = ax.get_window_extent().width / ax.figure.dpi
+            major, labels, minor = scale.ticks(max(2, math.floor(width / TICK_ROOM)))
+            ax.xaxis.set_major_locator(FixedLocator(major))
+            ax.xaxis.set_major_formatter(FixedFormatter(labels))
+            ax.xaxis.set_minor_locator(FixedLocator(minor))
+            if not self.stretches[-1].end > self.stretches[-1].start:
+                upper = float(scale.inverse(np.array(scale.width * (1.0 + INSTANT_ROOM))))
+        elif not self.stretches[-1].end > self.stretches[-1].start:
+            upper += INSTANT_ROOM * (upper - lower)
+        ax.set_xlim(lower, upper)
+
+    def mark_phases(self, ax: Axes, names: bool = True) -> None:
+        """Lines where phases start, and over the Axes their names, with how they failed."""
+        for stretch in self.stretches[1:]:
+            ax.axvline(stretch.start, color=NEUTRAL, linewidth=0.8, zorder=0.5)
+        if not names or not self.stretches[-1].end > self.stretches[0].start:
+            return
+        to_axes = ax.transScale + ax.transLimits
+        ends = np.array([(end, 0.0) for s in self.stretches for end in (s.start, s.end)])
+        x = to_axes.transform(np.column_stack([ends[:, 0], np.full(len(ends), ax.get_ylim()[0])]))[:, 0]
+        texts = [s.name for s in self.stretches]
+        size = 7.0
+        letter = 0.62 * size / 72.0 / (ax.get_window_extent().width / ax.figure.dpi)
+        widths = [letter * (len(text) + 1) for text in texts]
+        centres = _apart(0.5 * (x[::2] + x[1::2]), widths)
+        back = to_axes.inverted()
+        for text, centre in zip(texts, centres, strict=False):
+            at = back.transform((centre, 0.0))[0]
+            ax.text(at, 1.01, text, transform=ax.get_xaxis_transform(), ha="center", va="bottom",
+                    fontsize=size, color=NEUTRAL, gid="phase")  # fmt: skip
+
+
+def _apart(centres: Array, widths: Sequence[float]) -> list[float]:
+    """Centres of labels moved apart within 0..1; none where they do not fit."""
+    if sum(widths) > 1.0:
+        return []
+    placed: list[float] = []
+    edge = 0.0
+    for centre, width in zip(centres, widths, strict=True):
+        placed.append(max(float(centre), edge + 0.5 * width))
+        edge = placed[-1] + 0.5 * width
+    edge = 1.0
+    for k in reversed(range(len(placed))):
+        placed[k] = min(placed[k], edge - 0.5 * widths[k])
+        edge = placed[k] - 0.5 * widths[k]
+    return placed
+
+
+class PhaseScale:
+    """A scale on which the time since its start is logarithmic in every phase.
+
+    Decades have the same width in all phases; a phase's start, where the logarithm has no value,
+    stands `START_WIDTH` before its first saved time, with a linear piece between.
+
+    Parameters
+    ----------
+    stretches : sequence of Stretch
+        One at least has an extent in time.
+    """
+
+    def __init__(self, stretches: Sequence[Stretch]) -> None:
+        self._parts = [s for s in stretches if s.first > 0.0]
+        widths = [START_WIDTH + math.log10((s.end - s.start) / s.first) for s in self._parts]
+        self._offsets: list[float] = []
+        edge = 0.0
+        for k, (part, width) in enumerate(zip(self._parts, widths, strict=True)):
+            self._offsets.append(edge)
+            follows = k + 1 < len(widths) and self._parts[k + 1].start <= part.end
+            edge += width + (0.0 if follows else GAP_WIDTH)
+        self._widths = widths
+
+    @property
+    def width(self) -> float:
+        """Width of all phases together, in decades."""
+        return self._offsets[-1] + self._widths[-1]
+
+    def forward(self, t: Array) -> Array:
+        """Return positions, in decades, of times `t`."""
+        t = np.asarray(t, dtype=float)
+        u = START_WIDTH * (t - self._parts[0].start) / self._parts[0].first
+        for k, part in enumerate(self._parts):
+            s = np.maximum(t - part.start, 0.0)
+            with np.errstate(divide="ignore"):
+                inside = np.where(
+                    s < part.first, START_WIDTH * s / part.first, START_WIDTH + np.log10(s / part.first)
+                )
+            after = self._widths[k] + GAP_WIDTH * (t - part.end) / self._pause(k)
+            u = np.where(t >= part.start, self._offsets[k] + np.where(t > part.end, after, inside), u)
+        return u
+
+    def inverse(self, u: Array) -> Array:
+        """Return the times at positions `u`."""
+        u = np.asarray(u, dtype=float)
+        t = self._parts[0].start + u * self._parts[0].first / START_WIDTH
+        for k, part in enumerate(self._parts):
+            v = np.maximum(u - self._offsets[k], 0.0)
+            power = 10.0 ** np.minimum(v - START_WIDTH, self._widths[k])
+            inside = part.start + part.first * np.where(v < START_WIDTH, v / START_WIDTH, power)
+            after = part.end + (v - self._widths[k]) / GAP_WIDTH * self._pause(k)
+            t = np.where(u >= self._offsets[k], np.where(v > self._widths[k], after, inside), t)
+        return t
+
+    def _pause(self, k: int) -> float:
+        """Time from the end of part k to the start of the next; past the last, its own length."""
+        part = self._parts[k]
+        if k + 1 < len(self._parts) and self._parts[k + 1].start > part.end:
+            return self._parts[k + 1].start - part.end
+        return part.end - part.start
+
+    def ticks(self, most: int) -> tuple[list[float], list[str], list[float]]:
+        """Return labelled ticks, `most` of them or so, their labels, and ticks without."""
+        room = self.width / most
+        step = max(1, math.ceil(room))
+        major, minor = [], []
+        taken: list[float] = []
+
+        def label(u: float, t: float, text: str) -> None:
+            if all(abs(u - other) >= 0.9 * room for other in taken):
+                taken.append(u)
+                major.append((t, text))
+            else:
+                minor.append(t)
+
+        for k, part in enumerate(self._parts):
+            if k == 0 or min(self._widths[k - 1 : k + 1]) > 2.0 * room:
+                label(self._offsets[k], part.start, "0")
+        for part in self._parts:
+            low = math.ceil(math.log10(part.first) - 1e-9)
+            high = math.floor(math.log10(part.end - part.start) + 1e-9)
+            for power in range(low, high + 1):
+                t = min(part.start + 10.0**power, part.end)
+                if power % step == 0:
+                    label(float(self.forward(np.array(t))), t, f"$10^{{{power}}}$")
+                else:
+                    minor.append(t)
+        major.sort()
+        return [t for t, _ in major], [text for _, text in major], minor

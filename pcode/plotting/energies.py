@@ -1,0 +1,154 @@
+"""The energy F of every layer against time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..network import Array
+from ..run import Run
+from .clock import Clock, TimeAxis
+from .labels import label_of
+from .select import Choice, PhaseChoice, check_flags, check_word, choose_layers
+from .series import LARGEST, dot_instants, finish, fit, joined
+from .style import NEUTRAL, axes_or_new, distinct, line_style
+
+Which = Literal["dynamic", "slaved"]
+
+VARIABLES = {"dynamic": "energy", "slaved": "energy_slaved"}
+TERMS = {
+    "dynamic": r"\frac{1}{2}\nu^l\langle|\varepsilon^l|^2\rangle",
+    "slaved": r"\frac{1}{2}\langle|x^l-\mu^l|^2\rangle/\nu^l",
+}
+
+# A logarithmic axis is chosen where the energies span more than this factor.
+SPAN = 100.0
+
+# Such an axis ends above what a curve shows over less than this part of the width, and above this
+# part of the largest energy: a zero crossed in passing, and rounding, would fill the picture.
+SLIVER = 0.01
+DEPTH = 1e-18
+
+
+def energy(
+    run: Run,
+    /,
+    which: Which = "dynamic",
+    *,
+    layers: Choice = None,
+    total: bool = True,
+    log_y: bool | None = None,
+    phase: PhaseChoice = None,
+    log_time: bool = False,
+    clock: Clock = "tau",
+    legend: bool = True,
+    phase_names: bool = True,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    r"""Energy of every layer, and of all together, against time.
+
+    Parameters
+    ----------
+    run : Run
+        The run to draw.
+    which : {"dynamic", "slaved"}
+        :math:`\frac12 \sum_l \nu^l |\varepsilon^l|^2` with the error nodes as they are, or
+        :math:`\frac12 \sum_l |x^l - \mu^l|^2/\nu^l`, with the error nodes at their rest value;
+        means over the batch.
+    layers : int or sequence of int, optional
+        l, 1..n; all where left out.
+    total : bool
+        Whether to draw the sum over all layers as well, where there are several.
+    log_y : bool, optional
+        Whether energies have a logarithmic axis, without the zeros; where it is not said, they
+        have one if they span more than two decades.
+    phase, log_time, clock, legend, phase_names, ax, **kwargs
+        As for `value_nodes`; the keywords go to `Axes.plot`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Energies are dimensionless, times in units of the clock.
+
+    Raises
+    ------
+    InputError
+        If an option is none of those allowed, or the run has no such layer or phase.
+    """
+    check_word("which", which, tuple(VARIABLES))
+    chosen = choose_layers(run, layers, first=1)
+    check_flags(total=total, log_y=False if log_y is None else log_y)
+    check_flags(legend=legend, phase_names=phase_names)
+    axis = TimeAxis.of(run, "time", phase, clock, log_time)
+    variable = run.data[VARIABLES[which]]
+    t, values = joined(axis.stretches, [variable.to_numpy()[s.rows] for s in axis.stretches])
+    curves = _curves(values, chosen, total and run.network.n > 1)
+    with axes_or_new(ax) as ax:
+        logarithmic = _draw(ax, axis, t, curves, log_y, kwargs)
+        finish(ax, axis, label_of(variable, TERMS[which]), legend, phase_names)
+        if logarithmic:
+            _cut_off(ax, t, np.stack([curve for curve, _ in curves]))
+    return ax
+
+
+def _draw(
+    ax: Axes,
+    axis: TimeAxis,
+    t: Array,
+    curves: Sequence[tuple[Array, dict[str, Any]]],
+    log_y: bool | None,
+    style: dict[str, Any],
+) -> bool:
+    """Put the curves over the times `t` on `ax`; say whether it has become logarithmic."""
+    values = np.stack([curve for curve, _ in curves])
+    positive = values[values > 0.0]
+    spans = positive.size > 0 and bool(positive.max() > SPAN * positive.min())
+    logarithmic = spans if log_y is None else log_y
+    for curve, given in curves:
+        shown = np.where(curve > 0.0, curve, np.nan) if logarithmic else curve
+        dot_instants(ax, axis.stretches, ax.plot(t, shown, **(given | style)))
+    if logarithmic:
+        ax.set_yscale("log")
+    else:
+        fit(ax, axis.stretches, [values])
+    return logarithmic
+
+
+def _curves(values: Array, layers: Sequence[int], total: bool) -> list[tuple[Array, dict[str, Any]]]:
+    """Take the curves of `values`, shape (T, n), and say how each is drawn."""
+    n = values.shape[1]
+    with np.errstate(invalid="ignore"):
+        values = np.where(np.abs(values) <= LARGEST, values, np.nan)
+    labelled = layers if len(layers) <= distinct() else (layers[0], layers[-1])
+    curves = []
+    if total:
+        broad = {"color": NEUTRAL, "linestyle": "-", "linewidth": 3.0, "alpha": 0.4, "label": "all layers"}
+        curves.append((values.sum(axis=1), broad))
+    for layer in layers:
+        label = f"layer {layer}" if layer in labelled else "_nolegend_"
+        curves.append((values[:, layer - 1], line_style(layer - 1, n) | {"label": label}))
+    return curves
+
+
+def _cut_off(ax: Axes, t: Array, curves: Array) -> None:
+    """Fit a logarithmic axis to what shows; what does not is said at `SLIVER` and `DEPTH`."""
+    if t.size < 2:
+        return
+    points = np.column_stack([t, np.ones(t.size)])
+    width = np.abs(np.gradient((ax.transScale + ax.transLimits).transform(points)[:, 0]))
+    largest, lowest = 0.0, []
+    for curve in curves:
+        shown = np.flatnonzero(curve > 0.0)
+        if shown.size:
+            rising = shown[np.argsort(curve[shown])]
+            seen = np.cumsum(width[rising])
+            lowest.append(curve[rising[np.argmax(seen > min(SLIVER, 0.5 * seen[-1]))]])
+            largest = max(largest, curve[rising[-1]])
+    if lowest:
+        bottom = max(DEPTH * largest, 0.3 * min(lowest))
+        low, high = ax.get_ylim()
+        ax.set_ylim(max(bottom, low), min(high, largest * (largest / bottom) ** 0.08))

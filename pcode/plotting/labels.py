@@ -1,0 +1,32 @@
+"""Axis labels, from what the dataset says of its variables."""
+
+from __future__ import annotations
+
+import textwrap
+
+import xarray as xr
+
+# Letters in a line: about the height of a small panel.
+LINE = 26
+
+
+def label_of(variable: xr.DataArray, symbol: str, change: str = "") -> str:
+    """Join a variable's long name, symbol and unit, in lines short enough for a small panel.
+
+    Parameters
+    ----------
+    variable : xarray.DataArray
+        With the attributes `long_name` and, where it has one, `units`.
+    symbol : str
+        In mathtext, without the dollar signs.
+    change : str
+        Words to go before the long name.
+    """
+    name = f"{change} {variable.attrs.get('long_name', '')}".strip()
+    unit = variable.attrs.get("units", "")
+    lines = textwrap.wrap(name, LINE)
+    tail = f"${symbol}$" + (f" [{unit}]" if unit not in ("", "1", "dimensionless") else "")
+    # The symbol may stand on the last line, or on one of its own; mathtext is never broken.
+    if lines and len(lines[-1]) < LINE - 6:
+        return "\n".join([*lines[:-1], f"{lines[-1]}, {tail}"])
+    return "\n".join([*lines, tail])

@@ -1,0 +1,132 @@
+"""Value nodes and error nodes of one layer against time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..run import Run
+from .clock import Clock, TimeAxis
+from .labels import label_of
+from .select import Choice, PhaseChoice, check_layer, choose_phases, choose_samples
+from .series import Curves, How, draw
+
+
+def value_nodes(
+    run: Run,
+    /,
+    layer: int,
+    *,
+    samples: Choice = None,
+    phase: PhaseChoice = None,
+    log_time: bool = False,
+    clock: Clock = "tau",
+    how: How = "auto",
+    legend: bool = True,
+    phase_names: bool = True,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    r"""Value nodes :math:`x^l` of one layer against time.
+
+    Parameters
+    ----------
+    run : Run
+        The run to draw.
+    layer : int
+        l, 0..n.
+    samples : int or sequence of int, optional
+        Rows of the data; all that the phases show where left out.
+    phase : int, str or sequence of these, optional
+        Index or name of the phases to draw; all where left out.
+    log_time : bool
+        Whether every phase has a logarithmic axis of its own, counted from its start.
+    clock : {"tau", "delta", "time"}
+        Unit of the time axis; "time" is the run's own.
+    how : {"auto", "lines", "bands", "heatmap"}
+        One line for each node and sample; their quantiles, which are those over nodes and samples
+        together, or, with two nodes and several samples, those of each node over the
+        samples; or a map with a row for each node, the mean over the samples. "auto" draws lines
+        where there are 16 at most, else bands.
+    legend : bool
+        Whether to put a legend to the right of the Axes.
+    phase_names : bool
+        Whether to write the names of the phases above it; where they start is always marked.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure, reached as ``ax.figure``, where left out.
+    **kwargs
+        To `Axes.plot`, for lines and medians, or to `Axes.pcolormesh`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Values are dimensionless, times in units of the clock.
+
+    Raises
+    ------
+    InputError
+        If an option is none of those allowed, or the run has no such layer, sample or phase.
+    """
+    check_layer("layer", layer, 0, run.network.n)
+    axis = TimeAxis.of(run, "time", phase, clock, log_time)
+    curves = _curves(run, f"x{layer}", f"x^{{{layer}}}", samples, phase)
+    return draw(ax, axis, curves, how, legend, phase_names, kwargs)
+
+
+def error_nodes(
+    run: Run,
+    /,
+    layer: int,
+    *,
+    samples: Choice = None,
+    phase: PhaseChoice = None,
+    log_time: bool = False,
+    clock: Clock = "tau",
+    how: How = "auto",
+    legend: bool = True,
+    phase_names: bool = True,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    r"""Error nodes :math:`\varepsilon^l` of one layer against time.
+
+    Parameters
+    ----------
+    run : Run
+        The run to draw.
+    layer : int
+        l, 1..n.
+    samples, phase, log_time, clock, how, legend, phase_names, ax, **kwargs
+        As for `value_nodes`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Errors are dimensionless, times in units of the clock.
+
+    Raises
+    ------
+    InputError
+        If an option is none of those allowed, or the run has no such layer, sample or phase.
+    """
+    check_layer("layer", layer, 1, run.network.n)
+    axis = TimeAxis.of(run, "time", phase, clock, log_time)
+    curves = _curves(run, f"eps{layer}", rf"\varepsilon^{{{layer}}}", samples, phase)
+    return draw(ax, axis, curves, how, legend, phase_names, kwargs)
+
+
+def _curves(run: Run, name: str, symbol: str, samples: Choice, phase: PhaseChoice) -> Curves:
+    """Take the nodes of the variable `name`: a group for each, with the samples as members."""
+    chosen = choose_samples(run, samples, choose_phases(run, phase))
+    variable = run.data[name]
+    rows = variable if len(chosen) == variable.sizes["sample"] else variable.isel(sample=list(chosen))
+    return Curves(
+        values=np.moveaxis(rows.to_numpy(), 1, 2),
+        label=label_of(variable, symbol),
+        groups_are="node",
+        members_are="sample",
+        group_label=lambda node: f"${symbol}_{{{node}}}$",
+        member_label=lambda k: f"sample {chosen[k]}",
+    )

@@ -1,0 +1,57 @@
+"""Figures into files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ..errors import InputError
+from ..files import replacing
+from .style import style
+
+# What to leave out of each format, so that the same figure gives the same file.
+FORMATS: dict[str, dict[str, None]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+}
+
+# Bytes beyond which a PNG is a burden to a page; figures have few colours, so it is made of fewer.
+LARGE = 250_000
+
+
+def save_figure(fig: Figure, path: str | os.PathLike[str]) -> None:
+    """Write `fig` as PNG, SVG or PDF, under a temporary name that is then renamed.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+    path : str or path
+        Its suffix says the format: .png (160 dots an inch), .svg or .pdf (text kept as text).
+
+    Raises
+    ------
+    InputError
+        If the suffix is none of these.
+    OSError
+        If the file cannot be written.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        found = f"the suffix {Path(path).suffix!r}" if suffix else "no suffix"
+        raise InputError("output", f"must end in .png, .svg or .pdf; this has {found}", str(path))
+    with style(), replacing(path) as temporary:
+        fig.savefig(temporary, format=suffix[1:], metadata=FORMATS[suffix])
+        if suffix == ".png" and temporary.stat().st_size > LARGE:
+            _reduce(temporary)
+
+
+def _reduce(path: Path) -> None:
+    """Write the PNG at `path` again with no more than 256 colours."""
+    with Image.open(path) as image:
+        dots = image.info["dpi"]
+        reduced = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    reduced.save(path, dpi=dots, optimize=True)

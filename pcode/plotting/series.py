@@ -1,0 +1,259 @@
+"""Many curves over time on one Axes: as lines, as quantile bands, or as a heat map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
+
+from ..network import Array
+from .clock import Stretch, TimeAxis
+from .select import check_flags, check_word
+from .style import axes_or_new, distinct, line_style, outside_legend
+
+How = Literal["auto", "lines", "bands", "heatmap"]
+
+# Curves beyond which lines are no longer legible, and groups beyond which bands overlap.
+MOST_LINES = 16
+MOST_BANDS = 2
+
+# Points beyond which lines are a burden to a vector file, and become an image in it.
+MOST_VERTICES = 200_000
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+# How far beyond their median size values of a run that failed have run away.
+RUNAWAY = 1000.0
+
+# A diverging run ends in numbers whose differences overflow; no axis can show them beside the rest.
+LARGEST = 1e100
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Curves in groups, each with the same members, such as nodes with their samples.
+
+    Attributes
+    ----------
+    values : ndarray, shape (T, groups, members)
+        Along the saved times of the run; NaN where there is nothing.
+    label : str
+        Of the quantity.
+    groups_are, members_are : str
+        What one of them is called, e.g. "node" and "sample".
+    group_label : callable
+        Label of a group, by its index.
+    member_label : callable
+        Label of a member, by its index.
+    continuous : bool
+        Whether they go on from phase to phase without a jump.
+    """
+
+    values: Array
+    label: str
+    groups_are: str
+    members_are: str
+    group_label: Callable[[int], str]
+    member_label: Callable[[int], str]
+    continuous: bool = False
+
+    @property
+    def count(self) -> int:
+        """Number of curves."""
+        _, groups, members = self.values.shape
+        return int(groups * members)
+
+    def over(self, stretch: Stretch) -> Array:
+        """Take the values over one phase, shape (T, groups, members); NaN for what cannot be drawn."""
+        values = self.values[stretch.rows]
+        with np.errstate(invalid="ignore"):
+            drawable = np.abs(values) <= LARGEST
+        return values if drawable.all() else np.where(drawable, values, np.nan)
+
+
+def draw(
+    ax: Axes | None,
+    axis: TimeAxis,
+    curves: Curves,
+    how: How,
+    legend: bool,
+    phase_names: bool,
+    style: dict[str, Any],
+) -> Axes:
+    """Put `curves` on `ax`, or on a new one, mark the phases and label the axes."""
+    check_word("how", how, ("auto", "lines", "bands", "heatmap"))
+    check_flags(legend=legend, phase_names=phase_names)
+    if how == "auto":
+        how = "lines" if curves.count <= MOST_LINES else "bands"
+    with axes_or_new(ax) as ax:
+        {"lines": _lines, "bands": _bands, "heatmap": _heatmap}[how](ax, axis, curves, style)
+        if how != "heatmap":
+            fit(ax, axis.stretches, [curves.over(s) for s in axis.stretches])
+        finish(ax, axis, curves.groups_are if how == "heatmap" else curves.label, legend, phase_names)
+    return ax
+
+
+def finish(ax: Axes, axis: TimeAxis, label: str, legend: bool, phase_names: bool) -> None:
+    """Label the y axis, apply the time axis, mark the phases, and put a legend beside."""
+    ax.set_ylabel(label)
+    if legend:
+        outside_legend(ax)
+    axis.apply(ax)
+    axis.mark_phases(ax, phase_names)
+
+
+def joined(stretches: Sequence[Stretch], parts: Sequence[Array]) -> tuple[Array, Array]:
+    """Join times, shape (T,), and values, shape (T, ...), with a NaN between phases to part the curves."""
+    times: list[Array] = []
+    values: list[Array] = []
+    for stretch, part in zip(stretches, parts, strict=True):
+        if times:
+            times.append(stretch.t[:1])
+            values.append(np.full((1, *part.shape[1:]), np.nan))
+        times.append(stretch.t)
+        values.append(part)
+    return np.concatenate(times), np.concatenate(values)
+
+
+def dot_instants(
+    ax: Axes, stretches: Sequence[Stretch], lines: Sequence[Line2D], continuous: bool = False
+) -> None:
+    """Mark the phases that ended as they began, where what `joined` gave draws no line.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    stretches : sequence of Stretch
+    lines : sequence of matplotlib.lines.Line2D
+        The lines drawn of what `joined` gave.
+    continuous : bool
+        Whether the quantity goes on from phase to phase without a jump, so that such a phase
+        shows nothing new where there is any other.
+    """
+    lasting = [stretch.end > stretch.start for stretch in stretches]
+    if all(lasting) or (continuous and any(lasting)):
+        return
+    ends = np.cumsum([stretch.t.size + 1 for stretch in stretches]) - 2
+    rows = [int(end) for end, lasts in zip(ends, lasting, strict=True) if not lasts]
+    for line in lines:
+        t, values = (np.asarray(data)[rows] for data in line.get_data())
+        ax.plot(t, values, "o", color=line.get_color(), label="_nolegend_")
+
+
+def fit(ax: Axes, stretches: Sequence[Stretch], parts: Sequence[Array]) -> None:
+    """Fit the y axis to curves that are flat up to rounding, or that run away as a phase fails.
+
+    The first get an axis that does not magnify the rounding; the others one that is linear up to the
+    size that they had before, and logarithmic beyond.
+    """
+    if any(stretch.record.status.failed for stretch in stretches):
+        sizes = [np.abs(part[np.isfinite(part)]) for part in parts]
+        usual = float(np.median(np.concatenate(sizes))) if any(size.size for size in sizes) else 0.0
+        if usual > 0.0 and max(size.max(initial=0.0) for size in sizes) > RUNAWAY * usual:
+            linear_to = float(10.0 ** np.ceil(np.log10(usual)))
+            ax.set_yscale("symlog", linthresh=linear_to, linscale=2.0)
+            ticks = SymmetricalLogLocator(base=10.0, linthresh=linear_to)
+            ticks.set_params(numticks=7)
+            ax.yaxis.set_major_locator(ticks)
+            return
+    low, high = ax.get_ylim()
+    size = max(abs(low), abs(high))
+    if high - low < 1e-6 * size:
+        ax.set_ylim(0.5 * (low + high) - 0.05 * size, 0.5 * (low + high) + 0.05 * size)
+
+
+def _lines(ax: Axes, axis: TimeAxis, curves: Curves, style: dict[str, Any]) -> None:
+    t, values = joined(axis.stretches, [curves.over(s) for s in axis.stretches])
+    _, groups, members = values.shape
+    by_member = groups == 1 and members > 1
+    kinds = members if by_member else groups
+    name = curves.member_label if by_member else curves.group_label
+    labelled = set(range(kinds)) if kinds <= distinct() else {0, kinds - 1}
+    thin: dict[str, Any] = {"linewidth": 0.8} if curves.count > distinct() else {}
+    heavy = {"rasterized": True} if values.size > MOST_VERTICES else {}
+    lines: list[Line2D] = []
+    for group, member in np.ndindex(groups, members):
+        kind = member if by_member else group
+        label = name(kind) if kind in labelled and (by_member or member == 0) else "_nolegend_"
+        given = line_style(kind, kinds) | thin | heavy | {"label": label}
+        lines += ax.plot(t, values[:, group, member], **(given | style))
+    dot_instants(ax, axis.stretches, lines, curves.continuous)
+
+
+def _bands(ax: Axes, axis: TimeAxis, curves: Curves, style: dict[str, Any]) -> None:
+    groups, members = curves.values.shape[1:]
+    if members > 1 and 1 < groups <= MOST_BANDS:
+        for group in range(groups):
+            _band(ax, axis, curves, slice(group, group + 1), line_style(group, groups) | style)
+        return
+    _band(ax, axis, curves, slice(None), line_style(0, 1) | style)
+
+
+def _band(ax: Axes, axis: TimeAxis, curves: Curves, groups: slice, style: dict[str, Any]) -> None:
+    """Draw the median and nested bands of the `groups` taken together."""
+    alone = groups == slice(None)
+    spread = [_quantiles(curves.over(s)[:, groups]) for s in axis.stretches]
+    t, q = joined(axis.stretches, spread)
+    least, low, lower, median, upper, high, most = q.T
+    label = "median" if alone else curves.group_label(groups.start)
+    (line,) = ax.plot(t, median, **({"label": label} | style))
+    dot_instants(ax, axis.stretches, [line], curves.continuous)
+    shade: dict[str, Any] = {"color": line.get_color(), "linewidth": 0.0, "zorder": 1.5}
+    if alone:
+        ax.fill_between(t, lower, upper, alpha=0.35, label=_share(1), **shade)
+    share = _share(0) if alone or groups.start == 0 else "_nolegend_"
+    ax.fill_between(t, low, high, alpha=0.18, label=share, **shade)
+    for stretch, at_once in zip(axis.stretches, spread, strict=True):
+        if not stretch.end > stretch.start and not curves.continuous:
+            ax.vlines(stretch.end, at_once[-1, 1], at_once[-1, -2], color=line.get_color(), linewidth=0.8)
+    if alone:
+        edge: dict[str, Any] = {"color": line.get_color(), "linewidth": 0.6, "linestyle": ":"}
+        ax.plot(t, least, label="extremes", **edge)
+        ax.plot(t, most, **edge)
+
+
+def _share(k: int) -> str:
+    return f"{QUANTILES[k]:.0%} to {QUANTILES[-1 - k]:.0%}"
+
+
+def _quantiles(values: Array) -> Array:
+    """Minimum, `QUANTILES` and maximum over all but the first axis, shape (T, 7); NaN for none."""
+    q = np.array([0.0, *QUANTILES, 1.0])
+    result = np.full((len(values), q.size), np.nan)
+    for row, all_at_once in zip(result, values, strict=True):
+        finite = all_at_once[np.isfinite(all_at_once)]
+        if finite.size:
+            row[:] = np.quantile(finite, q)
+    return result
+
+
+def _heatmap(ax: Axes, axis: TimeAxis, curves: Curves, style: dict[str, Any]) -> None:
+    members = curves.values.shape[2]
+    parts = [_mean(curves.over(s)) for s in axis.stretches]
+    finite = np.concatenate([part[np.isfinite(part)] for part in parts])
+    limits = {"vmin": finite.min(), "vmax": finite.max()} if finite.size else {}
+    rows = np.arange(curves.values.shape[1] + 1) - 0.5
+    mesh = None
+    for stretch, part in zip(axis.stretches, parts, strict=True):
+        if stretch.end > stretch.start:
+            middles = 0.5 * (stretch.t[1:] + stretch.t[:-1])
+            borders = np.concatenate([stretch.t[:1], middles, stretch.t[-1:]])
+            mesh = ax.pcolormesh(borders, rows, part.T, **({"rasterized": True} | limits | style))
+    ax.yaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    if mesh is not None:
+        mean = f"\nmean over {curves.members_are}s" if members > 1 else ""
+        ax.figure.colorbar(mesh, ax=ax, label=curves.label + mean)
+
+
+def _mean(values: Array) -> Array:
+    """Mean over the members that are there, shape (T, groups); NaN for none."""
+    there = np.isfinite(values)
+    count = there.sum(axis=2)
+    total = np.where(there, values, 0.0).sum(axis=2)
+    mean: Array = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return mean

@@ -1,0 +1,184 @@
+"""How far the weights have drifted from where they started."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..errors import InputError
+from ..network import Array
+from ..run import Run
+from .clock import Clock, TimeAxis
+from .labels import label_of
+from .select import Choice, PhaseChoice, check_flags, check_layer, check_word, choose_layers
+from .series import LARGEST, Curves, How, dot_instants, draw, finish, joined
+from .style import axes_or_new, distinct, line_style
+
+Kind = Literal["M", "W", "beta"]
+
+SYMBOLS = {"M": "M", "W": "W", "beta": r"\beta"}
+NORM_LABEL = r"norm of the change, $\Vert \cdot(t) - \cdot(0) \Vert$"
+MARKERS = "osD^vPX*"
+
+
+def weight_kinds(run: Run) -> tuple[Kind, ...]:
+    """Say which kinds of weights have an equation of their own, and so can drift."""
+    return ("M", "W", "beta") if run.network.feedback == "learned" else ("M", "beta")
+
+
+def weight_drift(
+    run: Run,
+    /,
+    layer: int,
+    kind: Kind = "M",
+    *,
+    phase: PhaseChoice = None,
+    log_time: bool = False,
+    clock: Clock = "delta",
+    how: How = "auto",
+    legend: bool = True,
+    phase_names: bool = True,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    r"""Departure of each weight of one link from its start, against slow time.
+
+    Parameters
+    ----------
+    run : Run
+        The run to draw.
+    layer : int
+        l of :math:`M^l` and :math:`W^l`, 0..n-1, or of :math:`\beta^l`, 1..n.
+    kind : {"M", "W", "beta"}
+        Prediction weights, feedback weights or biases.
+    phase, log_time, clock, how, legend, phase_names, ax, **kwargs
+        As for `value_nodes`, with weights in place of nodes and samples, and delta for the clock.
+        The departure is from the start of the run, whatever the phases drawn.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Departures are dimensionless, times in units of the clock.
+
+    Raises
+    ------
+    InputError
+        If an option is none of those allowed, or the run has no such weights or phase.
+    """
+    _check_kind(run, kind)
+    first = 1 if kind == "beta" else 0
+    check_layer("layer", layer, first, run.network.n - 1 + first)
+    axis = TimeAxis.of(run, "weight_time", phase, clock, log_time)
+    variable = run.data[f"{kind}{layer}"]
+    shape = variable.shape[1:]
+    symbol = f"{SYMBOLS[kind]}^{{{layer}}}"
+
+    def name(k: int) -> str:
+        return f"${symbol}_{{{','.join(map(str, np.unravel_index(k, shape)))}}}$"
+
+    curves = Curves(
+        values=_departure(run, f"{kind}{layer}").reshape(variable.shape[0], -1, 1),
+        label=label_of(variable, rf"{symbol}(t) - {symbol}(0)", "change of"),
+        groups_are="weight",
+        members_are="weight",
+        group_label=name,
+        member_label=name,
+        continuous=True,
+    )
+    return draw(ax, axis, curves, how, legend, phase_names, kwargs)
+
+
+def weight_norms(
+    run: Run,
+    /,
+    kinds: Kind | Sequence[Kind] | None = None,
+    *,
+    layers: Choice = None,
+    phase: PhaseChoice = None,
+    log_time: bool = False,
+    clock: Clock = "delta",
+    legend: bool = True,
+    phase_names: bool = True,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    r"""Norms of the departure of the weights from their start, by layer, against slow time.
+
+    A layer l has one colour and one marker, which are shared by :math:`M^{l-1}`, :math:`W^{l-1}` and
+    :math:`\beta^l`, the weights of its prediction. M is a solid line, W a broad pale
+    one, which shows on both sides of M where the two drift alike, beta a dotted one.
+
+    Parameters
+    ----------
+    run : Run
+        The run to draw.
+    kinds : {"M", "W", "beta"} or sequence of these, optional
+        Which weights; all that have an equation of their own where left out.
+    layers : int or sequence of int, optional
+        Predicted layers l, 1..n; all where left out.
+    phase, log_time, clock, legend, phase_names, ax, **kwargs
+        As for `weight_drift`; the keywords go to `Axes.plot`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Frobenius norms, dimensionless; times in units of the clock.
+
+    Raises
+    ------
+    InputError
+        If an option is none of those allowed, or the run has no such weights, layer or phase.
+    """
+    wanted = weight_kinds(run) if kinds is None else [kinds] if isinstance(kinds, str) else kinds
+    for kind in wanted:
+        _check_kind(run, kind)
+    chosen = choose_layers(run, layers, first=1)
+    check_flags(legend=legend, phase_names=phase_names)
+    axis = TimeAxis.of(run, "weight_time", phase, clock, log_time)
+    named = chosen if len(chosen) <= distinct() else (chosen[0], chosen[-1])
+    with axes_or_new(ax) as ax:
+        for kind, layer in product(wanted, chosen):
+            k = layer if kind == "beta" else layer - 1
+            norms = _norms(_departure(run, f"{kind}{k}"))
+            t, values = joined(axis.stretches, [norms[s.rows] for s in axis.stretches])
+            label = f"${SYMBOLS[kind]}^{{{k}}}$" if layer in named else "_nolegend_"
+            given = _norm_style(kind, layer - 1, run.network.n, t.size) | {"label": label}
+            lines = ax.plot(t, values, **(given | kwargs))
+            dot_instants(ax, axis.stretches, lines, continuous=True)
+        finish(ax, axis, NORM_LABEL, legend, phase_names)
+    return ax
+
+
+def _check_kind(run: Run, kind: object) -> None:
+    check_word("kind", kind, tuple(SYMBOLS))
+    if kind == "W" and run.network.feedback == "tied":
+        raise InputError("kind", "must be M or beta: with tied feedback W is the transpose of M")
+
+
+def _departure(run: Run, name: str) -> Array:
+    values = run.data[name].to_numpy()
+    with np.errstate(over="ignore", invalid="ignore"):
+        departure: Array = values - values[:1]
+    return departure
+
+
+def _norms(departure: Array) -> Array:
+    """Frobenius norm of every row, shape (T,); NaN where it cannot be drawn."""
+    flat = departure.reshape(len(departure), -1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        norms: Array = np.sqrt(np.einsum("tk,tk->t", flat, flat))
+        return np.where(norms <= LARGEST, norms, np.nan)
+
+
+def _norm_style(kind: Kind, k: int, count: int, points: int) -> dict[str, Any]:
+    color = line_style(k, count)["color"]
+    if kind == "W":
+        return {"color": color, "linestyle": "-", "linewidth": 4.0, "alpha": 0.3, "solid_capstyle": "butt"}
+    # Shifted from layer to layer, so that markers of like curves do not hide one another.
+    every = max(1, points // 8)
+    marks = {"marker": MARKERS[k % len(MARKERS)], "markevery": (k * every // max(count, 2), every)}
+    return {"color": color, "linestyle": "-" if kind == "M" else ":"} | marks

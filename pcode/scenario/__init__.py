@@ -1,0 +1,11 @@
+"""Scenario files: what to simulate, as a text that a user copies and edits."""
+
+from __future__ import annotations
+
+from .core import Scenario
+from .judging import feedforward, probes
+from .report import report
+from .schema import json_schema
+from .text import parse_change, title
+
+__all__ = ["Scenario", "feedforward", "json_schema", "parse_change", "probes", "report", "title"]

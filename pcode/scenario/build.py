@@ -1,0 +1,227 @@
+"""From the tables of a scenario file to the network, the weights, the data and the phases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import data as data_sets
+from ..data import Data, read_npz
+from ..errors import InputError
+from ..network import Array, FeedbackInit, Network, Weights
+from ..phase import Phase, TimeSeries
+from .schema import DataTable, NetworkTable, PhaseTable, SeriesTable, WeightsTable
+
+
+def build_network(table: NetworkTable) -> Network:
+    """The network of a scenario."""
+    return Network(**table.model_dump())
+
+
+def build_weights(table: WeightsTable, network: Network, folder: Path) -> Weights:
+    """The weights that a scenario starts with.
+
+    Raises
+    ------
+    InputError
+        If a key does not go with `init`, or an array is missing or misshapen.
+    """
+    for init, keys in {"file": ["file"], "given": ["M", "beta"]}.items():
+        for key in keys:
+            if table.init != init and getattr(table, key) is not None:
+                raise InputError(key, f'goes with init = "{init}" only; init is "{table.init}"')
+    if isinstance(table.W, list) and table.init != "given":
+        raise InputError("W", f'lists matrices, which goes with init = "given" only; init is "{table.init}"')
+    if table.init == "file":
+        return _weights_from_file(table, network, folder)
+    if table.init == "given":
+        return _given_weights(table, network)
+    assert not isinstance(table.W, list)
+    return network.init_weights(table.seed, table.init, table.scale, table.W or "transpose")
+
+
+def _given_weights(table: WeightsTable, network: Network) -> Weights:
+    if table.M is None:
+        raise InputError("M", 'is missing; with init = "given", give one matrix for each link')
+    given: Any = (table.M, table.W, table.beta)
+    M, W, beta = given
+    if beta is None:
+        beta = [np.zeros(size) for size in network.sizes[1:]]
+    if W is None or isinstance(W, str):
+        tied = Network(**network.to_dict() | {"feedback": "tied"})
+        M, _, beta = tied.check_weights(Weights(M, None, beta))
+        W = _feedback(table, network, M)
+    return network.check_weights(Weights(M, W, beta))
+
+
+def _weights_from_file(table: WeightsTable, network: Network, folder: Path) -> Weights:
+    if table.file is None:
+        raise InputError("file", 'is missing; with init = "file", name an .npz file')
+    path = folder / table.file
+    arrays = read_npz(path, "file")
+    links = list(zip(network.sizes[:-1], network.sizes[1:], strict=True))
+    wanted: dict[str, tuple[int, ...]] = {f"M{k}": link for k, link in enumerate(links)}
+    if network.feedback != "tied" and table.W is None:
+        wanted |= {f"W{k}": link[::-1] for k, link in enumerate(links)}
+    wanted |= {f"beta{k}": (size,) for k, size in enumerate(network.sizes) if k}
+    for name, shape in wanted.items():
+        if name not in arrays:
+            held = ", ".join(arrays) or "nothing"
+            raise InputError(
+                "file", f"{path} has no array {name}, which must have shape {shape}; it holds {held}"
+            )
+        if arrays[name].shape != shape:
+            raise InputError(
+                "file", f"array {name} in {path} has shape {arrays[name].shape}; it must be {shape}"
+            )
+        if not np.isfinite(arrays[name]).all():
+            raise InputError("file", f"array {name} in {path} has entries that are not finite")
+    groups = {
+        key: tuple(arrays[name] for name in wanted if name.startswith(key)) for key in ("M", "W", "beta")
+    }
+    W = groups["W"] or _feedback(table, network, groups["M"])
+    return network.check_weights(Weights(groups["M"], W, groups["beta"]))
+
+
+def _feedback(table: WeightsTable, network: Network, M: Sequence[Array]) -> tuple[Array, ...] | None:
+    """Feedback weights at the transpose of `M`, or drawn; None where they are tied."""
+    if network.feedback == "tied":
+        return None
+    if table.W == "independent":
+        start: FeedbackInit = "independent"
+        return network.init_weights(table.seed, "normal", table.scale, start).W
+    return tuple(np.ascontiguousarray(m.T) for m in M)
+
+
+def build_data(table: DataTable, folder: Path) -> Data:
+    """The samples of a scenario, split into those to train and to test on.
+
+    Raises
+    ------
+    InputError
+        If there is not exactly one source, or it cannot be read.
+    """
+    sources = [key for key in ("name", "file", "inputs") if getattr(table, key) is not None]
+    if len(sources) != 1:
+        found = " and ".join(sources) or "none of them"
+        raise InputError("", f"must have one of name, file, or inputs (with targets); it has {found}")
+    if table.targets is not None and sources != ["inputs"]:
+        raise InputError("targets", f"goes with inputs only; {sources[0]} brings its own targets")
+    if table.name is not None:
+        data = data_sets.by_name(table.name)
+    elif table.file is not None:
+        data = data_sets.from_file(folder / table.file)
+    else:
+        data = Data(table.inputs, table.targets)
+    return data.split(table.train, table.test, table.seed)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The data of a scenario, and what its keys are called there.
+
+    Parameters
+    ----------
+    data : Data
+    table : DataTable
+    """
+
+    data: Data
+    table: DataTable
+
+    def values(self, kind: str, rows: Sequence[int], layer: int, network: Network) -> Array:
+        """Inputs or targets of the samples `rows`, for `layer`.
+
+        Raises
+        ------
+        InputError
+            If there are none, they do not fit the layer, or are not finite.
+        """
+        name = "inputs" if kind == "input" else "targets"
+        where = self._where(name)
+        array = self.data.inputs if kind == "input" else self.data.targets
+        if array is None:
+            raise InputError(
+                where, "there are no targets, which a clamped output needs; add them, one row a sample"
+            )
+        size = network.sizes[layer] if layer <= network.n else array.shape[1]
+        if array.shape[1] != size:
+            what = f"{name} have {array.shape[1]} values a sample, but layer {layer} has {size} nodes"
+            raise InputError(where, f"{what}; make data and network.sizes agree")
+        shown = array[list(rows)]
+        if not np.isfinite(shown).all():
+            row, column = np.argwhere(~np.isfinite(shown))[0]
+            place = f"{name}, row {self.data.origin[rows[row]]}, value {column}"
+            raise InputError(
+                where,
+                f"{place} (counted from 0) is {shown[row, column]}; a sample to be shown must be finite",
+            )
+        return shown
+
+    def _where(self, name: str) -> str:
+        if self.table.inputs is not None:
+            return f"data.{name}"
+        return "data.file" if self.table.file is not None else "data.name"
+
+
+def build_phase(index: int, table: PhaseTable, network: Network, shown: Shown | None) -> Phase:
+    """One phase of a scenario, with the values of its clamps.
+
+    Raises
+    ------
+    InputError
+        If a clamp asks for data that is not there, or does not fit the network.
+    """
+    here = f"phase.{index}"
+    wanted = _wanted(table, network)
+    uses_data = table.data is not None or any(value in ("input", "output") for value in wanted.values())
+    rows: tuple[int, ...] | None = None
+    if uses_data:
+        if shown is None:
+            key = "data" if table.data is not None else "clamp"
+            raise InputError(f"{here}.{key}", "asks for data, but there is none; add [data]")
+        part = table.data or "train"
+        rows = shown.data.rows(part)
+        if not rows:
+            raise InputError(
+                f"{here}.data", f'there are no samples of "{part}"; say how many with data.{part}'
+            )
+    clamp: dict[int, Any] = {}
+    for layer, value in wanted.items():
+        if isinstance(value, str):
+            assert shown is not None
+            assert rows is not None
+            clamp[layer] = shown.values(value, rows, layer, network)
+        elif isinstance(value, SeriesTable):
+            try:
+                clamp[layer] = TimeSeries(value.t, value.values)
+            except InputError as error:
+                raise error.within(f"{here}.clamp.{layer}") from None
+        else:
+            clamp[layer] = value
+    try:
+        phase = Phase(
+            table.name or f"phase {index}",
+            clamp,
+            duration=table.duration,
+            learn=table.learn,
+            until=table.until,
+            settle_tol=table.settle_tol,
+            samples=rows,
+        )
+        phase.check(network)
+    except InputError as error:
+        raise error.within(here) from None
+    return phase
+
+
+def _wanted(table: PhaseTable, network: Network) -> dict[int, Any]:
+    """What each clamped layer is to be held at."""
+    if isinstance(table.clamp, dict):
+        return {int(layer): value for layer, value in table.clamp.items()}
+    ends = {0: "input", network.n: "output"}
+    return {layer: what for layer, what in ends.items() if table.clamp in ("both", what)}

@@ -1,0 +1,201 @@
+"""A scenario: read, checked, and ready to run."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from .. import shipped
+from ..data import Data
+from ..errors import InputError
+from ..network import Network, Weights
+from ..phase import Phase, Save
+from ..plan import Plan, plan
+from ..run import Run
+from ..simulation import Progress, simulate
+from . import text
+from .build import Shown, build_data, build_network, build_phase, build_weights
+from .judging import probes
+from .lines import one_line
+from .schema import ScenarioFile, SolverTable
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """What a scenario file asks for.
+
+    Attributes
+    ----------
+    path : Path
+        The file; paths in it are relative to its folder.
+    text : str
+        Its text, with the changes made to it.
+    file : ScenarioFile
+        Its tables, typed.
+    changes : tuple of str
+        What was changed, as ``key=value``.
+    """
+
+    path: Path
+    text: str
+    file: ScenarioFile
+    changes: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, scenario: str | os.PathLike[str], changes: Sequence[str] = ()) -> Scenario:
+        """Read a scenario.
+
+        Parameters
+        ----------
+        scenario : str or path
+            A scenario file, or the name of a shipped one.
+        changes : sequence of str
+            Changes to single keys, such as ``network.delta=1e4`` or ``phase.0.duration=10``.
+
+        Raises
+        ------
+        InputError
+            If there is no such file, it is not TOML, or it has a key or a value that is wrong.
+        """
+        path = shipped.find("scenarios", os.fspath(scenario))
+        for change in changes:
+            text.parse_change(change)
+        with _naming(path, changes):
+            changed = text.apply(text.read(path), changes)
+            document = text.parse(changed)
+            try:
+                file = ScenarioFile.model_validate(document)
+            except ValidationError as error:
+                raise one_line(error, document) from None
+        return cls(path, changed, file, tuple(changes))
+
+    @property
+    def name(self) -> str:
+        """The file's name without its suffix."""
+        return self.path.stem
+
+    @cached_property
+    def network(self) -> Network:
+        """The network."""
+        with self._naming("network"):
+            return build_network(self.file.network)
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The weights that the run starts with."""
+        network = self.network
+        with self._naming("weights"):
+            return build_weights(self.file.weights, network, self.path.parent)
+
+    @cached_property
+    def data(self) -> Data | None:
+        """The samples, or None where the scenario has none."""
+        if self.file.data is None:
+            return None
+        with self._naming("data"):
+            return build_data(self.file.data, self.path.parent)
+
+    @cached_property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases, with the values of their clamps."""
+        network, data = self.network, self.data
+        shown = None if data is None or self.file.data is None else Shown(data, self.file.data)
+        with self._naming():
+            return tuple(
+                build_phase(index, table, network, shown) for index, table in enumerate(self.file.phase)
+            )
+
+    @cached_property
+    def save(self) -> Save:
+        """Which times to keep."""
+        table = self.file.save
+        return Save(table.nodes, table.weights, table.spacing, table.memory_gb * 1e9)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What the run will solve and keep; nothing large has been made by then."""
+        network, phases = self.network, self.phases
+        with self._naming():
+            return plan(network, phases, self.save, self.file.solver.method)
+
+    def simulate(
+        self, progress: Callable[[Progress], None] | None = None, stop: Callable[[], bool] | None = None
+    ) -> Run:
+        """Run the scenario.
+
+        Parameters
+        ----------
+        progress, stop : callable, optional
+            See `pcode.simulate`.
+
+        Returns
+        -------
+        Run
+            With the scenario's text among its attributes.
+
+        Raises
+        ------
+        InputError
+            If something asked for cannot be done.
+        """
+        _ = self.plan
+        solver = self.file.solver
+        weights = self.weights
+        with self._naming():
+            return simulate(
+                self.network,
+                self.phases,
+                weights=weights,
+                nodes=self.file.start.nodes,
+                method=solver.method,
+                rtol=solver.rtol,
+                atol=solver.atol,
+                max_steps=solver.max_steps,
+                save=self.save,
+                probes=probes(self.network, self.data),
+                attributes={
+                    "title": self.file.title,
+                    "scenario": self.text,
+                    "scenario_file": self.path.name,
+                    "seed": self.file.weights.seed,
+                },
+                progress=progress,
+                stop=stop,
+            )
+
+    @contextmanager
+    def _naming(self, table: str = "") -> Iterator[None]:
+        with _naming(self.path, self.changes, table):
+            yield
+
+
+@contextmanager
+def _naming(path: Path, changes: Sequence[str], table: str = "") -> Iterator[None]:
+    """Give errors the keys of the file, and its name."""
+    try:
+        yield
+    except InputError as error:
+        if error.source is not None and error.source != "--set":
+            raise
+        inner = error.within(table) if table else error
+        where = _key(inner.where.rstrip("."))
+        source = str(path)
+        for change in changes:
+            key = change.partition("=")[0].strip()
+            if where and (f"{where}.".startswith(f"{key}.") or f"{key}.".startswith(f"{where}.")):
+                source = f"{path} with --set {change if len(change) <= 60 else change[:57] + '...'}"
+        raise InputError(where, error.what, source) from None
+
+
+def _key(where: str) -> str:
+    """The key of the file for an argument of the functions that it goes to."""
+    key = re.sub(r"\[(\w+)\]", r".\1", where)
+    key = re.sub(r"^phases\b", "phase", key)
+    return f"solver.{key}" if key in SolverTable.model_fields else key

@@ -1,0 +1,57 @@
+"""The short account of a run, for people and for scripts: what report.json holds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from ..run import Run
+
+
+def report(run: Run) -> dict[str, Any]:
+    """What became of a run, as plain values for JSON.
+
+    Returns
+    -------
+    dict
+        ``status`` (the worst phase's), ``message``, ``method``, ``unknowns`` (of the largest
+        phase), ``energy_final`` (F summed over layers), ``title``, and ``phases``, a list with
+        ``name``, ``status``, ``message``, ``t_start``, ``t_end``, ``unknowns``, ``samples`` (how
+        many), the solver's statistics, and ``accuracy`` or ``error``. What is not finite is None.
+    """
+    phases = [
+        {
+            "name": record.name,
+            "status": str(record.status),
+            "message": record.message,
+            "t_start": record.t_start,
+            "t_end": record.t_end,
+            "unknowns": record.unknowns,
+            "samples": len(record.samples),
+            **asdict(record.stats),
+            **record.probes,
+        }
+        for record in run.phases
+    ]
+    energy = run.data["energy"]
+    values: dict[str, Any] = {
+        "status": str(run.status),
+        "message": run.message,
+        "title": str(run.data.attrs.get("title", "")),
+        "method": str(run.data.attrs.get("method", "")),
+        "unknowns": max((record.unknowns for record in run.phases), default=0),
+        "energy_final": float(energy.isel(time=-1).sum()) if energy.sizes["time"] else None,
+        "phases": phases,
+    }
+    finite: dict[str, Any] = _finite(values)
+    return finite
+
+
+def _finite(value: Any) -> Any:
+    """`value` with None where JSON has no number."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,246 @@
+"""The scenario file's tables and keys, typed; the JSON Schema for editors comes from here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Rows = list[list[float]]
+
+
+def _kind(value: Any) -> str:
+    """Tell the forms of a value apart, so that one error tells about the form that was meant."""
+    kinds: dict[type, str] = {str: "text", list: "list", dict: "table"}
+    return kinds.get(type(value), "number")
+
+
+def _either(accepted: str) -> Discriminator:
+    return Discriminator(_kind, custom_error_type="either", custom_error_message=f"must be {accepted}")
+
+
+class Table(BaseModel):
+    """A table of the file: no unknown keys, no conversions but from whole numbers to floats."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+class NetworkTable(Table):
+    """The network, without its weights and data."""
+
+    sizes: list[Annotated[int, Field(ge=1)]] = Field(min_length=2)
+    """Numbers of nodes of the layers 0 (input) to n (output)."""
+    activation: Annotated[
+        Annotated[str, Tag("text")] | Annotated[list[str], Tag("list")],
+        _either("a name, or a list with one name for each of the layers 0..n-1"),
+    ] = "tanh"
+    """The function sigma of the value nodes: one name, or one for each of the layers 0..n-1."""
+    tau: Positive = 1.0
+    """Time constant of value and error nodes, in your unit of time."""
+    delta: Positive = 200.0
+    """Time constant of the weights, in the same unit; normally much larger than tau."""
+    nu: Annotated[
+        Annotated[Positive, Tag("number")] | Annotated[list[Positive], Tag("list")],
+        _either("a number, or a list with one number for each of the layers 1..n"),
+    ] = 1.0
+    """Variance of a layer (not a precision): one for all, or one for each of the layers 1..n."""
+    weight_decay: NotNegative = 0.0
+    """Decay lambda of M, W and beta."""
+    node_decay: NotNegative = 0.0
+    """Decay lambda_x of the value nodes."""
+    feedback: Literal["learned", "tied", "fixed"] = "learned"
+    """W follows its own equation, is M transposed at all times, or stays as it is."""
+
+
+class WeightsTable(Table):
+    """The weights that the run starts with."""
+
+    init: Literal["normal", "uniform", "zeros", "file", "given"] = "normal"
+    """How M starts: drawn (beta = 0), all zero, read from a file, or given here."""
+    scale: NotNegative = 1.0
+    """Spread of drawn weights: std (normal) or bound (uniform) is scale / sqrt(fan-in)."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the random numbers."""
+    W: (
+        Annotated[
+            Annotated[Literal["transpose", "independent"], Tag("text")] | Annotated[list[Rows], Tag("list")],
+            _either('"transpose", "independent", or with init = "given" a list of one matrix a link'),
+        ]
+        | None
+    ) = None
+    """Start of W: "transpose" (of M), "independent" (drawn), or, with init = "given", one matrix
+    for each of the links 0..n-1 with the shape (n_{l+1}, n_l). Left out, it is what the file
+    holds, or the transpose of M."""
+    file: str | None = None
+    """With init = "file": an .npz file with the arrays M0, M1, ..., W0, ..., beta1, ..."""
+    M: list[Rows] | None = None
+    """With init = "given": one matrix for each of the links 0..n-1, of the shape (n_l, n_{l+1})."""
+    beta: list[list[float]] | None = None
+    """With init = "given": one row for each of the layers 1..n; 0 where left out."""
+
+
+class DataTable(Table):
+    """The samples to show: of one source, by name, from a file, or given here."""
+
+    name: Literal["xor", "digits"] | None = None
+    """A data set by name."""
+    file: str | None = None
+    """An .npz file (arrays inputs and targets, one row a sample) or a .csv file (a header with
+    columns input0, input1, ..., target0, ...)."""
+    inputs: Rows | None = None
+    """One row a sample, one value for each node of the input layer."""
+    targets: Rows | None = None
+    """One row a sample, one value for each node of the output layer."""
+    train: int | None = Field(default=None, ge=0)
+    """How many samples to draw to train on; left out, all that are not to test on."""
+    test: int | None = Field(default=None, ge=0)
+    """How many samples to draw to test on; left out, none."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draw."""
+
+
+class StartTable(Table):
+    """The state that the run starts in."""
+
+    nodes: Literal["feedforward", "zero", "equilibrium"] = "feedforward"
+    """Value nodes at the feedforward pass with error nodes at 0; all at 0; or all at rest."""
+
+
+class SeriesTable(Table):
+    """Values that change in the course of a phase, linear between the given times."""
+
+    t: list[Number]
+    """Times, from the phase's start; a time given twice is a step."""
+    values: list[Rows]
+    """For each time one row a sample, one value a node; nan leaves a node free."""
+
+
+ClampValue = Annotated[
+    Annotated[Literal["input", "output"], Tag("text")]
+    | Annotated[Rows, Tag("list")]
+    | Annotated[SeriesTable, Tag("table")],
+    _either('"input", "output", rows of numbers, or { t = [...], values = [...] }'),
+]
+ClampTable = dict[Annotated[str, Field(pattern=r"^(0|[1-9]\d*)$")], ClampValue]
+
+
+class PhaseTable(Table):
+    """One stretch of the run under one set of clamps."""
+
+    name: str | None = Field(default=None, min_length=1)
+    """What to call it in results and figures."""
+    clamp: Annotated[
+        Annotated[Literal["both", "input", "output", "none"], Tag("text")]
+        | Annotated[ClampTable, Tag("table")],
+        _either('"both", "input", "output", "none", or a table such as { 0 = "input", 1 = [[0.5, nan]] }'),
+    ] = "none"
+    """Which layers are held: "input" (layer 0 at the data's inputs), "output" (layer n at its
+    targets), "both", "none"; or a table from layer to "input" or "output" (of the data), to rows
+    of values (nan leaves a node free), or to a time series { t = [...], values = [...] }."""
+    data: Literal["train", "test", "all"] | None = None
+    """Which samples of the data it shows: "train" where left out."""
+    learn: bool = True
+    """Whether the weights move."""
+    duration: Positive
+    """How long it lasts, in the unit of tau; with until the longest it may last."""
+    until: Literal["equilibrium"] | None = None
+    """End the phase once all rates have fallen to settle_tol."""
+    settle_tol: Positive = 1e-6
+    """Rate at which nodes and weights count as settled, max |tau dz/dt| / (1 + |z|)."""
+
+
+class SolverTable(Table):
+    """How the equations are integrated."""
+
+    method: str = "cvode"
+    """The solver, by name."""
+    rtol: Positive = 1e-6
+    """Relative tolerance."""
+    atol: Positive = 1e-9
+    """Absolute tolerance."""
+    max_steps: int = Field(default=1_000_000, ge=1)
+    """Steps that a phase may take."""
+
+
+class SaveTable(Table):
+    """Which times to keep."""
+
+    nodes: int = Field(default=400, ge=2)
+    """Saved times a phase of value and error nodes, both ends included."""
+    weights: int = Field(default=100, ge=2)
+    """Likewise of the weights; a phase that does not learn saves them at its two ends."""
+    spacing: Literal["log", "linear"] = "log"
+    """Log-spaced from 1e-2 tau after a phase's start, or evenly spaced."""
+    memory_gb: Positive = 4.0
+    """A result larger than this many GB is refused before the run."""
+
+
+class PlotsTable(Table):
+    """The figures to draw after the run."""
+
+    recipes: list[str] = Field(default=["overview"])
+    """Recipes: shipped names, or paths of .py files relative to the scenario."""
+    formats: list[Literal["png", "svg", "pdf"]] = Field(default=["png"], min_length=1)
+    """Kinds of files to write of each figure."""
+
+
+class ScenarioFile(Table):
+    """A scenario: a network, what is shown to it, and what to keep of the run."""
+
+    title: str = ""
+    """One line that says what it shows."""
+    network: NetworkTable
+    """The network, without its weights and data."""
+    weights: WeightsTable = Field(default_factory=WeightsTable)
+    """The weights that the run starts with."""
+    data: DataTable | None = None
+    """The samples to show; a scenario that clamps none of them needs none."""
+    start: StartTable = Field(default_factory=StartTable)
+    """The state that the run starts in."""
+    phase: list[PhaseTable] = Field(min_length=1)
+    """The phases of the run, in turn."""
+    solver: SolverTable = Field(default_factory=SolverTable)
+    """How the equations are integrated."""
+    save: SaveTable = Field(default_factory=SaveTable)
+    """Which times to keep."""
+    plots: PlotsTable = Field(default_factory=PlotsTable)
+    """The figures to draw after the run."""
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of scenario files, with the names that this version knows."""
+    from ..activations import ACTIVATIONS
+    from ..solvers import METHODS
+
+    schema: dict[str, Any] = _tidy(ScenarioFile.model_json_schema())
+    for name, entry in schema["properties"].items():
+        # pydantic leaves it out where the table itself is described in the same words.
+        entry.setdefault("description", ScenarioFile.model_fields[name].description)
+    tables = schema["$defs"]
+    for form in tables["NetworkTable"]["properties"]["activation"]["oneOf"]:
+        names = form["items"] if form["type"] == "array" else form
+        names["enum"] = list(ACTIVATIONS)
+    tables["SolverTable"]["properties"]["method"]["enum"] = list(METHODS)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "pcode scenario"} | schema
+
+
+def _tidy(node: Any) -> Any:
+    """Take out what a TOML file cannot hold (null) and what tells an editor nothing (titles)."""
+    if isinstance(node, list):
+        return [_tidy(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    tidy: dict[str, Any] = {}
+    for key, value in node.items():
+        if key == "anyOf" and {"type": "null"} in value:
+            tidy |= _tidy(next(form for form in value if form != {"type": "null"}))
+        elif key == "patternProperties":
+            tidy |= {key: _tidy(value), "additionalProperties": False}
+        elif key == "description" and isinstance(value, str):
+            tidy[key] = " ".join(value.split())
+        elif not (key == "title" and isinstance(value, str)) and not (key == "default" and value is None):
+            tidy[key] = _tidy(value)
+    return tidy

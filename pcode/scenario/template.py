@@ -1,0 +1,68 @@
+"""The scenario that `pcode new` writes."""
+
+from __future__ import annotations
+
+TEMPLATE = """\
+# A scenario of pcode: what to simulate. Check it with `pcode check`, run it with `pcode run`.
+# Keys that are commented out show what else there is; `pcode schema` prints a schema for editors.
+
+title = "A network learns four patterns, then is tested on them"
+
+[network]
+sizes = [2, 6, 1]             # nodes of the layers 0 (input) to n (output)
+activation = "tanh"           # identity, tanh, logistic, relu, softplus or square; or one a layer 0..n-1
+tau = 1.0                     # time constant of value and error nodes; it sets the unit of time
+delta = 200.0                 # time constant of the weights
+nu = 1.0                      # variance of the layers; or one value for each of the layers 1..n
+feedback = "learned"          # learned (W has its own equation), tied (W = M^T) or fixed
+# weight_decay = 0.0          # decay of M, W and the biases
+# node_decay = 0.0            # decay of the value nodes
+
+[weights]                     # to start from
+init = "normal"               # normal, uniform, zeros; "file" (file = "w.npz") or "given" (M = [...])
+scale = 1.0                   # spread, over the square root of the fan-in
+seed = 0
+# W = "transpose"             # W starts as M^T; or "independent", drawn on its own
+
+[data]                        # or name = "xor" or "digits"; or file = "samples.csv" or "samples.npz"
+inputs = [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
+targets = [[-0.5], [-0.5], [-0.5], [0.5]]
+# train = 3                   # how many samples to draw to train on, and
+# test = 1                    # how many to test on; all are for training where neither is said
+# seed = 0
+
+# [start]
+# nodes = "feedforward"       # where the nodes start: feedforward, zero or equilibrium
+
+[[phase]]                     # the phases follow one another
+name = "train"
+clamp = "both"                # layers held at the data: both, input, output or none; or a table from
+                              # layer to what: { 0 = "input", 1 = [[0.5, nan, ...], ...] }, nan: free
+data = "train"                # train, test or all
+learn = true                  # whether the weights move
+duration = 1000.0             # in the unit of tau
+
+[[phase]]
+name = "test"
+clamp = "input"
+learn = false
+until = "equilibrium"         # ends when all rates are at most settle_tol, or after duration
+duration = 500.0
+# settle_tol = 1e-6
+
+[solver]
+method = "cvode"              # `pcode list` names the others
+rtol = 1e-6
+atol = 1e-9
+# max_steps = 1000000
+
+[save]
+nodes = 400                   # saved times a phase
+weights = 100
+# spacing = "log"             # log-spaced after each phase's start, or linear
+# memory_gb = 4.0             # a larger result is refused
+
+[plots]
+recipes = ["overview"]        # `pcode list` names the others; or paths of your own
+# formats = ["png"]           # png, svg, pdf
+"""

@@ -1,0 +1,56 @@
+r"""The energy F of every layer, with error nodes as they are and at their rest value.
+
+Above, F = 1/2 sum_l nu^l <|eps^l|^2> with the error nodes as they move: from eps = 0 it starts at
+0, rises, and may oscillate on its way to rest. Below, F = 1/2 sum_l <|x^l - mu^l|^2> / nu^l, the
+energy that it would be if the error nodes were at rest for the present values x and predictions mu.
+Thin lines are the terms of the layers l = 1..n, the broad grey line is their sum; <> is the mean
+over the batch. Time is in units of tau, the time constant of the nodes, and vertical lines mark where a
+phase of the run ends and the next begins; on a logarithmic axis it is counted from the start of
+every phase. Energies are on a logarithmic axis where they span more than two decades; zeros, such
+as that at the start, are then left out, and so is the depth of a passing zero.
+"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from pcode import Run, plotting
+
+
+def figure(
+    run: Run,
+    layers: int | list[int] | None = None,
+    phase: int | str | list[int | str] | None = None,
+    log_time: bool | None = None,
+    log_y: bool | None = None,
+    clock: str = "tau",
+) -> Figure:
+    """Draw the dynamic energy over the slaved one.
+
+    Parameters
+    ----------
+    run : Run
+    layers : int or list of int, optional
+        The layers to draw, 1..n.
+    phase : int, str or list of these, optional
+        Index or name of the phases to draw.
+    log_time : bool, optional
+        Whether every phase has a logarithmic time axis of its own; where it is not said, they
+        have one if a phase lasts more than 100 tau.
+    log_y : bool, optional
+        Whether energies have a logarithmic axis.
+    clock : {"tau", "delta", "time"}
+        Unit of the time axis.
+    """
+    plotting.check_extent(run, phase)
+    if log_time is None:
+        log_time = plotting.suits_log_time(run, phase)
+    options = {"layers": layers, "phase": phase, "log_time": log_time, "log_y": log_y, "clock": clock}
+    with plotting.style():
+        fig = Figure(figsize=(6.0, 4.4), layout="constrained")
+        upper, lower = fig.subplots(2, 1, sharex=True)
+        plotting.energy(run, "dynamic", ax=upper, **options)
+        plotting.energy(run, "slaved", ax=lower, legend=False, phase_names=False, **options)
+        upper.tick_params(labelbottom=False)
+        upper.set_xlabel("")
+    return fig

@@ -1,0 +1,88 @@
+r"""Fast and slow at a glance: nodes on the clock tau, weights on the clock delta.
+
+Left, what is fast: the value nodes x^l and the error nodes eps^l of one layer, and the energy F with
+the error nodes as they are, against time since the start of a phase in units of tau, the
+time constant of the nodes, on a logarithmic axis. Dashed lines mark one delta, where the weights
+begin to tell. Right, what is slow: the departure of the prediction weights M^(l-1) of that layer
+from their start, the norms of the departures of all weights, and the energy with the error nodes at
+their rest value, against time in units of delta, the time constant of the weights. Lines are
+single nodes or weights; where there are many, their median, middle half, middle 90% and extremes.
+Energies are means over the batch. Solid vertical lines mark where a phase of the run ends and
+the next begins.
+"""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pcode import Run, plotting
+
+
+def figure(
+    run: Run,
+    layer: int | None = None,
+    phase: int | str | list[int | str] | None = None,
+    samples: int | list[int] | None = None,
+    how: str = "auto",
+) -> Figure:
+    """Draw one page: nodes on the left, weights on the right, energies below.
+
+    Parameters
+    ----------
+    run : Run
+    layer : int, optional
+        The layer to draw, 1..n; the last hidden one where left out.
+    phase : int, str or list of these, optional
+        Index or name of the phases to draw.
+    samples : int or list of int, optional
+        Rows of the data whose nodes to draw.
+    how : {"auto", "lines", "bands", "heatmap"}
+        How to draw nodes and weights.
+    """
+    plotting.check_extent(run, phase)
+    layer = max(1, run.network.n - 1) if layer is None else layer
+    nodes = {"samples": samples, "phase": phase, "log_time": True, "how": how, "legend": False}
+    with plotting.style():
+        fig = Figure(figsize=(7.2, 6.6), layout="constrained")
+        fast, slow = fig.subplots(3, 2, sharex="col").T
+        plotting.value_nodes(run, layer, ax=fast[0], **nodes)
+        plotting.error_nodes(run, layer, ax=fast[1], phase_names=False, **nodes)
+        plain = {"phase": phase, "phase_names": False}
+        plotting.energy(run, "dynamic", log_time=True, legend=False, ax=fast[2], **plain)
+        plotting.weight_drift(run, layer - 1, "M", phase=phase, how=how, ax=slow[0])
+        plotting.weight_norms(run, ax=slow[1], **plain)
+        plotting.energy(run, "slaved", clock="delta", ax=slow[2], **plain)
+        _mark_delta(run, list(fast), phase)
+        if not any(run.phases[k].learn for k in plotting.choose_phases(run, phase)):
+            for ax in slow[:2]:
+                ax.text(0.5, 0.6, "weights held", transform=ax.transAxes, ha="center")
+        for ax in (*fast[:2], *slow[:2]):
+            ax.tick_params(labelbottom=False)
+            ax.set_xlabel("")
+        fig.suptitle(_title(run))
+    return fig
+
+
+def _mark_delta(run: Run, panels: list[Axes], phase: int | str | list[int | str] | None) -> None:
+    """Mark one delta after the start of every phase in which the weights learn."""
+    network = run.network
+    phases = [run.phases[k] for k in plotting.choose_phases(run, phase)]
+    starts = [p.t_start for p in phases if p.learn and p.t_start + network.delta < p.t_end]
+    for ax in panels:
+        for k, start in enumerate(starts):
+            at = (start + network.delta) / network.tau
+            ax.axvline(at, color="0.45", linewidth=0.8, linestyle="--", zorder=0.5)
+            if k == 0:
+                ax.annotate(r"$\delta$", (at, 1.0), (2, -1), va="top", color="0.45",
+                            xycoords=ax.get_xaxis_transform(), textcoords="offset points")  # fmt: skip
+
+
+def _title(run: Run) -> str:
+    network = run.network
+    nu = sorted(set(network.nu))
+    spread = f"{nu[0]:g}" if len(nu) == 1 else f"{nu[0]:g} to {nu[-1]:g}"
+    layers = "-".join(map(str, network.sizes))
+    samples = run.data.sizes["sample"]
+    batch = f"{samples} sample" + "s" * (samples > 1)
+    return rf"{layers}, {batch}:  $\tau$ = {network.tau:g},  $\delta$ = {network.delta:g},  $\nu$ = {spread}"

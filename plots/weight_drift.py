@@ -1,0 +1,93 @@
+r"""Weights drift from where they started, on the slow clock.
+
+Departure of each weight from its value at the start of the run, against time in units of delta, the
+time constant of the weights: from left to right the prediction weights M^(l-1), the feedback weights
+W^(l-1) and the biases beta^l of the prediction of layer l, one row for each l. Where there are few
+weights each has a line (with a legend of the first and the last where the lines run from dark to
+light in the order of the weights); otherwise the median, the middle half, the middle 90% and the
+extremes over the weights are shown. Kinds of weights without an equation of their own are left out:
+W where it is tied to the transpose of M, or fixed. At the bottom, the Frobenius norms of these
+departures: solid for M, broad and pale for W, dotted for beta, with one colour and marker for
+each l. Vertical lines mark where a phase of the run ends and the next begins. Of a network with
+more than six layers, some are shown; nodes are counted from 0.
+"""
+
+from __future__ import annotations
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pcode import InputError, Run, plotting
+
+
+def figure(
+    run: Run,
+    layers: int | list[int] | None = None,
+    phase: int | str | list[int | str] | None = None,
+    log_time: bool = False,
+    clock: str = "delta",
+    how: str = "auto",
+) -> Figure:
+    """Draw each weight's departure from its start, and their norms below.
+
+    Parameters
+    ----------
+    run : Run
+    layers : int or list of int, optional
+        The predicted layers l whose weights to draw, 1..n.
+    phase : int, str or list of these, optional
+        Index or name of the phases to draw.
+    log_time : bool
+        Whether every phase has a logarithmic time axis of its own.
+    clock : {"delta", "tau", "time"}
+        Unit of the time axis.
+    how : {"auto", "lines", "bands", "heatmap"}
+        How to draw the weights of a link.
+    """
+    plotting.check_extent(run, phase)
+    if not any(run.phases[k].learn for k in plotting.choose_phases(run, phase)):
+        raise InputError("phase", "weights are held in the phases to draw; choose one in which they learn")
+    shown = plotting.choose_layers(run, layers, first=1, most=6)
+    kinds = plotting.weight_kinds(run)
+    time = {"phase": phase, "log_time": log_time, "clock": clock}
+    with plotting.style():
+        fig = Figure(figsize=(7.2, 2.6 + 1.9 * len(shown)), layout="constrained")
+        grid = fig.add_gridspec(len(shown) + 1, len(kinds), height_ratios=[1.0] * len(shown) + [1.2])
+        top, shared = None, None
+        for row, layer in enumerate(shown):
+            for column, kind in enumerate(kinds):
+                ax = top = fig.add_subplot(grid[row, column], sharex=top)
+                link = layer if kind == "beta" else layer - 1
+                plain = {"how": how, "legend": False, "phase_names": False}
+                plotting.weight_drift(run, link, kind, ax=ax, **plain, **time)
+                _make_compact(ax, _NAMES[kind], last=row == len(shown) - 1)
+                shared = _legend(ax) or shared
+        norms = fig.add_subplot(grid[-1, :])
+        plotting.weight_norms(run, layers=list(shown), ax=norms, **time)
+        if shared is not None:
+            fig.legend(*shared, loc="outside upper center", ncols=4)
+    return fig
+
+
+_NAMES = {"M": "prediction weights", "W": "feedback weights", "beta": "biases"}
+
+
+def _make_compact(ax: Axes, name: str, last: bool) -> None:
+    """Shorten the label of a small panel, and leave the time to the lowest."""
+    symbol = ax.get_ylabel().splitlines()[-1].split(", ")[-1]
+    if "$" in symbol:
+        ax.set_ylabel(f"{name}\n{symbol}")
+    ax.tick_params(labelbottom=last)
+    ax.set_xlabel(ax.get_xlabel() if last else "")
+
+
+def _legend(ax: Axes) -> tuple[list[Artist], list[str]] | None:
+    """Name the lines of a panel above it; give back a legend that is the same for all panels."""
+    handles, labels = ax.get_legend_handles_labels()
+    if "median" in labels:
+        return handles, labels
+    if len(handles) > 1:
+        ax.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4,
+                  fontsize=6, handlelength=1.4, columnspacing=0.8, handletextpad=0.4)  # fmt: skip
+    return None

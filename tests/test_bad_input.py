@@ -1,0 +1,306 @@
+"""Bad input: exit code 2, one line that names file, key and what is right, and nothing touched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pcode.cli import main
+
+GOOD = """\
+title = "good"
+[network]
+sizes = [2, 3, 1]
+[data]
+name = "xor"
+[[phase]]
+clamp = "both"
+duration = 1.0
+[plots]
+recipes = []
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Everything in a folder, files with what they hold."""
+    found = sorted(folder.rglob("*"))
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in found}
+
+
+def one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], folder: Path) -> str:
+    """The line on stderr of a command that is refused and touches nothing."""
+    before = contents(folder)
+    assert main(arguments) == 2
+    assert contents(folder) == before
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("pcode: ")
+    assert err.endswith("\n")
+    assert err.count("\n") == 1, err
+    return err
+
+
+def test_the_scenario_that_the_others_are_made_from_is_good(here: Path) -> None:
+    (here / "bad.toml").write_text(GOOD)
+    assert main(["check", "bad.toml"]) == 0
+
+
+SCENARIOS: dict[str, tuple[tuple[str, str], str, str]] = {
+    "an unknown key": (("sizes", "tua = 1.0\nsizes"), "network.tua", "did you mean tau?"),
+    "an unknown table": (("[plots]", "[plot]"), "plot", "did you mean plots?"),
+    "a text for a number": (("sizes", 'tau = "1"\nsizes'), "network.tau", "must be a number"),
+    "a number for a list": (("[2, 3, 1]", "3"), "network.sizes", "must be a list"),
+    "true for a number": (("1.0", "true"), "phase.0.duration", "must be a number"),
+    "inputs that do not fit": (
+        ("[2, 3, 1]", "[5, 3, 1]"),
+        "data.name",
+        "2 values a sample, but layer 0 has 5",
+    ),
+    "targets that do not fit": (
+        ("[2, 3, 1]", "[2, 3, 4]"),
+        "data.name",
+        "1 values a sample, but layer 2 has 4",
+    ),
+    "rows that differ in number": (
+        ('name = "xor"', "inputs = [[1, 2], [3, 4]]\ntargets = [[1]]"),
+        "data.targets",
+        "has 1 samples where inputs has 2",
+    ),
+    "nan in a sample to be shown": (
+        ('name = "xor"', "inputs = [[1, nan]]\ntargets = [[1]]"),
+        "data.inputs",
+        "must be finite",
+    ),
+    "a negative tau": (("sizes", "tau = -1.0\nsizes"), "network.tau", "more than 0"),
+    "a negative delta": (("sizes", "delta = -5\nsizes"), "network.delta", "more than 0"),
+    "tau of 0": (("sizes", "tau = 0.0\nsizes"), "network.tau", "more than 0"),
+    "an activation that does not exist": (
+        ("sizes", 'activation = "tan"\nsizes'),
+        "network.activation",
+        "there are identity, tanh",
+    ),
+    "a clamp on a layer that is not there": (
+        ('clamp = "both"', 'clamp = { 3 = "input" }'),
+        "phase.0.clamp.3",
+        "the layers are 0..2",
+    ),
+    "duration 0": (("duration = 1.0", "duration = 0"), "phase.0.duration", "more than 0"),
+    "no duration": (("duration = 1.0\n", ""), "phase.0.duration", "is missing"),
+    "no phase": (('[[phase]]\nclamp = "both"\nduration = 1.0\n', ""), "phase", "add one [[phase]]"),
+    "no network": (("[network]\nsizes = [2, 3, 1]\n", ""), "network", "is missing"),
+    "layers that no memory can hold": (
+        ("[2, 3, 1]", "[2, 10000000, 10000000, 1]"),
+        "network.sizes",
+        "smaller layers",
+    ),
+    "layers that would take more than is allowed": (
+        ("[2, 3, 1]", "[2, 20000, 20000, 1]"),
+        "save.weights",
+        "save fewer times",
+    ),
+    "a time that is no time": (("sizes", "delta = nan\nsizes"), "network.delta", "finite"),
+    "a weights file that is not there": (
+        ("[data]", '[weights]\ninit = "file"\nfile = "none.npz"\n[data]'),
+        "weights.file",
+        "there is no file none.npz",
+    ),
+    "a data file that is not there": (
+        ('name = "xor"', 'file = "none.csv"'),
+        "data.file",
+        "there is no file none.csv",
+    ),
+    "a method that does not exist": (
+        ("[plots]", '[solver]\nmethod = "euler"\n[plots]'),
+        "solver.method",
+        "cvode",
+    ),
+    "a recipe that does not exist": (
+        ("[]", '["overwiew"]'),
+        "plots.recipes.0",
+        "did you mean the shipped overview?",
+    ),
+    "an old-fashioned table": (("[[phase]]", "[phase]"), "phase", "[[phase]]"),
+}
+
+
+@pytest.mark.parametrize("what", SCENARIOS)
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_bad_scenario_is_refused(
+    here: Path, capsys: pytest.CaptureFixture[str], command: str, what: str
+) -> None:
+    (old, new), key, right = SCENARIOS[what]
+    assert old in GOOD
+    (here / "bad.toml").write_text(GOOD.replace(old, new, 1))
+    line = one_line(capsys, [command, "bad.toml"], here)
+    assert f" bad.toml: {key}: " in line
+    assert right in line
+
+
+@pytest.mark.parametrize(
+    ("written", "right"),
+    [
+        (b"sizes = [1, 2", "is not TOML"),
+        (b"hello", "is not TOML"),
+        (b"title = 'a'\ntitle = 'b'\n", "is not TOML"),
+        (b"title = '\xff'", "UTF-8"),
+        (b"x = " + b"[" * 5000, "is not TOML"),
+        (b"", "network: is missing"),
+    ],
+)
+def test_a_file_that_is_not_toml_is_refused(
+    here: Path, capsys: pytest.CaptureFixture[str], written: bytes, right: str
+) -> None:
+    (here / "bad.toml").write_bytes(written)
+    line = one_line(capsys, ["run", "bad.toml"], here)
+    assert "bad.toml" in line
+    assert right in line
+
+
+def test_a_file_that_is_not_there_is_refused_with_the_shipped_names(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = one_line(capsys, ["run", "nothing.toml"], here)
+    assert "nothing.toml: there is no such scenario" in line
+    assert "textbook" in line
+    assert "did you mean the shipped xor?" in one_line(capsys, ["run", "xor.toml"], here)
+
+
+def test_a_folder_is_no_scenario(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "folder").mkdir()
+    assert "folder: is a folder" in one_line(capsys, ["run", "folder"], here)
+
+
+def test_a_file_that_may_not_be_read_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "bad.toml").write_text(GOOD)
+    (here / "bad.toml").chmod(0)
+    if os.access(here / "bad.toml", os.R_OK):
+        pytest.skip("this user may read everything")
+    before = sorted(here.iterdir())
+    assert main(["run", "bad.toml"]) == 2
+    assert sorted(here.iterdir()) == before
+    assert "bad.toml: cannot be read (Permission denied)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"M1": None}, "has no array M1, which must have shape (3, 1)"),
+        ({"M0": np.ones((3, 2))}, "array M0 in w.npz has shape (3, 2); it must be (2, 3)"),
+        ({"M0": np.array([[{}] * 3] * 2, dtype=object)}, "w.npz is not an .npz file of plain numbers"),
+    ],
+)
+def test_a_weights_file_at_fault_is_refused_with_its_array(
+    here: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], told: str
+) -> None:
+    arrays: dict[str, Any] = {
+        "M0": np.ones((2, 3)),
+        "M1": np.ones((3, 1)),
+        "W0": np.ones((3, 2)),
+        "W1": np.ones((1, 3)),
+        "beta1": np.ones(3),
+        "beta2": np.ones(1),
+    }
+    text = GOOD.replace("[data]", '[weights]\ninit = "file"\nfile = "w.npz"\n[data]')
+    (here / "bad.toml").write_text(text)
+    np.savez(here / "w.npz", **arrays)
+    assert main(["check", "bad.toml"]) == 0
+    capsys.readouterr()
+    np.savez(here / "w.npz", **{k: v for k, v in (arrays | change).items() if v is not None})
+    line = one_line(capsys, ["run", "bad.toml"], here)
+    assert "bad.toml: weights.file: " in line
+    assert told in line
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused_before_the_run(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "good.toml").write_text(GOOD)
+    (here / "file").write_text("not a folder")
+    for out in ("file", "file/below", "/proc/nowhere/results"):
+        line = one_line(capsys, ["run", "good.toml", "--out", out], here)
+        assert f"pcode: {out}: --out: cannot be written" in line
+
+
+@pytest.mark.parametrize("there", ["run.nc", "report.json", "energy.png"])
+def test_what_stands_in_the_output_folder_is_not_overwritten(
+    here: Path, capsys: pytest.CaptureFixture[str], there: str
+) -> None:
+    (here / "good.toml").write_text(GOOD.replace("[]", '["energy"]'))
+    (here / "results/good").mkdir(parents=True)
+    (here / "results/good" / there).write_text("precious")
+    line = one_line(capsys, ["run", "good.toml"], here)
+    assert f"results/good: --out: holds {there} already; give --force" in line
+
+
+def test_two_recipes_of_one_name_would_overwrite_each_other(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "energy.py").write_text("def figure(run): ...\n")
+    (here / "bad.toml").write_text(GOOD.replace("[]", '["energy", "energy.py"]'))
+    assert "plots.recipes.1: there are two recipes energy" in one_line(capsys, ["run", "bad.toml"], here)
+
+
+def test_a_recipe_that_cannot_be_loaded_is_refused_before_the_run(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text, told in {
+        "def figure(run:\n": "SyntaxError",
+        "import nothing_of_that_name\n": "ModuleNotFoundError",
+        "\nx = 1 / 0\n": "ZeroDivisionError: division by zero (line 2)",
+        "picture = 3\n": "needs a function figure(run)",
+    }.items():
+        (here / "mine.py").write_text(text)
+        (here / "bad.toml").write_text(GOOD.replace("[]", '["mine.py"]'))
+        assert told in one_line(capsys, ["run", "bad.toml"], here)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "command"),
+        (["runn"], "runn"),
+        (["run"], "SCENARIO"),
+        (["run", "xor", "extra"], "extra"),
+        (["run", "xor", "--fast"], "--fast"),
+        (["run", "xor", "--out"], "--out"),
+        (["run", "xor", "--set", "delta"], "key=value"),
+        (["run", "xor", "--set", "network.tua=3"], "did you mean tau?"),
+        (["run", "xor", "--method", "euler"], "there are cvode"),
+        (["check", "nothing"], "give a path, or one of"),
+        (["plot", "energy"], "RUN.nc"),
+        (["plot", "energy", "none.nc"], "none.nc"),
+        (["plot", "enrgy", "none.nc"], "did you mean the shipped energy?"),
+        (["plot", "energy", "none.nc", "-o", "picture.txt"], "must end in .png, .svg or .pdf"),
+        (["plot", "energy", "none.nc", "-o", "none.nc"], "must end in .png, .svg or .pdf"),
+        (["plot", "energy", "none.nc", "-o", "nowhere/e.png"], "nowhere"),
+        (["plot", "energy", "none.nc", "--set", "log_time"], "log_time=true"),
+        (["new"], "FILE"),
+        (["new", "nowhere/new.toml"], "nowhere/new.toml"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_plain_line(
+    here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    assert told in one_line(capsys, arguments, here)
+
+
+def test_a_file_that_holds_no_run_cannot_be_drawn(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "run.nc").write_text("no netcdf")
+    line = one_line(capsys, ["plot", "energy", "run.nc"], here)
+    assert "run.nc: run: cannot be read" in line
+
+
+def test_new_does_not_overwrite(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "mine.toml").write_text("precious")
+    assert "mine.toml: is there already" in one_line(capsys, ["new", "mine.toml"], here)
