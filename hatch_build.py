@@ -1,0 +1,18 @@
+"""Puts the scenarios and the figure recipes into the wheel, under pcode/_shipped, without the gallery."""
+
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class ShippedContent(BuildHookInterface):
+    """Ships scenarios/*.toml and plots/*.py; an editable install finds them in the checkout."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Add the files to what is built; `version` is "standard" or "editable"."""
+        if version == "editable":
+            return
+        root = Path(self.root)
+        for file in (*root.glob("scenarios/*.toml"), *root.glob("plots/*.py")):
+            build_data["force_include"][str(file)] = f"pcode/_shipped/{file.relative_to(root)}"
