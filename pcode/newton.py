@@ -1,0 +1,272 @@
+r"""The structured solve of (I - a J) d = r, J the Jacobian of the whole system.
+
+The weights are eliminated first: apart from a diagonal they couple to the nodes only. What they
+give back to the nodes (the *weight-borne coupling*, of relative size a/delta) is left out of the
+node system, so the solve is exact up to that, and a Krylov method has the rest.
+
+Values and errors then form a chain, x^0 - eps^1 - x^1 - eps^2 - ... - x^n, for each sample on its
+own: every layer's own block is diagonal, eps^l and x^l are tied one to one, and x^l and eps^{l+1}
+by M^l and W^l. Eliminating from layer 0 upwards leaves in each eps^{l+1} the n_{l+1} x n_{l+1} matrix
+
+    T^{l+1} = (1 + alpha nu^{l+1}) I + alpha^2 W^l S^l (H^l)^{-1} S^l M^l,    alpha = a / tau,
+
+with S^l = diag sigma'(x^l) and H^l what x^l answers to. So a wide layer below a narrow one costs a
+matrix of the narrow one's size (this is the Woodbury identity), and nothing is of the size of the weights.
+
+In the notation of a row vector for each sample, layer l obeys
+
+    eps T - alpha f x = p,    D x + alpha f eps = q,
+
+with D = 1 + alpha lambda_x - alpha sigma''(x) (eps^{l+1} W^l), f = 1 where a node is free and 0
+where it is clamped, p and q what comes from r, from the weights and from the layers beside. Both
+unknowns follow from one factorisation, of N = T D + alpha^2 f:
+
+    eps = (alpha f q + p D) N^{-1},    x = (D (q - alpha f eps) + alpha f (eps T - p)) / (D^2 + alpha^2 f),
+
+a combination of the two equations that is safe when D is near zero, and when alpha is.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+from ._jax import jax, jnp
+from .dynamics import Layers
+from .network import Weights
+from .problem import Parameters, Structure, state_at
+from .state import State
+
+# Smallest pivot, relative to its terms, that is divided by.
+SMALLEST_PIVOT = 1e-8
+
+
+class Point(NamedTuple):
+    """The system at the state where it is linearised; all that depends on that state alone.
+
+    Attributes
+    ----------
+    state : State
+    sigma, slope : tuple of arrays, shapes (B, n_l)
+        sigma(x^l) and, at free nodes, sigma'(x^l) (0 at clamped ones), l = 0..n-1.
+    curvature : tuple of arrays, shapes (B, n_l)
+        sigma''(x^l) (eps^{l+1} W^l), l = 0..n-1.
+    free : tuple of arrays, shapes (B, n_l)
+        1 at free value nodes, 0 at clamped ones, l = 0..n.
+    """
+
+    state: State
+    sigma: Layers
+    slope: Layers
+    curvature: Layers
+    free: Layers
+
+
+class Factors(NamedTuple):
+    """(I - a J), eliminated; what `solve` needs.
+
+    Attributes
+    ----------
+    point : Point
+    a : scalar
+    D : tuple of arrays, shapes (B, n_l)
+        Layers 0..n.
+    T, N_inverse : tuple of arrays, shapes (B, n_l) where diagonal, else (B, n_l, n_l)
+        Layers 1..n.
+    """
+
+    point: Point
+    a: Any
+    D: Layers
+    T: Layers
+    N_inverse: Layers
+
+
+def linearise(t: Any, y: Any, p: Parameters, structure: Structure) -> Point:
+    """The point (t, y), y of shape (N,), where the system is linearised."""
+    state = state_at(t, y, p, structure)
+    x, eps, weights = state
+    W, sigma = weights.feedback, structure.sigma
+    free = tuple(
+        jnp.isnan(value).astype(float) if clamped else jnp.ones_like(x_l)
+        for x_l, value, clamped in zip(x, p.clamp, structure.clamped, strict=True)
+    )
+    below = list(zip(sigma, x, free, strict=False))
+    return Point(
+        state=state,
+        sigma=tuple(s.f(x_l) for s, x_l, _ in below),
+        slope=tuple(s.df(x_l) * f for s, x_l, f in below),
+        curvature=tuple(
+            s.d2f(x_l) * (e @ W_l) * f for (s, x_l, f), e, W_l in zip(below, eps, W, strict=True)
+        ),
+        free=free,
+    )
+
+
+def factor(point: Point, a: Any, p: Parameters, structure: Structure) -> Factors:
+    """Eliminate (I - a J), layer by layer."""
+    layout = structure.layout
+    n, alpha = layout.n, a / p.tau
+    M, W = point.state.weights.M, point.state.weights.feedback
+    D, T, inverses = [_own(point, 0, alpha, p)], [], []
+    for layer in range(1, n + 1):
+        rest = 1.0 + alpha * p.nu[layer - 1]
+        T_l = jnp.broadcast_to(rest, point.free[layer].shape)
+        if layout.free[layer - 1]:
+            T_l = rest * jnp.eye(T_l.shape[1]) + _fill(point, layer - 1, alpha, D, T, inverses, M, W)
+        f, D_l = point.free[layer], _own(point, layer, alpha, p)
+        if T_l.ndim == 2:
+            N = _safe(T_l * D_l + alpha**2 * f, T_l * jnp.abs(D_l) + alpha**2)
+            inverse = 1.0 / N
+        else:
+            inverse = jnp.linalg.inv(T_l * D_l[:, None, :] + alpha**2 * f[:, None, :] * jnp.eye(f.shape[1]))
+        D.append(D_l)
+        T.append(T_l)
+        inverses.append(inverse)
+    return Factors(point, a, tuple(D), tuple(T), tuple(inverses))
+
+
+def _own(point: Point, layer: int, alpha: Any, p: Parameters) -> Any:
+    """D of a layer; 1 at clamped nodes."""
+    f = point.free[layer]
+    D = 1.0 + alpha * p.node_decay * f
+    if layer < len(point.curvature):
+        D = D - alpha * point.curvature[layer]
+    return _safe(D, jnp.ones_like(D)) if layer == 0 else D
+
+
+def _fill(
+    point: Point,
+    below: int,
+    alpha: Any,
+    D: list[Any],
+    T: list[Any],
+    inverses: list[Any],
+    M: Layers,
+    W: Layers,
+) -> Any:
+    """alpha^2 W S H^{-1} S M of the layer `below`, shape (B, n_{l+1}, n_{l+1}), where x is eliminated."""
+    S, f, D_l = point.slope[below], point.free[below], D[below]
+    if below == 0:
+        answer = S / D_l * S
+    elif T[below - 1].ndim == 2:
+        # H^{-1} of diagonal blocks
+        answer = S * T[below - 1] * inverses[below - 1] * S
+    else:
+        rows = W[below] * S[:, None, :]  # (B, n_{l+1}, n_l)
+        eps = alpha * (rows * f[:, None, :]) @ inverses[below - 1]
+        D_, f_ = D_l[:, None, :], f[:, None, :]
+        x = D_ * (rows - alpha * f_ * eps) + alpha * f_ * (eps @ T[below - 1])
+        x = x / (D_**2 + alpha**2 * f_)
+        return alpha**2 * (x * S[:, None, :]) @ M[below]
+    return alpha**2 * jnp.einsum("ji,bi,ik->bjk", W[below], answer, M[below], optimize=True)
+
+
+def _safe(pivot: Any, size: Any) -> Any:
+    """`pivot`, kept away from zero: the solve is then inexact there, but finite."""
+    least = SMALLEST_PIVOT * size
+    return jnp.where(jnp.abs(pivot) < least, jnp.where(pivot < 0.0, -least, least), pivot)
+
+
+def solve(factors: Factors, r: Any, p: Parameters, structure: Structure) -> Any:
+    """d with (I - a J) d = r, shapes (N,), up to the weight-borne coupling."""
+    point, a = factors.point, factors.a
+    layout = structure.layout
+    n, alpha = layout.n, a / p.tau
+    x, eps, weights = point.state
+    M, W = weights.M, weights.feedback
+    batch = layout.batch
+    zeros = State(
+        tuple(jnp.zeros_like(v) for v in x),
+        tuple(jnp.zeros_like(v) for v in eps),
+        Weights(
+            tuple(jnp.zeros_like(v) for v in M),
+            None if weights.W is None else tuple(jnp.zeros_like(v) for v in W),
+            tuple(jnp.zeros_like(v) for v in weights.beta),
+        ),
+    )
+    r_x, r_eps, r_weights = layout.unpack(r, zeros)
+    c = 1.0 / (1.0 + a * p.weight_decay / p.delta)
+    q = [r_l * f for r_l, f in zip(r_x, point.free, strict=True)]
+    P = list(r_eps)
+    if layout.learn:
+        r_W = r_weights.feedback
+        for layer in range(n):
+            P[layer] = P[layer] - alpha * c * (
+                point.sigma[layer] @ r_weights.M[layer] + r_weights.beta[layer]
+            )
+            if layout.feedback != "fixed" and layout.free[layer]:
+                q[layer] = q[layer] + alpha * c * point.slope[layer] * (eps[layer] @ r_W[layer])
+
+    # Upwards: what each layer passes on if nothing above it moved.
+    for layer in range(n):
+        if layout.free[layer]:
+            if layer == 0:
+                d_x = q[0] / factors.D[0]
+            else:
+                _, d_x = _layer(factors, layer, alpha, P[layer - 1], q[layer])
+            P[layer] = P[layer] - alpha * (point.slope[layer] * d_x) @ M[layer]
+    # Downwards: each layer, what is above it known.
+    d_xs, d_eps = [None] * (n + 1), [None] * n
+    for layer in range(n, -1, -1):
+        if layer < n and layout.free[layer]:
+            q[layer] = q[layer] + alpha * point.slope[layer] * (d_eps[layer] @ W[layer])
+        if layer == 0:
+            d_xs[0] = q[0] / factors.D[0]
+        else:
+            d_eps[layer - 1], d_xs[layer] = _layer(factors, layer, alpha, P[layer - 1], q[layer])
+
+    d_weights = r_weights
+    if layout.learn:
+        gain = a * c / (p.delta * batch)
+        hebb = [
+            gain
+            * (
+                (point.slope[layer] * d_xs[layer]).T @ eps[layer] + point.sigma[layer].T @ d_eps[layer]
+                if layout.free[layer]
+                else point.sigma[layer].T @ d_eps[layer]
+            )
+            for layer in range(n)
+        ]
+        d_weights = Weights(
+            tuple(c * r_l + h for r_l, h in zip(r_weights.M, hebb, strict=True)),
+            None
+            if r_weights.W is None
+            else tuple(c * r_l + h.T for r_l, h in zip(r_weights.W, hebb, strict=True)),
+            tuple(c * r_l + gain * d.sum(axis=0) for r_l, d in zip(r_weights.beta, d_eps, strict=True)),
+        )
+    # A clamped node of a layer that has free ones has no rate: d = r there.
+    d_x = tuple(jnp.where(f > 0.0, d, r_l) for d, r_l, f in zip(d_xs, r_x, point.free, strict=True))
+    return layout.pack(State(d_x, tuple(d_eps), d_weights), jnp)
+
+
+def _layer(factors: Factors, layer: int, alpha: Any, P: Any, q: Any) -> tuple[Any, Any]:
+    """eps and x of a layer >= 1, shapes (B, n_l), from its two equations."""
+    T, inverse = factors.T[layer - 1], factors.N_inverse[layer - 1]
+    D, f = factors.D[layer], factors.point.free[layer]
+    eps = _times(alpha * f * q + P * D, inverse)
+    x = (D * (q - alpha * f * eps) + alpha * f * (_times(eps, T) - P)) / (D**2 + alpha**2 * f)
+    return eps, x
+
+
+def _times(rows: Any, matrix: Any) -> Any:
+    """Each sample's row vector times its matrix, or its diagonal."""
+    return rows * matrix if matrix.ndim == 2 else jnp.einsum("bi,bij->bj", rows, matrix)
+
+
+@partial(jax.jit, static_argnames="structure")
+def compiled_linearise(t: Any, y: Any, p: Parameters, structure: Structure) -> Point:
+    """`linearise`, compiled."""
+    return linearise(t, y, p, structure)
+
+
+@partial(jax.jit, static_argnames="structure")
+def compiled_factor(point: Point, a: Any, p: Parameters, structure: Structure) -> Factors:
+    """`factor`, compiled."""
+    return factor(point, a, p, structure)
+
+
+@partial(jax.jit, static_argnames="structure")
+def compiled_solve(factors: Factors, r: Any, p: Parameters, structure: Structure) -> Any:
+    """`solve`, compiled."""
+    return solve(factors, r, p, structure)

@@ -1,0 +1,48 @@
+"""Random networks of every kind in random states, for hypothesis."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+import pcode
+from pcode.state import State
+
+ACTIVATION = st.sampled_from(["identity", "tanh", "logistic", "relu", "softplus", "square"])
+
+
+@st.composite
+def situations(draw):
+    """A network with random weights in a random state, clamped in a random way."""
+    n = draw(st.integers(1, 4))
+    sizes = tuple(draw(st.lists(st.integers(1, 4), min_size=n + 1, max_size=n + 1)))
+    positive = st.floats(0.1, 10.0)
+    network = pcode.Network(
+        sizes=sizes,
+        activation=draw(st.lists(ACTIVATION, min_size=n, max_size=n)),
+        tau=draw(positive),
+        delta=draw(positive),
+        nu=draw(st.lists(positive, min_size=n, max_size=n)),
+        weight_decay=draw(st.sampled_from([0.0, 0.3])),
+        node_decay=draw(st.sampled_from([0.0, 0.2])),
+        feedback=draw(st.sampled_from(["tied", "learned", "fixed"])),
+    )
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    batch = draw(st.integers(1, 3))
+
+    def array(*shape):
+        return rng.standard_normal(shape)
+
+    W = None if network.feedback == "tied" else tuple(array(b, a) for a, b in network.links)
+    weights = pcode.Weights(tuple(array(a, b) for a, b in network.links), W, tuple(map(array, sizes[1:])))
+    clamp = {}
+    for layer, size in enumerate(sizes):
+        kind = draw(st.sampled_from(["free", "clamped", "partly", "series"]))
+        values = array(batch, size)
+        if kind == "partly":
+            values[rng.random((batch, size)) < 0.5] = np.nan
+        if kind == "series":
+            clamp[layer] = pcode.TimeSeries([0.0, 2.0], np.stack([values, array(batch, size)]))
+        elif kind != "free":
+            clamp[layer] = values
+    phase = pcode.Phase("any", clamp, duration=2.0, learn=draw(st.booleans()))
+    state = State(tuple(array(batch, s) for s in sizes), tuple(array(batch, s) for s in sizes[1:]), weights)
+    return network, phase, state, draw(st.floats(0.0, 2.0))

@@ -1,0 +1,44 @@
+"""The structured solve, against dense linear algebra on the finite-difference Jacobian."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pcode import newton
+from pcode.problem import make_problem
+from tests.situations import situations
+
+
+def finite_difference_jacobian(problem, t):
+    y, h = problem.y0, 1e-6
+    columns = [(problem.rhs(t, y + h * e) - problem.rhs(t, y - h * e)) / (2 * h) for e in np.eye(y.size)]
+    return np.array(columns).T
+
+
+@settings(max_examples=60, deadline=None)
+@given(situations(), st.floats(-4.0, 3.0))
+def test_it_solves_all_but_the_weight_borne_coupling_exactly(situation, log_a):
+    network, phase, state, t = situation
+    if "relu" in network.activation:
+        return  # its kink has no finite difference
+    problem = make_problem(network, phase, state)
+    a = 10.0**log_a
+    A = np.eye(problem.y0.size) - a * finite_difference_jacobian(problem, t)
+    k = problem.layout.node_count
+    nodes, weights = slice(0, k), slice(k, None)
+    r = np.random.default_rng(1).standard_normal(problem.y0.size)
+    # Weights without what the nodes send them, then nodes, then weights with it.
+    c = 1.0 / (1.0 + a * network.weight_decay / network.delta)
+    expected = np.empty_like(r)
+    well_posed = np.linalg.cond(A[nodes, nodes]) < 1e6
+    expected[nodes] = np.linalg.solve(A[nodes, nodes], r[nodes] - A[nodes, weights] @ (c * r[weights]))
+    expected[weights] = c * (r[weights] - A[weights, nodes] @ expected[nodes])
+
+    p, structure = problem.parameters, problem.structure
+    point = newton.linearise(t, problem.y0, p, structure)
+    factors = newton.factor(point, a, p, structure)
+    found = np.asarray(newton.solve(factors, r, p, structure))
+    assert np.isfinite(found).all()
+    if well_posed:
+        scale = 1.0 + np.abs(expected).max()
+        np.testing.assert_allclose(found, expected, atol=2e-5 * scale)
