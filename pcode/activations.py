@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ._jax import jax, jnp
 from .errors import InputError
 
-Elementwise = Callable[[jax.Array], jax.Array]
+Elementwise = Callable[[Any], Any]  # NumPy's arrays or JAX's
 
 
 class Activation(NamedTuple):

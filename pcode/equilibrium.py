@@ -10,8 +10,9 @@ import numpy as np
 
 from ._jax import jax, jnp
 from .network import Array
-from .problem import Parameters, Problem, Structure, vector_field
+from .problem import Problem
 from .state import Layout, State
+from .system import Parameters, Structure, vector_field
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def nodes_at_rest(problem: Problem, tol: float = 1e-12, max_iterations: int = 20
     ----------
     problem : Problem
         Says what is clamped, at which values, the weights and where to start; whether the
-        weights learn is of no account.
+        weights learn is of no account. Not reduced (`make_problem(..., reduce=False)`).
     tol : float
         Residual to reach, dimensionless.
     max_iterations : int

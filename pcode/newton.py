@@ -28,14 +28,13 @@ a combination of the two equations that is safe when D is near zero, and when al
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 from ._jax import jax, jnp
 from .dynamics import Layers
 from .network import Weights
-from .problem import Parameters, Structure, state_at
 from .state import State
+from .system import Parameters, Structure, state_at
 
 # Smallest pivot, relative to its terms, that is divided by.
 SMALLEST_PIVOT = 1e-8
@@ -87,8 +86,8 @@ def linearise(t: Any, y: Any, p: Parameters, structure: Structure) -> Point:
     state = state_at(t, y, p, structure)
     x, eps, weights = state
     W, sigma = weights.feedback, structure.sigma
-    free = tuple(
-        jnp.isnan(value).astype(float) if clamped else jnp.ones_like(x_l)
+    free: Layers = tuple(
+        jnp.where(jnp.isnan(value), 1.0, 0.0) if clamped else jnp.ones(x_l.shape)
         for x_l, value, clamped in zip(x, p.clamp, structure.clamped, strict=True)
     )
     below = list(zip(sigma, x, free, strict=False))
@@ -108,7 +107,9 @@ def factor(point: Point, a: Any, p: Parameters, structure: Structure) -> Factors
     layout = structure.layout
     n, alpha = layout.n, a / p.tau
     M, W = point.state.weights.M, point.state.weights.feedback
-    D, T, inverses = [_own(point, 0, alpha, p)], [], []
+    D = [_own(point, 0, alpha, p)]
+    T: list[Any] = []
+    inverses: list[Any] = []
     for layer in range(1, n + 1):
         rest = 1.0 + alpha * p.nu[layer - 1]
         T_l = jnp.broadcast_to(rest, point.free[layer].shape)
@@ -169,104 +170,95 @@ def _safe(pivot: Any, size: Any) -> Any:
 
 
 def solve(factors: Factors, r: Any, p: Parameters, structure: Structure) -> Any:
-    """d with (I - a J) d = r, shapes (N,), up to the weight-borne coupling."""
-    point, a = factors.point, factors.a
+    """The d with (I - a J) d = r, shapes (N,), up to the weight-borne coupling."""
     layout = structure.layout
-    n, alpha = layout.n, a / p.tau
-    x, eps, weights = point.state
-    M, W = weights.M, weights.feedback
-    batch = layout.batch
-    zeros = State(
-        tuple(jnp.zeros_like(v) for v in x),
-        tuple(jnp.zeros_like(v) for v in eps),
-        Weights(
-            tuple(jnp.zeros_like(v) for v in M),
-            None if weights.W is None else tuple(jnp.zeros_like(v) for v in W),
-            tuple(jnp.zeros_like(v) for v in weights.beta),
-        ),
+    nothing = jax.tree.map(jnp.zeros_like, factors.point.state)
+    right = layout.unpack(r, nothing)
+    P, q = _sources(factors, right, p, structure)
+    d_x, d_eps = _nodes(factors, P, q, p, structure)
+    d_weights = (
+        _weights(factors, d_x, d_eps, right.weights, p, structure) if layout.learn else nothing.weights
     )
-    r_x, r_eps, r_weights = layout.unpack(r, zeros)
-    c = 1.0 / (1.0 + a * p.weight_decay / p.delta)
-    q = [r_l * f for r_l, f in zip(r_x, point.free, strict=True)]
-    P = list(r_eps)
-    if layout.learn:
-        r_W = r_weights.feedback
-        for layer in range(n):
-            P[layer] = P[layer] - alpha * c * (
-                point.sigma[layer] @ r_weights.M[layer] + r_weights.beta[layer]
-            )
-            if layout.feedback != "fixed" and layout.free[layer]:
-                q[layer] = q[layer] + alpha * c * point.slope[layer] * (eps[layer] @ r_W[layer])
+    # A clamped node of a layer that has free ones has no rate: d = r there.
+    kept = zip(d_x, right.x, factors.point.free, strict=True)
+    d_x = tuple(jnp.where(f > 0.0, d, r_l) for d, r_l, f in kept)
+    return layout.pack(State(d_x, d_eps, d_weights), jnp)
 
+
+def _sources(factors: Factors, r: State, p: Parameters, structure: Structure) -> tuple[list[Any], list[Any]]:
+    """P and q: what stands on the right of the nodes' equations, the weights eliminated."""
+    point, a, layout = factors.point, factors.a, structure.layout
+    P, q = list(r.eps), [r_l * f for r_l, f in zip(r.x, point.free, strict=True)]
+    if not layout.learn:
+        return P, q
+    alpha, c = a / p.tau, 1.0 / (1.0 + a * p.weight_decay / p.delta)
+    r_M, r_W, r_beta = r.weights
+    r_feedback: Layers = tuple(m.T for m in r_M) if layout.feedback == "tied" or r_W is None else r_W
+    for layer in range(layout.n):
+        P[layer] = P[layer] - alpha * c * (point.sigma[layer] @ r_M[layer] + r_beta[layer])
+        if layout.feedback != "fixed" and layout.free[layer]:
+            heard = point.state.eps[layer] @ r_feedback[layer]
+            q[layer] = q[layer] + alpha * c * point.slope[layer] * heard
+    return P, q
+
+
+def _nodes(
+    factors: Factors, P: list[Any], q: list[Any], p: Parameters, structure: Structure
+) -> tuple[Layers, Layers]:
+    """X of layers 0..n and eps of layers 1..n that solve the nodes' equations."""
+    point, layout, alpha = factors.point, structure.layout, factors.a / p.tau
+    n, weights = layout.n, point.state.weights
+    M, W = weights.M, weights.feedback
     # Upwards: what each layer passes on if nothing above it moved.
     for layer in range(n):
         if layout.free[layer]:
-            if layer == 0:
-                d_x = q[0] / factors.D[0]
-            else:
-                _, d_x = _layer(factors, layer, alpha, P[layer - 1], q[layer])
-            P[layer] = P[layer] - alpha * (point.slope[layer] * d_x) @ M[layer]
+            _, x = _layer(factors, layer, alpha, P, q)
+            P[layer] = P[layer] - alpha * (point.slope[layer] * x) @ M[layer]
     # Downwards: each layer, what is above it known.
-    d_xs, d_eps = [None] * (n + 1), [None] * n
+    d_x: list[Any] = []
+    d_eps: list[Any] = []
     for layer in range(n, -1, -1):
         if layer < n and layout.free[layer]:
-            q[layer] = q[layer] + alpha * point.slope[layer] * (d_eps[layer] @ W[layer])
-        if layer == 0:
-            d_xs[0] = q[0] / factors.D[0]
-        else:
-            d_eps[layer - 1], d_xs[layer] = _layer(factors, layer, alpha, P[layer - 1], q[layer])
-
-    d_weights = r_weights
-    if layout.learn:
-        gain = a * c / (p.delta * batch)
-        hebb = [
-            gain
-            * (
-                (point.slope[layer] * d_xs[layer]).T @ eps[layer] + point.sigma[layer].T @ d_eps[layer]
-                if layout.free[layer]
-                else point.sigma[layer].T @ d_eps[layer]
-            )
-            for layer in range(n)
-        ]
-        d_weights = Weights(
-            tuple(c * r_l + h for r_l, h in zip(r_weights.M, hebb, strict=True)),
-            None
-            if r_weights.W is None
-            else tuple(c * r_l + h.T for r_l, h in zip(r_weights.W, hebb, strict=True)),
-            tuple(c * r_l + gain * d.sum(axis=0) for r_l, d in zip(r_weights.beta, d_eps, strict=True)),
-        )
-    # A clamped node of a layer that has free ones has no rate: d = r there.
-    d_x = tuple(jnp.where(f > 0.0, d, r_l) for d, r_l, f in zip(d_xs, r_x, point.free, strict=True))
-    return layout.pack(State(d_x, tuple(d_eps), d_weights), jnp)
+            q[layer] = q[layer] + alpha * point.slope[layer] * (d_eps[0] @ W[layer])
+        eps, x = _layer(factors, layer, alpha, P, q)
+        d_x.insert(0, x)
+        if layer > 0:
+            d_eps.insert(0, eps)
+    return tuple(d_x), tuple(d_eps)
 
 
-def _layer(factors: Factors, layer: int, alpha: Any, P: Any, q: Any) -> tuple[Any, Any]:
-    """eps and x of a layer >= 1, shapes (B, n_l), from its two equations."""
-    T, inverse = factors.T[layer - 1], factors.N_inverse[layer - 1]
-    D, f = factors.D[layer], factors.point.free[layer]
-    eps = _times(alpha * f * q + P * D, inverse)
-    x = (D * (q - alpha * f * eps) + alpha * f * (_times(eps, T) - P)) / (D**2 + alpha**2 * f)
+def _layer(factors: Factors, layer: int, alpha: Any, P: list[Any], q: list[Any]) -> tuple[Any, Any]:
+    """Errors and values of a layer, shapes (B, n_l), from its two equations."""
+    D, f, q_l = factors.D[layer], factors.point.free[layer], q[layer]
+    if layer == 0:  # it has no errors
+        return None, q_l / D
+    T, inverse, P_l = factors.T[layer - 1], factors.N_inverse[layer - 1], P[layer - 1]
+    eps = _times(alpha * f * q_l + P_l * D, inverse)
+    x = (D * (q_l - alpha * f * eps) + alpha * f * (_times(eps, T) - P_l)) / (D**2 + alpha**2 * f)
     return eps, x
+
+
+def _weights(
+    factors: Factors, d_x: Layers, d_eps: Layers, r: Weights, p: Parameters, structure: Structure
+) -> Weights:
+    """Change of the weights, with what the nodes send them."""
+    point, a, layout = factors.point, factors.a, structure.layout
+    c = 1.0 / (1.0 + a * p.weight_decay / p.delta)
+    gain = a * c / (p.delta * layout.batch)
+    sent = []
+    for layer in range(layout.n):
+        hebb = point.sigma[layer].T @ d_eps[layer]
+        if layout.free[layer]:
+            hebb += (point.slope[layer] * d_x[layer]).T @ point.state.eps[layer]
+        sent.append(gain * hebb)
+    W = None if r.W is None else tuple(c * r_l + h.T for r_l, h in zip(r.W, sent, strict=True))
+    return Weights(
+        tuple(c * r_l + h for r_l, h in zip(r.M, sent, strict=True)),
+        W,
+        tuple(c * r_l + gain * d.sum(axis=0) for r_l, d in zip(r.beta, d_eps, strict=True)),
+    )
 
 
 def _times(rows: Any, matrix: Any) -> Any:
     """Each sample's row vector times its matrix, or its diagonal."""
     return rows * matrix if matrix.ndim == 2 else jnp.einsum("bi,bij->bj", rows, matrix)
-
-
-@partial(jax.jit, static_argnames="structure")
-def compiled_linearise(t: Any, y: Any, p: Parameters, structure: Structure) -> Point:
-    """`linearise`, compiled."""
-    return linearise(t, y, p, structure)
-
-
-@partial(jax.jit, static_argnames="structure")
-def compiled_factor(point: Point, a: Any, p: Parameters, structure: Structure) -> Factors:
-    """`factor`, compiled."""
-    return factor(point, a, p, structure)
-
-
-@partial(jax.jit, static_argnames="structure")
-def compiled_solve(factors: Factors, r: Any, p: Parameters, structure: Structure) -> Any:
-    """`solve`, compiled."""
-    return solve(factors, r, p, structure)

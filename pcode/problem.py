@@ -1,97 +1,20 @@
-"""One smooth stretch of a phase, ready to integrate: vector field, Jacobian, start and span."""
+"""One smooth stretch of a phase, ready to integrate: rhs, Jacobian, structured solve, start, span."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
-from . import activations, dynamics
+from . import activations, dynamics, newton
 from ._jax import jax, jnp
 from .network import Array, Network, Weights
 from .phase import Phase
+from .reduction import Reduction, reduce_feedback, reduce_input
 from .state import Layout, State
-
-
-class Structure(NamedTuple):
-    """What the compiled code depends on: nothing in it is a number that a user would sweep.
-
-    Attributes
-    ----------
-    layout : Layout
-    activation : tuple of str
-        Names of sigma, layers 0..n-1.
-    clamped : tuple of bool
-        For each layer 0..n, whether any of its value nodes is clamped.
-    """
-
-    layout: Layout
-    activation: tuple[str, ...]
-    clamped: tuple[bool, ...]
-
-    @property
-    def sigma(self) -> tuple[activations.Activation, ...]:
-        """The activations themselves."""
-        return tuple(map(activations.by_name, self.activation))
-
-
-class Parameters(NamedTuple):
-    """What the vector field takes besides t and y; all of it may change without recompiling.
-
-    Attributes
-    ----------
-    tau, delta, weight_decay, node_decay : scalar
-    nu : shape (n,)
-    clamp, slope : tuple of arrays, shapes (B, n_l)
-        Clamped values at t = 0 and their rate of change; NaN and 0 where a node is free.
-    held : Weights
-        The weights; where they are unknowns, only shapes matter.
-    """
-
-    tau: Any
-    delta: Any
-    weight_decay: Any
-    node_decay: Any
-    nu: Any
-    clamp: tuple[Any, ...]
-    slope: tuple[Any, ...]
-    held: Weights
-
-
-def state_at(t: Any, y: Any, p: Parameters, structure: Structure, xp: Any = jnp) -> State:
-    """The whole state at time `t` from the unknowns `y`, shape (N,), clamps put in."""
-    held = State(p.clamp, p.clamp[1:], p.held)
-    x, eps, weights = structure.layout.unpack(y, held)
-    clamps = zip(x, p.clamp, p.slope, structure.clamped, strict=True)
-    x = tuple(
-        xp.where(xp.isnan(value), x_l, value + slope * t) if clamped else x_l
-        for x_l, value, slope, clamped in clamps
-    )
-    return State(x, eps, weights)
-
-
-def vector_field(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
-    """dy/dt, shape (N,): all equations of the model for the unknowns `y`."""
-    x, eps, weights = state_at(t, y, p, structure)
-    M, _, beta = weights
-    W, sigma, layout = weights.feedback, structure.sigma, structure.layout
-    mu = dynamics.predictions(x, M, beta, sigma)
-    dx = dynamics.value_rates(x, eps, W, sigma, p.tau, p.node_decay)
-    dx = tuple(
-        jnp.where(jnp.isnan(value), rate, 0.0) if clamped else rate
-        for rate, value, clamped in zip(dx, p.clamp, structure.clamped, strict=True)
-    )
-    deps = dynamics.error_rates(x, eps, mu, p.nu, p.tau)
-    slow = (p.delta, p.weight_decay)
-    dweights = Weights(
-        dynamics.prediction_weight_rates(x, eps, M, sigma, *slow),
-        dynamics.feedback_weight_rates(x, eps, W, sigma, *slow),
-        dynamics.bias_rates(eps, beta, *slow),
-    )
-    rates: jax.Array = layout.pack(State(dx, deps, dweights), jnp)
-    return rates
+from .system import Parameters, Structure, state_at, unrest, vector_field
 
 
 @partial(jax.jit, static_argnames="structure")
@@ -116,13 +39,6 @@ def _jacobian(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
     return columns.T
 
 
-def unrest(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
-    """How far from rest: max |tau dz/dt| / (1 + |z|), with delta for weights; a scalar."""
-    rates = vector_field(t, y, p, structure)
-    nodes = jnp.arange(y.size) < structure.layout.node_count
-    return jnp.max(jnp.abs(jnp.where(nodes, p.tau, p.delta) * rates) / (1.0 + jnp.abs(y)), initial=0.0)
-
-
 @partial(jax.jit, static_argnames="structure")
 def _unrest(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
     return unrest(t, y, p, structure)
@@ -133,6 +49,21 @@ def _energies(t: Any, y: Any, p: Parameters, structure: Structure) -> tuple[jax.
     x, eps, (M, _, beta) = state_at(t, y, p, structure)
     mu = dynamics.predictions(x, M, beta, structure.sigma)
     return dynamics.energy(eps, p.nu), dynamics.energy_slaved(x, mu, p.nu)
+
+
+@partial(jax.jit, static_argnames="structure")
+def _linearise(t: Any, y: Any, p: Parameters, structure: Structure) -> newton.Point:
+    return newton.linearise(t, y, p, structure)
+
+
+@partial(jax.jit, static_argnames="structure")
+def _factor(point: newton.Point, a: Any, p: Parameters, structure: Structure) -> newton.Factors:
+    return newton.factor(point, a, p, structure)
+
+
+@partial(jax.jit, static_argnames="structure")
+def _solve(factors: newton.Factors, r: Any, p: Parameters, structure: Structure) -> Any:
+    return newton.solve(factors, r, p, structure)
 
 
 @partial(jax.jit, static_argnames="activation")
@@ -160,13 +91,16 @@ class Problem:
         Its length.
     settle_tol : float or None
         End it when `unrest` has fallen to this; None where it is not to end early.
+    reduction : Reduction
+        How the full state follows from the unknowns.
     """
 
     structure: Structure
     parameters: Parameters
     y0: Array
     duration: float
-    settle_tol: float | None = None
+    settle_tol: float | None
+    reduction: Reduction
 
     @property
     def layout(self) -> Layout:
@@ -185,6 +119,18 @@ class Problem:
         """J, shape (N, N), for systems small enough for that."""
         return np.asarray(_jacobian(float(t), y, self.parameters, self.structure))
 
+    def linearise(self, t: float, y: Array) -> newton.Point:
+        """The point (t, y), for `factor`."""
+        return _linearise(float(t), y, self.parameters, self.structure)  # type: ignore[no-any-return]
+
+    def factor(self, point: newton.Point, a: float) -> newton.Factors:
+        """(I - a J) at `point`, eliminated, for `solve`."""
+        return _factor(point, float(a), self.parameters, self.structure)  # type: ignore[no-any-return]
+
+    def solve(self, factors: newton.Factors, r: Array) -> Array:
+        """The d, shape (N,), with (I - a J) d = r up to the weight-borne coupling."""
+        return np.asarray(_solve(factors, r, self.parameters, self.structure))
+
     def unrest(self, t: float, y: Array) -> float:
         """How far from rest: max |tau dz/dt| / (1 + |z|), with delta for weights; dimensionless."""
         return float(_unrest(float(t), y, self.parameters, self.structure))
@@ -194,10 +140,19 @@ class Problem:
         dynamic, slaved = _energies(float(t), y, self.parameters, self.structure)
         return np.asarray(dynamic), np.asarray(slaved)
 
+    def nodes(self, t: float, y: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """All value nodes, clamped ones included, and all error nodes."""
+        state = state_at(t, y, self._numpy_parameters, self.structure, np)
+        return self.reduction.nodes(state)
+
     def state(self, t: float, y: Array) -> State:
         """The whole state, clamps put in."""
-        parameters = jax.tree.map(np.asarray, self.parameters)
-        return state_at(t, y, parameters, self.structure, np)
+        state = state_at(t, y, self._numpy_parameters, self.structure, np)
+        return State(*self.reduction.nodes(state), self.reduction.weights(t, state.weights))
+
+    @cached_property
+    def _numpy_parameters(self) -> Parameters:
+        return jax.tree.map(np.asarray, self.parameters)  # type: ignore[no-any-return]
 
 
 def layout_of(network: Network, phase: Phase, batch: int) -> Layout:
@@ -218,15 +173,19 @@ def given_nodes(network: Network, phase: Phase, batch: int, t: float = 0.0) -> t
 
 
 def make_problem(
-    network: Network, phase: Phase, state: State, span: tuple[float, float] | None = None
+    network: Network,
+    phase: Phase,
+    state: State,
+    span: tuple[float, float] | None = None,
+    reduce: bool = True,
 ) -> Problem:
     """The stretch `span` of `phase`, in its own time and free of breakpoints, starting at `state`.
 
-    Left out, `span` is the whole of a phase whose clamps are constant or have no breakpoint.
+    Left out, `span` is the whole of a phase whose clamps are constant or have no breakpoint. With
+    `reduce`, unknowns whose course is known from the others' are left out (`pcode.reduction`).
     """
     start, end = span or (0.0, phase.duration)
     batch = state.x[0].shape[0]
-    layout = layout_of(network, phase, batch)
     clamp = given_nodes(network, phase, batch, start)
     slope = tuple(
         np.nan_to_num((phase.clamp_at(layer, end, "left") - value) / (end - start))
@@ -245,11 +204,19 @@ def make_problem(
         held=state.weights,
     )
     clamped = tuple(layer in phase.clamp for layer in range(network.n + 1))
+    structure = Structure(layout_of(network, phase, batch), network.activation, clamped)
     still = end == phase.duration and not any(s.any() for s in slope)
+    settle_tol = phase.settle_tol if phase.until == "equilibrium" and still else None
+    reduction = Reduction(parameters, structure)
+    # Whether all is at rest is asked of the variables themselves, not of their reduced form.
+    if reduce and (settle_tol is None or not phase.learn):
+        for step in (reduce_feedback, reduce_input):
+            structure, parameters, state, reduction = step(structure, parameters, state, reduction)
     return Problem(
-        structure=Structure(layout, network.activation, clamped),
+        structure=structure,
         parameters=jax.tree.map(partial(jnp.asarray, dtype=float), parameters),
-        y0=layout.pack(state),
+        y0=structure.layout.pack(state),
         duration=end - start,
-        settle_tol=phase.settle_tol if phase.until == "equilibrium" and still else None,
+        settle_tol=settle_tol,
+        reduction=reduction,
     )

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .network import Array, Network
-from .state import State
+from .network import Array, Network, Weights
 
 TIME_UNITS = "unit of tau"
 
@@ -47,19 +46,24 @@ class Recorder:
         self._weight_clock: list[tuple[float, int]] = []
 
     def save_nodes(
-        self, t: float, phase: int, samples: Sequence[int], state: State, energies: tuple[Array, Array]
+        self,
+        t: float,
+        phase: int,
+        samples: Sequence[int],
+        nodes: tuple[tuple[Array, ...], tuple[Array, ...]],
+        energies: tuple[Array, Array],
     ) -> None:
         """Add a row for the nodes of `samples`; t is the run's time, `phase` an index."""
         row = len(self._clock)
-        for kept, values in zip((*self._x, *self._eps), (*state.x, *state.eps), strict=True):
+        for kept, values in zip((*self._x, *self._eps), (*nodes[0], *nodes[1]), strict=True):
             kept[row, samples] = values
         self._energies[:, row] = energies
         self._clock.append((t, phase))
 
-    def save_weights(self, t: float, phase: int, state: State) -> None:
+    def save_weights(self, t: float, phase: int, weights: Weights) -> None:
         """Add a row for the weights; t is the run's time, `phase` an index."""
         row = len(self._weight_clock)
-        M, W, beta = state.weights
+        M, W, beta = weights
         kept = (*self._M, *(self._W or ()), *self._beta)
         for rows, values in zip(kept, (*M, *(W or ()), *beta), strict=True):
             rows[row] = values

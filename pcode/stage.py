@@ -146,11 +146,11 @@ class Stage:
         nodes: bool = True,
         weights: bool = True,
     ) -> None:
-        state, now = problem.state(t, y), self.t_start + start + t
+        now = self.t_start + start + t
         if nodes:
-            recorder.save_nodes(now, self.index, self.shown, state, problem.energies(t, y))
+            recorder.save_nodes(now, self.index, self.shown, problem.nodes(t, y), problem.energies(t, y))
         if weights:
-            recorder.save_weights(now, self.index, state)
+            recorder.save_weights(now, self.index, problem.state(t, y).weights)
 
     def _record(self, status: Status, message: str, t: float, stats: SolverStats) -> PhaseRecord:
         layout = layout_of(self.network, self.phase, len(self.shown))

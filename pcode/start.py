@@ -55,7 +55,7 @@ def _fresh_start(network: Network, phase: Phase, where: str, weights: Weights, b
     if where != "equilibrium":
         return state
     rest = nodes_at_rest(
-        make_problem(network, phase, state, (0.0, min((*phase.breakpoints, phase.duration))))
+        make_problem(network, phase, state, (0.0, min((*phase.breakpoints, phase.duration))), reduce=False)
     )
     if not rest.found:
         what = (

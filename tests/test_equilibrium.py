@@ -14,7 +14,8 @@ from tests import reference
 def start(network, phase, weights):
     batch = phase.batch or 1
     x = tuple(np.zeros((batch, size)) for size in network.sizes)
-    return make_problem(network, phase, pcode.State(x, x[1:], network.check_weights(weights)))
+    state = pcode.State(x, x[1:], network.check_weights(weights))
+    return make_problem(network, phase, state, reduce=False)
 
 
 def test_the_textbook_rest_is_the_root_of_its_cubic(textbook):

@@ -47,7 +47,7 @@ def test_the_node_jacobian_has_the_eigenvalues_of_the_closed_form(rng):
             tuple(np.zeros((1, s)) for s in network.sizes[1:]),
             weights,
         )
-        problem = make_problem(network, phase, state)
+        problem = make_problem(network, phase, state, reduce=False)
         found = np.linalg.eigvals(problem.jacobian(0.0, problem.y0))
         s = np.linalg.svd(node_matrix(network, weights)[0], compute_uv=False)
         root = np.sqrt(nu**2 - 4 * s**2 + 0j)
@@ -217,7 +217,7 @@ def against_the_transpose(m):
 def test_feedback_against_the_transpose_has_its_hopf_point_where_theory_says():
     network, phase, weights = against_the_transpose(1 / np.sqrt(2))
     ones = tuple(np.ones((1, 1)) for _ in range(4))
-    problem = make_problem(network, phase, pcode.State(ones, ones[1:], weights))
+    problem = make_problem(network, phase, pcode.State(ones, ones[1:], weights), reduce=False)
     eigenvalues = np.linalg.eigvals(problem.jacobian(0.0, problem.y0))
     for expected in (1j / np.sqrt(2), -1j / np.sqrt(2)):
         assert np.abs(eigenvalues - expected).min() < 1e-9

@@ -1,0 +1,116 @@
+"""Exact reductions: the same solution from fewer unknowns.
+
+Feedback. `learned` W obeys delta d(W - M^T)/dt = -lambda (W - M^T), so W is M^T plus a gap that is
+constant, or decays as exp(-lambda t / delta). It needs no unknowns of its own.
+
+Input. Weights fed by a layer clamped to constant values move in the span of its B rows only:
+delta dM^0/dt = sigma(x^0)^T eps^1 / B - lambda M^0. With sigma(x^0)^T = Q R, Q of shape (n_0, B) and
+orthonormal, Q^T M^0 obeys the equation of a network whose layer 0 has B nodes held at R^T and
+activation `identity`, and the rest (I - Q Q^T) M^0 decays as exp(-lambda t / delta). Q being
+orthonormal, tolerances mean the same for the one as for the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .activations import by_name
+from .network import Array, Weights
+from .state import State
+from .system import Parameters, Structure
+
+Reduced = tuple[Structure, Parameters, State, "Reduction"]
+
+
+@dataclass(frozen=True, eq=False)
+class Reduction:
+    """How the full state follows from that of the reduced system.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    structure : Structure
+        Of the full system.
+    gap : tuple of ndarray, shapes (n_{l+1}, n_l), optional
+        W - M^T at t = 0, where W was left out.
+    basis : ndarray, shape (n_0, B), optional
+        Q, where layer 0 was replaced.
+    rest : ndarray, shape (n_0, n_1), optional
+        (I - Q Q^T) M^0 at t = 0.
+    """
+
+    parameters: Parameters
+    structure: Structure
+    gap: tuple[Array, ...] | None = None
+    basis: Array | None = None
+    rest: Array | None = None
+
+    def nodes(self, state: State) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """All value and error nodes, from those of the reduced `state`."""
+        x0 = state.x[0] if self.basis is None else np.asarray(self.parameters.clamp[0])
+        return (x0, *state.x[1:]), state.eps
+
+    def weights(self, t: float, reduced: Weights) -> Weights:
+        """All weights at time `t`, from those of the reduced system."""
+        held: Weights = self.parameters.held
+        if not self.structure.layout.learn:
+            return held
+        shrunk = float(np.exp(-self.parameters.weight_decay * t / self.parameters.delta))
+        M, W = reduced.M, reduced.W
+        if self.basis is not None and self.rest is not None:
+            M = (shrunk * self.rest + self.basis @ M[0], *M[1:])
+        if self.gap is not None:
+            W = tuple(m.T + shrunk * gap for m, gap in zip(M, self.gap, strict=True))
+        elif self.structure.layout.feedback == "fixed":
+            W = held.W
+        return Weights(M, W, reduced.beta)
+
+
+def reduce_feedback(
+    structure: Structure, parameters: Parameters, state: State, reduction: Reduction
+) -> Reduced:
+    """Leave out `learned` W, which follows M."""
+    layout, weights = structure.layout, state.weights
+    if not (layout.learn and layout.feedback == "learned") or weights.W is None:
+        return structure, parameters, state, reduction
+    gap = tuple(W - M.T for M, W in zip(weights.M, weights.W, strict=True))
+    apart = any(bool(part.any()) for part in gap)
+    return (
+        structure._replace(layout=replace(layout, feedback="tied"), gap=apart),
+        parameters._replace(held=weights._replace(W=gap if apart else None)),
+        state._replace(weights=weights._replace(W=None)),
+        replace(reduction, gap=gap),
+    )
+
+
+def reduce_input(structure: Structure, parameters: Parameters, state: State, reduction: Reduction) -> Reduced:
+    """Replace a wide layer 0 that is clamped to few constant samples by one of B nodes."""
+    layout = structure.layout
+    narrow = layout.batch >= layout.sizes[0]
+    if narrow or layout.free[0] or np.any(parameters.slope[0]):
+        return structure, parameters, state, reduction
+    batch = layout.batch
+    sigma = np.asarray(by_name(structure.activation[0]).f(np.asarray(parameters.clamp[0])))
+    Q, R = np.linalg.qr(sigma.T)
+
+    def narrowed(weights: Weights) -> Weights:
+        M0 = Q.T @ weights.M[0]
+        W = weights.W if weights.W is None else (weights.W[0] @ Q, *weights.W[1:])
+        return Weights((M0, *weights.M[1:]), W, weights.beta)
+
+    M0 = state.weights.M[0]
+    return (
+        structure._replace(
+            layout=replace(layout, sizes=(batch, *layout.sizes[1:])),
+            activation=("identity", *structure.activation[1:]),
+        ),
+        parameters._replace(
+            clamp=(R.T, *parameters.clamp[1:]),
+            slope=(np.zeros((batch, batch)), *parameters.slope[1:]),
+            held=narrowed(parameters.held),
+        ),
+        State((R.T, *state.x[1:]), state.eps, narrowed(state.weights)),
+        replace(reduction, basis=Q, rest=M0 - Q @ (Q.T @ M0)),
+    )

@@ -1,0 +1,104 @@
+"""The equations of a phase as one vector field dy/dt = f(t, y), in pure functions."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from . import activations, dynamics
+from ._jax import jax, jnp
+from .network import Weights
+from .state import Layout, State
+
+
+class Structure(NamedTuple):
+    """What the compiled code depends on: nothing in it is a number that a user would sweep.
+
+    Attributes
+    ----------
+    layout : Layout
+    activation : tuple of str
+        Names of sigma, layers 0..n-1.
+    clamped : tuple of bool
+        For each layer 0..n, whether any of its value nodes is clamped.
+    gap : bool
+        Whether W follows M at a distance of its own; see `pcode.reduction`.
+    """
+
+    layout: Layout
+    activation: tuple[str, ...]
+    clamped: tuple[bool, ...]
+    gap: bool = False
+
+    @property
+    def sigma(self) -> tuple[activations.Activation, ...]:
+        """The activations themselves."""
+        return tuple(map(activations.by_name, self.activation))
+
+
+class Parameters(NamedTuple):
+    """What the vector field takes besides t and y; all of it may change without recompiling.
+
+    Attributes
+    ----------
+    tau, delta, weight_decay, node_decay : scalar
+    nu : shape (n,)
+    clamp, slope : tuple of arrays, shapes (B, n_l)
+        Clamped values at t = 0 and their rate of change; NaN and 0 where a node is free.
+    held : Weights
+        What is no unknown of the weights; with `Structure.gap`, its W is W - M^T at t = 0.
+    """
+
+    tau: Any
+    delta: Any
+    weight_decay: Any
+    node_decay: Any
+    nu: Any
+    clamp: tuple[Any, ...]
+    slope: tuple[Any, ...]
+    held: Weights
+
+
+def state_at(t: Any, y: Any, p: Parameters, structure: Structure, xp: Any = jnp) -> State:
+    """The whole state at time `t` from the unknowns `y`, shape (N,), clamps put in."""
+    held = State(p.clamp, p.clamp[1:], p.held)
+    x, eps, weights = structure.layout.unpack(y, held)
+    clamps = zip(x, p.clamp, p.slope, structure.clamped, strict=True)
+    x = tuple(
+        xp.where(xp.isnan(value), x_l, value + slope * t) if clamped else x_l
+        for x_l, value, slope, clamped in clamps
+    )
+    if structure.gap:
+        # Fact 5 of the theory: W - M^T decays as exp(-lambda t / delta), whatever happens.
+        shrunk = xp.exp(-p.weight_decay * t / p.delta)
+        links = zip(weights.M, p.held.W or (), strict=True)
+        weights = weights._replace(W=tuple(M.T + shrunk * gap for M, gap in links))
+    return State(x, eps, weights)
+
+
+def vector_field(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
+    """dy/dt, shape (N,): all equations of the model for the unknowns `y`."""
+    x, eps, weights = state_at(t, y, p, structure)
+    M, _, beta = weights
+    W, sigma, layout = weights.feedback, structure.sigma, structure.layout
+    mu = dynamics.predictions(x, M, beta, sigma)
+    dx = dynamics.value_rates(x, eps, W, sigma, p.tau, p.node_decay)
+    dx = tuple(
+        jnp.where(jnp.isnan(value), rate, 0.0) if clamped else rate
+        for rate, value, clamped in zip(dx, p.clamp, structure.clamped, strict=True)
+    )
+    deps = dynamics.error_rates(x, eps, mu, p.nu, p.tau)
+    slow = (p.delta, p.weight_decay)
+    dweights = Weights(
+        dynamics.prediction_weight_rates(x, eps, M, sigma, *slow),
+        dynamics.feedback_weight_rates(x, eps, W, sigma, *slow),
+        dynamics.bias_rates(eps, beta, *slow),
+    )
+    rates: jax.Array = layout.pack(State(dx, deps, dweights), jnp)
+    return rates
+
+
+def unrest(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
+    """How far from rest: max |tau dz/dt| / (1 + |z|), with delta for weights; a scalar."""
+    rates = vector_field(t, y, p, structure)
+    nodes = jnp.arange(y.size) < structure.layout.node_count
+    return jnp.max(jnp.abs(jnp.where(nodes, p.tau, p.delta) * rates) / (1.0 + jnp.abs(y)), initial=0.0)

@@ -1,0 +1,99 @@
+"""The exact reductions: fewer unknowns, the same solution."""
+
+import numpy as np
+import pytest
+
+import pcode
+from pcode.problem import make_problem
+from pcode.solvers import METHODS, Settings
+from pcode.state import State
+
+TIMES = np.array([1.0, 7.0, 20.0, 60.0])
+
+
+def situation(rng, sizes=(7, 4, 2), B=3, learn=True, W="independent", clamp_input=True, **options):
+    """A network with more inputs than samples."""
+    network = pcode.Network(sizes, **{"delta": 20.0, "weight_decay": 0.3, "nu": 1.0} | options)
+    weights = network.init_weights(rng, W=W)
+    clamp = {len(sizes) - 1: rng.standard_normal((B, sizes[-1]))}
+    if clamp_input:
+        clamp[0] = rng.standard_normal((B, sizes[0]))
+    phase = pcode.Phase("train", clamp, duration=60.0, learn=learn)
+    x = tuple(rng.standard_normal((B, size)) for size in sizes)
+    eps = tuple(0.1 * rng.standard_normal((B, size)) for size in sizes[1:])
+    return network, phase, State(x, eps, weights)
+
+
+def states(problem):
+    """The full state at TIMES."""
+    found = []
+    METHODS["DOP853"].solve(
+        problem,
+        TIMES,
+        Settings(1e-10, 1e-12),
+        lambda k, t, y: found.append(problem.state(t, y)),
+        lambda t, step, y: False,
+    )
+    return found
+
+
+CASES = {
+    "learned, W apart from the transpose, with decay": {},
+    "learned, W apart from the transpose": {"weight_decay": 0.0},
+    "learned, W at the transpose": {"W": "transpose"},
+    "tied": {"feedback": "tied", "W": "transpose"},
+    "fixed": {"feedback": "fixed"},
+    "three layers of weights": {"sizes": (7, 4, 3, 2)},
+    "held weights": {"learn": False},
+    "a free input": {"clamp_input": False, "node_decay": 0.1},
+    "as many samples as inputs": {"B": 7},
+    "every activation": {"sizes": (7, 4, 3, 2), "activation": ("logistic", "softplus", "tanh")},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_full_state_is_the_same_with_and_without(case, rng):
+    network, phase, state = situation(rng, **CASES[case])
+    reduced, full = (make_problem(network, phase, state, reduce=reduce) for reduce in (True, False))
+    for a, b in zip(states(reduced), states(full), strict=True):
+        assert (a.weights.W is None) == (b.weights.W is None)
+        pairs = [*zip(a.x, b.x, strict=True), *zip(a.eps, b.eps, strict=True)]
+        for name in ("M", "W", "beta"):
+            pairs += zip(getattr(a.weights, name) or (), getattr(b.weights, name) or (), strict=True)
+        for one, other in pairs:
+            np.testing.assert_allclose(one, other, atol=1e-8)
+
+
+def test_the_unknowns_are_as_few_as_promised(rng):
+    network, phase, state = situation(rng)  # 7-4-2, three samples, learned
+    full = make_problem(network, phase, state, reduce=False)
+    reduced = make_problem(network, phase, state)
+    nodes = 3 * 4 + 3 * (4 + 2)
+    assert full.layout.size == nodes + 2 * (7 * 4 + 4 * 2) + 6
+    assert reduced.layout.size == nodes + (3 * 4 + 4 * 2) + 6  # no W; M^0 in the span of three samples
+
+
+def test_nothing_is_reduced_where_it_would_not_be_the_same(rng):
+    network, phase, state = situation(rng)
+    moving = pcode.TimeSeries([0.0, 60.0], np.stack([phase.clamp[0], 2.0 * phase.clamp[0]]))
+    partly = np.where(np.eye(3, 7) > 0.0, np.nan, phase.clamp[0])
+    settling = {"until": "equilibrium"}
+    for clamp, options, sizes in (
+        ({0: moving, 2: phase.clamp[2]}, {}, (7, 4, 2)),
+        ({0: partly, 2: phase.clamp[2]}, {}, (7, 4, 2)),
+        (phase.clamp, settling, (7, 4, 2)),
+    ):
+        changed = pcode.Phase("p", clamp, duration=60.0, **options)
+        assert make_problem(network, changed, state).layout.sizes == sizes
+
+
+def test_a_run_with_reductions_saves_what_the_theory_of_decay_says(rng):
+    """Inputs orthogonal to all that is shown: their weights decay and do nothing else."""
+    network = pcode.Network((4, 3, 1), activation="identity", delta=10.0, weight_decay=0.5)
+    X = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0]])
+    phase = pcode.Phase("train", {0: X, 2: [[1.0], [-1.0]]}, duration=30.0)
+    weights = network.init_weights(rng)
+    run = pcode.simulate(network, [phase], weights=weights)
+    t = run.data["weight_time"].values[:, None, None]
+    unseen = run.data["M0"].values[:, 2:]
+    np.testing.assert_allclose(unseen, weights.M[0][2:] * np.exp(-0.5 * t / 10.0), rtol=1e-12)
