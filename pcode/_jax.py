@@ -1,8 +1,34 @@
-"""JAX as pcode uses it: float64 everywhere. The one place where JAX's global state is set."""
+"""JAX as pcode uses it: float64, and compiled code kept between processes.
+
+The one place where JAX's global state is set. Compiled code goes to the user's cache folder; the
+environment variable PCODE_CACHE names another folder, or turns it off with ``off``. A cache folder
+that the user has given to JAX itself is left as it is.
+"""
+
+import os
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-
-jax.config.update("jax_enable_x64", True)
+from platformdirs import user_cache_path
 
 __all__ = ["jax", "jnp"]
+
+
+def _keep_compiled_code() -> None:
+    wanted = os.environ.get("PCODE_CACHE", "")
+    if wanted == "off" or getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
+        return
+    folder = Path(wanted) if wanted else user_cache_path("pcode") / "jax"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a home that cannot be written: compile anew each time
+        return
+    if os.access(folder, os.W_OK):
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        # Also what compiles in a moment: a run has dozens of such functions.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+jax.config.update("jax_enable_x64", True)
+_keep_compiled_code()

@@ -70,7 +70,9 @@ class Factors(NamedTuple):
     a : scalar
     D : tuple of arrays, shapes (B, n_l)
         Layers 0..n.
-    T, N_inverse : tuple of arrays, shapes (B, n_l) where diagonal, else (B, n_l, n_l)
+    T : tuple of arrays, shapes (B, n_l), or None
+        Layers 1..n; None where T is no diagonal: its action follows from the layers below.
+    N_inverse : tuple of arrays, shapes (B, n_l) where diagonal, else (B, n_l, n_l)
         Layers 1..n.
     """
 
@@ -124,7 +126,8 @@ def factor(point: Point, a: Any, p: Parameters, structure: Structure) -> Factors
         D.append(D_l)
         T.append(T_l)
         inverses.append(inverse)
-    return Factors(point, a, tuple(D), tuple(T), tuple(inverses))
+    diagonal = tuple(T_l if T_l.ndim == 2 else None for T_l in T)
+    return Factors(point, a, tuple(D), diagonal, tuple(inverses))
 
 
 def _own(point: Point, layer: int, alpha: Any, p: Parameters) -> Any:
@@ -212,7 +215,7 @@ def _nodes(
     # Upwards: what each layer passes on if nothing above it moved.
     for layer in range(n):
         if layout.free[layer]:
-            _, x = _layer(factors, layer, alpha, P, q)
+            _, x = _layer(factors, layer, alpha, P[layer - 1] if layer else None, q[layer], p)
             P[layer] = P[layer] - alpha * (point.slope[layer] * x) @ M[layer]
     # Downwards: each layer, what is above it known.
     d_x: list[Any] = []
@@ -220,22 +223,33 @@ def _nodes(
     for layer in range(n, -1, -1):
         if layer < n and layout.free[layer]:
             q[layer] = q[layer] + alpha * point.slope[layer] * (d_eps[0] @ W[layer])
-        eps, x = _layer(factors, layer, alpha, P, q)
+        eps, x = _layer(factors, layer, alpha, P[layer - 1] if layer else None, q[layer], p)
         d_x.insert(0, x)
         if layer > 0:
             d_eps.insert(0, eps)
     return tuple(d_x), tuple(d_eps)
 
 
-def _layer(factors: Factors, layer: int, alpha: Any, P: list[Any], q: list[Any]) -> tuple[Any, Any]:
-    """Errors and values of a layer, shapes (B, n_l), from its two equations."""
-    D, f, q_l = factors.D[layer], factors.point.free[layer], q[layer]
+def _layer(factors: Factors, layer: int, alpha: Any, P: Any, q: Any, p: Parameters) -> tuple[Any, Any]:
+    """Errors and values of a layer, shapes (B, n_l), from the right of its two equations."""
+    D, f = factors.D[layer], factors.point.free[layer]
     if layer == 0:  # it has no errors
-        return None, q_l / D
-    T, inverse, P_l = factors.T[layer - 1], factors.N_inverse[layer - 1], P[layer - 1]
-    eps = _times(alpha * f * q_l + P_l * D, inverse)
-    x = (D * (q_l - alpha * f * eps) + alpha * f * (_times(eps, T) - P_l)) / (D**2 + alpha**2 * f)
+        return None, q / D
+    eps = _times(alpha * f * q + P * D, factors.N_inverse[layer - 1])
+    eps_T = _times_T(factors, layer, alpha, eps, p)
+    x = (D * (q - alpha * f * eps) + alpha * f * (eps_T - P)) / (D**2 + alpha**2 * f)
     return eps, x
+
+
+def _times_T(factors: Factors, layer: int, alpha: Any, eps: Any, p: Parameters) -> Any:
+    """The row eps T: what reaches eps^l if it moves, through the layers below."""
+    T, point = factors.T[layer - 1], factors.point
+    if T is not None:
+        return eps * T
+    S, weights = point.slope[layer - 1], point.state.weights
+    heard = alpha * S * (eps @ weights.feedback[layer - 1])
+    _, x = _layer(factors, layer - 1, alpha, 0.0, heard, p)
+    return (1.0 + alpha * p.nu[layer - 1]) * eps + alpha * (S * x) @ weights.M[layer - 1]
 
 
 def _weights(

@@ -41,7 +41,7 @@ class Plan:
         return 1 + max(max(shown) for shown in self.samples)
 
 
-def plan(network: Network, phases: Sequence[Phase], save: Save | None = None, method: str = "cvode") -> Plan:
+def plan(network: Network, phases: Sequence[Phase], save: Save | None = None, method: str = "auto") -> Plan:
     """Check that a run is possible, before anything large is made.
 
     Raises

@@ -43,8 +43,8 @@ class PhaseRecord:
         The rows of `sample` that the phase shows.
     unknowns : int
         Number N of unknowns of its system of equations.
-    method : str
-        The solver.
+    method, method_reason : str
+        The solver, and why it was taken.
     stats : SolverStats
     probes : dict of str to float
         Values of the probes at its end.
@@ -62,6 +62,7 @@ class PhaseRecord:
     samples: tuple[int, ...]
     unknowns: int
     method: str
+    method_reason: str
     stats: SolverStats
     probes: dict[str, float] = field(default_factory=dict)
 

@@ -34,7 +34,7 @@ def simulate(
     *,
     weights: Weights,
     nodes: NodeStart | State = "feedforward",
-    method: str = "cvode",
+    method: str = "auto",
     rtol: float = 1e-6,
     atol: float = 1e-9,
     max_steps: int = 1_000_000,
@@ -58,7 +58,7 @@ def simulate(
         Where the nodes of samples that were not shown in the phase before start: at the
         feedforward pass or at zero, with eps = 0, or at rest. A State is for the first phase.
     method : str
-        A solver's name, see `pcode.METHODS`.
+        A solver's name, see `pcode.METHODS`; "auto" chooses one for each phase and says why.
     rtol, atol : float
         Relative and absolute tolerance of a step's local error in every unknown.
     max_steps : int
@@ -147,7 +147,9 @@ def _attributes(
         "phases": json.dumps([record.to_dict() for record in records]),
         "status": str(status),
         "message": told[-1],
-        "method": method,
+        "method": ", ".join(dict.fromkeys(record.method for record in records)),
+        "method_asked": method,
+        "method_reason": "; ".join(f"{record.name}: {record.method_reason}" for record in records),
         "rtol": settings.rtol,
         "atol": settings.atol,
         "solver_statistics": json.dumps(asdict(total)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -98,6 +98,7 @@ class Stage:
         phase, solver = self.phase, solvers.by_name(self.method)
         times, of_nodes, of_weights = self._times()
         stats, status, t = SolverStats(), Status.SUCCESS, 0.0
+        chosen: dict[str, str] = {}
         for start, end in pairwise((0.0, *phase.breakpoints, phase.duration)):
             problem = make_problem(self.network, phase, state, (start, end))
             save = partial(self._save, recorder, problem, start)
@@ -113,6 +114,7 @@ class Stage:
                 watch.on(problem, start),
             )
             status, t, stats = solution.status, start + solution.t, stats + solution.stats
+            chosen.setdefault(solution.method or self.method, solution.reason or "asked for")
             state = problem.state(solution.t, solution.y)
             if status is not Status.SUCCESS:
                 save(solution.t, solution.y)
@@ -120,7 +122,9 @@ class Stage:
         if status is Status.SUCCESS and phase.until == "equilibrium":
             status = Status.NOT_SETTLED
         told = f"phase {phase.name!r}, to t = {self.t_start + t:g}: {status.meaning}"
-        return self._record(status, told, t, stats), state
+        record = self._record(status, told, t, stats)
+        reasons = "; ".join(chosen.values())
+        return replace(record, method=", ".join(chosen), method_reason=reasons), state
 
     def never_begun(self, why: str) -> PhaseRecord:
         """The record of a phase for which no start was found."""
@@ -172,5 +176,6 @@ class Stage:
             samples=self.shown,
             unknowns=layout.size,
             method=self.method,
+            method_reason="asked for",
             stats=stats,
         )

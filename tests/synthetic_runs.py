@@ -124,7 +124,8 @@ def _record(network: Network, stage: Stage, start: float, end: float) -> PhaseRe
     clamped = {str(layer % (network.n + 1)): "constant" for layer in stage.clamped}
     return PhaseRecord(
         stage.name, stage.status, stage.status.meaning, float(start), float(end), stage.learn, None,
-        stage.duration, clamped, stage.samples, 100, "cvode", SolverStats(steps=10),
+        stage.duration, clamped, stage.samples, 100, "cvode", "asked for",
+        SolverStats(steps=10),
     )  # fmt: skip
 
 

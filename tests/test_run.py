@@ -25,6 +25,7 @@ def run():
         network,
         phases,
         weights=network.init_weights(rng),
+        method="cvode",
         save=pcode.Save(nodes=30, weights=10),
         probes={"output": lambda state, phase: float(state.x[3].mean()), "none": lambda state, phase: None},
         attributes={"title": "a run", "seed": 5},

@@ -93,7 +93,7 @@ def test_what_is_left_out_is_as_in_the_python_interface(tmp_path: Path) -> None:
     assert scenario.network == Network((2, 3, 1))
     assert scenario.phases[0].learn is True
     assert (scenario.save.nodes, scenario.save.weights, scenario.save.spacing) == (400, 100, "log")
-    assert (scenario.file.solver.method, scenario.file.start.nodes) == ("cvode", "feedforward")
+    assert (scenario.file.solver.method, scenario.file.start.nodes) == ("auto", "feedforward")
 
 
 def test_train_and_test_rows_follow_one_another(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_a_run_carries_its_scenario_and_reports_on_every_phase(tmp_path: Path) -
     assert run.data.attrs["scenario"] == scenario.text
     assert (run.data.attrs["title"], run.data.attrs["seed"]) == ("small", 0)
     told = json.loads(json.dumps(report(run), allow_nan=False))
-    assert (told["status"], told["method"]) == ("success", "cvode")
+    assert (told["status"], told["method"]) == ("success", "DOP853")
     # Both ends held: 4 samples of 3 values and 4 errors; M, W: 2 x 3 + 3 each, beta: 4.
     assert told["unknowns"] == 4 * (3 + 3 + 1) + 2 * (6 + 3) + 4
     assert told["energy_final"] == pytest.approx(float(run.data.energy[-1].sum()))

@@ -15,10 +15,11 @@ def report(run: Run) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``status`` (the worst phase's), ``message``, ``method``, ``unknowns`` (of the largest
-        phase), ``energy_final`` (F summed over layers), ``title``, and ``phases``, a list with
-        ``name``, ``status``, ``message``, ``t_start``, ``t_end``, ``unknowns``, ``samples`` (how
-        many), the solver's statistics, and ``accuracy`` or ``error``. What is not finite is None.
+        ``status`` (the worst phase's), ``message``, ``method`` (taken) and ``method_reason``,
+        ``unknowns`` (of the largest phase), ``energy_final`` (F summed over layers), ``title``,
+        and ``phases``, a list with ``name``, ``status``, ``message``, ``t_start``, ``t_end``,
+        ``unknowns``, ``samples`` (how many), the solver's statistics, and ``accuracy`` or
+        ``error``. What is not finite is None.
     """
     phases = [
         {
@@ -40,6 +41,7 @@ def report(run: Run) -> dict[str, Any]:
         "message": run.message,
         "title": str(run.data.attrs.get("title", "")),
         "method": str(run.data.attrs.get("method", "")),
+        "method_reason": str(run.data.attrs.get("method_reason", "")),
         "unknowns": max((record.unknowns for record in run.phases), default=0),
         "energy_final": float(energy.isel(time=-1).sum()) if energy.sizes["time"] else None,
         "phases": phases,

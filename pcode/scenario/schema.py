@@ -155,8 +155,8 @@ class PhaseTable(Table):
 class SolverTable(Table):
     """How the equations are integrated."""
 
-    method: str = "cvode"
-    """The solver, by name."""
+    method: str = "auto"
+    """The solver, by name; auto chooses one for each phase."""
     rtol: Positive = 1e-6
     """Relative tolerance."""
     atol: Positive = 1e-9

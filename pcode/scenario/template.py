@@ -51,7 +51,7 @@ duration = 500.0
 # settle_tol = 1e-6
 
 [solver]
-method = "cvode"              # `pcode list` names the others
+method = "auto"               # chosen for each phase; `pcode list` names the others
 rtol = 1e-6
 atol = 1e-9
 # max_steps = 1000000

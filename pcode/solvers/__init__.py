@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import InputError
+from .auto import AutoSolver
 from .base import Settings, Solution, Solver
 from .diffrax import DiffraxSolver
 from .scipy import SciPySolver
@@ -24,6 +25,7 @@ _ALL: tuple[Solver, ...] = (
 )
 
 METHODS: dict[str, Solver] = {solver.name: solver for solver in _ALL}
+METHODS["auto"] = AutoSolver(METHODS["cvode"], METHODS["DOP853"])
 
 
 def by_name(name: str) -> Solver:

@@ -53,12 +53,16 @@ class Solution:
     y : ndarray, shape (N,)
         The unknowns there.
     stats : SolverStats
+    method, reason : str
+        The solver that was chosen, and why, where there was a choice.
     """
 
     status: Status
     t: float
     y: Array
     stats: SolverStats
+    method: str = ""
+    reason: str = ""
 
     def timed(self, compile_seconds: float, since: float) -> Solution:
         """The same, with the time to compile and that which has passed `since` then."""

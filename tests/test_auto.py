@@ -1,0 +1,77 @@
+"""The choice of a method, what it says of it, and the cache of compiled code."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import pcode
+from pcode.problem import make_problem
+from pcode.solvers.auto import fastest_rate
+from tests.conftest import XOR_X, XOR_Y
+
+
+def problem_of(network, phase, weights):
+    batch = phase.batch
+    x = tuple(np.zeros((batch, size)) for size in network.sizes)
+    return make_problem(network, phase, pcode.State(x, x[1:], network.check_weights(weights)))
+
+
+def test_the_fastest_rate_is_the_largest_eigenvalue(xor):
+    network, [train], weights = xor
+    problem = problem_of(network, train, weights)
+    exact = np.abs(np.linalg.eigvals(problem.jacobian(0.0, problem.y0))).max()
+    assert fastest_rate(problem) == pytest.approx(exact, rel=0.2)
+
+
+def test_long_stiff_learning_goes_to_cvode_and_a_short_test_to_an_explicit_method():
+    network = pcode.Network((2, 8, 1), delta=1e5)
+    train = pcode.Phase("train", {0: XOR_X, 2: XOR_Y}, duration=1e6)
+    test = pcode.Phase("test", {0: XOR_X}, duration=500.0, learn=False, until="equilibrium")
+    run = pcode.simulate(network, [train, test], weights=network.init_weights(rng=0))
+    assert [record.method for record in run.phases] == ["cvode", "DOP853"]
+    assert run.data.attrs["method"] == "cvode, DOP853"
+    assert run.data.attrs["method_asked"] == "auto"
+    assert "train: lasts 1e+06" in run.data.attrs["method_reason"]
+    assert "test: should settle in" in run.data.attrs["method_reason"]
+
+
+def test_auto_finds_the_solution_that_the_fixed_choices_find(xor):
+    network, phases, weights = xor
+    chosen = pcode.simulate(network, phases, weights=weights)
+    fixed = pcode.simulate(network, phases, weights=weights, method="Radau", rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(chosen.weights.M[0], fixed.weights.M[0], atol=1e-4)
+
+
+def test_a_method_that_is_asked_for_is_the_method_taken(textbook):
+    network, phases, weights = textbook
+    run = pcode.simulate(network, phases, weights=weights, method="LSODA")
+    assert run.phases[0].method == run.data.attrs["method"] == "LSODA"
+    assert run.phases[0].method_reason == "asked for"
+
+
+def compiled_files(folder, setting):
+    """Cache files after a process that compiles something, told PCODE_CACHE = `setting`."""
+    code = "import pcode.dynamics; from pcode._jax import jax, jnp; jax.jit(jnp.sin)(1.0)"
+    environment = os.environ | {"PCODE_CACHE": setting, "XDG_CACHE_HOME": str(folder / "home")}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_compiled_code_is_kept_where_the_user_says_or_not_at_all(tmp_path):
+    assert not compiled_files(tmp_path, "off")
+    kept = compiled_files(tmp_path, str(tmp_path / "here"))
+    assert kept
+    assert all(path.is_relative_to(tmp_path / "here") for path in kept)
+
+
+def test_the_report_of_a_run_tells_what_was_taken_and_why(textbook):
+    from pcode.scenario import report
+
+    network, phases, weights = textbook
+    told = json.loads(json.dumps(report(pcode.simulate(network, phases, weights=weights))))
+    assert told["method"] in pcode.METHODS
+    assert told["method_reason"].startswith("perceive: lasts 40")
