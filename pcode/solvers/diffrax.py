@@ -11,9 +11,10 @@ import numpy as np
 
 from .._jax import jax, jnp
 from ..network import Array
-from ..problem import Parameters, Problem, Structure, unrest, vector_field
+from ..problem import Problem
 from ..state import Layout
 from ..status import SolverStats, Status
+from ..system import Parameters, Structure, unrest, vector_field
 from .base import Save, Settings, Solution, Watch, march, refuse_above
 
 # A dense Jacobian of this many unknowns and its factors take 0.4 GB, and seconds to factor.
