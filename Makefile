@@ -8,7 +8,7 @@ SCENARIOS := $(basename $(notdir $(sort $(wildcard scenarios/*.toml))))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help setup run test test-fast lint types gallery wheel clean
+.PHONY: help setup run test test-fast lint gallery bench wheel clean
 
 help:
 	@echo "make run        simulate the default scenario ($(SCENARIO)) and draw its figures"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-fast  the tests, without the slow ones"
 	@echo "make lint       style, layering and types"
 	@echo "make gallery    every scenario and every figure, into plots/gallery/"
+	@echo "make bench      the benchmarks, as a table of ratios (ARGS=--quick for a short one)"
 	@echo "make wheel      build the distribution into dist/"
 	@echo "make setup      only make the environment, in $(VENV)/"
 	@echo "make clean      remove everything that was made"
@@ -60,6 +61,9 @@ gallery: $(VENV)/.run
 		done; \
 	done
 	@echo "the gallery is in plots/gallery/"
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks $(ARGS)
 
 wheel: $(VENV)/.dev
 	rm -rf dist

@@ -97,7 +97,7 @@ class SolverStats:
     """
 
     steps: int = 0
-    rejected: int | None = None
+    rejected: int | None = 0
     rhs_evaluations: int | None = 0
     jacobian_evaluations: int | None = 0
     compile_seconds: float = 0.0

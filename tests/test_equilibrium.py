@@ -20,7 +20,7 @@ def start(network, phase, weights):
 
 def test_the_textbook_rest_is_the_root_of_its_cubic(textbook):
     network, [phase], weights = textbook
-    run = pcode.simulate(network, [phase], weights=weights, nodes="equilibrium")
+    run = pcode.simulate(network, [phase], weights=weights, nodes="equilibrium", rtol=1e-9)
     root = brentq(lambda v: 2 * v**3 - 3 * v - 3, 1.0, 3.0, xtol=1e-15)
     assert run.data["x1"].values[0, 0, 0] == pytest.approx(root, rel=1e-12)
     assert np.ptp(run.data["x1"].values) < 1e-6

@@ -55,6 +55,7 @@ class _Stepper:
     def stats(self) -> SolverStats:
         return SolverStats(
             steps=self.steps,
+            rejected=None,
             rhs_evaluations=int(self._solver.nfev),
             jacobian_evaluations=int(self._solver.njev),
         )
