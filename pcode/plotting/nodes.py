@@ -49,7 +49,7 @@ def value_nodes(
         One line for each node and sample; their quantiles, which are those over nodes and samples
         together, or, with two nodes and several samples, those of each node over the
         samples; or a map with a row for each node, the mean over the samples. "auto" draws lines
-        where there are 16 at most, else bands.
+        where there are 36 at most, else bands.
     legend : bool
         Whether to put a legend to the right of the Axes.
     phase_names : bool

@@ -19,7 +19,7 @@ from .style import axes_or_new, distinct, line_style, outside_legend
 How = Literal["auto", "lines", "bands", "heatmap"]
 
 # Curves beyond which lines are no longer legible, and groups beyond which bands overlap.
-MOST_LINES = 16
+MOST_LINES = 36
 MOST_BANDS = 2
 
 # Points beyond which lines are a burden to a vector file, and become an image in it.
