@@ -24,13 +24,6 @@ LARGEST_DENSE = 5_000
 BURST = 64
 
 
-class _Kind(NamedTuple):
-    """A method, and whether with the root finder that diffrax ships."""
-
-    name: str
-    shipped: bool
-
-
 class _Carry(NamedTuple):
     """Where a diffrax integration stands between two steps."""
 
@@ -46,30 +39,24 @@ class _Carry(NamedTuple):
     rejected: Any
 
 
-def _parts(kind: _Kind, structure: Structure, rtol: Any, atol: Any) -> tuple[Any, Any, Any]:
+def _parts(name: str, structure: Structure, rtol: Any, atol: Any) -> tuple[Any, Any, Any]:
     import diffrax  # takes half a second: only for those who use it
 
-    from .structured_root import StructuredNewton
-
     controller = diffrax.PIDController(rtol=rtol, atol=atol)
-    method = getattr(diffrax, kind.name)
-    # As with diffrax's own, the root finder takes the tolerances of the step size controller.
-    tolerances = {"rtol": rtol, "atol": atol, "norm": controller.norm}
-    if not issubclass(method, diffrax.AbstractImplicitSolver):
-        solver = method()
-    elif kind.shipped:
-        solver = method(root_finder=diffrax.VeryChord(**tolerances))
-    else:
-        solver = method(root_finder=StructuredNewton(structure, **tolerances))
+    method = getattr(diffrax, name)
+    solver = (
+        # As shipped: the root finder takes the tolerances of the step size controller.
+        method(root_finder=diffrax.VeryChord(rtol=rtol, atol=atol, norm=controller.norm))  # type: ignore[arg-type]
+        if issubclass(method, diffrax.AbstractImplicitSolver)
+        else method()
+    )
     term = diffrax.ODETerm(lambda t, y, args: vector_field(t, y, args, structure))
     return solver, controller, term
 
 
-@partial(jax.jit, static_argnames=("kind", "structure"))
-def _begin(
-    kind: _Kind, structure: Structure, y0: Any, t1: Any, p: Parameters, rtol: Any, atol: Any
-) -> _Carry:
-    solver, controller, term = _parts(kind, structure, rtol, atol)
+@partial(jax.jit, static_argnames=("name", "structure"))
+def _begin(name: str, structure: Structure, y0: Any, t1: Any, p: Parameters, rtol: Any, atol: Any) -> _Carry:
+    solver, controller, term = _parts(name, structure, rtol, atol)
     order = solver.error_order(term)
     t0, none, jump = jnp.zeros(()), jnp.zeros((), int), jnp.zeros((), bool)
     t_next, controller_state = controller.init(term, t0, t1, y0, None, p, solver.func, order)
@@ -80,9 +67,9 @@ def _begin(
     return _Carry(t0, t0, t_next, y0, solver_state, controller_state, jump, dense_info, none, none)
 
 
-@partial(jax.jit, static_argnames=("kind", "structure"))
+@partial(jax.jit, static_argnames=("name", "structure"))
 def _burst(
-    kind: _Kind,
+    name: str,
     structure: Structure,
     carry: _Carry,
     until: Any,
@@ -94,7 +81,7 @@ def _burst(
     atol: Any,
 ) -> _Carry:
     """Step until `until` is reached, or the system is at rest, or `most` steps have been tried."""
-    solver, controller, term = _parts(kind, structure, rtol, atol)
+    solver, controller, term = _parts(name, structure, rtol, atol)
     order = solver.error_order(term)
     first = carry.steps + carry.rejected
 
@@ -133,18 +120,18 @@ def _burst(
     return last
 
 
-@partial(jax.jit, static_argnames=("kind", "structure"))
-def _interpolate(kind: _Kind, structure: Structure, c: _Carry, t: Any, rtol: Any, atol: Any) -> Any:
-    solver, _, _ = _parts(kind, structure, rtol, atol)
+@partial(jax.jit, static_argnames=("name", "structure"))
+def _interpolate(name: str, structure: Structure, c: _Carry, t: Any, rtol: Any, atol: Any) -> Any:
+    solver, _, _ = _parts(name, structure, rtol, atol)
     return solver.interpolation_cls(t0=c.t_before, t1=c.t, **c.dense_info).evaluate(t)
 
 
 class _Stepper:
     """A diffrax method, stepped by hand in compiled bursts, as a `Stepper`."""
 
-    def __init__(self, kind: _Kind, problem: Problem, settings: Settings) -> None:
+    def __init__(self, name: str, problem: Problem, settings: Settings) -> None:
         self._problem, self._settings = problem, settings
-        self._static = (kind, problem.structure)
+        self._static = (name, problem.structure)
         self._tolerances = (settings.rtol, settings.atol)
         self._settle_tol = -1.0 if problem.settle_tol is None else problem.settle_tol
         self._carry = _begin(
@@ -189,30 +176,20 @@ class _Stepper:
 
 @dataclass(frozen=True)
 class DiffraxSolver:
-    """A method of diffrax (Kidger 2021) with its PID controller.
-
-    Attributes
-    ----------
-    name : str
-    implicit : bool
-    shipped : bool
-        Solve implicit stages as diffrax does, by a dense factorisation, instead of by the
-        structured solve (`pcode.solvers.structured_root`): for comparison.
-    """
+    """A method of diffrax (Kidger 2021) with its PID controller and, if implicit, its root finder."""
 
     name: str
     implicit: bool
-    shipped: bool = False
 
     def check(self, layout: Layout) -> None:
-        """Refuse the dense Jacobian where it would not fit."""
-        if self.implicit and self.shipped:
+        """Refuse implicit methods where the dense Jacobian would not fit."""
+        if self.implicit:
             refuse_above(self.name, layout, LARGEST_DENSE, "factors a dense Jacobian")
 
     def solve(self, problem: Problem, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
         """See `Solver.solve`."""
         began = time.perf_counter()
-        stepper = _Stepper(_Kind(self.name, self.shipped), problem, settings)
+        stepper = _Stepper(self.name, problem, settings)
         stepper.compile()
         compiled = time.perf_counter()
         return march(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)
