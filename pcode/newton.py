@@ -40,6 +40,11 @@ from .system import Parameters, Structure, state_at
 SMALLEST_PIVOT = 1e-8
 
 
+# Beyond this many numbers the matrices of a layer are in single precision, which halves work and
+# memory: the solve is then good to six digits, and iterations on the exact Jacobian have the rest.
+LARGEST_DOUBLE = 2_000_000
+
+
 class Point(NamedTuple):
     """The system at the state where it is linearised; all that depends on that state alone.
 
@@ -114,15 +119,19 @@ def factor(point: Point, a: Any, p: Parameters, structure: Structure) -> Factors
     inverses: list[Any] = []
     for layer in range(1, n + 1):
         rest = 1.0 + alpha * p.nu[layer - 1]
-        T_l = jnp.broadcast_to(rest, point.free[layer].shape)
-        if layout.free[layer - 1]:
-            T_l = rest * jnp.eye(T_l.shape[1]) + _fill(point, layer - 1, alpha, D, T, inverses, M, W)
         f, D_l = point.free[layer], _own(point, layer, alpha, p)
-        if T_l.ndim == 2:
+        T_l = jnp.broadcast_to(rest, f.shape)
+        if layout.free[layer - 1]:
+            kind = jnp.float32 if f.size * f.shape[1] > LARGEST_DOUBLE else f.dtype
+            link = W[layer - 1].astype(kind), M[layer - 1].astype(kind)
+            T_l = rest * jnp.eye(f.shape[1], dtype=kind) + _fill(
+                point, layer - 1, alpha, D, T, inverses, link
+            )
+            own = (alpha**2 * f).astype(kind)[:, None, :] * jnp.eye(f.shape[1], dtype=kind)
+            inverse = jnp.linalg.inv(T_l * D_l.astype(kind)[:, None, :] + own)
+        else:
             N = _safe(T_l * D_l + alpha**2 * f, T_l * jnp.abs(D_l) + alpha**2)
             inverse = 1.0 / N
-        else:
-            inverse = jnp.linalg.inv(T_l * D_l[:, None, :] + alpha**2 * f[:, None, :] * jnp.eye(f.shape[1]))
         D.append(D_l)
         T.append(T_l)
         inverses.append(inverse)
@@ -146,24 +155,24 @@ def _fill(
     D: list[Any],
     T: list[Any],
     inverses: list[Any],
-    M: Layers,
-    W: Layers,
+    link: tuple[Any, Any],
 ) -> Any:
     """alpha^2 W S H^{-1} S M of the layer `below`, shape (B, n_{l+1}, n_{l+1}), where x is eliminated."""
-    S, f, D_l = point.slope[below], point.free[below], D[below]
+    W, M = link
+    S, f, D_l = (part.astype(W.dtype) for part in (point.slope[below], point.free[below], D[below]))
     if below == 0:
         answer = S / D_l * S
     elif T[below - 1].ndim == 2:
         # H^{-1} of diagonal blocks
         answer = S * T[below - 1] * inverses[below - 1] * S
     else:
-        rows = W[below] * S[:, None, :]  # (B, n_{l+1}, n_l)
+        rows = W * S[:, None, :]  # (B, n_{l+1}, n_l)
         eps = alpha * (rows * f[:, None, :]) @ inverses[below - 1]
         D_, f_ = D_l[:, None, :], f[:, None, :]
         x = D_ * (rows - alpha * f_ * eps) + alpha * f_ * (eps @ T[below - 1])
         x = x / (D_**2 + alpha**2 * f_)
-        return alpha**2 * (x * S[:, None, :]) @ M[below]
-    return alpha**2 * jnp.einsum("ji,bi,ik->bjk", W[below], answer, M[below], optimize=True)
+        return alpha**2 * (x * S[:, None, :]) @ M
+    return alpha**2 * jnp.einsum("ji,bi,ik->bjk", W, answer.astype(W.dtype), M, optimize=True)
 
 
 def _safe(pivot: Any, size: Any) -> Any:
@@ -215,7 +224,7 @@ def _nodes(
     # Upwards: what each layer passes on if nothing above it moved.
     for layer in range(n):
         if layout.free[layer]:
-            _, x = _layer(factors, layer, alpha, P[layer - 1] if layer else None, q[layer], p)
+            _, x = _layer(factors, layer, True, alpha, P[layer - 1] if layer else None, q[layer], p)
             P[layer] = P[layer] - alpha * (point.slope[layer] * x) @ M[layer]
     # Downwards: each layer, what is above it known.
     d_x: list[Any] = []
@@ -223,19 +232,27 @@ def _nodes(
     for layer in range(n, -1, -1):
         if layer < n and layout.free[layer]:
             q[layer] = q[layer] + alpha * point.slope[layer] * (d_eps[0] @ W[layer])
-        eps, x = _layer(factors, layer, alpha, P[layer - 1] if layer else None, q[layer], p)
+        below = P[layer - 1] if layer else None
+        eps, x = _layer(factors, layer, layout.free[layer], alpha, below, q[layer], p)
         d_x.insert(0, x)
         if layer > 0:
             d_eps.insert(0, eps)
     return tuple(d_x), tuple(d_eps)
 
 
-def _layer(factors: Factors, layer: int, alpha: Any, P: Any, q: Any, p: Parameters) -> tuple[Any, Any]:
-    """Errors and values of a layer, shapes (B, n_l), from the right of its two equations."""
+def _layer(
+    factors: Factors, layer: int, free: bool, alpha: Any, P: Any, q: Any, p: Parameters
+) -> tuple[Any, Any]:
+    """Errors and values of a layer, shapes (B, n_l), from the right of its two equations.
+
+    `free` says whether any of its value nodes is.
+    """
     D, f = factors.D[layer], factors.point.free[layer]
     if layer == 0:  # it has no errors
         return None, q / D
     eps = _times(alpha * f * q + P * D, factors.N_inverse[layer - 1])
+    if not free:  # f = 0 throughout
+        return eps, q / D
     eps_T = _times_T(factors, layer, alpha, eps, p)
     x = (D * (q - alpha * f * eps) + alpha * f * (eps_T - P)) / (D**2 + alpha**2 * f)
     return eps, x
@@ -248,7 +265,7 @@ def _times_T(factors: Factors, layer: int, alpha: Any, eps: Any, p: Parameters) 
         return eps * T
     S, weights = point.slope[layer - 1], point.state.weights
     heard = alpha * S * (eps @ weights.feedback[layer - 1])
-    _, x = _layer(factors, layer - 1, alpha, 0.0, heard, p)
+    _, x = _layer(factors, layer - 1, True, alpha, 0.0, heard, p)
     return (1.0 + alpha * p.nu[layer - 1]) * eps + alpha * (S * x) @ weights.M[layer - 1]
 
 
@@ -275,4 +292,6 @@ def _weights(
 
 def _times(rows: Any, matrix: Any) -> Any:
     """Each sample's row vector times its matrix, or its diagonal."""
-    return rows * matrix if matrix.ndim == 2 else jnp.einsum("bi,bij->bj", rows, matrix)
+    if matrix.ndim == 2:
+        return rows * matrix
+    return jnp.einsum("bi,bij->bj", rows.astype(matrix.dtype), matrix).astype(rows.dtype)

@@ -7,15 +7,18 @@ Input. Weights fed by a layer clamped to constant values move in the span of its
 delta dM^0/dt = sigma(x^0)^T eps^1 / B - lambda M^0. With sigma(x^0)^T = Q R, Q of shape (n_0, B) and
 orthonormal, Q^T M^0 obeys the equation of a network whose layer 0 has B nodes held at R^T and
 activation `identity`, and the rest (I - Q Q^T) M^0 decays as exp(-lambda t / delta). Q being
-orthonormal, tolerances mean the same for the one as for the other.
+orthonormal, tolerances mean the same for the one as for the other. Where the batch is no smaller
+than the layer, sigma(x^0) is still taken once and for all, not at every evaluation.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from ._jax import jax
 from .activations import by_name
 from .network import Array, Weights
 from .state import State
@@ -35,8 +38,10 @@ class Reduction:
         Of the full system.
     gap : tuple of ndarray, shapes (n_{l+1}, n_l), optional
         W - M^T at t = 0, where W was left out.
+    input : ndarray, shape (B, n_0), optional
+        x^0, where layer 0 was replaced.
     basis : ndarray, shape (n_0, B), optional
-        Q, where layer 0 was replaced.
+        Q, where it was replaced by a narrower one.
     rest : ndarray, shape (n_0, n_1), optional
         (I - Q Q^T) M^0 at t = 0.
     """
@@ -44,13 +49,13 @@ class Reduction:
     parameters: Parameters
     structure: Structure
     gap: tuple[Array, ...] | None = None
+    input: Array | None = None
     basis: Array | None = None
     rest: Array | None = None
 
     def nodes(self, state: State) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         """All value and error nodes, from those of the reduced `state`."""
-        x0 = state.x[0] if self.basis is None else np.asarray(self.parameters.clamp[0])
-        return (x0, *state.x[1:]), state.eps
+        return (state.x[0] if self.input is None else self.input, *state.x[1:]), state.eps
 
     def weights(self, t: float, reduced: Weights) -> Weights:
         """All weights at time `t`, from those of the reduced system."""
@@ -60,12 +65,20 @@ class Reduction:
         shrunk = float(np.exp(-self.parameters.weight_decay * t / self.parameters.delta))
         M, W = reduced.M, reduced.W
         if self.basis is not None and self.rest is not None:
-            M = (shrunk * self.rest + self.basis @ M[0], *M[1:])
+            # Not by NumPy: its BLAS threads spin on for a while and take a core from the solver.
+            M = (np.asarray(_expand(self.rest, self.basis, M[0], shrunk)), *M[1:])
         if self.gap is not None:
             W = tuple(m.T + shrunk * gap for m, gap in zip(M, self.gap, strict=True))
         elif self.structure.layout.feedback == "fixed":
             W = held.W
         return Weights(M, W, reduced.beta)
+
+
+@jax.jit
+def _expand(rest: Any, basis: Any, M: Any, shrunk: Any) -> jax.Array:
+    """M^0, shape (n_0, n_1), from its coordinates `M` in `basis`."""
+    M0: jax.Array = shrunk * rest + basis @ M
+    return M0
 
 
 def reduce_feedback(
@@ -86,13 +99,17 @@ def reduce_feedback(
 
 
 def reduce_input(structure: Structure, parameters: Parameters, state: State, reduction: Reduction) -> Reduced:
-    """Replace a wide layer 0 that is clamped to few constant samples by one of B nodes."""
-    layout = structure.layout
-    narrow = layout.batch >= layout.sizes[0]
-    if narrow or layout.free[0] or np.any(parameters.slope[0]):
+    """Replace a layer 0 that is clamped to constant samples by its activation; if wide, by B nodes."""
+    layout, batch = structure.layout, structure.layout.batch
+    if layout.free[0] or np.any(parameters.slope[0]):
         return structure, parameters, state, reduction
-    batch = layout.batch
-    sigma = np.asarray(by_name(structure.activation[0]).f(np.asarray(parameters.clamp[0])))
+    given = np.asarray(parameters.clamp[0])
+    sigma = np.asarray(by_name(structure.activation[0]).f(given))
+    structure = structure._replace(activation=("identity", *structure.activation[1:]))
+    reduction = replace(reduction, input=given)
+    if batch >= layout.sizes[0]:
+        parameters = parameters._replace(clamp=(sigma, *parameters.clamp[1:]))
+        return structure, parameters, State((sigma, *state.x[1:]), state.eps, state.weights), reduction
     Q, R = np.linalg.qr(sigma.T)
 
     def narrowed(weights: Weights) -> Weights:
@@ -102,10 +119,7 @@ def reduce_input(structure: Structure, parameters: Parameters, state: State, red
 
     M0 = state.weights.M[0]
     return (
-        structure._replace(
-            layout=replace(layout, sizes=(batch, *layout.sizes[1:])),
-            activation=("identity", *structure.activation[1:]),
-        ),
+        structure._replace(layout=replace(layout, sizes=(batch, *layout.sizes[1:]))),
         parameters._replace(
             clamp=(R.T, *parameters.clamp[1:]),
             slope=(np.zeros((batch, batch)), *parameters.slope[1:]),

@@ -62,10 +62,10 @@ def state_at(t: Any, y: Any, p: Parameters, structure: Structure, xp: Any = jnp)
     """The whole state at time `t` from the unknowns `y`, shape (N,), clamps put in."""
     held = State(p.clamp, p.clamp[1:], p.held)
     x, eps, weights = structure.layout.unpack(y, held)
-    clamps = zip(x, p.clamp, p.slope, structure.clamped, strict=True)
+    clamps = zip(x, p.clamp, p.slope, structure.clamped, structure.layout.free, strict=True)
     x = tuple(
-        xp.where(xp.isnan(value), x_l, value + slope * t) if clamped else x_l
-        for x_l, value, slope, clamped in clamps
+        (xp.where(xp.isnan(value), x_l, value + slope * t) if free else value + slope * t) if clamped else x_l
+        for x_l, value, slope, clamped, free in clamps
     )
     if structure.gap:
         # Fact 5 of the theory: W - M^T decays as exp(-lambda t / delta), whatever happens.

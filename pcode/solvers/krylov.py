@@ -1,0 +1,88 @@
+"""A Krylov method for (I - a J) d = r that compiles to little code and knows when it is good enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from .._jax import jax, jnp
+
+Operator = Callable[[Any], Any]
+
+
+class _Carry(NamedTuple):
+    k: Any  # iterations done
+    d: Any  # solution so far
+    r: Any  # what is left of the right-hand side
+    size: Any  # norm of r
+    directions: Any
+    images: Any  # of the directions, weighted and orthonormal
+
+
+def gcr(
+    operator: Operator, r: Any, weight: Any, rtol: float, atol: Any, vectors: int, limit: int | None = None
+) -> Any:
+    """The d with operator(d) = r, by generalised conjugate residuals.
+
+    In exact arithmetic its iterates are those of GMRES (Eisenstat, Elman and Schultz 1983), but the
+    residual is at hand as a vector, and its norm can be any weighted one. `operator` and `r` are
+    to be preconditioned, so that the norm measures the error of d rather than of its image.
+
+    Parameters
+    ----------
+    operator : callable
+        A linear map of vectors, shapes (N,).
+    r : array, shape (N,)
+    weight : array, shape (N,)
+        The norm of v is the root mean square of v * weight.
+    rtol, atol : scalar
+        It ends when the norm of what is left of `r` is below ``rtol * norm(r)`` or `atol`.
+    vectors : int
+        How many directions are kept; the oldest goes when there are more.
+    limit : int, optional
+        Most iterations; `vectors` if not given.
+    """
+    limit = vectors if limit is None else limit
+
+    def norm(v: Any) -> Any:
+        return jnp.sqrt(jnp.mean((v * weight) ** 2))
+
+    def image_of(direction: Any) -> Any:
+        return operator(direction) * weight
+
+    def advanced(c: _Carry, direction: Any, image: Any) -> tuple[Any, Any, Any, Any]:
+        """Direction and image, normalised, and the solution and its residual with their part in it."""
+        square = image @ image
+        # Where the operator is singular nothing is left of an image: the iterate then stays.
+        scale = jnp.where(square > 0.0, jax.lax.rsqrt(square), 0.0)
+        image, direction = scale * image, scale * direction
+        part = image @ (c.r * weight)
+        return direction, image, c.d + part * direction, c.r - part * image / weight
+
+    def orthogonal(c: _Carry, direction: Any, image: Any) -> tuple[Any, Any]:
+        def against(j: Any, pair: tuple[Any, Any]) -> tuple[Any, Any]:
+            direction, image = pair
+            overlap = c.images[j] @ image
+            return direction - overlap * c.directions[j], image - overlap * c.images[j]
+
+        pair: tuple[Any, Any] = jax.lax.fori_loop(0, jnp.minimum(c.k, vectors), against, (direction, image))
+        return pair
+
+    def iterate(c: _Carry) -> _Carry:
+        direction, image = orthogonal(c, c.r, image_of(c.r))
+        direction, image, d, r = advanced(c, direction, image)
+        slot = c.k % vectors
+        kept = c.directions.at[slot].set(direction), c.images.at[slot].set(image)
+        return _Carry(c.k + 1, d, r, norm(r), *kept)
+
+    def going_on(direction: Any, image: Any, d: Any, r: Any) -> Any:
+        none = jnp.zeros((vectors, r.size))
+        start = _Carry(jnp.ones((), int), d, r, norm(r), none.at[0].set(direction), none.at[0].set(image))
+        return jax.lax.while_loop(lambda c: (c.k < limit) & (c.size > enough), iterate, start).d
+
+    size = norm(r)
+    enough = jnp.maximum(rtol * size, atol)
+    start = _Carry(jnp.zeros((), int), jnp.zeros_like(r), r, size, None, None)
+    # One vector is often enough: room for more is taken only then.
+    first = advanced(start, r, image_of(r))
+    return jax.lax.cond(norm(first[3]) > enough, going_on, lambda *done: done[2], *first)
