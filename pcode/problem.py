@@ -7,8 +7,9 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csc_matrix
 
-from . import activations, dynamics, newton
+from . import activations, dynamics, newton, sparse
 from ._jax import jax, jnp
 from .network import Array, Network, Weights
 from .phase import Phase
@@ -118,6 +119,11 @@ class Problem:
     def jacobian(self, t: float, y: Array) -> Array:
         """J, shape (N, N), for systems small enough for that."""
         return np.asarray(_jacobian(float(t), y, self.parameters, self.structure))
+
+    def sparse_jacobian(self, t: float, y: Array) -> csc_matrix:
+        """J, shape (N, N), its zeros left out."""
+        point = jax.tree.map(np.asarray, self.linearise(t, y))
+        return sparse.jacobian(point, self._numpy_parameters, self.structure)
 
     def linearise(self, t: float, y: Array) -> newton.Point:
         """The point (t, y), for `factor`."""

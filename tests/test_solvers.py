@@ -96,7 +96,7 @@ def test_a_blow_up_in_finite_time_ends_as_a_failure_with_its_reason(method):
     assert run.phases[0].t_end < 50.0
 
 
-@pytest.mark.parametrize("method", ["BDF", "Radau", "LSODA", "Kvaerno5", "Kvaerno3"])
+@pytest.mark.parametrize("method", ["LSODA"])
 def test_a_network_too_large_for_a_dense_jacobian_is_refused_with_the_reason(method):
     network = pcode.Network(sizes=(200, 100, 10))
     phase = pcode.Phase("train", {0: np.zeros((2, 200)), 2: np.zeros((2, 10))}, duration=1.0)

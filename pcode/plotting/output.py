@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from matplotlib import rc_context, rcParams
+from matplotlib.backend_bases import FigureCanvasBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -43,10 +48,34 @@ def save_figure(fig: Figure, path: str | os.PathLike[str]) -> None:
     if suffix not in FORMATS:
         found = f"the suffix {Path(path).suffix!r}" if suffix else "no suffix"
         raise InputError("output", f"must end in .png, .svg or .pdf; this has {found}", str(path))
-    with style(), replacing(path) as temporary:
+    with style(), replacing(path) as temporary, _laid_out(fig):
         fig.savefig(temporary, format=suffix[1:], metadata=FORMATS[suffix])
         if suffix == ".png" and temporary.stat().st_size > LARGE:
             _reduce(temporary)
+
+
+@contextmanager
+def _laid_out(fig: Figure) -> Iterator[None]:
+    """Lay the figure out once, as savefig would, and draw it once.
+
+    With a layout engine savefig draws twice, and lays out each time; most of that is the typesetting
+    of labels, so the canvas that measures them here is the one that draws them.
+    """
+    engine, dpi = fig.get_layout_engine(), fig.dpi
+    if type(fig.canvas) is FigureCanvasBase:
+        FigureCanvasAgg(fig)
+    if engine is None:
+        yield
+        return
+    try:
+        fig.dpi = rcParams["savefig.dpi"]
+        engine.execute(fig)
+        with rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+            fig.set_layout_engine(None)
+        yield
+    finally:
+        fig.dpi = dpi
+        fig.set_layout_engine(engine)
 
 
 def _reduce(path: Path) -> None:

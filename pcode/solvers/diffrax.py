@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.interpolate import BarycentricInterpolator
 
 from .._jax import jax, jnp
 from ..network import Array
@@ -23,6 +24,24 @@ LARGEST_DENSE = 5_000
 # Steps taken between two returns from compiled code: enough to make the return's cost small.
 BURST = 64
 
+# Methods of a higher order than the cubic that diffrax draws through their steps. Its error is many
+# times that of the steps, and where they are far longer than tau, the slopes of the nodes that it
+# needs are not known well enough for a better curve. So times within a step are reached by a shorter
+# step of the method from where it began; the steps themselves do not hang on what is saved.
+STEPPED_TO = ("Kvaerno5",)
+
+# Where more times than this are due within a step, it is these many, at Chebyshev's points, that are
+# stepped to, and the polynomial through them and the step's ends gives the rest, so that the cost of
+# saving is bounded. It needs no slopes, and its error is far below that of the step.
+INNER = 0.5 - 0.5 * np.cos(np.pi * np.arange(1, 4) / 4)
+
+
+class _Kind(NamedTuple):
+    """A method, and whether with the root finder that diffrax ships."""
+
+    name: str
+    shipped: bool
+
 
 class _Carry(NamedTuple):
     """Where a diffrax integration stands between two steps."""
@@ -35,28 +54,35 @@ class _Carry(NamedTuple):
     controller_state: Any
     made_jump: Any
     dense_info: Any  # of the last step that was kept
+    solver_state_before: Any  # where that step began
     steps: Any
     rejected: Any
 
 
-def _parts(name: str, structure: Structure, rtol: Any, atol: Any) -> tuple[Any, Any, Any]:
+def _parts(kind: _Kind, structure: Structure, rtol: Any, atol: Any) -> tuple[Any, Any, Any]:
     import diffrax  # takes half a second: only for those who use it
 
+    from .structured_root import StructuredNewton
+
     controller = diffrax.PIDController(rtol=rtol, atol=atol)
-    method = getattr(diffrax, name)
-    solver = (
-        # As shipped: the root finder takes the tolerances of the step size controller.
-        method(root_finder=diffrax.VeryChord(rtol=rtol, atol=atol, norm=controller.norm))  # type: ignore[arg-type]
-        if issubclass(method, diffrax.AbstractImplicitSolver)
-        else method()
-    )
+    method = getattr(diffrax, kind.name)
+    # As with diffrax's own, the root finder takes the tolerances of the step size controller.
+    tolerances = {"rtol": rtol, "atol": atol, "norm": controller.norm}
+    if not issubclass(method, diffrax.AbstractImplicitSolver):
+        solver = method()
+    elif kind.shipped:
+        solver = method(root_finder=diffrax.VeryChord(**tolerances))
+    else:
+        solver = method(root_finder=StructuredNewton(structure, **tolerances))
     term = diffrax.ODETerm(lambda t, y, args: vector_field(t, y, args, structure))
     return solver, controller, term
 
 
-@partial(jax.jit, static_argnames=("name", "structure"))
-def _begin(name: str, structure: Structure, y0: Any, t1: Any, p: Parameters, rtol: Any, atol: Any) -> _Carry:
-    solver, controller, term = _parts(name, structure, rtol, atol)
+@partial(jax.jit, static_argnames=("kind", "structure"))
+def _begin(
+    kind: _Kind, structure: Structure, y0: Any, t1: Any, p: Parameters, rtol: Any, atol: Any
+) -> _Carry:
+    solver, controller, term = _parts(kind, structure, rtol, atol)
     order = solver.error_order(term)
     t0, none, jump = jnp.zeros(()), jnp.zeros((), int), jnp.zeros((), bool)
     t_next, controller_state = controller.init(term, t0, t1, y0, None, p, solver.func, order)
@@ -64,12 +90,13 @@ def _begin(name: str, structure: Structure, y0: Any, t1: Any, p: Parameters, rto
     solver_state = solver.init(term, t0, t_next, y0, p)
     shapes = jax.eval_shape(lambda: solver.step(term, t0, t_next, y0, p, solver_state, jump)[2])
     dense_info = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    return _Carry(t0, t0, t_next, y0, solver_state, controller_state, jump, dense_info, none, none)
+    before = (dense_info, solver_state)
+    return _Carry(t0, t0, t_next, y0, solver_state, controller_state, jump, *before, none, none)
 
 
-@partial(jax.jit, static_argnames=("name", "structure"))
+@partial(jax.jit, static_argnames=("kind", "structure"))
 def _burst(
-    name: str,
+    kind: _Kind,
     structure: Structure,
     carry: _Carry,
     until: Any,
@@ -81,7 +108,7 @@ def _burst(
     atol: Any,
 ) -> _Carry:
     """Step until `until` is reached, or the system is at rest, or `most` steps have been tried."""
-    solver, controller, term = _parts(name, structure, rtol, atol)
+    solver, controller, term = _parts(kind, structure, rtol, atol)
     order = solver.error_order(term)
     first = carry.steps + carry.rejected
 
@@ -112,6 +139,7 @@ def _burst(
             controller_state=controller_state,
             made_jump=kept(jnp.asarray(made_jump), c.made_jump),
             dense_info=kept(dense_info, c.dense_info),
+            solver_state_before=kept(c.solver_state, c.solver_state_before),
             steps=c.steps + keep,
             rejected=c.rejected + ~keep,
         )
@@ -120,18 +148,29 @@ def _burst(
     return last
 
 
-@partial(jax.jit, static_argnames=("name", "structure"))
-def _interpolate(name: str, structure: Structure, c: _Carry, t: Any, rtol: Any, atol: Any) -> Any:
-    solver, _, _ = _parts(name, structure, rtol, atol)
-    return solver.interpolation_cls(t0=c.t_before, t1=c.t, **c.dense_info).evaluate(t)
+@partial(jax.jit, static_argnames=("kind", "structure"))
+def _interpolate(
+    kind: _Kind, structure: Structure, c: _Carry, t: Any, p: Parameters, rtol: Any, atol: Any
+) -> Any:
+    """The unknowns at a time within the last step that was kept."""
+    import diffrax
+
+    solver, _, term = _parts(kind, structure, rtol, atol)
+    between = solver.interpolation_cls(t0=c.t_before, t1=c.t, **c.dense_info).evaluate(t)
+    if kind.name not in STEPPED_TO:
+        return between
+    y0, no_jump = c.dense_info["y0"], jnp.zeros((), bool)
+    y, _, _, _, result = solver.step(term, c.t_before, t, y0, p, c.solver_state_before, no_jump)
+    return jnp.where(diffrax.is_okay(result) & jnp.isfinite(y).all(), y, between)
 
 
 class _Stepper:
     """A diffrax method, stepped by hand in compiled bursts, as a `Stepper`."""
 
-    def __init__(self, name: str, problem: Problem, settings: Settings) -> None:
-        self._problem, self._settings = problem, settings
-        self._static = (name, problem.structure)
+    def __init__(self, kind: _Kind, problem: Problem, times: Array, settings: Settings) -> None:
+        self._problem, self._times, self._settings = problem, times, settings
+        self._curve: BarycentricInterpolator | None = None
+        self._static = (kind, problem.structure)
         self._tolerances = (settings.rtol, settings.atol)
         self._settle_tol = -1.0 if problem.settle_tol is None else problem.settle_tol
         self._carry = _begin(
@@ -143,6 +182,7 @@ class _Stepper:
         carry = self._carry
         self.t_before, self.t, self.y = float(carry.t_before), float(carry.t), np.asarray(carry.y)
         self.steps, self.rejected = int(carry.steps), int(carry.rejected)
+        self._curve = None
 
     def advance(self, until: float) -> Status | None:
         self._carry = self._burst(until, min(BURST, self._settings.max_steps - self.steps))
@@ -160,12 +200,24 @@ class _Stepper:
     def compile(self) -> None:
         """Have everything compiled, without moving."""
         jax.block_until_ready(self._burst(0.0, 1))
-        self.interpolate(0.0)
+        self._within(0.0)
 
     def interpolate(self, t: float) -> Array:
         if t == self.t and self.t > 0.0:
             return self.y
-        return np.asarray(_interpolate(*self._static, self._carry, float(t), *self._tolerances))
+        due = np.count_nonzero((self._times > self.t_before) & (self._times < self.t))
+        if self._static[0].name not in STEPPED_TO or due <= INNER.size:
+            return self._within(t)
+        if self._curve is None:
+            ends = (np.asarray(self._carry.dense_info["y0"]), self.y)
+            inner = [self._within(self.t_before + part * (self.t - self.t_before)) for part in INNER]
+            self._curve = BarycentricInterpolator([0.0, *INNER, 1.0], [ends[0], *inner, ends[1]])
+        y: Array = self._curve((t - self.t_before) / (self.t - self.t_before))
+        return y
+
+    def _within(self, t: float) -> Array:
+        parameters = self._problem.parameters
+        return np.asarray(_interpolate(*self._static, self._carry, t, parameters, *self._tolerances))
 
     def stats(self) -> SolverStats:
         # diffrax does not count the evaluations inside its nonlinear solves.
@@ -176,20 +228,30 @@ class _Stepper:
 
 @dataclass(frozen=True)
 class DiffraxSolver:
-    """A method of diffrax (Kidger 2021) with its PID controller and, if implicit, its root finder."""
+    """A method of diffrax (Kidger 2021) with its PID controller.
+
+    Attributes
+    ----------
+    name : str
+    implicit : bool
+    shipped : bool
+        Solve implicit stages as diffrax does, by a dense factorisation, instead of by the
+        structured solve (`pcode.solvers.structured_root`): for comparison.
+    """
 
     name: str
     implicit: bool
+    shipped: bool = False
 
     def check(self, layout: Layout) -> None:
-        """Refuse implicit methods where the dense Jacobian would not fit."""
-        if self.implicit:
+        """Refuse the dense Jacobian where it would not fit."""
+        if self.implicit and self.shipped:
             refuse_above(self.name, layout, LARGEST_DENSE, "factors a dense Jacobian")
 
     def solve(self, problem: Problem, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
         """See `Solver.solve`."""
         began = time.perf_counter()
-        stepper = _Stepper(self.name, problem, settings)
+        stepper = _Stepper(_Kind(self.name, self.shipped), problem, times, settings)
         stepper.compile()
         compiled = time.perf_counter()
         return march(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)
