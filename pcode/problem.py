@@ -15,7 +15,7 @@ from .network import Array, Network, Weights
 from .phase import Phase
 from .reduction import Reduction, reduce_feedback, reduce_input
 from .state import Layout, State
-from .system import Parameters, Structure, state_at, unrest, vector_field
+from .system import Parameters, Point, Structure, linearise, state_at, unrest, vector_field
 
 
 @partial(jax.jit, static_argnames="structure")
@@ -53,12 +53,12 @@ def _energies(t: Any, y: Any, p: Parameters, structure: Structure) -> tuple[jax.
 
 
 @partial(jax.jit, static_argnames="structure")
-def _linearise(t: Any, y: Any, p: Parameters, structure: Structure) -> newton.Point:
-    return newton.linearise(t, y, p, structure)
+def _linearise(t: Any, y: Any, p: Parameters, structure: Structure) -> Point:
+    return linearise(t, y, p, structure)
 
 
 @partial(jax.jit, static_argnames="structure")
-def _factor(point: newton.Point, a: Any, p: Parameters, structure: Structure) -> newton.Factors:
+def _factor(point: Point, a: Any, p: Parameters, structure: Structure) -> newton.Factors:
     return newton.factor(point, a, p, structure)
 
 
@@ -125,11 +125,11 @@ class Problem:
         point = jax.tree.map(np.asarray, self.linearise(t, y))
         return sparse.jacobian(point, self._numpy_parameters, self.structure)
 
-    def linearise(self, t: float, y: Array) -> newton.Point:
+    def linearise(self, t: float, y: Array) -> Point:
         """The point (t, y), for `factor`."""
         return _linearise(float(t), y, self.parameters, self.structure)  # type: ignore[no-any-return]
 
-    def factor(self, point: newton.Point, a: float) -> newton.Factors:
+    def factor(self, point: Point, a: float) -> newton.Factors:
         """(I - a J) at `point`, eliminated, for `solve`."""
         return _factor(point, float(a), self.parameters, self.structure)  # type: ignore[no-any-return]
 

@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csc_matrix
 
-from .newton import Point
-from .system import Parameters, Structure
+from .system import Parameters, Point, Structure
 
 # Rows, columns and values of a block, of shapes that broadcast against one another.
 Block = tuple[Any, Any, Any]

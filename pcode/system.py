@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from . import activations, dynamics
 from ._jax import jax, jnp
+from .dynamics import Layers
 from .network import Weights
 from .state import Layout, State
 
@@ -102,3 +103,45 @@ def unrest(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
     rates = vector_field(t, y, p, structure)
     nodes = jnp.arange(y.size) < structure.layout.node_count
     return jnp.max(jnp.abs(jnp.where(nodes, p.tau, p.delta) * rates) / (1.0 + jnp.abs(y)), initial=0.0)
+
+
+class Point(NamedTuple):
+    """The system at the state where it is linearised; all that depends on that state alone.
+
+    Attributes
+    ----------
+    state : State
+    sigma, slope : tuple of arrays, shapes (B, n_l)
+        sigma(x^l) and, at free nodes, sigma'(x^l) (0 at clamped ones), l = 0..n-1.
+    curvature : tuple of arrays, shapes (B, n_l)
+        sigma''(x^l) (eps^{l+1} W^l), l = 0..n-1.
+    free : tuple of arrays, shapes (B, n_l)
+        1 at free value nodes, 0 at clamped ones, l = 0..n.
+    """
+
+    state: State
+    sigma: Layers
+    slope: Layers
+    curvature: Layers
+    free: Layers
+
+
+def linearise(t: Any, y: Any, p: Parameters, structure: Structure) -> Point:
+    """The point (t, y), y of shape (N,), where the system is linearised."""
+    state = state_at(t, y, p, structure)
+    x, eps, weights = state
+    W, sigma = weights.feedback, structure.sigma
+    free: Layers = tuple(
+        jnp.where(jnp.isnan(value), 1.0, 0.0) if clamped else jnp.ones(x_l.shape)
+        for x_l, value, clamped in zip(x, p.clamp, structure.clamped, strict=True)
+    )
+    below = list(zip(sigma, x, free, strict=False))
+    return Point(
+        state=state,
+        sigma=tuple(s.f(x_l) for s, x_l, _ in below),
+        slope=tuple(s.df(x_l) * f for s, x_l, f in below),
+        curvature=tuple(
+            s.d2f(x_l) * (e @ W_l) * f for (s, x_l, f), e, W_l in zip(below, eps, W, strict=True)
+        ),
+        free=free,
+    )

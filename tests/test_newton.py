@@ -1,10 +1,19 @@
 """The structured solve, against dense linear algebra on the finite-difference Jacobian."""
 
+import math
+
+import jax
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax.extend.core import jaxprs_in_params
 
+import pcode
+from pcode import newton
 from pcode.problem import make_problem
+from pcode.state import State
+from pcode.system import linearise
 from tests.situations import situations
 
 
@@ -38,3 +47,35 @@ def test_it_solves_all_but_the_weight_borne_coupling_exactly(situation, log_a):
     if well_posed:
         scale = 1.0 + np.abs(expected).max()
         np.testing.assert_allclose(found, expected, atol=2e-5 * scale)
+
+
+def largest_array(jaxpr):
+    """Numbers in the largest array that a traced computation makes, calls within it included."""
+    sizes = [math.prod(v.aval.shape) for equation in jaxpr.eqns for v in equation.outvars]
+    inner = [largest_array(part) for equation in jaxpr.eqns for part in jaxprs_in_params(equation.params)]
+    return max([*sizes, *inner])
+
+
+@pytest.mark.parametrize("sizes", [(60, 7, 3), (3, 7, 60), (40, 5, 40), (5, 40, 5), (4, 9, 50, 9, 4)])
+@pytest.mark.parametrize("ends", [True, False])
+def test_no_array_is_larger_than_the_weights_or_the_smaller_of_two_joined_layers_asks_for(sizes, ends):
+    batch = 6
+    network = pcode.Network(sizes=sizes)
+    rows = {layer: np.zeros((batch, sizes[layer])) for layer in ((0, len(sizes) - 1) if ends else (0,))}
+    phase = pcode.Phase("any", rows, duration=1.0)
+    state = State(
+        tuple(np.zeros((batch, size)) for size in sizes),
+        tuple(np.zeros((batch, size)) for size in sizes[1:]),
+        network.init_weights(rng=0),
+    )
+    problem = make_problem(network, phase, state, reduce=False)
+    p, structure = problem.parameters, problem.structure
+
+    def newton_step(y, r):
+        return newton.solve(
+            newton.factor(linearise(0.0, y, p, structure), 3.0, p, structure), r, p, structure
+        )
+
+    traced = jax.make_jaxpr(newton_step)(problem.y0, problem.y0)
+    most = max(lower * min(lower, upper) for lower, upper in network.links)
+    assert largest_array(traced.jaxpr) <= max(problem.y0.size, batch * most)

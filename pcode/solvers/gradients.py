@@ -34,7 +34,7 @@ import diffrax
 from .. import newton
 from .._jax import jax, jnp
 from ..errors import InputError
-from ..system import Parameters, Structure, vector_field
+from ..system import Parameters, Structure, linearise, vector_field
 from .krylov import gcr
 from .structured_root import StructuredNewton
 
@@ -187,7 +187,7 @@ def _stage_jvp(structure: Structure, primals: Any, tangents: Any) -> tuple[Any, 
     _, action = jax.linearize(lambda y: vector_field(t, y, p, structure), Y)
 
     def solve(matrix: Callable[[Any], Any], r: Any, transpose: bool = False) -> Any:
-        factors = newton.factor(newton.linearise(t, Y, p, structure), a, p, structure)
+        factors = newton.factor(linearise(t, Y, p, structure), a, p, structure)
 
         def precondition(r: Any) -> Any:
             return newton.solve(factors, r, p, structure)

@@ -19,7 +19,7 @@ import optimistix as optx
 
 from .. import newton
 from .._jax import jax, jnp
-from ..system import Structure
+from ..system import Structure, linearise
 from .krylov import gcr
 
 # Krylov vectors, and the relative residual at which they are enough.
@@ -111,7 +111,7 @@ class StructuredNewton(optx.AbstractRootFinder[Any, Any, Any, Any]):
 
         def made() -> newton.Factors:
             p = stage.parameters
-            point = newton.linearise(stage.t, stage.y + stage.a * y, p, self.structure)
+            point = linearise(stage.t, stage.y + stage.a * y, p, self.structure)
             return newton.factor(point, stage.a, p, self.structure)
 
         def empty() -> newton.Factors:
