@@ -155,3 +155,31 @@ def test_a_stop_from_outside_ends_the_run_with_what_it_reached(method, xor):
     assert run.status is Status.INTERRUPTED
     assert len(run.phases) == 1
     assert 0.0 < run.data["time"][-1] < 300.0
+
+
+@pytest.mark.parametrize("rtol", [1e-6, 1.3e-6, 2e-6])
+def test_cvode_does_not_creep_beside_ringing_nodes(rtol):
+    # The weights move on the scale of delta and the nodes are slaved to them, so that a method of order 4
+    # or more needs a number of steps that grows as rtol^(-1/5), whatever delta/tau is.
+    rng = np.random.default_rng(0)
+    clamp = {0: rng.standard_normal((32, 64)), 2: rng.standard_normal((32, 10))}
+    steps = []
+    for delta in (1e4, 1e6):
+        network = pcode.Network(sizes=(64, 32, 10), tau=1.0, delta=delta, nu=1.0)
+        phase = pcode.Phase("train", clamp, duration=20.0 * delta)
+        weights = network.init_weights(rng=0)
+        run = pcode.simulate(network, [phase], weights=weights, method="cvode", rtol=rtol, atol=1e-3 * rtol)
+        steps.append(run.phases[0].stats.steps)
+    assert max(steps) < 2 * min(steps) < 2000
+
+
+@pytest.mark.parametrize("method", pcode.METHODS)
+def test_how_many_steps_are_taken_does_not_hang_on_how_many_times_are_saved(method, timescales):
+    network, phases, weights = timescales
+    steps = [
+        pcode.simulate(
+            network, phases, weights=weights, method=method, save=pcode.Save(nodes=many, weights=2)
+        ).phases[0].stats.steps
+        for many in (2, 500)
+    ]  # fmt: skip
+    assert steps[0] == steps[1]

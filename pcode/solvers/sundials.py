@@ -31,9 +31,9 @@ LINEAR_SHARE = 0.1
 
 # Nodes that ring have eigenvalues of up to several times more imaginary than real part. Orders 4 and 5
 # are not stable for all steps there (Hairer and Wanner 1996, V.2), and CVODE then may hold a step that is
-# at the border for thousands of steps, though the solution is smooth. After this many equal
-# steps it is begun anew, at order 1, which damps the ringing.
-EQUAL_STEPS = 40
+# at the border for thousands of steps, though the solution is smooth. After this many steps
+# none of which was longer it is begun anew, at order 1, which damps the ringing.
+PATIENCE = 40
 
 _FAILURES = {
     -2: Status.STEP_TOO_SMALL,
@@ -129,7 +129,8 @@ class _Stepper:
         self.t_before = self.t = 0.0
         self.y = problem.y0
         self.steps = 0
-        self._equal, self._patience, self._step_before = 0, EQUAL_STEPS, 0.0
+        self._no_longer, self._level = 0, 0.0
+        self._patience, self._step_before = PATIENCE, 0.0
         self._end = problem.duration
         self._evaluations = 0
 
@@ -151,24 +152,31 @@ class _Stepper:
         self._cvode.init_step(0.0, problem.y0)
 
     def advance(self, until: float) -> Status | None:
-        if self._equal >= self._patience:
+        if self._no_longer >= self._patience:
             self._begin_anew()
         result: Any = self._cvode.step(self._end, "onestep", self._end)
+        if result.status >= 0 and result.t == self.t:
+            # After an interpolation CVODE first comes back to where it stands.
+            result = self._cvode.step(self._end, "onestep", self._end)
         if result.status < 0:
             return _FAILURES.get(result.status, Status.NONLINEAR_FAILURE)
-        step_before = self.t - self.t_before
         self.t_before, self.t, self.y = self.t, float(result.t), result.y
         self.steps += 1
-        equal = abs(self.t - self.t_before - step_before) <= 1e-6 * step_before
-        self._equal = self._equal + 1 if equal else 0
+        self._look_at_step(self.t - self.t_before)
         return None
 
+    def _look_at_step(self, step: float) -> None:
+        """Count the steps that are no longer than one before, and not much shorter."""
+        if 0.5 * self._level <= step <= (1.0 + 1e-6) * self._level:
+            self._no_longer += 1
+        else:
+            self._level, self._no_longer = step, 0
+
     def _begin_anew(self) -> None:
-        step = self.t - self.t_before
         # Where the last time did not lead to longer steps, they may be what the solution needs.
-        helped = step > 2.0 * self._step_before
-        self._patience = EQUAL_STEPS if helped else 2 * self._patience
-        self._step_before, self._equal = step, 0
+        helped = self._level > 2.0 * self._step_before
+        self._patience = PATIENCE if helped else 2 * self._patience
+        self._step_before, self._no_longer = self._level, 0
         self._cvode.init_step(self.t, self.y)
 
     def interpolate(self, t: float) -> Array:
