@@ -15,7 +15,7 @@ from ..problem import feedforward, given_nodes
 from ..run import Run
 from ..state import State
 from .jacobians import NodeSystem
-from .modes import MOST_WORK, NEUTRAL, Eigenvalues, node_eigenvalues
+from .modes import MOST_WORK, Eigenvalues, node_eigenvalues, still_below
 from .result import Result, plain
 from .situation import PhaseOption, Situation
 
@@ -128,8 +128,8 @@ class Equilibrium(Result):
             told.append(f"rightmost node eigenvalue: {_told(self.rightmost)}{period}{some}")
         if self.continuum:
             told.append(
-                f"a continuum of equilibria: {self.zero_eigenvalues} zero eigenvalues a sample, for layer 0 is free "
-                f"and wider than layer 1; node_decay > 0 would single one out"
+                f"a continuum of equilibria: {self.zero_eigenvalues} zero eigenvalues a sample, for layer "
+                f"0 is free and wider than layer 1; node_decay > 0 would single one out"
             )
         elif self.zero_eigenvalues:
             told.append(f"degenerate: up to {self.zero_eigenvalues} zero eigenvalues a sample")
@@ -280,7 +280,11 @@ class Equilibria:
         for b in new:
             self._known[b].append(z[b])
             values = None if blocks is None else np.linalg.eigvals(blocks[b]).astype(complex)
-            own = None if values is None else Eigenvalues(values, True, values.size, np.full(values.size, b))
+            own = (
+                None
+                if values is None
+                else Eigenvalues(values, True, values.size, still_below(values), np.full(values.size, b))
+            )
             x = tuple(layer[b] for layer in rest.state.x)
             self.told += (Found(self._situation.record.samples[b], x, _judged(own)[0]),)
 
@@ -293,13 +297,13 @@ def _judged(eigenvalues: Eigenvalues | None) -> tuple[Kind, complex, int]:
     """What the node eigenvalues say: the kind, the rightmost that is not zero, most zeros of a sample."""
     if eigenvalues is None or not eigenvalues.values.size:
         return "unknown", complex("nan"), 0
-    zero = np.abs(eigenvalues.values) <= 1e2 * NEUTRAL * eigenvalues.scale
+    zero = np.abs(eigenvalues.values) <= eigenvalues.still
     zeros = np.bincount(eigenvalues.samples[zero] + 1, minlength=1).max() if zero.any() else 0
     moving = eigenvalues.values[~zero & (eigenvalues.values.imag >= 0.0)]
     if not moving.size:
         return "neutral", complex(0.0), int(zeros)
     rightmost = complex(moving[np.argmax(moving.real)])
-    if rightmost.real > NEUTRAL * eigenvalues.scale:
+    if rightmost.real > eigenvalues.still:
         return ("oscillating" if rightmost.imag else "unstable"), rightmost, int(zeros)
     return ("neutral" if zeros else "stable"), rightmost, int(zeros)
 

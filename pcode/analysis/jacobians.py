@@ -1,7 +1,7 @@
 r"""The Jacobians of the nodes, of the weights on the slow manifold, and of all together.
 
-With the unknowns in two groups, nodes z and weights w, J = [[J_zz, J_zw], [J_wz, J_ww]]. J_zz falls apart into
-one block a sample. On the slow manifold, nodes at rest, the weights have the Jacobian
+With the unknowns in two groups, nodes z and weights w, J = [[J_zz, J_zw], [J_wz, J_ww]]. J_zz falls
+apart into one block a sample. On the slow manifold, nodes at rest, the weights have the Jacobian
 
     S = J_ww - J_wz J_zz^{-1} J_zw,
 

@@ -23,8 +23,10 @@ Complex = NDArray[np.complex128]
 # Most work of dense eigenvalues, in cubes of a matrix's rows: about 3 seconds.
 MOST_WORK = 4e8
 
-# Below this part of the largest one an eigenvalue counts as zero.
-NEUTRAL = 1e-9
+# Below this part of the largest one an eigenvalue of the nodes counts as zero, and below this part of
+# 1/delta one of the weights: what learns so slowly is the trace of errors not yet quite learned away.
+NEUTRAL = 1e-8
+NEUTRAL_WEIGHTS = 1e-4
 
 # Eigenvalues that are sought at each end, iterations for them, and their relative accuracy.
 SOUGHT = 8
@@ -46,6 +48,8 @@ class Eigenvalues:
         Whether these are all; else those that Arnoldi's method found at the ends.
     count : int
         How many there are in all.
+    still : float
+        Eigenvalues of this size or less count as zero.
     samples : ndarray of int, shape (K,)
         The sample, 0..B-1, of which each is; -1 where it is none's own.
     """
@@ -53,17 +57,13 @@ class Eigenvalues:
     values: Complex
     exact: bool
     count: int
+    still: float
     samples: NDArray[np.int64]
-
-    @property
-    def scale(self) -> float:
-        """Size of the largest."""
-        return float(np.abs(self.values).max(initial=0.0))
 
     @property
     def moving(self) -> Complex:
         """Those that are not zero."""
-        chosen: Complex = self.values[np.abs(self.values) > NEUTRAL * self.scale]
+        chosen: Complex = self.values[np.abs(self.values) > self.still]
         return chosen
 
     @property
@@ -71,13 +71,10 @@ class Eigenvalues:
         """How many of `values` are zero."""
         return int(self.values.size - self.moving.size)
 
-    @property
-    def rightmost(self) -> complex:
-        """That of the largest real part; of a pair the upper one."""
-        if not self.values.size:
-            return complex("nan")
-        upper = self.values[self.values.imag >= 0.0]
-        return complex(upper[np.argmax(upper.real)])
+
+def still_below(values: Complex) -> float:
+    """The size below which an eigenvalue of nodes counts as zero, from all of theirs."""
+    return NEUTRAL * float(np.abs(values).max(initial=0.0))
 
 
 def node_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenvalues:
@@ -90,9 +87,10 @@ def node_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenval
     if len(system.free) * float(system.size) ** 3 <= most_work:
         found = [np.linalg.eigvals(block).astype(complex) for block in system.blocks()]
         samples = np.repeat(np.arange(len(found)), [len(values) for values in found])
-        return Eigenvalues(np.concatenate(found), True, count, samples)
+        values = np.concatenate(found)
+        return Eigenvalues(values, True, count, still_below(values), samples)
     values = _node_ends(system)
-    return Eigenvalues(values, False, count, np.full(values.size, -1))
+    return Eigenvalues(values, False, count, still_below(values), np.full(values.size, -1))
 
 
 def slow_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenvalues:
@@ -105,7 +103,8 @@ def slow_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenval
             np.concatenate([_arnoldi(system.action, system.size, which) for which in ("LM", "LR")])
         )
     exact = values.size == system.size
-    return Eigenvalues(values, exact, system.size, np.full(values.size, -1))
+    still = NEUTRAL_WEIGHTS / float(problem.parameters.delta)
+    return Eigenvalues(values, exact, system.size, still, np.full(values.size, -1))
 
 
 def full_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenvalues | None:
@@ -117,7 +116,8 @@ def full_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenval
     free = np.ones(size, bool)
     free[: problem.layout.node_count] = NodeSystem(problem).flat_free
     values = np.linalg.eigvals(J[np.ix_(free, free)]).astype(complex)
-    return Eigenvalues(values, True, values.size, np.full(values.size, -1))
+    still = NEUTRAL_WEIGHTS / float(problem.parameters.delta)
+    return Eigenvalues(values, True, values.size, still, np.full(values.size, -1))
 
 
 def _node_ends(system: NodeSystem) -> Complex:
@@ -130,7 +130,8 @@ def _node_ends(system: NodeSystem) -> Complex:
         def restricted(v: Array) -> Array:
             whole = np.zeros(free.size)
             whole[free] = v
-            return function(whole)[free]
+            inner: Array = function(whole)[free]
+            return inner
 
         return restricted
 

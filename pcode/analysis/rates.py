@@ -22,6 +22,9 @@ EULER = (1.0, 1.0)
 # An imaginary part larger than this part of the eigenvalue is an oscillation.
 OSCILLATION = 1e-6
 
+# A real part larger than this part of the eigenvalue is growth, not rounding.
+GROWTH = 1e-7
+
 # Damping ratio below which ringing lasts so long that it decides which solver to take.
 LIGHT = 0.05
 
@@ -36,10 +39,10 @@ class Rates:
         Largest |lambda| of the nodes, and their smallest -Re lambda among those that decay.
     weight_fastest, weight_slowest : float or None
         Likewise of the weights on the slow manifold; `weight_slowest` only where all are known.
-    growth : float or None
-        Largest Re lambda where one is positive.
-    growth_period : float or None
-        2 pi / |Im lambda| of the one that grows, where it oscillates.
+    node_growth, weight_growth : float or None
+        Largest Re lambda of nodes and of weights, where one is positive.
+    node_growth_period : float or None
+        2 pi / |Im lambda| of the one of the nodes that grows, where it oscillates.
     ring_period, ring_decay, damping_ratio : float or None
         Of the least damped oscillation: period, -Re lambda, and -Re lambda / |lambda|.
     gap : float or None
@@ -56,8 +59,9 @@ class Rates:
     node_slowest: float | None = None
     weight_fastest: float | None = None
     weight_slowest: float | None = None
-    growth: float | None = None
-    growth_period: float | None = None
+    node_growth: float | None = None
+    node_growth_period: float | None = None
+    weight_growth: float | None = None
     ring_period: float | None = None
     ring_decay: float | None = None
     damping_ratio: float | None = None
@@ -89,7 +93,9 @@ def rates_of(
         node_slowest=node_slowest,
         weight_fastest=weight_fastest,
         weight_slowest=weight_slowest,
-        **_growth(together),
+        node_growth=_growing(nodes.moving)[0],
+        node_growth_period=_growing(nodes.moving)[1],
+        weight_growth=_growing(of_weights)[0],
         **_ringing(together),
         gap=_ratio(node_slowest, weight_fastest),
         stiffness=_ratio(fastest, min(slow_ends, default=None)),
@@ -116,7 +122,8 @@ def stable_step(values: Complex, stability: tuple[float, ...]) -> float | None:
     directions = decaying / np.abs(decaying)
 
     def grows(r: Array, directions: Complex) -> NDArrayBool:
-        return np.abs(np.polyval(stability, r * directions)) > 1.0 + 1e-9
+        out: NDArrayBool = np.abs(np.polyval(stability, r * directions)) > 1.0 + 1e-9
+        return out
 
     reach = np.empty(decaying.size)
     radii = np.linspace(0.0, 10.0, 401)[1:]
@@ -142,7 +149,7 @@ def advice(rates: Rates, duration: float) -> Advice:
     steps = duration * fastest / STABLE
     if steps <= FEW_STEPS:
         return "DOP853", f"{_round_up(steps)} steps of an explicit method cover the phase"
-    told = f"an explicit method would need {steps:.2g} steps, of at most {_told(rates.step_rk45)} (RK45)"
+    told = f"an explicit method would need {steps:.2g} steps: RK45's are {_told(rates.step_rk45)} at most"
     if rates.damping_ratio is not None and rates.damping_ratio < LIGHT:
         why = f"{told}; the ringing is hardly damped (ratio {rates.damping_ratio:.2g})"
         return "Kvaerno5", f"{why}, which a method stable on the whole imaginary axis takes best"
@@ -170,17 +177,14 @@ def _ratio(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None or b == 0.0 else a / b
 
 
-def _growth(values: Complex) -> dict[str, float | None]:
-    scale = np.abs(values).max(initial=0.0)
-    growing = values[values.real > 1e-10 * scale]
+def _growing(values: Complex) -> tuple[float | None, float | None]:
+    """Rate of what grows fastest, and its period where it oscillates."""
+    growing = values[values.real > GROWTH * np.abs(values)]
     if not growing.size:
-        return {"growth": None, "growth_period": None}
+        return None, None
     worst = growing[np.argmax(growing.real)]
     turns = abs(worst.imag) > OSCILLATION * abs(worst)
-    return {
-        "growth": float(worst.real),
-        "growth_period": float(2.0 * np.pi / abs(worst.imag)) if turns else None,
-    }
+    return float(worst.real), float(2.0 * np.pi / abs(worst.imag)) if turns else None
 
 
 def _ringing(values: Complex) -> dict[str, float | None]:

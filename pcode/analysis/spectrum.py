@@ -86,26 +86,28 @@ class Spectrum(Result):
             )
             + f" ({self.phase!r}, t = {self.t:g}, nodes {'at rest' if self.at == 'rest' else 'as they were'})"
         ]
-        if r.growth is not None:
-            turning = (
-                "" if r.growth_period is None else f", as an oscillation of period {r.growth_period:.3g}"
-            )
-            told.append(f"unstable: something grows at rate {r.growth:.3g}{turning}")
-        told.append(
-            "no ringing"
-            if r.ring_period is None
-            else f"ringing: period {r.ring_period:.3g}, decay {r.ring_decay:.3g}, damping ratio {r.damping_ratio:.2g}"
-        )
+        if r.node_growth is not None:
+            period = r.node_growth_period
+            turning = "" if period is None else f", as an oscillation of period {period:.3g}"
+            told.append(f"the nodes are unstable: they leave rest at rate {r.node_growth:.3g}{turning}")
+        if r.weight_growth is not None:
+            told.append(f"the weights are leaving a saddle of what they learn, at rate {r.weight_growth:.3g}")
+        told.append(self._ringing())
         gap = "" if r.gap is None else f"spectral gap (slowest node over fastest weight) {r.gap:.3g}; "
-        told.append(
-            f"{gap}stiffness ratio {_told(r.stiffness)}; longest stable step: explicit Euler {_told(r.step_euler)}, "
-            f"RK45 {_told(r.step_rk45)}"
-        )
+        steps = f"explicit Euler {_told(r.step_euler)}, RK45 {_told(r.step_rk45)}"
+        told.append(f"{gap}stiffness ratio {_told(r.stiffness)}; longest stable step: {steps}")
         settling = "" if self.weights is None else f", weights {_told(r.weight_settling)}"
         told.append(f"predicted time to settle: nodes {_told(r.node_settling)}{settling}")
         told.append(f"solver: {self.solver} ({self.reason})")
         told += self._remarks()
         return told
+
+    def _ringing(self) -> str:
+        r = self.rates
+        if r.ring_period is None:
+            return "no ringing"
+        damping = f"decay {r.ring_decay:.3g}, damping ratio {r.damping_ratio:.2g}"
+        return f"ringing: period {r.ring_period:.3g}, {damping}"
 
     def _remarks(self) -> list[str]:
         told = []
