@@ -34,6 +34,10 @@ def degrees(a, b):
     return np.degrees(np.arccos(np.clip((a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b), -1.0, 1.0)))
 
 
+def relative_size(a, b):
+    return np.linalg.norm(a) / np.linalg.norm(b)
+
+
 @pytest.mark.parametrize("activation", ["tanh", "logistic", "softplus", "square"])
 def test_the_gradient_is_that_of_finite_differences_of_the_loss(activation, rng):
     network, weights, X, Y = network_and_data(rng, activation)
@@ -61,7 +65,7 @@ def test_the_gradient_is_that_of_finite_differences_of_the_loss(activation, rng)
 
 
 def test_errors_and_flow_at_rest_are_those_of_the_closed_form_of_a_linear_network(rng):
-    """By fact 7 eps^n = r S^-1, by fact 1 the other errors follow; and backpropagation's are r (M ... M)^T."""
+    """By fact 7 eps^n = r S^-1, by fact 1 the other errors follow; backpropagation has r P_l^T."""
     network, weights, X, Y = network_and_data(rng, nu=(0.7, 1.1, 2.0))
     M, nu = weights.M, network.nu
     output = reference.feedforward(network, X, M, weights.beta)
@@ -79,10 +83,14 @@ def test_errors_and_flow_at_rest_are_those_of_the_closed_form_of_a_linear_networ
     for layer in range(3):
         eps, descent = nu[2] * top @ P[layer].T, r @ P[layer].T
         assert found.error_angle[layer] == pytest.approx(degrees(eps, descent), abs=1e-5)
-        assert found.error_size[layer] == pytest.approx(np.linalg.norm(eps) / np.linalg.norm(descent), rel=1e-9)
+        assert found.error_size[layer] == pytest.approx(
+            np.linalg.norm(eps) / np.linalg.norm(descent), rel=1e-9
+        )
         flow, descent = x[layer].T @ eps, plain[layer].T @ descent
         assert found.flow_angle[layer] == pytest.approx(degrees(flow, descent), abs=1e-5)
-        assert found.flow_size[layer] == pytest.approx(np.linalg.norm(flow) / np.linalg.norm(descent), rel=1e-9)
+        assert found.flow_size[layer] == pytest.approx(
+            np.linalg.norm(flow) / np.linalg.norm(descent), rel=1e-9
+        )
 
 
 def test_errors_and_flow_approach_backpropagation_to_first_order_in_one_over_the_output_variance(rng):
