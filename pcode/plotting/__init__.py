@@ -10,6 +10,7 @@ from ..run import register_accessor
 from ..select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .accessor import RunPlots
 from .backprop import backprop
+from .convergence import convergence
 from .energies import energy
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
@@ -24,6 +25,7 @@ __all__ = [
     "choose_layers",
     "choose_phases",
     "choose_samples",
+    "convergence",
     "energy",
     "error_nodes",
     "save_figure",
@@ -37,3 +39,4 @@ __all__ = [
 
 register_accessor("plot", RunPlots)
 register_plot("backprop", backprop)
+register_plot("convergence", convergence)
