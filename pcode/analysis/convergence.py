@@ -31,6 +31,9 @@ MOST_NODES = 800
 # A rise of an energy by less than this many times rtol of its largest value is not told from rounding.
 NOISE = 10.0
 
+# Units of tau within which nodes settle, as a rule: more moments are looked at there.
+FAST = 40.0
+
 # Nodes lag behind a rest that moves; a distance is that of settling where it is this many times larger.
 ABOVE_LAG = 10.0
 
@@ -183,7 +186,8 @@ def convergence(
     fraction : float
         Part of its largest distance from rest at which a layer counts as settled; in (0, 1).
     points : int
-        Most moments of a learning phase to look at, each with an equilibrium of its own.
+        Most moments of a learning phase to look at while the nodes settle, each with an equilibrium
+        of its own; half as many are looked at later.
 
     Returns
     -------
@@ -196,8 +200,8 @@ def convergence(
     """
     if not 0.0 < fraction < 1.0:
         raise InputError("fraction", f"must be between 0 and 1, not {fraction:g}")
-    if points < 2:
-        raise InputError("points", f"must be 2 or more, not {points}")
+    if points < 4:
+        raise InputError("points", f"must be 4 or more, not {points}")
     lasting = [k for k in choose_phases(run, phase) if run.phases[k].t_end > run.phases[k].t_start]
     if not lasting:
         raise InputError("phase", "no time passed in it, so nothing converged; choose another phase")
@@ -209,7 +213,9 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
     end = Situation.at(run, int(rows[-1]))
     still = not (record.learn or end.moving)
     if not still:
-        rows = rows[np.unique(np.linspace(0, rows.size - 1, min(points, rows.size)).round().astype(int))]
+        since = (run.data["time"].to_numpy()[rows] - record.t_start) / (run.network.tau or np.inf)
+        early = since <= FAST
+        rows = np.concatenate([_spread(rows[early], points), _spread(rows[~early], points // 2)])
     t = run.data["time"].to_numpy()[rows] - record.t_start
     rests, at_rest = _rests(run, rows, end if still else None)
     x, eps = _deviations(run, rows, rests)
@@ -246,6 +252,14 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         energy_slaved=_energy(run, index, "energy_slaved"),
         lyapunov=V,
     )
+
+
+def _spread(rows: Rows, most: int) -> Rows:
+    """At most `most` of the rows, evenly, with the first and the last."""
+    if rows.size <= most:
+        return rows
+    picked: Rows = rows[np.unique(np.linspace(0, rows.size - 1, most).round().astype(int))]
+    return picked
 
 
 def _rests(run: Run, rows: Rows, end: Situation | None) -> tuple[list[State], bool]:

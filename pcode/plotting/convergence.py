@@ -69,10 +69,10 @@ def convergence(
                     ax.plot(t[shown], d[shown], **(given | kwargs))
         if found.slowest.real < 0.0:
             largest = np.nanmax(np.concatenate([found.value_distance, found.error_distance], axis=1))
-            with np.errstate(under="ignore"):
-                falling = largest * np.exp(found.slowest.real * t)
-            ax.plot(t[shown], np.where(falling > 1e-12 * largest, falling, np.nan)[shown],
-                    color=NEUTRAL, linestyle="--", linewidth=1.0, label="slowest\neigenvalue", zorder=0.5)  # fmt: skip
+            lasting = shown & (found.slowest.real * t > -25.0)
+            falling = largest * np.exp(found.slowest.real * t[lasting])
+            dashed: dict[str, Any] = {"color": NEUTRAL, "linestyle": "--", "linewidth": 1.0, "zorder": 0.5}
+            ax.plot(t[lasting], falling, label="slowest\neigenvalue", **dashed)
         ax.set_yscale("log")
         if log_time:
             ax.set_xscale("log")
