@@ -107,12 +107,13 @@ class Stability(Result):
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
         R = {"negated": "-M^T", "random": "a random matrix of the norm of M", "own": "the run's own W"}
-        told = [f"{self._headline()} (W mixed with {R[self.against]}, {self.phase!r}, t = {self.t:g})"]
+        where = f"{self.phase!r}, t = {self.t:g}, {len(self.samples)} samples"
+        told = [f"{self._headline()} (W mixed with {R[self.against]}; {where})"]
         share = {kind: f"{float((self.kinds == kind).mean()):.0%}" for kind in KINDS}
         lost = "" if share["lost"] == "0%" else f"; for {share['lost']} the equilibrium was lost"
         told.append(
-            f"of {self.kinds.size} weights looked at {share['stable']} are stable, {share['real']} unstable by "
-            f"a real eigenvalue, {share['oscillation']} by an oscillation (Hopf){lost}"
+            f"of {self.kinds.size} weights looked at, {share['stable']} are stable, {share['real']} unstable "
+            f"by a real eigenvalue, {share['oscillation']} by an oscillation (Hopf){lost}"
         )
         if self.simulated is not None:
             s = self.simulated
@@ -128,12 +129,12 @@ class Stability(Result):
         row = int(np.abs(self.gains - 1.0).argmin())
         if own is not None:
             by = {
-                "real": "a real eigenvalue",
-                "oscillation": f"an oscillation of angular frequency {own.frequency:.4g}",
-                "lost": "the loss of the equilibrium",
+                "real": "they leave rest along a real eigenvector",
+                "oscillation": f"an oscillation of angular frequency {own.frequency:.4g} grows (Hopf)",
+                "lost": "their equilibrium is gone (a fold)",
             }
             where = f"|W - M^T|/|M| = {own.distance:.4g} (mix {own.mix:.4g})"
-            return f"nodes are stable up to {where}, lost by {by[own.kind]}"
+            return f"nodes are stable up to {where}; beyond, {by[own.kind]}"
         if self.kinds[row, 0] != "stable":
             return "nodes are not stable at W = M^T already"
         return f"nodes are stable all the way to |W - M^T|/|M| = {self.distances[-1]:.4g}"

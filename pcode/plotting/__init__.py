@@ -12,8 +12,11 @@ from .accessor import RunPlots
 from .backprop import backprop
 from .convergence import convergence
 from .energies import energy
+from .equilibrium import equilibrium
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
+from .spectrum import spectrum
+from .stability import stability
 from .style import STYLE, style
 from .weights import weight_drift, weight_kinds, weight_norms
 
@@ -27,8 +30,11 @@ __all__ = [
     "choose_samples",
     "convergence",
     "energy",
+    "equilibrium",
     "error_nodes",
     "save_figure",
+    "spectrum",
+    "stability",
     "style",
     "suits_log_time",
     "value_nodes",
@@ -40,3 +46,6 @@ __all__ = [
 register_accessor("plot", RunPlots)
 register_plot("backprop", backprop)
 register_plot("convergence", convergence)
+register_plot("equilibrium", equilibrium)
+register_plot("spectrum", spectrum)
+register_plot("stability", stability)
