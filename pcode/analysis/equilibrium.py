@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
@@ -116,7 +116,7 @@ class Equilibrium(Result):
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
-        where = f"weights of t = {self.t:g} in phase {self.phase!r}, {len(self.samples)} samples"
+        where = f"weights of t = {self.t:g} in phase {self.phase!r}, {counted(self.samples)}"
         largest = f"largest residual {self.residual.max():.1e}"
         if not self.found:
             lost = int((self.residual > self.tol).sum())
@@ -233,6 +233,11 @@ def equilibrium(
         equilibria=() if many is None else many.told,
         state=rest.state,
     )
+
+
+def counted(samples: Sequence[int]) -> str:
+    """How many samples, in words."""
+    return f"{len(samples)} sample" + ("" if len(samples) == 1 else "s")
 
 
 TOLD_STARTS = ("state", "feedforward", "zero")

@@ -77,19 +77,17 @@ class Spectrum(Result):
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
         r = self.rates
-        told = [
-            f"nodes decay at rates {_told(r.node_slowest)} to {_told(r.node_fastest)}"
-            + (
-                ""
-                if self.weights is None
-                else f", weights at {_told(r.weight_slowest)} to {_told(r.weight_fastest)}"
-            )
-            + f" ({self.phase!r}, t = {self.t:g}, nodes {'at rest' if self.at == 'rest' else 'as they were'})"
-        ]
+        where = f"{self.phase!r}, t = {self.t:g}, nodes {'at rest' if self.at == 'rest' else 'as they were'}"
+        told = []
         if r.node_growth is not None:
             period = r.node_growth_period
             turning = "" if period is None else f", as an oscillation of period {period:.3g}"
             told.append(f"the nodes are unstable: they leave rest at rate {r.node_growth:.3g}{turning}")
+        weights = (
+            f", weights at {_told(r.weight_slowest)} to {_told(r.weight_fastest)}" if self.weights else ""
+        )
+        told.append(f"nodes decay at rates {_told(r.node_slowest)} to {_told(r.node_fastest)}{weights}")
+        told[0] += f" ({where})"
         if r.weight_growth is not None:
             told.append(f"the weights are leaving a saddle of what they learn, at rate {r.weight_growth:.3g}")
         told.append(self._ringing())

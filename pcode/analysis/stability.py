@@ -16,7 +16,7 @@ from ..run import Run
 from ..simulation import simulate
 from ..state import State
 from .border import KINDS, BorderPoint, Look, Plane, border_along, others, ray
-from .equilibrium import ticking
+from .equilibrium import counted, ticking
 from .jacobians import NodeSystem
 from .result import Result
 from .situation import PhaseOption, Situation
@@ -107,7 +107,7 @@ class Stability(Result):
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
         R = {"negated": "-M^T", "random": "a random matrix of the norm of M", "own": "the run's own W"}
-        where = f"{self.phase!r}, t = {self.t:g}, {len(self.samples)} samples"
+        where = f"{self.phase!r}, t = {self.t:g}, {counted(self.samples)}"
         told = [f"{self._headline()} (W mixed with {R[self.against]}; {where})"]
         share = {kind: f"{float((self.kinds == kind).mean()):.0%}" for kind in KINDS}
         lost = "" if share["lost"] == "0%" else f"; for {share['lost']} the equilibrium was lost"

@@ -106,9 +106,7 @@ def _ray(ax: Axes, answer: Stability, legend: bool, style: dict[str, Any]) -> No
 
 
 def _edges(centres: Array) -> Array:
-    """Edges of cells around `centres`."""
-    if centres.size == 1:
-        return centres[0] + np.array([-0.5, 0.5])
+    """Edges of cells around `centres`, two or more."""
     middles = 0.5 * (centres[1:] + centres[:-1])
     ends = centres[[0, -1]] + np.array([-0.5, 0.5]) * (centres[1] - centres[0], centres[-1] - centres[-2])
     edges: Array = np.concatenate([ends[:1], middles, ends[1:]])
