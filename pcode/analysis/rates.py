@@ -52,7 +52,7 @@ class Rates:
     step_euler, step_rk45 : float or None
         Longest stable steps.
     node_settling, weight_settling : float or None
-        Time for the slowest part to fall to the tolerance asked for.
+        Time for the slowest part to fall to the tolerance asked for; None where something grows.
     """
 
     node_fastest: float | None = None
@@ -88,21 +88,24 @@ def rates_of(
     weight_fastest = _largest(of_weights)
     slow_ends = [rate for rate in (node_slowest, weight_slowest) if rate is not None]
     fastest = _largest(together)
+    node_growth, node_growth_period = _growing(nodes.moving)
+    weight_growth, _ = _growing(of_weights)
+    waits = -math.log(tolerance)
     return Rates(
         node_fastest=_largest(nodes.moving),
         node_slowest=node_slowest,
         weight_fastest=weight_fastest,
         weight_slowest=weight_slowest,
-        node_growth=_growing(nodes.moving)[0],
-        node_growth_period=_growing(nodes.moving)[1],
-        weight_growth=_growing(of_weights)[0],
+        node_growth=node_growth,
+        node_growth_period=node_growth_period,
+        weight_growth=weight_growth,
         **_ringing(together),
         gap=_ratio(node_slowest, weight_fastest),
         stiffness=_ratio(fastest, min(slow_ends, default=None)),
         step_euler=stable_step(together, EULER),
         step_rk45=stable_step(together, RK45),
-        node_settling=_ratio(-math.log(tolerance), node_slowest),
-        weight_settling=_ratio(-math.log(tolerance), weight_slowest),
+        node_settling=_ratio(waits, node_slowest) if node_growth is None else None,
+        weight_settling=_ratio(waits, weight_slowest) if weight_growth is None else None,
     )
 
 

@@ -86,7 +86,8 @@ class Spectrum(Result):
         weights = (
             f", weights at {_told(r.weight_slowest)} to {_told(r.weight_fastest)}" if self.weights else ""
         )
-        told.append(f"nodes decay at rates {_told(r.node_slowest)} to {_told(r.node_fastest)}{weights}")
+        decaying = "nodes decay" if r.node_growth is None else "their other modes decay"
+        told.append(f"{decaying} at rates {_told(r.node_slowest)} to {_told(r.node_fastest)}{weights}")
         told[0] += f" ({where})"
         if r.weight_growth is not None:
             told.append(f"the weights are leaving a saddle of what they learn, at rate {r.weight_growth:.3g}")
@@ -94,8 +95,10 @@ class Spectrum(Result):
         gap = "" if r.gap is None else f"spectral gap (slowest node over fastest weight) {r.gap:.3g}; "
         steps = f"explicit Euler {_told(r.step_euler)}, RK45 {_told(r.step_rk45)}"
         told.append(f"{gap}stiffness ratio {_told(r.stiffness)}; longest stable step: {steps}")
-        settling = "" if self.weights is None else f", weights {_told(r.weight_settling)}"
-        told.append(f"predicted time to settle: nodes {_told(r.node_settling)}{settling}")
+        nodes = _told(r.node_settling) if r.node_growth is None else "never"
+        weights = _told(r.weight_settling) if r.weight_growth is None else "beyond this prediction"
+        settling = f", weights {weights}" if self.weights else ""
+        told.append(f"predicted time to settle: nodes {nodes}{settling}")
         told.append(f"solver: {self.solver} ({self.reason})")
         told += self._remarks()
         return told
