@@ -5,25 +5,36 @@ setting of Matplotlib. They are methods of ``run.plot`` as well. `STYLE` is the 
 sheet, for ``matplotlib.pyplot.style.use``; `style` is the same as a context.
 """
 
+from ..analysis.result import register_plot
 from ..run import register_accessor
 from ..select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .accessor import RunPlots
+from .backprop import backprop
+from .convergence import convergence
 from .energies import energy
+from .equilibrium import equilibrium
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
+from .spectrum import spectrum
+from .stability import stability
 from .style import STYLE, style
 from .weights import weight_drift, weight_kinds, weight_norms
 
 __all__ = [
     "STYLE",
     "RunPlots",
+    "backprop",
     "check_extent",
     "choose_layers",
     "choose_phases",
     "choose_samples",
+    "convergence",
     "energy",
+    "equilibrium",
     "error_nodes",
     "save_figure",
+    "spectrum",
+    "stability",
     "style",
     "suits_log_time",
     "value_nodes",
@@ -33,3 +44,8 @@ __all__ = [
 ]
 
 register_accessor("plot", RunPlots)
+register_plot("backprop", backprop)
+register_plot("convergence", convergence)
+register_plot("equilibrium", equilibrium)
+register_plot("spectrum", spectrum)
+register_plot("stability", stability)
