@@ -10,6 +10,7 @@ from ..run import register_accessor
 from ..select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .accessor import RunPlots
 from .backprop import backprop
+from .certificate import certificate
 from .convergence import convergence
 from .energies import energy
 from .equilibrium import equilibrium
@@ -24,6 +25,7 @@ __all__ = [
     "STYLE",
     "RunPlots",
     "backprop",
+    "certificate",
     "check_extent",
     "choose_layers",
     "choose_phases",
@@ -49,3 +51,4 @@ register_plot("convergence", convergence)
 register_plot("equilibrium", equilibrium)
 register_plot("spectrum", spectrum)
 register_plot("stability", stability)
+register_plot("certificate", certificate)
