@@ -62,7 +62,8 @@ def nodes_at_rest(problem: Problem, tol: float = 1e-12, max_iterations: int = 20
     start = problem.state(0.0, problem.y0)
     layout = replace(problem.layout, learn=False)
     structure = problem.structure._replace(layout=layout)
-    parameters = problem.parameters._replace(held=start.weights)
+    # Where the nodes rest does not hang on tau, which may be 0.
+    parameters = problem.parameters._replace(held=start.weights, tau=jnp.ones(()))
     y, residual, iterations = _rest(layout.pack(start), parameters, structure, tol, max_iterations)
     held = replace(problem, structure=structure, parameters=parameters)
     state = held.state(0.0, np.asarray(y))
