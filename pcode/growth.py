@@ -58,7 +58,9 @@ def _jacobians(t: Any, z: Any, p: Parameters, structure: Structure, samples: Any
 
     def column(j: Any) -> Any:
         # One direction serves all samples at once: column j of every sample's Jacobian.
-        unit = jnp.broadcast_to(jnp.arange(nodes_a_sample(layout)) == j, (layout.batch, nodes_a_sample(layout)))
+        unit = jnp.broadcast_to(
+            jnp.arange(nodes_a_sample(layout)) == j, (layout.batch, nodes_a_sample(layout))
+        )
         return _rows(action(_flat(unit.astype(float), layout)), layout)[samples]
 
     columns = jax.lax.map(column, jnp.arange(nodes_a_sample(layout)), batch_size=32)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Any
 
 from matplotlib.figure import Figure
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic.errors import PydanticUserError
 
 from . import shipped
 from .errors import InputError
+from .options import checked_options
 from .run import Run
 
 
@@ -80,7 +78,7 @@ class Recipe:
             If the recipe has no such option, an option's value is of the wrong kind, or the
             recipe cannot draw this run.
         """
-        checked = {name: self._checked(name, value) for name, value in (options or {}).items()}
+        checked = checked_options(self.figure, options or {}, "the recipe", str(self.path))
         try:
             drawn = self.figure(run, **checked)
         except InputError as error:
@@ -93,36 +91,6 @@ class Recipe:
             what = f"must return a matplotlib Figure, not {type(drawn).__name__}"
             raise InputError("figure", what, str(self.path))
         return drawn
-
-    @property
-    def options(self) -> dict[str, inspect.Parameter]:
-        """What the recipe takes besides the run, by name."""
-        rest = list(inspect.signature(self.figure).parameters.values())[1:]
-        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        return {parameter.name: parameter for parameter in rest if parameter.kind in named}
-
-    def _checked(self, name: str, value: Any) -> Any:
-        kinds = [parameter.kind for parameter in inspect.signature(self.figure).parameters.values()]
-        if name not in self.options:
-            if inspect.Parameter.VAR_KEYWORD in kinds:
-                return value
-            known = f"it takes {', '.join(self.options)}" if self.options else "it takes none"
-            raise InputError(name, f"the recipe has no such option; {known}", str(self.path))
-        try:
-            hint = get_type_hints(self.figure)[name]
-            adapter: TypeAdapter[Any] = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
-        except (KeyError, NameError, TypeError, PydanticUserError):
-            return value
-        try:
-            return adapter.validate_python(value)
-        except ValidationError:
-            raise InputError(name, f"must be {_named(hint)}, not {value!r}", str(self.path)) from None
-
-
-def _named(hint: Any) -> str:
-    """A type as a user of the command line may know it, who has no None to give."""
-    name = (hint.__name__ if isinstance(hint, type) else str(hint)).removesuffix(" | None")
-    return "true or false" if name == "bool" else name
 
 
 def caption(path: Path) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
+from base64 import b64decode, b64encode
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -11,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from .errors import InputError
 from .files import replacing
@@ -48,6 +51,10 @@ class PhaseRecord:
     stats : SolverStats
     probes : dict of str to float
         Values of the probes at its end.
+    settle_tol : float
+        Rate at which the phase counted as settled, see `Phase`.
+    clamped_nodes : dict of str to str
+        Which nodes of the layers clamped partly were clamped, see `unpack_mask`.
     """
 
     name: str
@@ -65,6 +72,8 @@ class PhaseRecord:
     method_reason: str
     stats: SolverStats
     probes: dict[str, float] = field(default_factory=dict)
+    settle_tol: float = 1e-6
+    clamped_nodes: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The record as plain values, for JSON."""
@@ -72,15 +81,30 @@ class PhaseRecord:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> PhaseRecord:
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`; what older files lack has its default."""
         return cls(
-            **values
+            **{"method_reason": ""}
+            | values
             | {
                 "status": Status(values["status"]),
                 "samples": tuple(values["samples"]),
                 "stats": SolverStats(**values["stats"]),
             }
         )
+
+
+def pack_mask(mask: NDArray[np.bool_]) -> str:
+    """A mask of nodes, shape (B, n_l), as a short text: one row where all samples have the same."""
+    rows = mask[:1] if (mask == mask[:1]).all() else mask
+    return f"{len(rows)}:{b64encode(zlib.compress(np.packbits(rows).tobytes())).decode()}"
+
+
+def unpack_mask(text: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """The inverse of `pack_mask`, for a mask of shape (B, n_l)."""
+    rows, _, packed = text.partition(":")
+    bits = np.unpackbits(np.frombuffer(zlib.decompress(b64decode(packed)), dtype=np.uint8))
+    mask = bits[: int(rows) * shape[1]].reshape(int(rows), shape[1]).astype(bool)
+    return np.broadcast_to(mask, shape)
 
 
 class Run:

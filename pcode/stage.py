@@ -17,7 +17,7 @@ from .network import Array, Network
 from .phase import Phase, Save, TimeSeries
 from .problem import layout_of, make_problem
 from .recording import Recorder
-from .run import PhaseRecord
+from .run import PhaseRecord, pack_mask
 from .singular import SlowProblem, settled
 from .state import State
 from .status import SolverStats, Status
@@ -182,6 +182,11 @@ class Stage:
             + (", partly" if layout.free[layer] else "")
             for layer, value in sorted(self.phase.clamp.items())
         }
+        masks = {
+            str(layer): pack_mask(~np.isnan(self.phase.clamp_at(layer, 0.0)))
+            for layer in sorted(self.phase.clamp)
+            if layout.free[layer]
+        }
         return PhaseRecord(
             name=self.phase.name,
             status=status,
@@ -197,4 +202,6 @@ class Stage:
             method=self.method,
             method_reason="asked for",
             stats=stats,
+            settle_tol=self.phase.settle_tol,
+            clamped_nodes=masks,
         )

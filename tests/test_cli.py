@@ -280,7 +280,7 @@ def test_schema_prints_a_json_schema_that_the_scenario_obeys(capsys: pytest.Capt
 
 
 def test_numbers_without_json_form_become_null() -> None:
-    from pcode.scenario.report import _finite
+    from pcode.analysis.result import plain
 
     values = {"a": [1.0, np.nan, {"b": np.inf}], "c": "nan", "d": 2}
-    assert _finite(values) == {"a": [1.0, None, {"b": None}], "c": "nan", "d": 2}
+    assert plain(values) == {"a": [1.0, None, {"b": None}], "c": "nan", "d": 2}

@@ -88,25 +88,39 @@ def plot(
     """Draw a figure of a run."""
     from ..recipes import Recipe
     from ..run import Run
-    from ..scenario import parse_change
     from .running import draw
 
     if run_file.is_dir():
         run_file /= "run.nc"
-    target = out or run_file.parent / f"{Path(recipe).stem}.png"
-    if target.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise InputError(
-            "-o", f"must end in .png, .svg or .pdf, not {target.suffix or 'nothing'!r}", str(target)
-        )
-    if not target.parent.is_dir():
-        raise InputError("-o", "there is no such folder to write to", str(target.parent))
-    chosen: dict[str, Any] = {}
-    for option in options or ():
-        path, value = parse_change(option, "log_time=true")
-        chosen[".".join(path)] = value
+    target = _picture(out or run_file.parent / f"{Path(recipe).stem}.png")
+    chosen = _options(options, "log_time=true")
     loaded = Recipe.load(recipe)
     draw(loaded, Run.load(run_file), [target], chosen)
     typer.echo(str(target))
+    return DONE
+
+
+@app.command()
+def analyse(
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask; see `pcode list`.")],
+    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The result of a run.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Draw the answer as well: .png, .svg or .pdf.")
+    ] = None,
+    options: Annotated[
+        list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="Set an option of the question.")
+    ] = None,
+) -> int:
+    """Answer a question about a run."""
+    from ..analysis.registry import by_name
+    from .analysing import analyse_run
+
+    if run_file.is_dir():
+        run_file /= "run.nc"
+    by_name(question)
+    picture = None if out is None else _picture(out)
+    analyse_run(question, run_file, _options(options, "phase=0"), as_json, picture)
     return DONE
 
 
@@ -117,7 +131,7 @@ def check(scenario: ScenarioArgument, method: MethodOption = None, changes: SetO
 
     loaded = _load(scenario, method, changes)
     lines = describe(loaded)
-    _ = loaded.weights
+    _ = loaded.weights, loaded.questions
     recipes_of(loaded)
     typer.echo("\n".join(lines))
     return DONE
@@ -125,9 +139,10 @@ def check(scenario: ScenarioArgument, method: MethodOption = None, changes: SetO
 
 @app.command("list")
 def list_() -> int:
-    """List the scenarios, recipes, methods, data sets and activations that there are."""
+    """List the scenarios, recipes, questions, methods, data sets and activations that there are."""
     from .. import shipped
     from ..activations import ACTIVATIONS
+    from ..analysis import QUESTIONS
     from ..data import DATA
     from ..recipes import caption
     from ..scenario import title
@@ -136,6 +151,7 @@ def list_() -> int:
     sections = {
         "scenarios": {name: title(path) for name, path in shipped.names("scenarios").items()},
         "recipes": {name: caption(path) for name, path in shipped.names("plots").items()},
+        "questions": {name: question.about for name, question in QUESTIONS.items()},
         "methods": {name: "implicit" if solver.implicit else "explicit" for name, solver in METHODS.items()},
         "data": {name: about for name, (_, about) in DATA.items()},
         "activations": dict.fromkeys(ACTIVATIONS, ""),
@@ -181,3 +197,20 @@ def _load(scenario: str, method: str | None, changes: list[str] | None) -> Scena
 
     chosen = [f'solver.method="{method}"'] if method is not None else []
     return Scenario.load(scenario, [*(changes or ()), *chosen])
+
+
+def _picture(path: Path) -> Path:
+    """`path`, if a picture can be written there."""
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise InputError("-o", f"must end in .png, .svg or .pdf, not {path.suffix or 'nothing'!r}", str(path))
+    if not path.parent.is_dir():
+        raise InputError("-o", "there is no such folder to write to", str(path.parent))
+    return path
+
+
+def _options(options: list[str] | None, example: str) -> dict[str, Any]:
+    """What ``--set OPTION=VALUE`` says, by name."""
+    from ..scenario import parse_change
+
+    parsed = [parse_change(option, example) for option in options or ()]
+    return {".".join(path): value for path, value in parsed}

@@ -15,6 +15,7 @@ from ..run import Run
 from ..scenario import Scenario, report
 from ..status import Status
 from . import BAD_INPUT, DONE, FAILED, complain
+from .analysing import answers
 from .output import Output
 from .progress import progress_bar
 from .signals import Signals
@@ -22,7 +23,7 @@ from .signals import Signals
 
 def run_scenario(scenario: Scenario, folder: Path, force: bool, signals: Signals) -> int:
     """Simulate `scenario`, write everything to `folder`, and say so; return the exit code."""
-    _ = scenario.plan, scenario.weights
+    _ = scenario.plan, scenario.weights, scenario.questions
     recipes = recipes_of(scenario)
     formats = scenario.file.plots.formats
     pictures = {recipe: [f"{recipe.name}.{suffix}" for suffix in formats] for recipe in recipes}
@@ -37,28 +38,38 @@ def run_scenario(scenario: Scenario, folder: Path, force: bool, signals: Signals
             output.drop_pictures(names)
     finally:
         output.release()
-    undrawn: list[str] = []
+    answered, undone = _answer(scenario, run, output, signals)
     if not signals.stop():
         for recipe, targets in pictures.items():
             try:
                 draw(recipe, run, [folder / target for target in targets])
             except InputError as error:
-                undrawn.append(str(error))
-    typer.echo("\n".join(summary(scenario, run)))
+                undone.append(str(error))
+    typer.echo("\n".join([*summary(scenario, run), *answered]))
     for name in names:
         if (folder / name).exists():
             typer.echo(str(folder / name))
-    return _verdict(scenario, run, folder, undrawn)
+    return _verdict(scenario, run, folder, undone)
 
 
-def _verdict(scenario: Scenario, run: Run, folder: Path, undrawn: Sequence[str]) -> int:
+def _answer(scenario: Scenario, run: Run, output: Output, signals: Signals) -> tuple[list[str], list[str]]:
+    """Answer the scenario's questions, in the report; what to print of them, and why some have no answer."""
+    if not scenario.questions or run.status.failed or signals.stop():
+        return [], []
+    values, told, unanswered = answers(run, scenario.questions)
+    with signals.keeping("saving"):
+        output.write_json("report.json", report(run) | {"analysis": values})
+    return told, unanswered
+
+
+def _verdict(scenario: Scenario, run: Run, folder: Path, undone: Sequence[str]) -> int:
     """The exit code, with one line on stderr where there is something to say."""
     status = run.status
     if status.failed:
         return complain(f"{scenario.path}: {status}: {run.message}; see {folder}", FAILED)
-    if undrawn:
-        more = f" (and {len(undrawn) - 1} more)" if len(undrawn) > 1 else ""
-        return complain(f"{undrawn[0]}{more}; the run itself is in {folder}", BAD_INPUT)
+    if undone:
+        more = f" (and {len(undone) - 1} more)" if len(undone) > 1 else ""
+        return complain(f"{undone[0]}{more}; the run itself is in {folder}", BAD_INPUT)
     if status is Status.NOT_SETTLED:
         return complain(f"{scenario.path}: {status}: {run.message}", DONE)
     return DONE

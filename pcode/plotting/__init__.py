@@ -6,11 +6,11 @@ sheet, for ``matplotlib.pyplot.style.use``; `style` is the same as a context.
 """
 
 from ..run import register_accessor
+from ..select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .accessor import RunPlots
 from .energies import energy
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
-from .select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .style import STYLE, style
 from .weights import weight_drift, weight_kinds, weight_norms
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 from ..errors import InputError
 from ..network import Array
 from ..run import PhaseRecord, Run
-from .select import PhaseChoice, check_flags, check_word, choose_phases
+from ..select import PhaseChoice, check_flags, check_word, choose_phases
 from .style import NEUTRAL
 
 Clock = Literal["tau", "delta", "time"]

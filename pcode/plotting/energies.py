@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 
 from ..network import Array
 from ..run import Run
+from ..select import Choice, PhaseChoice, check_flags, check_word, choose_layers
 from .clock import Clock, TimeAxis
 from .labels import label_of
-from .select import Choice, PhaseChoice, check_flags, check_word, choose_layers
 from .series import LARGEST, dot_instants, finish, fit, joined
 from .style import NEUTRAL, axes_or_new, distinct, line_style
 

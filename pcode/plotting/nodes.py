@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..run import Run
+from ..select import Choice, PhaseChoice, check_layer, choose_phases, choose_samples
 from .clock import Clock, TimeAxis
 from .labels import label_of
-from .select import Choice, PhaseChoice, check_layer, choose_phases, choose_samples
 from .series import Curves, How, draw
 
 

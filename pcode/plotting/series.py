@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
 
 from ..network import Array
+from ..select import check_flags, check_word
 from .clock import Stretch, TimeAxis
-from .select import check_flags, check_word
 from .style import axes_or_new, distinct, line_style, outside_legend
 
 How = Literal["auto", "lines", "bands", "heatmap"]

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from ..errors import InputError
 from ..network import Array
 from ..run import Run
+from ..select import Choice, PhaseChoice, check_flags, check_layer, check_word, choose_layers
 from .clock import Clock, TimeAxis
 from .labels import label_of
-from .select import Choice, PhaseChoice, check_flags, check_layer, check_word, choose_layers
 from .series import LARGEST, Curves, How, dot_instants, draw, finish, joined
 from .style import axes_or_new, distinct, line_style
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from .. import shipped
+from ..analysis.registry import by_name
 from ..data import Data
 from ..errors import InputError
 from ..network import Network, Weights
@@ -124,6 +125,17 @@ class Scenario:
         network, phases = self.network, self.phases
         with self._naming():
             return plan(network, phases, self.save, self.file.solver.method)
+
+    @cached_property
+    def questions(self) -> tuple[str, ...]:
+        """The questions to answer after the run."""
+        for k, name in enumerate(self.file.analysis.questions):
+            with self._naming(f"analysis.questions.{k}"):
+                try:
+                    by_name(name)
+                except InputError as error:
+                    raise InputError("", error.what) from None
+        return tuple(dict.fromkeys(self.file.analysis.questions))
 
     def simulate(
         self, progress: Callable[[Progress], None] | None = None, stop: Callable[[], bool] | None = None

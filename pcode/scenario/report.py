@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import Any
 
+from ..analysis.result import plain
 from ..run import Run
 
 
@@ -46,14 +46,5 @@ def report(run: Run) -> dict[str, Any]:
         "energy_final": float(energy.isel(time=-1).sum()) if energy.sizes["time"] else None,
         "phases": phases,
     }
-    finite: dict[str, Any] = _finite(values)
+    finite: dict[str, Any] = plain(values)
     return finite
-
-
-def _finite(value: Any) -> Any:
-    """`value` with None where JSON has no number."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

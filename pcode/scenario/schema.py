@@ -187,6 +187,13 @@ class PlotsTable(Table):
     """Kinds of files to write of each figure."""
 
 
+class AnalysisTable(Table):
+    """The questions to answer after the run."""
+
+    questions: list[str] = Field(default=[])
+    """Questions by name, as for pcode analyse; the answers stand in report.json."""
+
+
 class ScenarioFile(Table):
     """A scenario: a network, what is shown to it, and what to keep of the run."""
 
@@ -208,11 +215,14 @@ class ScenarioFile(Table):
     """Which times to keep."""
     plots: PlotsTable = Field(default_factory=PlotsTable)
     """The figures to draw after the run."""
+    analysis: AnalysisTable = Field(default_factory=AnalysisTable)
+    """The questions to answer after the run."""
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of scenario files, with the names that this version knows."""
     from ..activations import ACTIVATIONS
+    from ..analysis import QUESTIONS
     from ..solvers import METHODS
 
     schema: dict[str, Any] = _tidy(ScenarioFile.model_json_schema())
@@ -224,6 +234,7 @@ def json_schema() -> dict[str, Any]:
         names = form["items"] if form["type"] == "array" else form
         names["enum"] = list(ACTIVATIONS)
     tables["SolverTable"]["properties"]["method"]["enum"] = list(METHODS)
+    tables["AnalysisTable"]["properties"]["questions"]["items"]["enum"] = list(QUESTIONS)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "pcode scenario"} | schema
 
 

@@ -65,4 +65,7 @@ weights = 100
 [plots]
 recipes = ["overview"]        # `pcode list` names the others; or paths of your own
 # formats = ["png"]           # png, svg, pdf
+
+[analysis]
+questions = []                # answered in the report; `pcode list` names the others
 """

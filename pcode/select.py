@@ -1,4 +1,4 @@
-"""What to draw: layers, phases and samples, checked against the run."""
+"""What is meant of a run: layers, phases and samples, checked against it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..run import Run
+from .errors import InputError
+from .run import Run
 
 PhaseChoice = int | str | Sequence[int | str] | None
 Choice = int | Sequence[int] | None

@@ -1,0 +1,88 @@
+"""The questions, by name. Their modules are imported when they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from ..errors import InputError
+from ..options import checked_options
+from ..run import Run
+from .result import Result
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that can be asked of a run.
+
+    Attributes
+    ----------
+    name : str
+        Also the name of its module in `pcode.analysis` and of the function there,
+        ``name(run, **options) -> Result``.
+    about : str
+        What it asks, in one line.
+    """
+
+    name: str
+    about: str
+
+    def load(self) -> Callable[..., Result]:
+        """The function that answers it."""
+        function: Callable[..., Result] = getattr(import_module(f".{self.name}", __package__), self.name)
+        return function
+
+
+_ALL = (
+    Question("equilibrium", "where the nodes come to rest, whether stably, and in how many places"),
+    Question("spectrum", "the rates of nodes and weights: stiffness, ringing, stable steps, settling times"),
+    Question("separation", "whether delta/tau is large enough for the weights to see nodes at rest only"),
+    Question("convergence", "how fast nodes settle and weights drift, and where the energies rise"),
+    Question("backprop", "how near the errors and the weights' flow are to backpropagation's gradients"),
+    Question("certificate", "whether the run can be trusted: residuals, invariants, a second solver"),
+    Question("stability", "how far W may be from M^T before the nodes become unstable"),
+)
+
+QUESTIONS: dict[str, Question] = {question.name: question for question in _ALL}
+
+
+def by_name(name: str) -> Question:
+    """The question called `name`.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    if name not in QUESTIONS:
+        close = get_close_matches(str(name), QUESTIONS, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(QUESTIONS)}"
+        raise InputError("question", f"no question {name!r}; {hint}")
+    return QUESTIONS[name]
+
+
+def ask(run: Run, question: str, options: Mapping[str, Any] | None = None) -> Result:
+    """Answer a question about `run`.
+
+    Parameters
+    ----------
+    run : Run
+    question : str
+        One of `QUESTIONS`.
+    options : mapping of str to value, optional
+        What the question takes besides the run.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    InputError
+        If there is no such question or option, or it cannot be answered of this run.
+    """
+    answer = by_name(question).load()
+    return answer(run, **checked_options(answer, options or {}, f"the question {question}"))

@@ -1,0 +1,62 @@
+"""Options that a user gives by name, checked against the function that takes them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, get_type_hints
+
+from .errors import InputError
+
+
+def checked_options(
+    function: Callable[..., Any], options: Mapping[str, Any], called: str, source: str | None = None
+) -> dict[str, Any]:
+    """`options`, of the kinds that the type hints of `function` name.
+
+    Parameters
+    ----------
+    function : callable
+        Its first argument is no option.
+    options : mapping of str to value
+    called : str
+        What to call the function, for errors.
+    source : str, optional
+        The file it stands in, for errors.
+
+    Raises
+    ------
+    InputError
+        If the function has no such option, or a value is of the wrong kind.
+    """
+    return {name: _checked(function, name, value, called, source) for name, value in options.items()}
+
+
+def _checked(function: Callable[..., Any], name: str, value: Any, called: str, source: str | None) -> Any:
+    # pydantic takes a moment to import, and is not needed where no option is given.
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+    from pydantic.errors import PydanticUserError
+
+    parameters = list(inspect.signature(function).parameters.values())
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    known = [parameter.name for parameter in parameters[1:] if parameter.kind in named]
+    if name not in known:
+        if inspect.Parameter.VAR_KEYWORD in [parameter.kind for parameter in parameters]:
+            return value
+        takes = f"it takes {', '.join(known)}" if known else "it takes none"
+        raise InputError(name, f"{called} has no such option; {takes}", source)
+    try:
+        hint = get_type_hints(function)[name]
+        adapter: TypeAdapter[Any] = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+    except (KeyError, NameError, TypeError, PydanticUserError):
+        return value
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        raise InputError(name, f"must be {_named(hint)}, not {value!r}", source) from None
+
+
+def _named(hint: Any) -> str:
+    """A type as a user of the command line may know it, who has no None to give."""
+    name = (hint.__name__ if isinstance(hint, type) else str(hint)).removesuffix(" | None")
+    return "true or false" if name == "bool" else name
