@@ -10,12 +10,15 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import newton
 from ._jax import jax, jnp
 from .network import Array
 from .state import Layout
 from .system import Parameters, Structure, vector_field
+
+Indices = NDArray[np.int64]
 
 # Where all samples' dense eigenvalue problems together take less work than this, they are solved.
 LARGEST_DENSE = 3_000_000
@@ -54,20 +57,19 @@ def nodes_a_sample(layout: Layout) -> int:
 def _jacobians(t: Any, z: Any, p: Parameters, structure: Structure, samples: Any) -> jax.Array:
     """J of the nodes of `samples`, shape (samples, m, m)."""
     layout = structure.layout
+    m = nodes_a_sample(layout)
     _, action = jax.linearize(lambda z: vector_field(t, z, p, structure), z)
 
     def column(j: Any) -> Any:
         # One direction serves all samples at once: column j of every sample's Jacobian.
-        unit = jnp.broadcast_to(
-            jnp.arange(nodes_a_sample(layout)) == j, (layout.batch, nodes_a_sample(layout))
-        )
-        return _rows(action(_flat(unit.astype(float), layout)), layout)[samples]
+        unit = jnp.broadcast_to(jnp.arange(m) == j, (layout.batch, m)).astype(float)
+        return _rows(action(_flat(unit, layout)), layout)[samples]
 
-    columns = jax.lax.map(column, jnp.arange(nodes_a_sample(layout)), batch_size=32)
+    columns = jax.lax.map(column, jnp.arange(m), batch_size=32)
     return jnp.transpose(columns, (1, 2, 0))
 
 
-def dense_growth(t: float, z: Array, p: Parameters, structure: Structure, samples: Array) -> Growth:
+def dense_growth(t: float, z: Array, p: Parameters, structure: Structure, samples: Indices) -> Growth:
     """The fastest growth among `samples`, by the eigenvalues of their Jacobians.
 
     Parameters
@@ -93,7 +95,7 @@ def dense_growth(t: float, z: Array, p: Parameters, structure: Structure, sample
 
 def suspects(
     t: float, z: Array, p: Parameters, structure: Structure, vector: Array | None
-) -> tuple[Array, Array | None]:
+) -> tuple[Indices, Array | None]:
     """Samples whose nodes may be unstable, and a vector to go on with at the next step.
 
     Where the Jacobians are small, that is every sample. Otherwise it is the one whose disturbances
@@ -110,14 +112,14 @@ def suspects(
     """
     layout = structure.layout
     if layout.batch * nodes_a_sample(layout) ** 3 <= LARGEST_DENSE:
-        return np.arange(layout.batch), None
+        return np.arange(layout.batch, dtype=np.int64), None
     iterations = ITERATIONS
     if vector is None:
         vector, iterations = np.random.default_rng(0).standard_normal(z.size), FIRST_ITERATIONS
     factors, vector_after = _iterate(float(t), z, p, structure, vector, iterations)
     fastest = int(np.argmax(factors))
     found = [fastest] if factors[fastest] > SUSPECT else []
-    return np.array(found, dtype=int), np.asarray(vector_after)
+    return np.array(found, dtype=np.int64), np.asarray(vector_after)
 
 
 @partial(jax.jit, static_argnames="structure")

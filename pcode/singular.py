@@ -27,14 +27,14 @@ from . import newton
 from ._jax import jax, jnp
 from .equilibrium import nodes_at_rest
 from .errors import InputError
-from .growth import Growth, dense_growth, suspects
+from .growth import Growth, Indices, dense_growth, suspects
 from .network import Array
 from .problem import Problem
 from .reduction import Reduction
 from .state import Layout, State
 from .system import Parameters, Structure, state_at, unrest, vector_field
 
-# Residual of the nodes at rest, max |tau dz/dt| / (1 + |z|): far below what any tolerance asks of the weights.
+# Residual of the nodes at rest, max |tau dz/dt| / (1 + |z|): far below what the weights' tolerances ask.
 REST = 1e-11
 
 # Most iterations for the nodes, which mostly take two or three; and how much smaller than the last one
@@ -250,13 +250,13 @@ class SlowProblem:
         """Go on from the nodes at (t, y)."""
         self._kept = (self._kept[1], (t, self._nodes(t, y)))
 
-    def suspects(self, t: float, y: Array) -> Array:
+    def suspects(self, t: float, y: Array) -> Indices:
         """Samples whose nodes may be unstable, by index; see `pcode.growth.suspects`."""
         p, structure = _holding(t, y, self._kept[1][1], self.parameters, self.structure)
         samples, self._vector = suspects(t, self._nodes(t, y), p, structure, self._vector)
         return samples
 
-    def growth(self, t: float, y: Array, samples: Array) -> Growth:
+    def growth(self, t: float, y: Array, samples: Indices) -> Growth:
         """How the nodes of `samples` go back to their equilibrium at (t, y), or away from it."""
         z = self._nodes(t, y)
         p, structure = _holding(t, y, z, self.parameters, self.structure)

@@ -37,7 +37,7 @@ class Progress:
     name : str
         The phase's name.
     t, duration, step : float
-        Time in the phase, how long it may last, and the solver's step; in the unit of tau.
+        Time in the phase, how long it may last, and the solver's step; in the unit of tau and delta.
     energy : float
         F with the error nodes as they are, summed over layers; dimensionless.
     """

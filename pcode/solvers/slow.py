@@ -19,7 +19,7 @@ SMALLEST = 1e-12
 
 
 class _Following:
-    """A `Stepper` of the weights, and after each of its steps the nodes: at rest, and stable?"""
+    """A `Stepper` of the weights that asks after each of its steps whether the nodes' rest is stable."""
 
     def __init__(self, stepper: Stepper, problem: SlowProblem) -> None:
         self._stepper, self._problem = stepper, problem
