@@ -118,13 +118,13 @@ def _slow_unrest(t: Any, w: Any, z: Any, p: Parameters, structure: Structure) ->
 
 
 def instability(growth: Growth) -> str:
-    """What is said of nodes whose equilibrium is not stable."""
+    """By what nodes are unstable, in words."""
     how = (
         f"an oscillation (Hopf, angular frequency {growth.frequency:.4g}/tau)"
         if growth.frequency > 1e-6
-        else "a real eigenvalue"
+        else "a real eigenvalue (a fold, or a branching of equilibria)"
     )
-    return f"is unstable by {how} in sample {growth.sample}"
+    return f"by {how} in sample {growth.sample}"
 
 
 def settled(problem: Problem) -> State:
@@ -150,8 +150,8 @@ def settled(problem: Problem) -> State:
     slow = SlowProblem(replace(problem, y0=problem.layout.pack(rest.state)))
     growth = slow.growth(0.0, slow.y0, slow.suspects(0.0, slow.y0))
     if growth.rate > STABLE:
-        what = f"with tau = 0 they must be at rest, and the equilibrium that they reach {instability(growth)}"
-        raise InputError("nodes", f"{what}; use tau > 0")
+        what = "with tau = 0 they must be at rest, and the equilibrium that they reach is unstable"
+        raise InputError("nodes", f"{what} {instability(growth)}; use tau > 0")
     return rest.state
 
 

@@ -66,7 +66,9 @@ class _Following:
         self.y = self._stepper.interpolate(stable)
         self.t = stable
         problem.keep(self.t, self.y)
-        self.loss = Loss(stable, f"the equilibrium of the nodes {instability(growth)}; {_UNSTABLE}")
+        self.loss = Loss(
+            stable, f"the equilibrium of the nodes lost stability {instability(growth)}; {_UNSTABLE}"
+        )
 
 
 _FOLD = (
