@@ -5,9 +5,9 @@ Above, F = 1/2 sum_l nu^l <|eps^l|^2> with the error nodes as they move: from ep
 energy that it would be if the error nodes were at rest for the present values x and predictions mu.
 Thin lines are the terms of the layers l = 1..n, the broad grey line is their sum; <> is the mean
 over the batch. Time is in units of tau, the time constant of the nodes (of delta where tau = 0), and
-vertical lines mark where a phase of the run ends and the next begins; on a logarithmic axis it is counted from the start of
-every phase. Energies are on a logarithmic axis where they span more than two decades; zeros, such
-as that at the start, are then left out, and so is the depth of a passing zero.
+vertical lines mark where a phase of the run ends and the next begins; on a logarithmic axis it is
+counted from the start of every phase. Energies are on a logarithmic axis where they span more than
+two decades; zeros, such as that at the start, are then left out, and so is the depth of a passing zero.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def test_one_value_serves_all_layers():
         ({"sizes": (3, 2.5)}, "sizes: must be whole numbers"),
         ({"sizes": "32"}, "sizes: must list"),
         ({"sizes": (10**6, 10**6)}, r"sizes: ask for 1\.0e\+12 weights, 8000 GB a copy; use smaller layers"),
-        ({"tau": -1.0}, "tau: must be 0 (nodes always at rest) or more, not -1"),
+        ({"tau": -1.0}, r"tau: must be 0 \(nodes always at rest\) or more, not -1"),
         ({"delta": -5}, "delta: must be positive, not -5"),
         ({"delta": "slow"}, "delta: must be a number, not 'slow'"),
         ({"delta": True}, "delta: must be a number, not True"),

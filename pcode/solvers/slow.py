@@ -66,9 +66,8 @@ class _Following:
         self.y = self._stepper.interpolate(stable)
         self.t = stable
         problem.keep(self.t, self.y)
-        self.loss = Loss(
-            stable, f"the equilibrium of the nodes lost stability {instability(growth)}; {_UNSTABLE}"
-        )
+        how = f"the equilibrium of the nodes lost stability {instability(growth)}"
+        self.loss = Loss(stable, f"{how}; {_UNSTABLE}")
 
 
 _FOLD = (
