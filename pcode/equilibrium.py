@@ -1,18 +1,42 @@
-"""Nodes at rest for given weights and clamps."""
+"""Nodes at rest for given weights and clamps.
+
+Pseudo-transient continuation (Kelley and Keyes 1998): implicit Euler steps of length h along the
+nodes' own flow,
+
+    (I / h - tau J) d = tau dz/dt,
+
+longer as the rates fall, until they are steps of Newton's method (h infinite). With the weights held
+nothing ties the samples of a batch to each other, so each has a step of its own, and the
+elimination of `pcode.newton` solves its linear system exactly with matrices of a layer's size.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import newton
 from ._jax import jax, jnp
 from .network import Array
 from .problem import Problem
 from .state import Layout, State
 from .system import Parameters, Structure, vector_field
+
+# A step is kept if the rates grow by no more than this factor; a step of Newton's method only if
+# they fall. From a step that is refused on, h is this much shorter.
+GROWTH = 4.0
+SHORTER = 10.0
+
+# 1/h after a step of Newton's method that is refused.
+FIRST_INVERSE_STEP = 1.0
+
+# A step of Newton's method is taken for one that would go on for ever, and refused, where the
+# rates do not fall below this part of what they were.
+NEWTON_FALL = 0.9
 
 
 @dataclass(frozen=True)
@@ -37,13 +61,10 @@ class Rest:
     found: bool
 
 
-def nodes_at_rest(problem: Problem, tol: float = 1e-12, max_iterations: int = 200) -> Rest:
-    """Bring the nodes to the equilibrium to which they lead from the start of `problem`.
-
-    Pseudo-transient continuation (Kelley and Keyes 1998): implicit Euler steps along the nodes'
-    own flow, longer as the rates fall, until they are Newton steps. With the weights held
-    nothing ties the samples of a batch to each other, so each has its own step and its own
-    dense system in its m nodes.
+def nodes_at_rest(
+    problem: Problem, tol: float = 1e-12, max_iterations: int = 200, step: float = math.inf
+) -> Rest:
+    """Bring the nodes to an equilibrium near the start of `problem`.
 
     Parameters
     ----------
@@ -54,76 +75,97 @@ def nodes_at_rest(problem: Problem, tol: float = 1e-12, max_iterations: int = 20
         Residual to reach, dimensionless.
     max_iterations : int
         Most steps.
+    step : float
+        First step h, in units of tau. Infinite, Newton's method goes first, and each sample for
+        which it fails goes on with steps along the flow: the equilibrium may then be an unstable
+        one. A step of about 1 follows the flow from the start to the equilibrium it leads to.
 
     Returns
     -------
     Rest
     """
     start = problem.state(0.0, problem.y0)
-    layout = replace(problem.layout, learn=False)
-    structure = problem.structure._replace(layout=layout)
+    held = holding_weights(problem)
     # Where the nodes rest does not hang on tau, which may be 0.
-    parameters = problem.parameters._replace(held=start.weights, tau=jnp.ones(()))
-    y, residual, iterations = _rest(layout.pack(start), parameters, structure, tol, max_iterations)
-    held = replace(problem, structure=structure, parameters=parameters)
-    state = held.state(0.0, np.asarray(y))
+    parameters = held.parameters._replace(tau=jnp.ones(()))
+    y, residual, iterations = rest(held.y0, parameters, held.structure, tol, max_iterations, 1.0 / step)
     residuals = np.asarray(residual)
+    state = State(*held.nodes(0.0, np.asarray(y)), start.weights)
     return Rest(state, residuals, int(iterations), bool((residuals <= tol).all()))
 
 
-_Carry = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
+def holding_weights(problem: Problem) -> Problem:
+    """`problem`, not reduced, with the weights held at their start: only nodes are unknowns."""
+    start = problem.state(0.0, problem.y0)
+    layout = replace(problem.layout, learn=False)
+    structure = problem.structure._replace(layout=layout)
+    parameters = problem.parameters._replace(held=start.weights)
+    return replace(problem, structure=structure, parameters=parameters, y0=layout.pack(start))
+
+
+class _Carry(NamedTuple):
+    """Where the iterations stand: unknowns, tau dz/dt, 1/h of each sample and steps taken."""
+
+    y: Any
+    g: Any
+    inverse_step: Any
+    k: Any
 
 
 @partial(jax.jit, static_argnames="structure")
-def _rest(
-    y0: Any, p: Parameters, structure: Structure, tol: float, max_iterations: int
+def rest(
+    y0: Any, p: Parameters, structure: Structure, tol: Any, max_iterations: Any, inverse_step: Any
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Nodes at rest, each sample's residual, shape (B,), and the steps taken.
+
+    A pure function of its arguments but `structure`, whose layout has nodes only. `y0`, shape (N,), is the
+    start, and `inverse_step` the first 1/h, in units of 1/tau.
+    """
     layout = structure.layout
 
-    def field(Z: jax.Array) -> jax.Array:
-        rates: jax.Array = p.tau * _rows(vector_field(0.0, _flat(Z, layout), p, structure), layout)
-        return rates
+    def field(y: Any) -> Any:
+        return p.tau * vector_field(0.0, y, p, structure)
 
-    def residual(Z: jax.Array, g: jax.Array) -> jax.Array:
-        return jnp.max(jnp.abs(g) / (1.0 + jnp.abs(Z)), axis=1, initial=0.0)
+    def residual(y: Any, g: Any) -> Any:
+        return _over_samples(jnp.abs(g) / (1.0 + jnp.abs(y)), layout, jnp.max)
 
-    def going(carry: _Carry) -> jax.Array:
-        Z, g, _, k = carry
-        return (k < max_iterations) & (residual(Z, g) > tol).any()
+    def size(g: Any) -> Any:
+        return jnp.sqrt(_over_samples(g**2, layout, jnp.sum))
 
-    def step(carry: _Carry) -> _Carry:
-        Z, g, h, k = carry
-        # One direction serves all samples at once: column j of every sample's Jacobian.
-        directions = jnp.broadcast_to(jnp.eye(Z.shape[1])[:, None, :], (Z.shape[1], *Z.shape))
-        columns = jax.vmap(lambda v: jax.jvp(field, (Z,), (v,))[1])(directions)
-        J = jnp.transpose(columns, (1, 2, 0))
-        system = jnp.eye(Z.shape[1]) / h[:, None, None] - J
-        tried = Z + jnp.linalg.solve(system, g[..., None])[..., 0]
+    def going(c: _Carry) -> Any:
+        return (c.k < max_iterations) & ~(residual(c.y, c.g) <= tol).all()
+
+    def step(c: _Carry) -> _Carry:
+        point = newton.linearise(0.0, c.y, p, structure)
+        factors = newton.factor(point, p.tau, p, structure, c.inverse_step[:, None])
+        tried = c.y + newton.solve(factors, c.g, p, structure)
         g_tried = field(tried)
-        before, after = jnp.linalg.norm(g, axis=1), jnp.linalg.norm(g_tried, axis=1)
+        before, after = size(c.g), size(g_tried)
         # A step that blows up, or makes the rates much larger, is taken back and shortened.
-        good = jnp.isfinite(after) & (after < 4.0 * before)
-        grown = jnp.clip(before / jnp.maximum(after, 1e-300), 0.5, 10.0) * h
-        moved = good[:, None] & (residual(Z, g) > tol)[:, None]
-        return (
-            jnp.where(moved, tried, Z),
-            jnp.where(moved, g_tried, g),
-            jnp.where(good, grown, h / 10.0),
-            k + 1,
+        bound = jnp.where(c.inverse_step > 0.0, GROWTH, NEWTON_FALL) * before
+        good = jnp.isfinite(after) & (after < bound)
+        longer = jnp.clip(after / jnp.maximum(before, 1e-300), 0.1, 2.0) * c.inverse_step
+        shorter = jnp.maximum(SHORTER * c.inverse_step, FIRST_INVERSE_STEP)
+        moved = _every_node(good & (residual(c.y, c.g) > tol), layout)
+        return _Carry(
+            jnp.where(moved, tried, c.y),
+            jnp.where(moved, g_tried, c.g),
+            jnp.where(good, longer, shorter),
+            c.k + 1,
         )
 
-    Z = _rows(y0, layout)
-    begin = (Z, field(Z), jnp.ones(Z.shape[0]), jnp.zeros((), int))
-    Z, g, _, iterations = jax.lax.while_loop(going, step, begin)
-    return _flat(Z, layout), residual(Z, g), iterations
+    begin = _Carry(y0, field(y0), jnp.full(layout.batch, inverse_step, dtype=float), jnp.zeros((), int))
+    end = jax.lax.while_loop(going, step, begin)
+    return end.y, residual(end.y, end.g), end.k
 
 
-def _rows(y: jax.Array, layout: Layout) -> jax.Array:
-    """The nodes in `y`, shape (B m,), as one row a sample, shape (B, m)."""
-    return jnp.concatenate(list(layout.views(y).values()), axis=1)
+def _over_samples(y: Any, layout: Layout, total: Any) -> Any:
+    """`total` (max or sum) of the numbers >= 0 in `y`, shape (N,), over each sample's; shape (B,)."""
+    parts = [total(part, axis=1, initial=0.0) for part in layout.views(y).values()]
+    return total(jnp.stack(parts), axis=0, initial=0.0)
 
 
-def _flat(Z: jax.Array, layout: Layout) -> jax.Array:
-    """The inverse of `_rows`."""
-    ends = np.cumsum([shape[1] for shape in layout.shapes.values()])[:-1]
-    return jnp.concatenate([part.ravel() for part in jnp.split(Z, ends, axis=1)])
+def _every_node(of_sample: Any, layout: Layout) -> Any:
+    """What holds of each sample, shape (B,), for each of its nodes, shape (N,)."""
+    shapes = layout.shapes.values()
+    return jnp.concatenate([jnp.broadcast_to(of_sample[:, None], shape).ravel() for shape in shapes])

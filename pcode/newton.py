@@ -24,6 +24,9 @@ unknowns follow from one factorisation, of N = T D + alpha^2 f:
     eps = (alpha f q + p D) N^{-1},    x = (D (q - alpha f eps) + alpha f (eps T - p)) / (D^2 + alpha^2 f),
 
 a combination of the two equations that is safe when D is near zero, and when alpha is.
+
+Any multiple of the identity will do in place of I, one for each sample: with none of it, and the
+weights held, the same elimination solves -aJ d = r exactly, a step of Newton's method towards rest.
 """
 
 from __future__ import annotations
@@ -73,6 +76,8 @@ class Factors(NamedTuple):
     ----------
     point : Point
     a : scalar
+    one : array, shape (B, 1)
+        What stands for 1 in I, a number a sample.
     D : tuple of arrays, shapes (B, n_l)
         Layers 0..n.
     T : tuple of arrays, shapes (B, n_l), or None
@@ -83,6 +88,7 @@ class Factors(NamedTuple):
 
     point: Point
     a: Any
+    one: Any
     D: Layers
     T: Layers
     N_inverse: Layers
@@ -109,22 +115,26 @@ def linearise(t: Any, y: Any, p: Parameters, structure: Structure) -> Point:
     )
 
 
-def factor(point: Point, a: Any, p: Parameters, structure: Structure) -> Factors:
-    """Eliminate (I - a J), layer by layer."""
+def factor(point: Point, a: Any, p: Parameters, structure: Structure, one: Any = 1.0) -> Factors:
+    """Eliminate (one I - a J), layer by layer; `one` is a scalar or has shape (B, 1).
+
+    Where the weights are unknowns it must be 1.
+    """
     layout = structure.layout
     n, alpha = layout.n, a / p.tau
+    one = jnp.broadcast_to(jnp.asarray(one), (layout.batch, 1))
     M, W = point.state.weights.M, point.state.weights.feedback
-    D = [_own(point, 0, alpha, p)]
+    D = [_own(point, 0, alpha, one, p)]
     T: list[Any] = []
     inverses: list[Any] = []
     for layer in range(1, n + 1):
-        rest = 1.0 + alpha * p.nu[layer - 1]
-        f, D_l = point.free[layer], _own(point, layer, alpha, p)
+        rest = one + alpha * p.nu[layer - 1]
+        f, D_l = point.free[layer], _own(point, layer, alpha, one, p)
         T_l = jnp.broadcast_to(rest, f.shape)
         if layout.free[layer - 1]:
             kind = jnp.float32 if f.size * f.shape[1] > LARGEST_DOUBLE else f.dtype
             link = W[layer - 1].astype(kind), M[layer - 1].astype(kind)
-            T_l = rest * jnp.eye(f.shape[1], dtype=kind) + _fill(
+            T_l = rest.astype(kind)[:, :, None] * jnp.eye(f.shape[1], dtype=kind) + _fill(
                 point, layer - 1, alpha, D, T, inverses, link
             )
             own = (alpha**2 * f).astype(kind)[:, None, :] * jnp.eye(f.shape[1], dtype=kind)
@@ -136,13 +146,13 @@ def factor(point: Point, a: Any, p: Parameters, structure: Structure) -> Factors
         T.append(T_l)
         inverses.append(inverse)
     diagonal = tuple(T_l if T_l.ndim == 2 else None for T_l in T)
-    return Factors(point, a, tuple(D), diagonal, tuple(inverses))
+    return Factors(point, a, one, tuple(D), diagonal, tuple(inverses))
 
 
-def _own(point: Point, layer: int, alpha: Any, p: Parameters) -> Any:
+def _own(point: Point, layer: int, alpha: Any, one: Any, p: Parameters) -> Any:
     """D of a layer; 1 at clamped nodes."""
     f = point.free[layer]
-    D = 1.0 + alpha * p.node_decay * f
+    D = jnp.where(f > 0.0, one + alpha * p.node_decay, 1.0)
     if layer < len(point.curvature):
         D = D - alpha * point.curvature[layer]
     return _safe(D, jnp.ones_like(D)) if layer == 0 else D
@@ -266,7 +276,7 @@ def _times_T(factors: Factors, layer: int, alpha: Any, eps: Any, p: Parameters) 
     S, weights = point.slope[layer - 1], point.state.weights
     heard = alpha * S * (eps @ weights.feedback[layer - 1])
     _, x = _layer(factors, layer - 1, True, alpha, 0.0, heard, p)
-    return (1.0 + alpha * p.nu[layer - 1]) * eps + alpha * (S * x) @ weights.M[layer - 1]
+    return (factors.one + alpha * p.nu[layer - 1]) * eps + alpha * (S * x) @ weights.M[layer - 1]
 
 
 def _weights(

@@ -140,7 +140,7 @@ def settled(problem: Problem) -> State:
     InputError
         If none is reached, or it is not stable.
     """
-    rest = nodes_at_rest(problem, REST)
+    rest = nodes_at_rest(problem, REST, step=1.0)
     if not rest.found:
         what = (
             "with tau = 0 they must be at rest, and no equilibrium is reached from where they start "

@@ -74,9 +74,9 @@ def _fresh_start(network: Network, phase: Phase, where: str, weights: Weights, b
     state = State(x, tuple(np.zeros((batch, size)) for size in network.sizes[1:]), weights)
     if where != "equilibrium":
         return state
-    rest = nodes_at_rest(
-        make_problem(network, phase, state, (0.0, min((*phase.breakpoints, phase.duration))), reduce=False)
-    )
+    span = (0.0, min((*phase.breakpoints, phase.duration)))
+    # Along the flow: a start should be the equilibrium to which the nodes themselves would go.
+    rest = nodes_at_rest(make_problem(network, phase, state, span, reduce=False), step=1.0)
     if not rest.found:
         what = (
             f"no equilibrium was reached from the feedforward pass in phase {phase.name!r} "

@@ -5,10 +5,10 @@ the error nodes as they are, against time since the start of a phase in units of
 time constant of the nodes (of delta where tau = 0), on a logarithmic axis. Dashed lines mark one
 delta, where the weights begin to tell. Right, what is slow: the departure of the prediction weights
 M^(l-1) of that layer from their start, the norms of the departures of all weights, and the energy
-with the error nodes at their rest value, against time in units of delta, the time constant of the weights. Lines are
-single nodes or weights; where there are many, their median, middle half, middle 90% and extremes.
-Energies are means over the batch. Solid vertical lines mark where a phase of the run ends and
-the next begins.
+with the error nodes at their rest value, against time in units of delta, the time constant of the
+weights. Lines are single nodes or weights; where there are many, their median, middle half, middle
+90% and extremes. Energies are means over the batch. Solid vertical lines mark where a phase of the
+run ends and the next begins.
 """
 
 from __future__ import annotations

@@ -96,3 +96,27 @@ def test_the_weights_are_held_though_the_phase_learns(xor):
     assert rest.found
     for a, b in zip(rest.state.weights.M, weights.M, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("clamped", [(0, 3), (0,), (3,), (1, 3)])
+def test_newton_converges_as_fast_as_newton_does(clamped, rng):
+    """A handful of steps to rounding: only with the exact Jacobian of a curved network."""
+    network = pcode.Network(sizes=(3, 6, 5, 2), nu=(0.5, 1.0, 2.0), node_decay=0.1, feedback="fixed")
+    weights = network.init_weights(rng, scale=0.8)
+    clamp = {layer: 0.5 * rng.standard_normal((4, network.sizes[layer])) for layer in clamped}
+    rest = nodes_at_rest(start(network, pcode.Phase("p", clamp, duration=1.0, learn=False), weights))
+    assert rest.found
+    assert rest.iterations <= 7
+
+
+def test_samples_that_settle_at_once_are_not_held_up_by_those_that_do_not(rng):
+    """Every sample has its own step: the batch rests where each sample alone does."""
+    network = pcode.Network(sizes=(2, 6, 2), nu=0.3, feedback="tied")
+    weights = network.init_weights(rng, scale=3.0)
+    X, Y = 3.0 * rng.standard_normal((6, 2)), 3.0 * rng.standard_normal((6, 2))
+    together = nodes_at_rest(start(network, pcode.Phase("p", {0: X, 2: Y}, duration=1.0), weights), step=1.0)
+    assert together.found
+    for b in range(6):
+        phase = pcode.Phase("p", {0: X[b : b + 1], 2: Y[b : b + 1]}, duration=1.0)
+        alone = nodes_at_rest(start(network, phase, weights), step=1.0)
+        np.testing.assert_allclose(alone.state.x[1][0], together.state.x[1][b], atol=1e-9)

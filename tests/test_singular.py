@@ -224,9 +224,7 @@ def test_nodes_that_cannot_start_at_a_stable_equilibrium_are_refused():
 @pytest.mark.parametrize("method", ["cvode", "BDF", "LSODA", "Kvaerno5", "Tsit5"])
 def test_methods_for_the_coupled_equations_say_that_they_do_not_fit(method):
     network, phase, weights = linear_chain()
-    with pytest.raises(
-        InputError, match=rf"method: {method} works on .*; use auto, DOP853 or RK45"
-    ):
+    with pytest.raises(InputError, match=rf"method: {method} works on .*; use auto, DOP853 or RK45"):
         pcode.simulate(network, [phase], weights=weights, method=method)
 
 

@@ -5,9 +5,11 @@ setting of Matplotlib. They are methods of ``run.plot`` as well. `STYLE` is the 
 sheet, for ``matplotlib.pyplot.style.use``; `style` is the same as a context.
 """
 
+from ..analysis.result import register_plot
 from ..run import register_accessor
 from ..select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .accessor import RunPlots
+from .backprop import backprop
 from .energies import energy
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
@@ -17,6 +19,7 @@ from .weights import weight_drift, weight_kinds, weight_norms
 __all__ = [
     "STYLE",
     "RunPlots",
+    "backprop",
     "check_extent",
     "choose_layers",
     "choose_phases",
@@ -33,3 +36,4 @@ __all__ = [
 ]
 
 register_accessor("plot", RunPlots)
+register_plot("backprop", backprop)

@@ -1,0 +1,393 @@
+r"""How near a network's errors and the flow of its weights are to backpropagation.
+
+The yardstick is the plain feedforward network of the same M and beta, with the loss
+L = mean_b 1/2 |y - f(x^0)|^2, differentiated automatically. By facts 1 and 2 of the model, with
+W = M^T, no decay of the nodes and nodes at rest, as the output variance nu^n grows:
+
+    nu^n eps^l                          ->  -B dL/dmu^l    (the descent direction of each sample's loss)
+    nu^n mean_b[sigma(x^l)^T eps^{l+1}] ->  -dL/dM^l       (delta dM^l/dt, its decay left out)
+
+so angles go to 0 and relative sizes, |left| / |right|, to 1. Of W and M^T the angle and |W| / |M|
+are told: they are alike in tied networks, and where learned feedback started at the transpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from .. import dynamics
+from .._jax import jax, jnp
+from ..activations import by_name
+from ..equilibrium import Rest, nodes_at_rest
+from ..errors import InputError
+from ..network import Array, Network, Weights
+from ..phase import Phase, Save
+from ..problem import make_problem
+from ..run import Run
+from ..simulation import simulate
+from ..state import State
+from .result import Result
+from .situation import PhaseOption, Situation, last_phase
+from .vectors import angle, in_layers, norm
+
+# Factors on the output variance, and on tau/delta, that are tried.
+VARIANCES = (1.0, 10.0, 100.0, 1e3, 1e4)
+RATIOS = (10.0, 1.0, 0.1)
+
+# Unknowns beyond which other ratios tau/delta, each a simulation, are tried on request only.
+MOST_UNKNOWNS = 20_000
+
+# Root mean square of the gradient below which angles say little but rounding and residuals.
+VANISHED = 1e-9
+
+
+class Comparison(NamedTuple):
+    """Errors, flow and feedback beside backpropagation; angles in degrees, sizes dimensionless.
+
+    Entry k of the last axis is layer k + 1 for errors, the link from layer k to k + 1 for the rest.
+
+    Attributes
+    ----------
+    error_angle, error_size : ndarray, shape (..., n)
+        Between nu^n eps^l and -B dL/dmu^l, all samples as one vector.
+    flow_angle, flow_size : ndarray, shape (..., n)
+        Between nu^n mean_b[sigma(x^l)^T eps^{l+1}] and -dL/dM^l.
+    feedback_angle, feedback_size : ndarray, shape (..., n)
+        Between W^l and the transpose of M^l.
+    """
+
+    error_angle: Array
+    error_size: Array
+    flow_angle: Array
+    flow_size: Array
+    feedback_angle: Array
+    feedback_size: Array
+
+
+@dataclass(frozen=True)
+class Backprop(Result):
+    """Answer to the question `backprop`.
+
+    Attributes
+    ----------
+    phase : str
+        The phase's name.
+    t : float
+        The moment, in the run's time.
+    samples : int
+    nu : float
+        Output variance nu^n of the run.
+    loss : float
+        L of the feedforward network at the moment.
+    rest, now : Comparison, arrays of shape (n,)
+        With the nodes at rest for the weights of the moment, and as they are.
+    residual : float
+        max |tau dz/dt| / (1 + |z|) of the nodes taken as at rest.
+    times : ndarray, shape (T,)
+        Saved times of the phase, in the run's time.
+    course : Comparison, arrays of shape (T, n)
+        With the nodes as they are, along the phase.
+    variances : ndarray, shape (V,)
+        Output variances nu^n.
+    by_variance : Comparison, arrays of shape (V, n)
+        At rest, with the same weights.
+    ratios : ndarray, shape (R,)
+        tau/delta.
+    ratio_angle, ratio_lag : ndarray, shape (R, n)
+        After one delta of the phase, simulated from its start with the nodes at rest: the angle of
+        the weights' flow to the gradient, in degrees; and |flow - flow at rest| / |flow at rest|.
+    notes : tuple of str
+        What to mind.
+    """
+
+    question: ClassVar[str] = "backprop"
+
+    phase: str
+    t: float
+    samples: int
+    nu: float
+    loss: float
+    rest: Comparison
+    now: Comparison
+    residual: float
+    times: Array
+    course: Comparison
+    variances: Array
+    by_variance: Comparison
+    ratios: Array
+    ratio_angle: Array
+    ratio_lag: Array
+    notes: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """The answer in a few plain lines."""
+        rest, now = self.rest, self.now
+        told = [
+            f"at rest the weights' flow is within {_most(rest.flow_angle)} degrees of the gradient's "
+            f"descent, the errors within {_most(rest.error_angle)} (nu^n = {self.nu:g})",
+            f"phase {self.phase!r}, t = {self.t:g}, {self.samples} samples, loss {self.loss:.3g}; "
+            f"angle in degrees and relative size, nodes at rest (as they are):",
+        ]
+        told += [
+            f"  layer {k + 1}  eps {_pair(rest[0:2], k)} ({_pair(now[0:2], k)})"
+            f"   M{k} flow {_pair(rest[2:4], k)} ({_pair(now[2:4], k)})"
+            f"   W{k} to M{k}^T {_pair(rest[4:6], k)}"
+            for k in range(len(rest.error_angle))
+        ]
+        if self.variances.size > 1:
+            angles = (
+                f"{nu:g}: {_most(a)}"
+                for nu, a in zip(self.variances, self.by_variance.flow_angle, strict=True)
+            )
+            told.append(f"as nu^n grows, largest angle of the flow: {', '.join(angles)}")
+        for ratio, angles, lag in zip(self.ratios, self.ratio_angle, self.ratio_lag, strict=True):
+            told.append(
+                f"tau/delta = {ratio:.3g}: after one delta the flow is within {_most(angles)} degrees of the "
+                f"gradient's descent, and lags behind that of nodes at rest by {100 * np.nanmax(lag):.2g}%"
+            )
+        return told + [f"note: {note}" for note in self.notes]
+
+
+def backprop(
+    run: Run,
+    /,
+    phase: PhaseOption = None,
+    time: float | None = None,
+    variances: Sequence[float] | None = None,
+    ratios: Sequence[float] | None = None,
+    points: int = 40,
+) -> Backprop:
+    """Compare the errors and the weights' flow with the gradient of the squared error.
+
+    Parameters
+    ----------
+    run : Run
+    phase : int, str, optional
+        A phase with both ends clamped; the last such one where left out.
+    time : float, optional
+        The moment, in the run's time; the end of the phase where left out.
+    variances : sequence of float, optional
+        Output variances nu^n to try at rest; up to 10^4 times that of the run where left out.
+    ratios : sequence of float, optional
+        Ratios tau/delta to try, each a simulation; ten times, once and a tenth of that of the run
+        where left out and the network is small.
+    points : int
+        Most moments of the course along the phase.
+
+    Returns
+    -------
+    Backprop
+
+    Raises
+    ------
+    InputError
+        If no phase has both ends clamped and all hidden layers free, or an option is out of range.
+    """
+    chosen = phase if phase is not None or time is not None else last_phase(run, (0, run.network.n))
+    situation = Situation.of(run, chosen, time)
+    _check(situation)
+    _check_positive(variances=variances, ratios=ratios)
+    if points < 2:
+        raise InputError("points", f"must be 2 or more, not {points}")
+    network, nu = situation.network, situation.network.nu[-1]
+    rest = nodes_at_rest(situation.problem())
+    tried = np.array([nu * factor for factor in VARIANCES] if variances is None else sorted(variances))
+    by_variance = _stack(_at_rest_with(situation, float(value), rest.state) for value in tried)
+    rows = _rows(run, situation, points)
+    course = [Situation.at(run, row) for row in rows]
+    shrunk, notes = _ratios(situation, ratios), _notes(situation, rest)
+    lagging = [_lag(run, situation, ratio) for ratio in shrunk]
+    return Backprop(
+        phase=situation.phase.name,
+        t=situation.t,
+        samples=situation.batch,
+        nu=nu,
+        loss=float(_gradients(network, situation.state.weights, situation.inputs, situation.targets)[0]),
+        rest=compare(network, rest.state),
+        now=compare(network, situation.state),
+        residual=float(rest.residual.max()),
+        times=np.array([moment.t for moment in course]),
+        course=_stack(compare(network, moment.state) for moment in course),
+        variances=tried,
+        by_variance=by_variance,
+        ratios=np.array(shrunk),
+        ratio_angle=np.array([angles for angles, _ in lagging]).reshape(len(shrunk), network.n),
+        ratio_lag=np.array([lag for _, lag in lagging]).reshape(len(shrunk), network.n),
+        notes=notes,
+    )
+
+
+def compare(network: Network, state: State) -> Comparison:
+    """Errors, flow and feedback of a state, both of whose ends are data, beside backpropagation."""
+    found = _compare(state, network.nu[-1], network.activation)
+    return Comparison(*(np.asarray(part) for part in found))
+
+
+def gradients(
+    network: Network, weights: Weights, inputs: Array, targets: Array
+) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    """Gradients of L = mean_b 1/2 |y - f(x^0)|^2 of the plain feedforward network.
+
+    Parameters
+    ----------
+    network : Network
+    weights : Weights
+    inputs, targets : ndarray, shapes (B, n_0), (B, n_n)
+
+    Returns
+    -------
+    tuple of ndarray, shapes (B, n_l)
+        dL/dmu^l with respect to each sample's predictions, l = 1..n.
+    tuple of ndarray, shapes (n_l, n_{l+1})
+        dL/dM^l, l = 0..n-1.
+    """
+    _, by_mu, by_M = _gradients(network, weights, inputs, targets)
+    return tuple(map(np.asarray, by_mu)), tuple(map(np.asarray, by_M))
+
+
+def _gradients(network: Network, weights: Weights, inputs: Array, targets: Array) -> tuple[Any, Any, Any]:
+    plain = weights._replace(W=None)
+    return _loss_and_gradients(plain, inputs, targets, network.activation)  # type: ignore[no-any-return]
+
+
+@partial(jax.jit, static_argnames="activation")
+def _loss_and_gradients(
+    weights: Weights, inputs: Any, targets: Any, activation: tuple[str, ...]
+) -> tuple[Any, Any, Any]:
+    sigma = tuple(map(by_name, activation))
+    batch = inputs.shape[0]
+    given = (inputs, *(jnp.full((batch, M.shape[1]), jnp.nan) for M in weights.M))
+
+    def loss(offsets: Any, M: Any) -> Any:
+        # An offset to each sample's prediction: its gradient is that by mu.
+        beta = tuple(b + offset for b, offset in zip(weights.beta, offsets, strict=True))
+        output = dynamics.feedforward(given, M, beta, sigma)[-1]
+        return 0.5 * jnp.sum((targets - output) ** 2) / batch
+
+    nothing = tuple(jnp.zeros(layer.shape) for layer in given[1:])
+    value, (by_mu, by_M) = jax.value_and_grad(loss, argnums=(0, 1))(nothing, weights.M)
+    return value, by_mu, by_M
+
+
+@partial(jax.jit, static_argnames="activation")
+def _compare(state: State, nu: Any, activation: tuple[str, ...]) -> tuple[Any, ...]:
+    x, eps, weights = state
+    batch = x[0].shape[0]
+    plain = weights._replace(W=None)
+    _, by_mu, by_M = _loss_and_gradients(plain, x[0], x[-1], activation)
+    descent = tuple(-batch * g for g in by_mu), tuple(-g for g in by_M)
+    found = tuple(nu * e for e in eps), tuple(nu * flow for flow in hebbian(x, eps, activation))
+
+    def size(a: Any, b: Any) -> Any:
+        return norm(a, jnp) / norm(b, jnp)
+
+    turned = partial(angle, xp=jnp)
+    pairs = (*zip(found, descent, strict=True), (weights.feedback, tuple(M.T for M in weights.M)))
+    return tuple(in_layers(measure, a, b) for a, b in pairs for measure in (turned, size))
+
+
+def hebbian(x: Any, eps: Any, activation: tuple[str, ...]) -> Any:
+    """mean_b[sigma(x^l)^T eps^{l+1}], l = 0..n-1: delta dM^l/dt without its decay."""
+    nothing = tuple(jnp.zeros(()) for _ in eps)
+    return dynamics.prediction_weight_rates(x, eps, nothing, tuple(map(by_name, activation)), 1.0, 0.0)  # type: ignore[arg-type]
+
+
+def _at_rest_with(situation: Situation, nu: float, start: State) -> Comparison:
+    """The comparison at rest, with the output variance `nu`; Newton starts at `start`."""
+    network = replace(situation.network, nu=(*situation.network.nu[:-1], nu))
+    # nu^n eps^n changes little as nu^n does.
+    eps = tuple(e * situation.network.nu[-1] / nu for e in start.eps)
+    rest = nodes_at_rest(make_problem(network, situation.phase, start._replace(eps=eps), reduce=False))
+    return compare(network, rest.state)
+
+
+def _lag(run: Run, situation: Situation, ratio: float) -> tuple[Array, Array]:
+    """Angle of the flow to the gradient, and its lag behind that of nodes at rest, after one delta."""
+    begin = Situation.start(run, situation.index)
+    network = replace(begin.network, delta=begin.network.tau / ratio)
+    phase = Phase(begin.phase.name, begin.phase.clamp, duration=network.delta)
+    start = nodes_at_rest(begin.problem()).state
+    x, eps = (tuple(map(np.asarray, part)) for part in start[:2])
+    weights = begin.state.weights
+    nodes = State(x, eps, weights)
+    after = simulate(network, [phase], weights=weights, nodes=nodes, save=Save(2, 2)).state
+    rest = nodes_at_rest(make_problem(network, phase, after, reduce=False)).state
+    flow, settled = (hebbian(state.x, state.eps, network.activation) for state in (after, rest))
+    lag = in_layers(lambda a, b: norm(a - b, jnp) / norm(b, jnp), flow, settled)
+    return compare(network, after).flow_angle, np.asarray(lag)
+
+
+def _ratios(situation: Situation, ratios: Sequence[float] | None) -> list[float]:
+    network = situation.network
+    if ratios is not None:
+        situation.require_constant("a simulation with another tau/delta")
+        if network.tau == 0.0:
+            raise InputError("ratios", "there is no tau/delta to change: with tau = 0 nodes are at rest")
+        return sorted(map(float, ratios), reverse=True)
+    small = situation.record.unknowns <= MOST_UNKNOWNS
+    if not small or situation.moving or network.tau == 0.0 or not situation.phase.learn:
+        return []
+    return [factor * network.tau / network.delta for factor in RATIOS]
+
+
+def _notes(situation: Situation, rest: Rest) -> tuple[str, ...]:
+    network, weights, notes = situation.network, situation.state.weights, []
+    if not rest.found:
+        notes.append(f"the nodes were not brought to rest: residual {float(rest.residual.max()):.1e}")
+    if network.node_decay > 0.0:
+        notes.append("the value nodes decay, so that the errors at rest are not backpropagation's recursion")
+    if network.weight_decay > 0.0:
+        notes.append("the weights decay; their flow is told without that")
+    if any(not np.allclose(M.T, W) for M, W in zip(weights.M, weights.feedback, strict=True)):
+        notes.append("W is not M^T, so that angles need not vanish as nu^n grows")
+    _, by_M = gradients(network, weights, situation.inputs, situation.targets)
+    if max(float(np.sqrt(np.mean(g**2))) for g in by_M) < VANISHED:
+        notes.append("the gradient has all but vanished: its direction is rounding; ask at an earlier time")
+    if situation.record.unknowns > MOST_UNKNOWNS and situation.phase.learn:
+        notes.append("other tau/delta were not tried, being simulations; ratios=[0.01, 0.001] tries them")
+    return tuple(notes)
+
+
+def _check(situation: Situation) -> None:
+    """Raise InputError unless the phase is that of a feedforward network with data at both ends."""
+    _ = situation.inputs, situation.targets
+    hidden = [layer for layer in situation.phase.clamp if 0 < layer < situation.n]
+    if hidden:
+        what = (
+            f"layer {hidden[0]} is clamped in {situation.record.name!r}, where backpropagation knows "
+            f"free hidden layers only; choose a phase with the two ends clamped"
+        )
+        raise InputError("phase", what)
+
+
+def _check_positive(**options: Sequence[float] | None) -> None:
+    for name, values in options.items():
+        if values is not None and not all(np.isfinite(v) and v > 0.0 for v in values):
+            raise InputError(name, f"must be positive numbers, not {list(values)}")
+
+
+def _rows(run: Run, situation: Situation, points: int) -> list[int]:
+    """At most `points` saved rows of the phase, its ends among them; not the start, where eps may be 0."""
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
+    picked = np.linspace(0, rows.size - 1, min(points, rows.size)).round().astype(int)
+    return [int(row) for row in rows[np.unique(picked)]]
+
+
+def _stack(comparisons: Iterable[Comparison]) -> Comparison:
+    listed = list(comparisons)
+    return Comparison(*(np.stack(parts) for parts in zip(*listed, strict=True)))
+
+
+def _most(angles: Array) -> str:
+    known = angles[np.isfinite(angles)]
+    return f"{known.max():.2g}" if known.size else "unknown"
+
+
+def _pair(parts: Sequence[Array], k: int) -> str:
+    turned, size = parts[0][k], parts[1][k]
+    return f"{turned:.2g}, {size:.2g}" if np.isfinite(turned) else "none"

@@ -1,0 +1,92 @@
+"""How near errors and weights' flow are to backpropagation's gradients."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..analysis.backprop import Backprop, Comparison
+from ..network import Array
+from ..select import check_flags, check_word
+from .style import NEUTRAL, axes_or_new, line_style, outside_legend
+
+Against = Literal["time", "variance"]
+
+
+def backprop(
+    answer: Backprop,
+    /,
+    against: Against = "time",
+    *,
+    log_time: bool | None = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    r"""Angles to the gradient of the feedforward network, by layer.
+
+    Solid lines are the flow of the weights :math:`M^{l-1}` towards layer l, beside
+    :math:`-\partial L/\partial M^{l-1}`; dotted ones the errors :math:`\varepsilon^l`, beside
+    :math:`-\partial L/\partial\mu^l`.
+
+    Parameters
+    ----------
+    answer : pcode.analysis.backprop.Backprop
+    against : {"time", "variance"}
+        Along the phase, with the nodes as they are; or with the nodes at rest, as the output
+        variance grows. A line of the run's own variance is drawn there.
+    log_time : bool, optional
+        Whether time, counted from the phase's start, is logarithmic; where it is not said, it is
+        if the saved times span more than a factor of 100.
+    legend : bool
+    ax : matplotlib.axes.Axes, optional
+        One on a new figure where left out.
+    **kwargs
+        Of `Axes.plot`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Angles in degrees.
+
+    Raises
+    ------
+    InputError
+        If an option is none of those allowed.
+    """
+    check_word("against", against, ("time", "variance"))
+    check_flags(legend=legend, log_time=bool(log_time))
+    by_time = against == "time"
+    t = answer.times - answer.times[0]
+    if log_time is None:
+        log_time = t.size > 2 and t[-1] > 100.0 * t[1]
+    with axes_or_new(ax) as ax:
+        if by_time:
+            _draw(ax, t, answer.course, kwargs)
+            ax.set_xlabel("time since start of phase, $t - t_0$ (unit of $\\tau$)")
+            if log_time:
+                ax.set_xscale("log")
+            ax.set_ylim(bottom=0.0)
+        else:
+            _draw(ax, answer.variances, answer.by_variance, {"marker": "."} | kwargs)
+            ax.axvline(answer.nu, color=NEUTRAL, linewidth=0.8, zorder=0.5)
+            ax.set_xlabel(r"output variance, $\nu^n$")
+            ax.set_xscale("log")
+            ax.set_yscale("log")
+        ax.set_ylabel("angle to the gradient [degrees]")
+        if legend:
+            outside_legend(ax)
+    return ax
+
+
+def _draw(ax: Axes, where: Array, found: Comparison, style: dict[str, Any]) -> None:
+    n = found.flow_angle.shape[-1]
+    for k in range(n):
+        color = line_style(k, n)["color"]
+        flow = {"color": color, "linestyle": "-", "label": f"flow of $M^{{{k}}}$"}
+        errors = {"color": color, "linestyle": ":", "label": rf"$\varepsilon^{{{k + 1}}}$"}
+        for angles, given in ((found.flow_angle, flow), (found.error_angle, errors)):
+            shown = np.where(np.isfinite(angles[:, k]), angles[:, k], np.nan)
+            ax.plot(where, shown, **(given | style))
