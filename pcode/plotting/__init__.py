@@ -13,6 +13,7 @@ from .backprop import backprop
 from .energies import energy
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
+from .separation import separation
 from .style import STYLE, style
 from .weights import weight_drift, weight_kinds, weight_norms
 
@@ -27,6 +28,7 @@ __all__ = [
     "energy",
     "error_nodes",
     "save_figure",
+    "separation",
     "style",
     "suits_log_time",
     "value_nodes",
@@ -37,3 +39,4 @@ __all__ = [
 
 register_accessor("plot", RunPlots)
 register_plot("backprop", backprop)
+register_plot("separation", separation)
