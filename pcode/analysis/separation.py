@@ -115,11 +115,10 @@ class Separation(Result):
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
-        of_rows = [
-            f"{ratio:12.6g}   {100 * d:.3g}%" for ratio, d in zip(self.ratios, self.largest, strict=True)
-        ]
+        rows = zip(self.ratios, self.largest, strict=True)
         if np.isfinite(self.order):
-            fit = f"order in tau/delta: {self.order:.3f} +- {self.order_error:.2g} (95%); in theory 1 as it goes to 0"
+            order = f"{self.order:.3f} +- {self.order_error:.2g} (95%)"
+            fit = f"order in tau/delta: {order}; in theory 1 as it goes to 0"
         else:
             fit = "order in tau/delta: not fitted, for want of three ratios"
         return [

@@ -93,13 +93,13 @@ def _over_time(ax: Axes, answer: Separation, style: dict[str, Any]) -> None:
 
 def _mark(ax: Axes, text: str, *, x: float | None = None, y: float | None = None) -> None:
     """A grey line with its name: across at `y`, or upright at `x`."""
-    line = {"color": NEUTRAL, "linewidth": 0.8, "zorder": 0.5}
-    small = {"color": NEUTRAL, "fontsize": "small", "textcoords": "offset points"}
+    line: dict[str, Any] = {"color": NEUTRAL, "linewidth": 0.8, "zorder": 0.5}
+    small: dict[str, Any] = {"color": NEUTRAL, "fontsize": "small", "textcoords": "offset points"}
     if y is not None:
         ax.axhline(y, **line)
-        where = {"xycoords": ax.get_yaxis_transform(), "ha": "right", "va": "bottom"}
-        ax.annotate(text, (1.0, y), (-3, 2), **small, **where)
+        across = ax.get_yaxis_transform()
+        ax.annotate(text, (1.0, y), (-3, 2), xycoords=across, ha="right", va="bottom", **small)
     if x is not None:
         ax.axvline(x, **line)
-        where = {"xycoords": ax.get_xaxis_transform(), "ha": "left", "va": "bottom"}
-        ax.annotate(text, (x, 0.0), (3, 3), **small, **where)
+        upright = ax.get_xaxis_transform()
+        ax.annotate(text, (x, 0.0), (3, 3), xycoords=upright, ha="left", va="bottom", **small)
