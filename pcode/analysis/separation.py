@@ -117,7 +117,7 @@ class Separation(Result):
         """The answer in a few plain lines."""
         rows = zip(self.ratios, self.largest, strict=True)
         if np.isfinite(self.order):
-            order = f"{self.order:.3f} +- {self.order_error:.2g} (95%)"
+            order = f"{self.order:.3f} +- {self.order_error:.3f} (95%)"
             fit = f"order in tau/delta: {order}; in theory 1 as it goes to 0"
         else:
             fit = "order in tau/delta: not fitted, for want of three ratios"

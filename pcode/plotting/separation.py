@@ -54,7 +54,7 @@ def separation(
     with axes_or_new(ax) as ax:
         ax.set_xscale("log")
         ax.set_yscale("log")
-        ax.set_ylabel("distance from the limit / path of the weights")
+        ax.set_ylabel("relative distance from the limit")
         if against == "time":
             _over_time(ax, answer, kwargs)
         else:
@@ -73,7 +73,7 @@ def _over_ratio(ax: Axes, answer: Separation, style: dict[str, Any]) -> None:
         middle = np.exp(np.mean(np.log(used)))
         height = np.exp(np.mean(np.log(answer.largest[answer.fitted])))
         ends = np.array([used.min() / 1.3, used.max() * 1.3])
-        slope = rf"slope ${answer.order:.3f} \pm {answer.order_error:.2g}$"
+        slope = rf"slope ${answer.order:.3f} \pm {answer.order_error:.3f}$"
         line = height * (ends / middle) ** answer.order
         ax.plot(ends, line, color=line_style(0, 1)["color"], linewidth=0.8, label=slope, zorder=1.0)
     _mark(ax, f"{100 * answer.tolerance:g}% allowed", y=answer.tolerance)
@@ -87,18 +87,19 @@ def _over_time(ax: Axes, answer: Separation, style: dict[str, Any]) -> None:
     for k, (ratio, distance) in enumerate(zip(answer.ratios, answer.distance, strict=True)):
         given = {"label": rf"$\delta/\tau = {ratio:g}$"}
         ax.plot(answer.slow_time, distance, **(line_style(k, count) | given | style))
-    _mark(ax, f"{100 * answer.tolerance:g}% allowed", y=answer.tolerance)
+    _mark(ax, f"{100 * answer.tolerance:g}% allowed", y=answer.tolerance, left=True)
     ax.set_xlabel(r"slow time since start of phase, $(t - t_0) / \delta$")
 
 
-def _mark(ax: Axes, text: str, *, x: float | None = None, y: float | None = None) -> None:
+def _mark(ax: Axes, text: str, *, x: float | None = None, y: float | None = None, left: bool = False) -> None:
     """A grey line with its name: across at `y`, or upright at `x`."""
     line: dict[str, Any] = {"color": NEUTRAL, "linewidth": 0.8, "zorder": 0.5}
     small: dict[str, Any] = {"color": NEUTRAL, "fontsize": "small", "textcoords": "offset points"}
     if y is not None:
         ax.axhline(y, **line)
         across = ax.get_yaxis_transform()
-        ax.annotate(text, (1.0, y), (-3, 2), xycoords=across, ha="right", va="bottom", **small)
+        at, offset, side = (0.0, 3, "left") if left else (1.0, -3, "right")
+        ax.annotate(text, (at, y), (offset, 2), xycoords=across, ha=side, va="bottom", **small)
     if x is not None:
         ax.axvline(x, **line)
         upright = ax.get_xaxis_transform()
