@@ -38,11 +38,11 @@ FEW_FACTORS = (0.5, 1.0, 2.0)
 RANGE = (50.0, 2000.0)
 LARGE = 20_000
 
-# Of a large network's phase, the first delta is compared, unless more is asked for.
-LARGE_DURATION = 1.0
+# Of a large network's phase, so many delta are compared, unless more is asked for.
+LARGE_DURATION = 20.0
 
 # Times compared, log-spaced over three decades.
-TIMES, FEW_TIMES = 60, 12
+TIMES, FEW_TIMES = 60, 30
 
 # The initial layer, in units of the slowest node's time: what is left there then is below 1%.
 LAYER = 5.0
@@ -170,7 +170,7 @@ def separation(
         delta/tau to try besides the run's own; around it where left out.
     duration : float, optional
         How much of the phase to compare, in units of delta. Where left out all of it, or with more
-        than 20,000 weights the first delta.
+        than 20,000 weights the first 20 delta.
 
     Returns
     -------
