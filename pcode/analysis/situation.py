@@ -219,6 +219,30 @@ def weights_at(run: Run, phase: int, t: float) -> Weights:
     return Weights(arrays("M"), arrays("W") if "W" in names else None, arrays("beta"))
 
 
+def weights_clock_error(run: Run, phase: int, t: float) -> float:
+    """How far off, in time, `weights_at` may be: a cautious estimate, 0 at saved times.
+
+    What the last point of the cubic changes of M, over the speed of M.
+    """
+    rows = np.flatnonzero(run.data["weight_phase"].to_numpy() == phase)
+    times = run.data["weight_time"].to_numpy()[rows]
+    near, share = _lagrange(times, t)
+    if near.size < 3:
+        return 0.0
+    farthest = int(np.abs(times[near] - t).argmax())
+    kept = np.delete(near, farthest)
+    without = np.insert(_factors(times[kept], t), farthest, 0.0)
+    M = np.concatenate(
+        [
+            run.data[f"M{k}"].isel(weight_time=rows[near]).to_numpy().reshape(near.size, -1)
+            for k in range(run.network.n)
+        ],
+        axis=1,
+    )
+    speed = np.linalg.norm(M[-1] - M[0]) / (times[near[-1]] - times[near[0]])
+    return float(np.linalg.norm((share - without) @ M) / speed) if speed > 0.0 else 0.0
+
+
 def _lagrange(times: Array, t: float) -> tuple[Any, Array]:
     """Which of the rising `times` to combine, and with which factors, for the value at `t`."""
     exact = np.flatnonzero(times == t)
@@ -226,9 +250,12 @@ def _lagrange(times: Array, t: float) -> tuple[Any, Array]:
         return exact[-1:] if exact.size else np.array([0]), np.ones(1)
     last = int(np.clip(np.searchsorted(times, t) + 2, min(4, times.size), times.size))
     near = np.arange(max(0, last - 4), last)
-    own = times[near]
-    factors = [np.prod([(t - b) / (a - b) for b in own if b != a]) for a in own]
-    return near, np.array(factors)
+    return near, _factors(times[near], t)
+
+
+def _factors(times: Array, t: float) -> Array:
+    """What to multiply the values at `times` with for that of the polynomial through them at `t`."""
+    return np.array([np.prod([(t - b) / (a - b) for b in times if b != a]) for a in times])
 
 
 def _phase_index(run: Run, phase: PhaseOption, time: float | None) -> int:

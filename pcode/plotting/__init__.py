@@ -10,6 +10,8 @@ from ..run import register_accessor
 from ..select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .accessor import RunPlots
 from .backprop import backprop
+from .certificate import certificate
+from .convergence import convergence
 from .energies import energy
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
@@ -21,10 +23,12 @@ __all__ = [
     "STYLE",
     "RunPlots",
     "backprop",
+    "certificate",
     "check_extent",
     "choose_layers",
     "choose_phases",
     "choose_samples",
+    "convergence",
     "energy",
     "error_nodes",
     "save_figure",
@@ -40,3 +44,5 @@ __all__ = [
 register_accessor("plot", RunPlots)
 register_plot("backprop", backprop)
 register_plot("separation", separation)
+register_plot("convergence", convergence)
+register_plot("certificate", certificate)

@@ -1,0 +1,436 @@
+"""How fast nodes settle and weights drift, phase by phase, and where the energies rise.
+
+Nodes are measured from their rest: with the weights held, the equilibrium they come to; with weights
+that learn, at each moment the equilibrium for the weights of that moment. The fitted rates stand beside
+the eigenvalues of the nodes' Jacobian, the slowest of which is the rate in the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..equilibrium import nodes_at_rest
+from ..errors import InputError
+from ..network import Array
+from ..run import Run
+from ..select import PhaseChoice, choose_phases
+from ..state import State
+from .result import Result
+from .settling import decay_rate, overshoot, settling_time
+from .situation import Situation, weights_clock_error
+
+Rows = NDArray[np.signedinteger[Any]]
+
+# Nodes, all samples together, beyond which the dense eigenvalue problem is left out.
+MOST_NODES = 800
+
+# A rise of an energy by less than this many times rtol of its largest value is not told from rounding.
+NOISE = 10.0
+
+# Units of tau within which nodes settle, as a rule: more moments are looked at there.
+FAST = 40.0
+
+# Nodes lag behind a rest that moves; a distance is that of settling where it is this many times larger.
+ABOVE_LAG = 10.0
+
+
+@dataclass(frozen=True)
+class EnergyCourse:
+    """How an energy, summed over layers, went in a phase; dimensionless.
+
+    Attributes
+    ----------
+    first, last, largest : float
+    largest_at : float
+        When, since the phase's start.
+    rise : float
+        Sum of its rises between saved times.
+    rises_at : float
+        When, since the phase's start, it first begins to rise; NaN if it never does.
+    """
+
+    first: float
+    last: float
+    largest: float
+    largest_at: float
+    rise: float
+    rises_at: float
+
+
+@dataclass(frozen=True)
+class WeightDrift:
+    """How the prediction weights M^0..M^{n-1} moved in a phase; arrays of shape (n,).
+
+    Attributes
+    ----------
+    change : ndarray
+        Norm of the change, dimensionless.
+    fastest, last : ndarray
+        Norm of delta dM/dt between saved times: the largest, and that at the end.
+    fastest_at : ndarray
+        When, since the phase's start.
+    """
+
+    change: Array
+    fastest: Array
+    last: Array
+    fastest_at: Array
+
+
+@dataclass(frozen=True)
+class PhaseConvergence:
+    """How one phase converged; times in the run's unit, since the phase's start.
+
+    Attributes
+    ----------
+    phase : str
+    learn : bool
+    t_start, duration : float
+        `duration` is what was had.
+    at_rest : bool
+        Whether an equilibrium was found at all moments looked at; without one, nothing of what follows
+        on nodes is known.
+    times : ndarray, shape (T,)
+        The moments looked at.
+    value_distance : ndarray, shape (T, n + 1)
+        Root mean square over samples of |x^l - rest|, l = 0..n; NaN for clamped layers.
+    error_distance : ndarray, shape (T, n)
+        Likewise of eps^l, l = 1..n.
+    value_settling, error_settling : ndarray, shapes (n + 1,), (n,)
+        When the distance has fallen to `fraction` of its largest; NaN if it never did.
+    value_rate, error_rate : ndarray, shapes (n + 1,), (n,)
+        Fitted exponential rates; NaN where there is too little to fit.
+    rate : float
+        Fitted exponential rate of all nodes together.
+    slowest, fastest : complex
+        Eigenvalues of the nodes' Jacobian at rest, at the start of a learning phase, with the
+        largest and the smallest real part; NaN for large networks.
+    overshoot : ndarray, shape (n + 1,)
+        How far a value node of the layer went beyond its rest, over the layer's largest first
+        distance; dimensionless.
+    drift : WeightDrift or None
+        None where the weights are held.
+    energy, energy_slaved : EnergyCourse
+        With the error nodes as they are, and at their rest value.
+    lyapunov : ndarray, shape (T,), or None
+        V = 1/2 |x - x*|^2 + 1/2 |eps - eps*|^2, mean over samples, where it is a Lyapunov function
+        (fact 3 of the model): a linear network with W = M^T, weights held and clamps constant.
+    """
+
+    phase: str
+    learn: bool
+    t_start: float
+    duration: float
+    at_rest: bool
+    times: Array
+    value_distance: Array
+    error_distance: Array
+    value_settling: Array
+    error_settling: Array
+    value_rate: Array
+    error_rate: Array
+    rate: float
+    slowest: complex
+    fastest: complex
+    overshoot: Array
+    drift: WeightDrift | None
+    energy: EnergyCourse
+    energy_slaved: EnergyCourse
+    lyapunov: Array | None
+
+    @property
+    def settling(self) -> float:
+        """When the last layer has settled; NaN if one has not."""
+        return float(np.max([*self.value_settling[~np.isnan(self.value_distance[0])], *self.error_settling]))
+
+
+@dataclass(frozen=True)
+class Convergence(Result):
+    """Answer to the question `convergence`.
+
+    Attributes
+    ----------
+    fraction : float
+        Part of its largest distance from rest at which a layer counts as settled.
+    phases : tuple of PhaseConvergence
+    """
+
+    question: ClassVar[str] = "convergence"
+
+    fraction: float
+    phases: tuple[PhaseConvergence, ...]
+
+    def lines(self) -> list[str]:
+        """The answer in a few plain lines."""
+        settled = "; ".join(f"{found.phase}: {_settled(found.settling)}" for found in self.phases)
+        told = [f"nodes, to {100 * self.fraction:g}% of their largest distance from rest: {settled}"]
+        for found in self.phases:
+            told += _phase_lines(found)
+        return told
+
+
+def convergence(
+    run: Run, /, phase: PhaseChoice = None, fraction: float = 0.01, points: int = 60
+) -> Convergence:
+    """Measure how nodes settle, weights drift and energies go.
+
+    Parameters
+    ----------
+    run : Run
+    phase : int, str or sequence of these, optional
+        Index or name of the phases; all that were begun where left out.
+    fraction : float
+        Part of its largest distance from rest at which a layer counts as settled; in (0, 1).
+    points : int
+        Most moments of a learning phase to look at while the nodes settle, each with an equilibrium
+        of its own; half as many are looked at later.
+
+    Returns
+    -------
+    Convergence
+
+    Raises
+    ------
+    InputError
+        If there is no such phase, no time passed in it, or an option is out of range.
+    """
+    if not 0.0 < fraction < 1.0:
+        raise InputError("fraction", f"must be between 0 and 1, not {fraction:g}")
+    if points < 4:
+        raise InputError("points", f"must be 4 or more, not {points}")
+    lasting = [k for k in choose_phases(run, phase) if run.phases[k].t_end > run.phases[k].t_start]
+    if not lasting:
+        raise InputError("phase", "no time passed in it, so nothing converged; choose another phase")
+    return Convergence(fraction, tuple(_phase(run, k, fraction, points) for k in lasting))
+
+
+def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergence:
+    record, rows = run.phases[index], np.flatnonzero(run.data["phase"].to_numpy() == index)
+    end = Situation.at(run, int(rows[-1]))
+    still = not (record.learn or end.moving)
+    if not still:
+        since = (run.data["time"].to_numpy()[rows] - record.t_start) / (run.network.tau or np.inf)
+        early = since <= FAST
+        rows = np.concatenate([_spread(rows[early], points), _spread(rows[~early], points // 2)])
+    t = run.data["time"].to_numpy()[rows] - record.t_start
+    rests, at_rest = _rests(run, rows, end if still else None)
+    x, eps = _deviations(run, rows, rests)
+    values, errors = _distances(x), _distances(eps)
+    for layer in end.phase.clamp:
+        if end.clamped(layer):
+            values[:, layer] = np.nan
+    if not at_rest:
+        values[:], errors[:] = np.nan, np.nan
+    eigenvalues = _eigenvalues(end if still else Situation.at(run, int(rows[0])), rests[0])
+    slowest, fastest = _extremes(eigenvalues if at_rest else np.empty(0))
+    together = np.sqrt(np.nansum(values**2, axis=1) + np.nansum(errors**2, axis=1))
+    floor = np.zeros(t.size) if still else _floor(run, index, rows, t, rests, slowest)
+    V = 0.5 * together**2 if still and at_rest and _has_lyapunov(end) else None
+    return PhaseConvergence(
+        phase=record.name,
+        learn=record.learn,
+        t_start=record.t_start,
+        duration=record.t_end - record.t_start,
+        at_rest=at_rest,
+        times=t,
+        value_distance=values,
+        error_distance=errors,
+        value_settling=_each(lambda d: settling_time(t, d, fraction, floor), values),
+        error_settling=_each(lambda d: settling_time(t, d, fraction, floor), errors),
+        value_rate=_each(lambda d: decay_rate(t, d, floor), values),
+        error_rate=_each(lambda d: decay_rate(t, d, floor), errors),
+        rate=decay_rate(t, together, floor) if at_rest else float("nan"),
+        slowest=slowest,
+        fastest=fastest,
+        overshoot=np.array([overshoot(part) if at_rest and not end.moving else np.nan for part in x]),
+        drift=_drift(run, index) if record.learn else None,
+        energy=_energy(run, index, "energy"),
+        energy_slaved=_energy(run, index, "energy_slaved"),
+        lyapunov=V,
+    )
+
+
+def _spread(rows: Rows, most: int) -> Rows:
+    """At most `most` of the rows, evenly, with the first and the last."""
+    if rows.size <= most:
+        return rows
+    picked: Rows = rows[np.unique(np.linspace(0, rows.size - 1, most).round().astype(int))]
+    return picked
+
+
+def _rests(run: Run, rows: Rows, end: Situation | None) -> tuple[list[State], bool]:
+    """The nodes' rest at each of `rows`; at all of them that of `end`, where one is given."""
+    moments = (Situation.at(run, int(row)) for row in rows) if end is None else iter([end])
+    found = [nodes_at_rest(moment.problem(), tol=1e-11) for moment in moments]
+    states = [rest.state for rest in found]
+    return states if end is None else states * len(rows), all(rest.found for rest in found)
+
+
+def _deviations(run: Run, rows: Rows, rests: list[State]) -> tuple[list[Array], list[Array]]:
+    """Deviations of x^l and eps^l from `rests` at `rows`, shapes (T, B, n_l)."""
+    samples = list(run.phases[int(run.data["phase"][int(rows[0])])].samples)
+    n = run.network.n
+
+    def part(name: str, rest: list[Array]) -> Array:
+        deviation: Array = run.data[name].to_numpy()[rows][:, samples] - np.stack(rest)
+        return deviation
+
+    x = [part(f"x{k}", [np.asarray(rest.x[k]) for rest in rests]) for k in range(n + 1)]
+    eps = [part(f"eps{k + 1}", [np.asarray(rest.eps[k]) for rest in rests]) for k in range(n)]
+    return x, eps
+
+
+def _distances(deviations: list[Array]) -> Array:
+    """Root mean square over samples of the norm, shape (T, layers)."""
+    return np.stack([np.sqrt((part**2).sum(axis=2).mean(axis=1)) for part in deviations], axis=1)
+
+
+def _floor(run: Run, index: int, rows: Rows, t: Array, rests: list[State], slowest: complex) -> Array:
+    """Distances, shape (T,), up to which nodes follow a rest that moves, as far as can be told.
+
+    They lag behind by its speed over their slowest rate; and weights between saved times are known
+    as well as if their time were off a little.
+    """
+    network = run.network
+    flat = np.stack([np.concatenate([*rest.x, *rest.eps], axis=1) for rest in rests])
+    steps = np.sqrt((np.diff(flat, axis=0) ** 2).sum(axis=2).mean(axis=1)) / np.maximum(np.diff(t), 1e-300)
+    speed = np.append(steps, steps[-1:])
+    rate = min(network.nu) / (2.0 * network.tau) if np.isnan(slowest) else -slowest.real
+    lag = 1.0 / max(rate, 1e-300)
+    start = run.phases[index].t_start
+    off = np.array([weights_clock_error(run, index, start + moment) for moment in t])
+    floor: Array = ABOVE_LAG * speed * (lag + off)
+    return floor
+
+
+def _eigenvalues(situation: Situation, rest: State) -> Array:
+    """Eigenvalues of the nodes' Jacobian at rest; none for large networks."""
+    problem = situation.problem(learn=False)
+    layout = problem.layout
+    if layout.size > MOST_NODES:
+        return np.empty(0)
+    free = layout.views(np.ones(layout.size, dtype=bool))  # views: what is written shows in the whole
+    whole = np.ones(layout.size, dtype=bool)
+    for layer, kept in situation.phase.clamp.items():
+        if f"x{layer}" in free:
+            held = ~np.isnan(np.asarray(kept))
+            whole[layout.slices[f"x{layer}"]] = ~held.ravel()
+    J = problem.jacobian(0.0, layout.pack(rest))[np.ix_(whole, whole)]
+    eigenvalues: Array = np.linalg.eigvals(J)
+    return eigenvalues
+
+
+def _extremes(eigenvalues: Array) -> tuple[complex, complex]:
+    """Those with the largest and the smallest real part; NaN for none."""
+    if not eigenvalues.size:
+        return complex("nan"), complex("nan")
+    real = eigenvalues.real
+    return complex(eigenvalues[real.argmax()]), complex(eigenvalues[real.argmin()])
+
+
+def _has_lyapunov(situation: Situation) -> bool:
+    weights = situation.state.weights
+    linear = set(situation.network.activation) == {"identity"}
+    return linear and all(np.allclose(M.T, W) for M, W in zip(weights.M, weights.feedback, strict=True))
+
+
+def _drift(run: Run, index: int) -> WeightDrift:
+    rows = np.flatnonzero(run.data["weight_phase"].to_numpy() == index)
+    t = run.data["weight_time"].to_numpy()[rows] - run.phases[index].t_start
+    change, fastest, last, fastest_at = [], [], [], []
+    for k in range(run.network.n):
+        M = run.data[f"M{k}"].to_numpy()[rows].reshape(rows.size, -1)
+        gaps = np.diff(t)
+        kept = gaps > 0.0
+        speed = run.network.delta * np.linalg.norm(np.diff(M, axis=0)[kept], axis=1) / gaps[kept]
+        change.append(np.linalg.norm(M[-1] - M[0]))
+        fastest.append(speed.max())
+        last.append(speed[-1])
+        fastest_at.append(0.5 * (t[1:] + t[:-1])[kept][speed.argmax()])
+    return WeightDrift(*(np.array(part) for part in (change, fastest, last, fastest_at)))
+
+
+def _energy(run: Run, index: int, name: str) -> EnergyCourse:
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
+    t = run.data["time"].to_numpy()[rows] - run.phases[index].t_start
+    E = run.data[name].to_numpy()[rows].sum(axis=1)
+    steps = np.diff(E)
+    rising = np.flatnonzero(steps > NOISE * float(run.data.attrs["rtol"]) * np.abs(E).max())
+    return EnergyCourse(
+        first=float(E[0]),
+        last=float(E[-1]),
+        largest=float(E.max()),
+        largest_at=float(t[E.argmax()]),
+        rise=float(steps[rising].sum()),
+        rises_at=float(t[rising[0]]) if rising.size else float("nan"),
+    )
+
+
+def _each(measure: object, distances: Array) -> Array:
+    """`measure` of each column; NaN where that is."""
+    assert callable(measure)
+    return np.array([np.nan if np.isnan(d).any() else measure(d) for d in distances.T])
+
+
+def _settled(time: float) -> str:
+    return "not yet settled at the end" if np.isnan(time) else f"settled after {time:.3g}"
+
+
+def _phase_lines(found: PhaseConvergence) -> list[str]:
+    told = [
+        f"phase {found.phase!r}, {'learning' if found.learn else 'weights held'}, "
+        f"t = {found.t_start:g} to {found.t_start + found.duration:g}; times since its start"
+    ]
+    if not found.at_rest:
+        told.append("  no equilibrium was found, from which to measure the nodes")
+    for layer in range(found.overshoot.size if found.at_rest else 0):
+        parts = []
+        if not np.isnan(found.value_distance[0, layer]):
+            parts.append(f"values {_settled(found.value_settling[layer])}")
+            parts.append(f"{_rate(found.value_rate[layer])}, overshoot {100 * found.overshoot[layer]:.2g}%")
+        if layer > 0:
+            parts.append(f"errors {_settled(found.error_settling[layer - 1])}")
+            parts.append(_rate(found.error_rate[layer - 1]))
+        if parts:
+            told.append(f"  layer {layer}  {', '.join(parts)}")
+    if found.at_rest:
+        told.append(f"  all nodes: {_rate(found.rate)}; {_spectrum_line(found)}")
+    if found.drift is not None:
+        told += [
+            f"  M{k} drifts by {found.drift.change[k]:.3g}, at most {found.drift.fastest[k]:.3g} per delta "
+            f"(t = {found.drift.fastest_at[k]:.3g}), {found.drift.last[k]:.2g} per delta at the end"
+            for k in range(found.drift.change.size)
+        ]
+    told.append(f"  energy F {_energy_words(found.energy)}; slaved, it {_energy_words(found.energy_slaved)}")
+    if found.lyapunov is not None:
+        V = found.lyapunov
+        rise = np.diff(V).max(initial=0.0) / V.max() if V.max() > 0.0 else 0.0
+        falls = "falls throughout" if rise <= 1e-9 else f"rises by {rise:.1e} of its largest value"
+        told.append(f"  Lyapunov function {falls}: {V[0]:.3g} to {V[-1]:.2g}")
+    return told
+
+
+def _rate(rate: float) -> str:
+    return "no rate to fit" if np.isnan(rate) else f"rate {rate:.3g}"
+
+
+def _spectrum_line(found: PhaseConvergence) -> str:
+    if np.isnan(found.slowest):
+        return "too many for all eigenvalues, see the question spectrum"
+    slowest, ringing = found.slowest, ""
+    if slowest.imag != 0.0:
+        ringing = f", ringing with the period {2.0 * np.pi / abs(slowest.imag):.3g}"
+    return f"slowest eigenvalue {slowest.real:.3g}{ringing}; fastest {found.fastest.real:.3g}"
+
+
+def _energy_words(course: EnergyCourse) -> str:
+    if np.isnan(course.rises_at):
+        return f"falls throughout, {course.first:.3g} to {course.last:.3g}"
+    return (
+        f"rises from t = {course.rises_at:.2g}: {course.first:.3g}, at most {course.largest:.3g} "
+        f"(t = {course.largest_at:.3g}), {course.last:.3g} in the end"
+    )

@@ -1,0 +1,105 @@
+"""How nodes come to rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..analysis.convergence import Convergence, PhaseConvergence
+from ..errors import InputError
+from ..select import check_flags
+from .style import NEUTRAL, axes_or_new, line_style, outside_legend
+
+
+def convergence(
+    answer: Convergence,
+    /,
+    phase: int | str | None = None,
+    *,
+    log_time: bool = False,
+    legend: bool = True,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    r"""Distances of the nodes of every layer from their rest, against time since the phase's start.
+
+    Solid lines are value nodes, dotted ones error nodes; grey dashes fall at the slowest eigenvalue's rate,
+    where it is known.
+
+    Parameters
+    ----------
+    answer : pcode.analysis.convergence.Convergence
+    phase : int or str, optional
+        Index into ``answer.phases``, or name; that whose errors start farthest from rest where
+        left out.
+    log_time : bool
+        Whether time is logarithmic; linear, it ends a while after the nodes have settled.
+    legend : bool
+    ax : matplotlib.axes.Axes, optional
+        One on a new figure where left out.
+    **kwargs
+        Of `Axes.plot`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Distances are dimensionless, root mean squares over the samples.
+
+    Raises
+    ------
+    InputError
+        If there is no such phase, or no equilibrium was found in it.
+    """
+    check_flags(log_time=log_time, legend=legend)
+    found = _chosen(answer, phase)
+    t = found.times
+    shown = t > 0.0 if log_time else t <= 2.5 * (found.settling if found.settling > 0.0 else t[-1])
+    with axes_or_new(ax) as ax:
+        for symbol, distances, first, dashes in (
+            ("x", found.value_distance, 0, "-"),
+            (r"\varepsilon", found.error_distance, 1, ":"),
+        ):
+            for k in range(distances.shape[1]):
+                color = line_style(k + first, _layers(found))["color"]
+                given = {"color": color, "linestyle": dashes, "label": f"${symbol}^{{{k + first}}}$"}
+                d = np.where(distances[:, k] > 0.0, distances[:, k], np.nan)
+                if np.isfinite(d[shown]).any():
+                    ax.plot(t[shown], d[shown], **(given | kwargs))
+        if found.slowest.real < 0.0:
+            largest = np.nanmax(np.concatenate([found.value_distance, found.error_distance], axis=1))
+            lasting = shown & (found.slowest.real * t > -25.0)
+            falling = largest * np.exp(found.slowest.real * t[lasting])
+            dashed: dict[str, Any] = {"color": NEUTRAL, "linestyle": "--", "linewidth": 1.0, "zorder": 0.5}
+            ax.plot(t[lasting], falling, label="slowest\neigenvalue", **dashed)
+        ax.set_yscale("log")
+        if log_time:
+            ax.set_xscale("log")
+        ax.set_xlabel(r"time since start of phase, $t - t_0$ (unit of $\tau$)")
+        ax.set_ylabel("distance from rest")
+        if legend:
+            outside_legend(ax)
+    return ax
+
+
+def _layers(found: PhaseConvergence) -> int:
+    """Number of layers 0..n."""
+    return int(found.value_distance.shape[1])
+
+
+def _chosen(answer: Convergence, phase: int | str | None) -> PhaseConvergence:
+    phases = answer.phases
+    names = ", ".join(f"{k} ({found.phase})" for k, found in enumerate(phases))
+    if isinstance(phase, str):
+        chosen = [found for found in phases if found.phase == phase]
+    elif phase is None:
+        far = [found for found in phases if found.at_rest]
+        chosen = sorted(far, key=lambda found: -float(np.nanmax(found.error_distance[0])))
+    else:
+        chosen = [phases[phase]] if -len(phases) <= phase < len(phases) else []
+    if not chosen:
+        raise InputError("phase", f"no such phase with an equilibrium; the answer has {names}")
+    if not chosen[0].at_rest:
+        raise InputError("phase", f"no equilibrium was found in {chosen[0].phase!r}, from which to measure")
+    return chosen[0]
