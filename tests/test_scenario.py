@@ -178,7 +178,7 @@ def test_weights_may_be_given_in_the_file(tmp_path: Path) -> None:
 
 
 def test_the_four_scenarios_ship() -> None:
-    assert {"textbook", "xor", "digits", "timescales"} <= set(shipped.names("scenarios"))
+    assert {"textbook", "xor", "digits", "timescales", "unstable_feedback"} <= set(shipped.names("scenarios"))
 
 
 @pytest.mark.parametrize("name", shipped.names("scenarios"))
