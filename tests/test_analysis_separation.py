@@ -94,7 +94,7 @@ def test_a_run_in_the_limit_is_told_what_ratio_it_stands_for(run):
     at_rest = pcode.simulate(network, [phase], weights=weights)
     answer = separation(at_rest)
     assert answer.own_ratio is answer.own_distance is answer.enough is None
-    assert str(answer).startswith(f"delta/tau = {answer.needed:.3g} is what it takes for 1%")
+    assert str(answer).startswith(f"delta/tau = {float(f'{answer.needed:.3g}'):g} is what it takes for 1%")
     # It starts with nodes at rest, the other run with the feedforward pass: the same order of magnitude.
     assert answer.needed == pytest.approx(separation(run).needed, rel=1.0)
 

@@ -131,7 +131,7 @@ class Separation(Result):
         ]
 
     def _verdict(self) -> str:
-        allowed, needed = f"{100 * self.tolerance:g}%", f"delta/tau = {self.needed:.3g}"
+        allowed, needed = f"{100 * self.tolerance:g}%", f"delta/tau = {float(f'{self.needed:.3g}'):g}"
         if self.own_ratio is None or self.own_distance is None:
             return f"{needed} is what it takes for {allowed} (this run has tau = 0)"
         own = f"delta/tau = {self.own_ratio:g}"
