@@ -22,7 +22,7 @@ from ..equilibrium import holding_weights
 from ..network import Array
 from ..problem import Problem
 from ..state import Layout
-from ..system import Parameters, Structure, vector_field
+from ..system import Parameters, Structure, linearise, vector_field
 
 
 @partial(jax.jit, static_argnames="structure")
@@ -57,7 +57,7 @@ def _schur_action(y: Any, v: Any, p: Parameters, structure: Structure, factors: 
 
 @partial(jax.jit, static_argnames="structure")
 def _newton_factors(y: Any, p: Parameters, structure: Structure) -> newton.Factors:
-    return newton.factor(newton.linearise(0.0, y, p, structure), p.tau, p, structure, 0.0)
+    return newton.factor(linearise(0.0, y, p, structure), p.tau, p, structure, 0.0)
 
 
 @partial(jax.jit, static_argnames=("structure", "count"))
@@ -178,7 +178,7 @@ def _held(problem: Problem) -> Problem:
     if problem.structure == problem.reduction.structure:
         return holding_weights(problem)
     t, structure = 0.0, problem.structure
-    state = newton.linearise(t, problem.y0, problem.parameters, structure).state
+    state = linearise(t, problem.y0, problem.parameters, structure).state
     weights = jax.tree.map(np.asarray, state.weights)
     if weights.W is None:
         weights = weights._replace(W=tuple(M.T for M in weights.M))

@@ -16,6 +16,7 @@ from .energies import energy
 from .equilibrium import equilibrium
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
+from .separation import separation
 from .spectrum import spectrum
 from .stability import stability
 from .style import STYLE, style
@@ -35,6 +36,7 @@ __all__ = [
     "equilibrium",
     "error_nodes",
     "save_figure",
+    "separation",
     "spectrum",
     "stability",
     "style",
@@ -46,9 +48,5 @@ __all__ = [
 ]
 
 register_accessor("plot", RunPlots)
-register_plot("backprop", backprop)
-register_plot("convergence", convergence)
-register_plot("equilibrium", equilibrium)
-register_plot("spectrum", spectrum)
-register_plot("stability", stability)
-register_plot("certificate", certificate)
+for question in (backprop, certificate, convergence, equilibrium, separation, spectrum, stability):
+    register_plot(question.__name__, question)
