@@ -87,7 +87,7 @@ def suits_log_time(run: Run, phase: PhaseChoice = None) -> bool:
 
 
 def choose_layers(
-    run: Run, layers: Choice = None, *, first: int = 0, most: int | None = None
+    run: Run, layers: Choice = None, *, first: int = 0, last: int | None = None, most: int | None = None
 ) -> tuple[int, ...]:
     """Find the layers meant, in their order.
 
@@ -98,6 +98,8 @@ def choose_layers(
         None means every layer from `first`.
     first : int
         The lowest layer that has what is to be drawn: 0 for value nodes, 1 for error nodes.
+    last : int, optional
+        The highest one: n where left out, n-1 for the links that lead on from a layer.
     most : int, optional
         With ``layers=None``, no more than this many (2 at least): the first, the last and some
         evenly between.
@@ -107,7 +109,7 @@ def choose_layers(
     InputError
         If the network has no such layer.
     """
-    last = run.network.n
+    last = run.network.n if last is None else last
     if layers is None:
         every = tuple(range(first, last + 1))
         if most is None or len(every) <= most:

@@ -14,6 +14,7 @@ from .certificate import certificate
 from .convergence import convergence
 from .energies import energy
 from .equilibrium import equilibrium
+from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
 from .separation import separation
@@ -35,6 +36,8 @@ __all__ = [
     "energy",
     "equilibrium",
     "error_nodes",
+    "feedback_angle",
+    "feedback_scatter",
     "save_figure",
     "separation",
     "spectrum",
@@ -44,6 +47,7 @@ __all__ = [
     "value_nodes",
     "weight_drift",
     "weight_kinds",
+    "weight_matrix",
     "weight_norms",
 ]
 

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from ..run import Run
 from .energies import energy
+from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .nodes import error_nodes, value_nodes
 from .weights import weight_drift, weight_norms
 
@@ -50,6 +51,9 @@ class RunPlots:
     weight_drift = _method(weight_drift)
     weight_norms = _method(weight_norms)
     energy = _method(energy)
+    weight_matrix = _method(weight_matrix)
+    feedback_scatter = _method(feedback_scatter)
+    feedback_angle = _method(feedback_angle)
 
     def __repr__(self) -> str:
         names = ", ".join(name for name in vars(type(self)) if not name.startswith("_"))

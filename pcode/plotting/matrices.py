@@ -1,0 +1,265 @@
+"""Weights as matrices, and how the feedback weights compare with the prediction weights."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from ..errors import InputError
+from ..network import Array
+from ..run import Run
+from ..select import Choice, PhaseChoice, check_flags, check_layer, check_word, choose_layers, choose_phases
+from .clock import Clock, TimeAxis
+from .series import LARGEST, dot_instants, finish, joined
+from .style import NEUTRAL, axes_or_new, distinct, line_style
+
+When = Literal["before", "after", "change"]
+MatrixKind = Literal["M", "W"]
+
+# A diverging map whose two ends differ in hue for the colour-blind too; white is 0.
+DIVERGING = "RdBu_r"
+
+# Points beyond which a scatter is a burden to a vector file, and becomes an image in it.
+MOST_POINTS = 5_000
+
+# Angles in degrees below which an axis would magnify rounding.
+LEAST_ANGLE = 1e-3
+
+
+def weight_matrix(
+    run: Run,
+    /,
+    layer: int,
+    kind: MatrixKind = "M",
+    when: When = "after",
+    *,
+    phase: PhaseChoice = None,
+    largest: float | None = None,
+    colorbar: bool = True,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    r"""Weights of one link as a matrix of colours, white where a weight is 0.
+
+    Parameters
+    ----------
+    run : Run
+        The run to draw.
+    layer : int
+        l of :math:`M^l` or :math:`W^l`, 0..n-1.
+    kind : {"M", "W"}
+        Prediction weights, a row for each node of layer l, or feedback weights, a row for each
+        node of layer l+1.
+    when : {"before", "after", "change"}
+        At the start of the phases, at their end, or the difference.
+    phase : int, str or sequence of these, optional
+        Index or name of the phases meant; all where left out.
+    largest : float, optional
+        The weight that has the darkest colour; the largest of the three matrices where left out,
+        so that they share their scale.
+    colorbar : bool
+        Whether to put a colour bar beside the Axes.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure, reached as ``ax.figure``, where left out.
+    **kwargs
+        To `Axes.imshow`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Weights are dimensionless.
+
+    Raises
+    ------
+    InputError
+        If an option is none of those allowed, or the run has no such weights or phase.
+    """
+    check_word("when", when, ("before", "after", "change"))
+    check_flags(colorbar=colorbar)
+    matrices = dict(zip(("before", "after"), _ends(run, layer, kind, phase), strict=True))
+    with np.errstate(over="ignore", invalid="ignore"):
+        matrices["change"] = matrices["after"] - matrices["before"]
+    if largest is None:
+        largest = max(_size(matrix) for matrix in matrices.values()) or 1.0
+    elif not largest > 0.0:
+        raise InputError("largest", f"must be a positive number, not {largest!r}")
+    first, last = (layer, layer + 1) if kind == "M" else (layer + 1, layer)
+    with axes_or_new(ax) as ax:
+        given: dict[str, Any] = {"cmap": DIVERGING, "vmin": -largest, "vmax": largest, "aspect": "auto"}
+        image = ax.imshow(_drawable(matrices[when]), **(given | kwargs))
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(MaxNLocator(4, integer=True))
+        ax.set_ylabel(f"node of layer {first}")
+        ax.set_xlabel(f"node of layer {last}")
+        if colorbar:
+            what = "change of " if when == "change" else ""
+            ax.figure.colorbar(image, ax=ax, label=f"{what}${kind}^{{{layer}}}$")
+    return ax
+
+
+def feedback_scatter(
+    run: Run,
+    /,
+    layer: int,
+    *,
+    phase: PhaseChoice = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    r"""Feedback weights :math:`W^l_{ji}` against prediction weights :math:`M^l_{ij}`, a point for each pair.
+
+    Open circles are the weights at the start of the phases, dots those at their end; on the line
+    :math:`W = M^\top`.
+
+    Parameters
+    ----------
+    run : Run
+        The run to draw.
+    layer : int
+        l, 0..n-1.
+    phase : int, str or sequence of these, optional
+        Index or name of the phases meant; all where left out.
+    legend : bool
+        Whether to put a legend above the Axes.
+    ax, **kwargs
+        As for `weight_matrix`; the keywords go to `Axes.plot`, for the points.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Weights are dimensionless.
+
+    Raises
+    ------
+    InputError
+        If an option is none of those allowed, feedback is tied, or the run has no such layer or phase.
+    """
+    check_flags(legend=legend)
+    pairs = zip(_ends(run, layer, "M", phase), _ends(run, layer, "W", phase), strict=True)
+    color = line_style(0, 1)["color"]
+    looks: tuple[dict[str, Any], ...] = (
+        {
+            "label": "before",
+            "marker": "o",
+            "markerfacecolor": "none",
+            "color": NEUTRAL,
+            "markeredgewidth": 0.6,
+        },
+        {"label": "after", "marker": ".", "color": color, "markeredgewidth": 0.0, "markersize": 5.0},
+    )
+    with axes_or_new(ax) as ax:
+        ax.axline((0.0, 0.0), slope=1.0, color=NEUTRAL, linewidth=0.8, zorder=0.5)
+        for (M, W), look in zip(pairs, looks, strict=True):
+            given = {"linestyle": "none", "rasterized": M.size > MOST_POINTS} | look
+            ax.plot(_drawable(M).ravel(), _drawable(W).T.ravel(), **(given | kwargs))
+        ax.set_xlabel(rf"$M^{{{layer}}}_{{ij}}$")
+        ax.set_ylabel(rf"$W^{{{layer}}}_{{ji}}$")
+        if legend:
+            ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    return ax
+
+
+def feedback_angle(
+    run: Run,
+    /,
+    layers: Choice = None,
+    *,
+    phase: PhaseChoice = None,
+    log_time: bool = False,
+    clock: Clock = "delta",
+    legend: bool = True,
+    phase_names: bool = True,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    r"""Angle between the prediction weights and the transposed feedback weights, against slow time.
+
+    Taken as vectors, :math:`\cos\theta^l = \langle M^l, (W^l)^\top\rangle / (\Vert M^l\Vert \Vert W^l\Vert)`.
+
+    Parameters
+    ----------
+    run : Run
+        The run to draw.
+    layers : int or sequence of int, optional
+        Links l, 0..n-1; all where left out.
+    phase, log_time, clock, legend, phase_names, ax, **kwargs
+        As for `weight_norms`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Angles in degrees, 0 where :math:`W = M^\top`; times in units of the clock.
+
+    Raises
+    ------
+    InputError
+        If an option is none of those allowed, feedback is tied, or the run has no such layer or phase.
+    """
+    check_flags(legend=legend, phase_names=phase_names)
+    n = run.network.n
+    chosen = choose_layers(run, layers, last=n - 1)
+    for layer in chosen:
+        _check_link(run, layer, "W")
+    axis = TimeAxis.of(run, "weight_time", phase, clock, log_time)
+    named = chosen if len(chosen) <= distinct() else (chosen[0], chosen[-1])
+    with axes_or_new(ax) as ax:
+        for layer in chosen:
+            theta = angles(run.data[f"M{layer}"].to_numpy(), run.data[f"W{layer}"].to_numpy())
+            t, values = joined(axis.stretches, [theta[s.rows] for s in axis.stretches])
+            label = rf"$\theta^{{{layer}}}$" if layer in named else "_nolegend_"
+            lines = ax.plot(t, values, **(line_style(layer, n) | {"label": label} | kwargs))
+            dot_instants(ax, axis.stretches, lines, continuous=True)
+        ax.set_ylim(0.0, max(LEAST_ANGLE, ax.get_ylim()[1]))
+        finish(ax, axis, r"angle of $W$ to $M^\top$ [degrees]", legend, phase_names)
+    return ax
+
+
+def angles(M: Array, W: Array) -> Array:
+    """Angle in degrees between M, shape (T, a, b), and the transpose of W, shape (T, b, a), for each T.
+
+    By Kahan's formula, which is exact for small angles too; NaN where one of the two is 0.
+    """
+    a, b = (_unit(v.reshape(len(v), -1)) for v in (M, W.transpose(0, 2, 1)))
+    theta: Array = 2.0 * np.arctan2(np.linalg.norm(a - b, axis=1), np.linalg.norm(a + b, axis=1))
+    return np.degrees(theta)
+
+
+def _unit(v: Array) -> Array:
+    """Rows of `v` divided by their norm; NaN where that is 0 or cannot be drawn."""
+    v = _drawable(v)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        v = v / np.abs(v).max(axis=1, keepdims=True)
+        unit: Array = v / np.linalg.norm(v, axis=1, keepdims=True)
+    return unit
+
+
+def _check_link(run: Run, layer: int, kind: object) -> None:
+    check_word("kind", kind, ("M", "W"))
+    if kind == "W" and run.network.feedback == "tied":
+        raise InputError("kind", "must be M: with tied feedback W is the transpose of M")
+    check_layer("layer", layer, 0, run.network.n - 1)
+
+
+def _ends(run: Run, layer: int, kind: MatrixKind, phase: PhaseChoice) -> tuple[Array, Array]:
+    """The weights of a link at the start of the first and at the end of the last phase meant."""
+    _check_link(run, layer, kind)
+    rows = np.flatnonzero(np.isin(run.data["weight_phase"].to_numpy(), choose_phases(run, phase)))
+    if not rows.size:
+        raise InputError("phase", "nothing was saved there; choose a phase that the run reached")
+    weights = run.data[f"{kind}{layer}"]
+    return weights[rows[0]].to_numpy(), weights[rows[-1]].to_numpy()
+
+
+def _drawable(values: Array) -> Array:
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(values) <= LARGEST, values, np.nan)
+
+
+def _size(values: Array) -> float:
+    """The largest size among the values that can be drawn, 0 if there is none."""
+    shown = _drawable(values)
+    return float(np.abs(shown[np.isfinite(shown)]).max(initial=0.0))

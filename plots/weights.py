@@ -1,0 +1,82 @@
+r"""Weights as matrices: before, after, and what has changed.
+
+One row for each link l. From left to right the weights at the start of the run, at its end, and the
+difference: a matrix with a row for each node of the one layer and a column for each node of the
+other. Blue is negative, red positive, white 0; the three share the scale of the colour bar. Next to them each
+feedback weight W^l_ji against its counterpart M^l_ij, before (open circles) and after (dots); on
+the grey line W is the transpose of M. At the bottom the angle between M^l and the transposed
+W^l, taken as vectors, against time in units of delta, the time constant of the weights: 0 degrees
+where they are parallel, 90 where they have nothing to do with each other. Vertical lines mark where a phase
+ends and the next begins. Where feedback is tied to the transpose of M there is nothing to compare, and
+scatter and angle are left out; where weights are held, so are their end and change. Of a network with more than
+four links, some are shown; nodes are counted from 0.
+"""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pcode import Run, plotting
+
+
+def figure(
+    run: Run,
+    layers: int | list[int] | None = None,
+    kind: str = "M",
+    phase: int | str | list[int | str] | None = None,
+    log_time: bool = False,
+    clock: str = "delta",
+) -> Figure:
+    """Draw the matrices of every link, scatter and angle of W and M, a row for each link.
+
+    Parameters
+    ----------
+    run : Run
+    layers : int or list of int, optional
+        The links l to draw, 0..n-1.
+    kind : {"M", "W"}
+        Prediction or feedback weights as matrices.
+    phase : int, str or list of these, optional
+        Index or name of the phases from whose start to whose end to go.
+    log_time : bool
+        Whether every phase has a logarithmic time axis of its own.
+    clock : {"delta", "tau", "time"}
+        Unit of the time axis.
+    """
+    plotting.check_extent(run, phase)
+    shown = plotting.choose_layers(run, layers, last=run.network.n - 1, most=4)
+    compared = run.network.feedback != "tied"
+    learned = any(run.phases[k].learn for k in plotting.choose_phases(run, phase))
+    moments = ("before", "after", "change") if learned else ("before",)
+    with plotting.style():
+        columns = len(moments) + compared
+        fig = Figure(
+            figsize=(max(3.6, 1.8 * columns), 1.7 * (len(shown) + compared) + 0.3), layout="constrained"
+        )
+        ratios = [1.0] * len(shown) + [0.9] * compared
+        grid = fig.add_gridspec(len(ratios), columns, height_ratios=ratios)
+        for row, link in enumerate(shown):
+            panels = [fig.add_subplot(grid[row, column]) for column in range(columns)]
+            _matrices(run, link, kind, moments, panels[: len(moments)], phase)
+            if row == 0:
+                for ax, moment in zip(panels, moments, strict=False):
+                    ax.set_title(moment if learned else "weights, held")
+            if compared:
+                plotting.feedback_scatter(run, link, phase=phase, legend=row == 0, ax=panels[-1])
+        if compared:
+            ax = fig.add_subplot(grid[-1, :])
+            plotting.feedback_angle(run, list(shown), phase=phase, log_time=log_time, clock=clock, ax=ax)
+    return fig
+
+
+def _matrices(
+    run: Run, link: int, kind: str, moments: tuple[str, ...], panels: list[Axes], phase: object
+) -> None:
+    """Draw the weights of a link at these moments, with one colour bar for all."""
+    for ax, when in zip(panels, moments, strict=True):
+        plotting.weight_matrix(run, link, kind, when, phase=phase, colorbar=False, ax=ax)
+        if ax is not panels[0]:
+            ax.set_ylabel("")
+            ax.tick_params(labelleft=False)
+    panels[0].figure.colorbar(panels[-1].images[0], ax=panels, label=f"${kind}^{{{link}}}$", pad=0.02)
