@@ -8,8 +8,8 @@ the grey line W is the transpose of M. At the bottom the angle between M^l and t
 W^l, taken as vectors, against time in units of delta, the time constant of the weights: 0 degrees
 where they are parallel, 90 where they have nothing to do with each other. Vertical lines mark where a phase
 ends and the next begins. Where feedback is tied to the transpose of M there is nothing to compare, and
-scatter and angle are left out; where weights are held, so are their end and change. Of a network with more than
-four links, some are shown; nodes are counted from 0.
+scatter and angle are left out; where weights are held, so are their end and change. Of a network with
+more than four links, some are shown; nodes are counted from 0.
 """
 
 from __future__ import annotations
@@ -50,22 +50,21 @@ def figure(
     learned = any(run.phases[k].learn for k in plotting.choose_phases(run, phase))
     moments = ("before", "after", "change") if learned else ("before",)
     with plotting.style():
-        columns = len(moments) + compared
-        fig = Figure(
-            figsize=(max(3.6, 1.8 * columns), 1.7 * (len(shown) + compared) + 0.3), layout="constrained"
-        )
-        ratios = [1.0] * len(shown) + [0.9] * compared
-        grid = fig.add_gridspec(len(ratios), columns, height_ratios=ratios)
+        widths = [1.0] * len(moments) + [0.06] + [1.2] * compared
+        size = (max(4.8, 1.3 * sum(widths) + 0.7), 1.7 * (len(shown) + compared) + 0.3)
+        fig = Figure(figsize=size, layout="constrained")
+        parts = fig.add_gridspec(1 + compared, 1, height_ratios=[len(shown), 1.0][: 1 + compared])
+        grid = parts[0].subgridspec(len(shown), len(widths), width_ratios=widths)
         for row, link in enumerate(shown):
-            panels = [fig.add_subplot(grid[row, column]) for column in range(columns)]
-            _matrices(run, link, kind, moments, panels[: len(moments)], phase)
+            panels = [fig.add_subplot(grid[row, column]) for column in range(len(widths))]
+            _matrices(run, link, kind, moments, panels[: len(moments) + 1], phase)
             if row == 0:
                 for ax, moment in zip(panels, moments, strict=False):
                     ax.set_title(moment if learned else "weights, held")
             if compared:
                 plotting.feedback_scatter(run, link, phase=phase, legend=row == 0, ax=panels[-1])
         if compared:
-            ax = fig.add_subplot(grid[-1, :])
+            ax = fig.add_subplot(parts[1])
             plotting.feedback_angle(run, list(shown), phase=phase, log_time=log_time, clock=clock, ax=ax)
     return fig
 
@@ -73,10 +72,11 @@ def figure(
 def _matrices(
     run: Run, link: int, kind: str, moments: tuple[str, ...], panels: list[Axes], phase: object
 ) -> None:
-    """Draw the weights of a link at these moments, with one colour bar for all."""
-    for ax, when in zip(panels, moments, strict=True):
+    """Draw the weights of a link at these moments, with one colour bar for all in the last panel."""
+    *matrices, bar = panels
+    for ax, when in zip(matrices, moments, strict=True):
         plotting.weight_matrix(run, link, kind, when, phase=phase, colorbar=False, ax=ax)
-        if ax is not panels[0]:
+        if ax is not matrices[0]:
             ax.set_ylabel("")
             ax.tick_params(labelleft=False)
-    panels[0].figure.colorbar(panels[-1].images[0], ax=panels, label=f"${kind}^{{{link}}}$", pad=0.02)
+    bar.figure.colorbar(matrices[-1].images[0], cax=bar, label=f"${kind}^{{{link}}}$")

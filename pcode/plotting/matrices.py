@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from ..errors import InputError
 from ..network import Array
@@ -26,7 +25,10 @@ DIVERGING = "RdBu_r"
 MOST_POINTS = 5_000
 
 # Angles in degrees below which an axis would magnify rounding.
-LEAST_ANGLE = 1e-3
+LEAST_ANGLE = 1e-4
+
+# Most ticks along a side of a matrix.
+MOST_TICKS = 4
 
 
 def weight_matrix(
@@ -90,8 +92,9 @@ def weight_matrix(
     with axes_or_new(ax) as ax:
         given: dict[str, Any] = {"cmap": DIVERGING, "vmin": -largest, "vmax": largest, "aspect": "auto"}
         image = ax.imshow(_drawable(matrices[when]), **(given | kwargs))
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_locator(MaxNLocator(4, integer=True))
+        rows, columns = matrices[when].shape
+        ax.set_yticks(_nodes(rows))
+        ax.set_xticks(_nodes(columns))
         ax.set_ylabel(f"node of layer {first}")
         ax.set_xlabel(f"node of layer {last}")
         if colorbar:
@@ -139,7 +142,8 @@ def feedback_scatter(
         If an option is none of those allowed, feedback is tied, or the run has no such layer or phase.
     """
     check_flags(legend=legend)
-    pairs = zip(_ends(run, layer, "M", phase), _ends(run, layer, "W", phase), strict=True)
+    ends = [_ends(run, layer, kind, phase) for kind in ("M", "W")]
+    largest = 1.1 * max(_size(matrix) for pair in ends for matrix in pair) or 1.0
     color = line_style(0, 1)["color"]
     looks: tuple[dict[str, Any], ...] = (
         {
@@ -149,13 +153,16 @@ def feedback_scatter(
             "color": NEUTRAL,
             "markeredgewidth": 0.6,
         },
-        {"label": "after", "marker": ".", "color": color, "markeredgewidth": 0.0, "markersize": 5.0},
+        {"label": "after", "marker": ".", "color": color, "mew": 0.0, "markersize": 5.0},
     )
     with axes_or_new(ax) as ax:
         ax.axline((0.0, 0.0), slope=1.0, color=NEUTRAL, linewidth=0.8, zorder=0.5)
-        for (M, W), look in zip(pairs, looks, strict=True):
+        for (M, W), look in zip(zip(*ends, strict=True), looks, strict=True):
             given = {"linestyle": "none", "rasterized": M.size > MOST_POINTS} | look
             ax.plot(_drawable(M).ravel(), _drawable(W).T.ravel(), **(given | kwargs))
+        ax.set_xlim(-largest, largest)
+        ax.set_ylim(-largest, largest)
+        ax.locator_params(nbins=4)
         ax.set_xlabel(rf"$M^{{{layer}}}_{{ij}}$")
         ax.set_ylabel(rf"$W^{{{layer}}}_{{ji}}$")
         if legend:
@@ -213,7 +220,8 @@ def feedback_angle(
             label = rf"$\theta^{{{layer}}}$" if layer in named else "_nolegend_"
             lines = ax.plot(t, values, **(line_style(layer, n) | {"label": label} | kwargs))
             dot_instants(ax, axis.stretches, lines, continuous=True)
-        ax.set_ylim(0.0, max(LEAST_ANGLE, ax.get_ylim()[1]))
+        top = ax.dataLim.y1 if ax.dataLim.y1 > LEAST_ANGLE else 1.0
+        ax.set_ylim(-0.04 * top, 1.08 * top)
         finish(ax, axis, r"angle of $W$ to $M^\top$ [degrees]", legend, phase_names)
     return ax
 
@@ -252,6 +260,12 @@ def _ends(run: Run, layer: int, kind: MatrixKind, phase: PhaseChoice) -> tuple[A
         raise InputError("phase", "nothing was saved there; choose a phase that the run reached")
     weights = run.data[f"{kind}{layer}"]
     return weights[rows[0]].to_numpy(), weights[rows[-1]].to_numpy()
+
+
+def _nodes(count: int) -> Array:
+    """Nodes to put a tick at: a few round numbers of 0..count-1."""
+    step = next(s for p in range(9) for s in (10**p, 2 * 10**p, 5 * 10**p) if s * MOST_TICKS >= count)
+    return np.arange(0, count, step)
 
 
 def _drawable(values: Array) -> Array:
