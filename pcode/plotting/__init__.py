@@ -21,6 +21,7 @@ from .separation import separation
 from .spectrum import spectrum
 from .stability import stability
 from .style import STYLE, style
+from .trajectories import moving_phase, principal_components, trajectory
 from .weights import weight_drift, weight_kinds, weight_norms
 
 __all__ = [
@@ -38,12 +39,15 @@ __all__ = [
     "error_nodes",
     "feedback_angle",
     "feedback_scatter",
+    "moving_phase",
+    "principal_components",
     "save_figure",
     "separation",
     "spectrum",
     "stability",
     "style",
     "suits_log_time",
+    "trajectory",
     "value_nodes",
     "weight_drift",
     "weight_kinds",

@@ -13,6 +13,7 @@ from ..run import Run
 from .energies import energy
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .nodes import error_nodes, value_nodes
+from .trajectories import trajectory
 from .weights import weight_drift, weight_norms
 
 P = ParamSpec("P")
@@ -54,6 +55,7 @@ class RunPlots:
     weight_matrix = _method(weight_matrix)
     feedback_scatter = _method(feedback_scatter)
     feedback_angle = _method(feedback_angle)
+    trajectory = _method(trajectory)
 
     def __repr__(self) -> str:
         names = ", ".join(name for name in vars(type(self)) if not name.startswith("_"))

@@ -1,0 +1,299 @@
+"""Paths of the nodes through their own space: chosen nodes, or principal components."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+
+from ..errors import InputError
+from ..network import Array
+from ..run import Run
+from ..select import (
+    check_extent,
+    check_flags,
+    check_layer,
+    choose_phases,
+    choose_samples,
+    suits_log_time,
+)
+from .clock import Clock, TimeAxis
+from .series import LARGEST
+from .style import axes_or_new, outside_legend, style
+
+Nodes = Sequence[str] | None
+
+# Most samples, and most of their points, from which to find components; of more, every k-th is taken.
+MOST_SAMPLES = 100
+MOST_POINTS = 2_000
+
+_NAME = re.compile(r"(x|eps)(\d+)\.(\d+)")
+_SYMBOLS = {"x": "x", "eps": r"\varepsilon"}
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """The way of the nodes of one sample through one phase.
+
+    Attributes
+    ----------
+    t : ndarray, shape (T,)
+        Time since the phase's start, in units of the clock.
+    points : ndarray, shape (T, D)
+        In two or three coordinates.
+    labels : tuple of str
+        What the coordinates are.
+    clock : str
+        What `t` is.
+    """
+
+    t: Array
+    points: Array
+    labels: tuple[str, ...]
+    clock: str
+
+
+def trajectory(
+    run: Run,
+    /,
+    sample: int | None = None,
+    nodes: Nodes = None,
+    *,
+    together: bool = False,
+    phase: int | str | None = None,
+    log_time: bool | None = None,
+    clock: Clock | None = None,
+    colorbar: bool | Sequence[Axes] = True,
+    legend: bool = True,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    r"""Path of the nodes of one sample through their space, with time as colour.
+
+    A circle marks where the path starts, a square where it ends.
+
+    Parameters
+    ----------
+    run : Run
+        The run to draw.
+    sample : int, optional
+        A row of the data; the first that the phase shows where left out.
+    nodes : sequence of str, optional
+        Two or three nodes for coordinates, each as layer and index: "x1.0" is :math:`x^1_0`,
+        "eps2.3" is :math:`\varepsilon^2_3`. Where left out, the coordinates are the first two principal
+        components of all nodes, values and errors, with the saved times weighed alike.
+    together : bool
+        Whether the components are those of all samples of the phase taken together, so that the
+        paths of different samples can be compared, rather than of this one alone.
+    phase : int or str, optional
+        Index or name of the phase to draw; the last that learns where left out, or else the last.
+    log_time : bool, optional
+        Whether time since the phase's start is logarithmic in the colours; where it is not
+        said, it is if the phase lasts more than 100 tau.
+    clock : {"tau", "delta", "time"}, optional
+        Unit of time; tau where left out, or delta where tau = 0.
+    colorbar : bool or sequence of Axes
+        Whether to put a colour bar beside the Axes; or all those beside which it is to stand.
+    legend : bool
+        Whether to put a legend of the two marks beside the Axes.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw, with ``projection="3d"`` for three nodes; a new figure where left out.
+    **kwargs
+        To the collection of lines, e.g. ``linewidth`` or ``cmap``.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Coordinates are dimensionless.
+
+    Raises
+    ------
+    InputError
+        If an option is none of those allowed, the run has no such node, sample or phase, or no time
+        passed in it.
+    """
+    check_flags(together=together, legend=legend)
+    check_flags(log_time=False if log_time is None else log_time)
+    index = moving_phase(run, phase)
+    shown = choose_samples(run, sample, [index])
+    logarithmic = suits_log_time(run, index) if log_time is None else log_time
+    path = _path(run, index, shown[0], nodes, together, clock)
+    if len(path.labels) == 3 and ax is None:
+        with style():
+            ax = Figure(layout="constrained").add_subplot(projection="3d")
+    with axes_or_new(ax) as ax:
+        _draw(ax, path, logarithmic, colorbar, kwargs)
+        if legend:
+            outside_legend(ax)
+    return ax
+
+
+def moving_phase(run: Run, phase: int | str | None = None) -> int:
+    """Find the phase to draw: the one meant, the last that learns, or else the last.
+
+    Parameters
+    ----------
+    run : Run
+    phase : int, str or None
+        Index or name.
+
+    Raises
+    ------
+    InputError
+        If there is no such phase, or no time passed in it.
+    """
+    if phase is None:
+        lasting = [k for k, record in enumerate(run.phases) if record.t_end > record.t_start]
+        learning = [k for k in lasting if run.phases[k].learn]
+        phase = (learning or lasting or [len(run.phases) - 1])[-1]
+    elif not isinstance(phase, int | str):
+        raise InputError("phase", f"must be the index or the name of one phase, not {phase!r}")
+    check_extent(run, phase)
+    return choose_phases(run, phase)[-1]
+
+
+def principal_components(values: Array, count: int = 2) -> tuple[Array, Array, Array]:
+    """Directions of largest variance (Jolliffe 2002, ch. 1).
+
+    Parameters
+    ----------
+    values : ndarray, shape (T, K)
+        T points, each of the same weight.
+    count : int
+        How many directions.
+
+    Returns
+    -------
+    centre : ndarray, shape (K,)
+        The mean of the points.
+    directions : ndarray, shape (K, count)
+        Of unit length, 0 where there are fewer; each with its largest entry positive.
+    shares : ndarray, shape (count,)
+        Part of the whole variance along each; 0 where the points do not differ.
+    """
+    centre = values.mean(axis=0)
+    apart = values - centre
+    size = np.abs(apart).max(initial=0.0) or 1.0
+    _, spread, directions = np.linalg.svd(apart / size, full_matrices=False)
+    total = float(np.sum(spread**2)) or 1.0
+    found = np.zeros((count, values.shape[1]))
+    shares = np.zeros(count)
+    kept = min(count, spread.size)
+    found[:kept], shares[:kept] = directions[:kept], spread[:kept] ** 2 / total
+    largest = found[np.arange(count), np.abs(found).argmax(axis=1)]
+    return centre, (found * np.where(largest < 0.0, -1.0, 1.0)[:, None]).T, shares
+
+
+def _path(run: Run, index: int, sample: int, nodes: Nodes, together: bool, clock: Clock | None) -> Path:
+    axis = TimeAxis.of(run, "time", index, clock, log_time=True)
+    (stretch,) = axis.stretches
+    t = stretch.t - stretch.start
+    if nodes is not None:
+        parsed = [_node(run, name) for name in _several(nodes)]
+        points = np.stack(
+            [run.data[name].to_numpy()[stretch.rows, sample, unit] for name, unit in parsed], axis=1
+        )
+        labels = tuple(f"${_SYMBOLS[name.rstrip('0123456789')]}^{{{name.lstrip('xeps')}}}_{{{unit}}}$"
+                       for name, unit in parsed)  # fmt: skip
+        return Path(t, _drawable(points), labels, axis.label)
+    of = run.phases[index].samples if together else (sample,)
+    centre, directions, shares = principal_components(_cloud(run, stretch.rows, of))
+    points = (_whole(run, stretch.rows, sample) - centre) @ directions
+    names = tuple(f"PC {k + 1}: {100 * share:.3g}% of variance" for k, share in enumerate(shares))
+    return Path(t, points, names, axis.label)
+
+
+def _cloud(run: Run, rows: slice, samples: Sequence[int]) -> Array:
+    """Points of the samples' paths, shape (T, K), from which to find components."""
+    samples = samples[:: math.ceil(len(samples) / MOST_SAMPLES)]
+    every = math.ceil(len(samples) * (rows.stop - rows.start) / MOST_POINTS)
+    points = np.concatenate([_whole(run, slice(rows.start, rows.stop, every), one) for one in samples])
+    finite: Array = points[np.isfinite(points).all(axis=1)]
+    if not len(finite):
+        raise InputError("samples", "have no finite values to draw in this phase; choose another phase")
+    return finite
+
+
+def _whole(run: Run, rows: slice, sample: int) -> Array:
+    """All value and error nodes of a sample, shape (T, K)."""
+    n = run.network.n
+    names = [f"x{k}" for k in range(n + 1)] + [f"eps{k}" for k in range(1, n + 1)]
+    return _drawable(np.concatenate([run.data[name].to_numpy()[rows, sample] for name in names], axis=1))
+
+
+def _several(nodes: Any) -> list[str]:
+    named = [nodes] if isinstance(nodes, str) else list(nodes)
+    if len(named) not in (2, 3):
+        raise InputError("nodes", f'must be two or three nodes, e.g. ["x1.0", "eps1.0"], not {nodes!r}')
+    return named
+
+
+def _node(run: Run, name: object) -> tuple[str, int]:
+    """The variable and the index in it that `name` means."""
+    found = _NAME.fullmatch(name) if isinstance(name, str) else None
+    if found is None:
+        what = f'"x1.0" (value) or "eps1.0" (error), the layer and the index in it, not {name!r}'
+        raise InputError("nodes", f"must be named like {what}")
+    kind, layer, unit = found[1], int(found[2]), int(found[3])
+    check_layer("nodes", layer, 1 if kind == "eps" else 0, run.network.n)
+    size = run.network.sizes[layer]
+    if unit >= size:
+        raise InputError("nodes", f"layer {layer} has nodes 0 to {size - 1}, and no {unit}")
+    return f"{kind}{layer}", unit
+
+
+def _drawable(values: Array) -> Array:
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(values) <= LARGEST, values, np.nan)
+
+
+def _draw(
+    ax: Axes, path: Path, log_time: bool, colorbar: bool | Sequence[Axes], look: dict[str, Any]
+) -> None:
+    there = np.isfinite(path.points).all(axis=1)
+    t, points = path.t[there], path.points[there]
+    space = len(path.labels) == 3
+    if space and not hasattr(ax, "set_zlabel"):
+        raise InputError("ax", 'must have projection="3d" for three nodes')
+    if not len(t):
+        raise InputError("nodes", "hold no finite values to draw in this phase; choose another phase")
+    later = path.t[path.t > 0.0]
+    low = float(later[0]) if log_time else 0.0
+    norm = (LogNorm if log_time else Normalize)(low, max(float(path.t[-1]), low))
+    pieces = np.stack([points[:-1], points[1:]], axis=1)
+    when = np.sqrt(np.maximum(t[:-1], low) * t[1:]) if log_time else 0.5 * (t[:-1] + t[1:])
+    given: dict[str, Any] = {"cmap": "viridis", "norm": norm, "array": when, "linewidth": 1.4}
+    given |= {"capstyle": "round"} | look
+    if space:
+        from mpl_toolkits.mplot3d.art3d import Line3DCollection
+
+        lines: LineCollection = Line3DCollection(pieces, **given)
+    else:
+        lines = LineCollection(list(pieces), **given)
+    # Points that do not show give the axes their limits.
+    ax.plot(*points.T, linestyle="none", label="_nolegend_")
+    ax.add_collection(lines)
+    for k, name, marker in ((0, "start", "o"), (-1, "end", "s")):
+        mark = {"marker": marker, "color": "black", "markersize": 5.0, "linestyle": "none", "zorder": 3}
+        ax.plot(*points[[k]].T, label=name, **({"mfc": "white"} if k == 0 else {}), **mark)
+    _dress(ax, path, lines, colorbar)
+
+
+def _dress(ax: Axes, path: Path, lines: LineCollection, colorbar: bool | Sequence[Axes]) -> None:
+    for which, label in zip("xyz", path.labels, strict=False):
+        getattr(ax, f"set_{which}label")(label)
+        low, high = getattr(ax, f"get_{which}lim")()
+        size = max(abs(low), abs(high), 1e-12)
+        if high - low < 1e-6 * size:  # an axis that magnifies no rounding
+            getattr(ax, f"set_{which}lim")(low - 0.05 * size, high + 0.05 * size)
+    if colorbar:
+        beside = ax if isinstance(colorbar, bool) else colorbar
+        ax.figure.colorbar(lines, ax=beside, label=path.clock)

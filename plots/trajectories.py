@@ -1,0 +1,72 @@
+r"""Trajectories of the nodes, from the start of a phase to its end.
+
+One panel for each sample. All its value and error nodes together are a point, and its path through one
+phase of the run is shown in the two directions in which it varies most, the principal components of its saved
+times; the axes say which part of the variance each has. Or the axes are chosen nodes, x^l_i for a value and
+eps^l_i for an error. Colour is the time since the phase's start, in units of tau, the time constant of the
+nodes (of delta where tau = 0); where the phase lasts more than 100 tau it is logarithmic, so that the fast
+way of the nodes to their rest and the slow one that they are then carried by the weights are both
+seen. A white circle marks the start, a black square the end. Panels have axes of their own, except where
+the components are those of all samples together. Of more than nine samples, some are shown.
+"""
+
+from __future__ import annotations
+
+import math
+
+from matplotlib.figure import Figure
+
+from pcode import Run, plotting
+
+MOST = 9
+
+
+def figure(
+    run: Run,
+    nodes: list[str] | None = None,
+    samples: int | list[int] | None = None,
+    phase: int | str | None = None,
+    together: bool = False,
+    log_time: bool | None = None,
+    clock: str | None = None,
+) -> Figure:
+    """Draw the path of each sample's nodes, a panel for each sample.
+
+    Parameters
+    ----------
+    run : Run
+    nodes : list of str, optional
+        Two or three nodes to be the axes, such as "x1.0" for a value and "eps2.3" for an error;
+        principal components where left out.
+    samples : int or list of int, optional
+        Rows of the data to draw; nine at most where left out.
+    phase : int or str, optional
+        Index or name of the phase to draw; the last that learns where left out, or else the last.
+    together : bool
+        Whether the components are those of all samples together.
+    log_time : bool, optional
+        Whether time is logarithmic in the colours.
+    clock : {"tau", "delta", "time"}, optional
+        Unit of time.
+    """
+    index = plotting.moving_phase(run, phase)
+    shown = plotting.choose_samples(run, samples, [index])
+    if samples is None and len(shown) > MOST:
+        shown = tuple(shown[round(k * (len(shown) - 1) / (MOST - 1))] for k in range(MOST))
+    columns = 1 if len(shown) == 1 else 2 if len(shown) in (2, 4) else 3
+    rows = math.ceil(len(shown) / columns)
+    space = {"projection": "3d"} if nodes is not None and len(nodes) == 3 else {}
+    options = {"phase": index, "together": together, "log_time": log_time, "clock": clock}
+    with plotting.style():
+        size = (4.6, 3.4) if columns == 1 else (7.2, (2.9 if columns == 2 else 2.3) * rows + 0.3)
+        fig = Figure(figsize=size, layout="constrained")
+        grid = fig.subplots(rows, columns, squeeze=False, sharex=together, sharey=together, subplot_kw=space)
+        panels = list(grid.flat)
+        for ax, sample in zip(panels, shown, strict=False):
+            bar = panels if ax is panels[0] else False
+            plotting.trajectory(run, sample, nodes, colorbar=bar, legend=False, ax=ax, **options)
+            ax.set_title(f"sample {sample}")
+        for ax in panels[len(shown) :]:
+            ax.set_axis_off()
+        fig.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    return fig
