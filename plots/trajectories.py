@@ -7,7 +7,8 @@ eps^l_i for an error. Colour is the time since the phase's start, in units of ta
 nodes (of delta where tau = 0); where the phase lasts more than 100 tau it is logarithmic, so that the fast
 way of the nodes to their rest and the slow one that they are then carried by the weights are both
 seen. A white circle marks the start, a black square the end. Panels have axes of their own, except where
-the components are those of all samples together. Of more than nine samples, some are shown.
+the components are those of all samples together, each about its own mean. Of more than nine samples,
+some are shown.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def figure(
     phase : int or str, optional
         Index or name of the phase to draw; the last that learns where left out, or else the last.
     together : bool
-        Whether the components are those of all samples together.
+        Whether the components are those of all samples together, each about its own mean.
     log_time : bool, optional
         Whether time is logarithmic in the colours.
     clock : {"tau", "delta", "time"}, optional
@@ -66,6 +67,8 @@ def figure(
             bar = panels if ax is panels[0] else False
             plotting.trajectory(run, sample, nodes, colorbar=bar, legend=False, ax=ax, **options)
             ax.set_title(f"sample {sample}")
+            if together and not space:
+                ax.label_outer()
         for ax in panels[len(shown) :]:
             ax.set_axis_off()
         fig.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)

@@ -91,8 +91,8 @@ def trajectory(
         "eps2.3" is :math:`\varepsilon^2_3`. Where left out, the coordinates are the first two principal
         components of all nodes, values and errors, with the saved times weighed alike.
     together : bool
-        Whether the components are those of all samples of the phase taken together, so that the
-        paths of different samples can be compared, rather than of this one alone.
+        Whether the components are those of all samples of the phase taken together, each about
+        its own mean, so that their paths can be compared, rather than of this one alone.
     phase : int or str, optional
         Index or name of the phase to draw; the last that learns where left out, or else the last.
     log_time : bool, optional
@@ -160,7 +160,7 @@ def moving_phase(run: Run, phase: int | str | None = None) -> int:
     return choose_phases(run, phase)[-1]
 
 
-def principal_components(values: Array, count: int = 2) -> tuple[Array, Array, Array]:
+def principal_components(values: Array, count: int = 2) -> tuple[Array, Array]:
     """Directions of largest variance (Jolliffe 2002, ch. 1).
 
     Parameters
@@ -172,15 +172,12 @@ def principal_components(values: Array, count: int = 2) -> tuple[Array, Array, A
 
     Returns
     -------
-    centre : ndarray, shape (K,)
-        The mean of the points.
     directions : ndarray, shape (K, count)
         Of unit length, 0 where there are fewer; each with its largest entry positive.
     shares : ndarray, shape (count,)
         Part of the whole variance along each; 0 where the points do not differ.
     """
-    centre = values.mean(axis=0)
-    apart = values - centre
+    apart = values - values.mean(axis=0)
     size = np.abs(apart).max(initial=0.0) or 1.0
     _, spread, directions = np.linalg.svd(apart / size, full_matrices=False)
     total = float(np.sum(spread**2)) or 1.0
@@ -189,7 +186,7 @@ def principal_components(values: Array, count: int = 2) -> tuple[Array, Array, A
     kept = min(count, spread.size)
     found[:kept], shares[:kept] = directions[:kept], spread[:kept] ** 2 / total
     largest = found[np.arange(count), np.abs(found).argmax(axis=1)]
-    return centre, (found * np.where(largest < 0.0, -1.0, 1.0)[:, None]).T, shares
+    return (found * np.where(largest < 0.0, -1.0, 1.0)[:, None]).T, shares
 
 
 def _path(run: Run, index: int, sample: int, nodes: Nodes, together: bool, clock: Clock | None) -> Path:
@@ -205,21 +202,30 @@ def _path(run: Run, index: int, sample: int, nodes: Nodes, together: bool, clock
                        for name, unit in parsed)  # fmt: skip
         return Path(t, _drawable(points), labels, axis.label)
     of = run.phases[index].samples if together else (sample,)
-    centre, directions, shares = principal_components(_cloud(run, stretch.rows, of))
-    points = (_whole(run, stretch.rows, sample) - centre) @ directions
+    directions, shares = principal_components(_cloud(run, stretch.rows, of))
+    whole = _whole(run, stretch.rows, sample)
+    centre = _about_mean(whole)[1]
+    points = (whole - centre) @ directions
     names = tuple(f"PC {k + 1}: {100 * share:.3g}% of variance" for k, share in enumerate(shares))
     return Path(t, points, names, axis.label)
 
 
 def _cloud(run: Run, rows: slice, samples: Sequence[int]) -> Array:
-    """Points of the samples' paths, shape (T, K), from which to find components."""
+    """Points of the samples' paths, shape (T, K), each about its mean, from which to find components."""
     samples = samples[:: math.ceil(len(samples) / MOST_SAMPLES)]
     every = math.ceil(len(samples) * (rows.stop - rows.start) / MOST_POINTS)
-    points = np.concatenate([_whole(run, slice(rows.start, rows.stop, every), one) for one in samples])
-    finite: Array = points[np.isfinite(points).all(axis=1)]
-    if not len(finite):
+    points = [_about_mean(_whole(run, slice(rows.start, rows.stop, every), one))[0] for one in samples]
+    cloud: Array = np.concatenate(points)
+    if not len(cloud):
         raise InputError("samples", "have no finite values to draw in this phase; choose another phase")
-    return finite
+    return cloud
+
+
+def _about_mean(values: Array) -> tuple[Array, Array]:
+    """The finite rows of `values` less their mean, and the mean."""
+    finite = values[np.isfinite(values).all(axis=1)]
+    mean: Array = finite.mean(axis=0) if len(finite) else np.zeros(values.shape[1])
+    return finite - mean, mean
 
 
 def _whole(run: Run, rows: slice, sample: int) -> Array:
@@ -263,6 +269,8 @@ def _draw(
     space = len(path.labels) == 3
     if space and not hasattr(ax, "set_zlabel"):
         raise InputError("ax", 'must have projection="3d" for three nodes')
+    if space:
+        ax.locator_params(nbins=4)
     if not len(t):
         raise InputError("nodes", "hold no finite values to draw in this phase; choose another phase")
     later = path.t[path.t > 0.0]
@@ -282,8 +290,8 @@ def _draw(
     ax.plot(*points.T, linestyle="none", label="_nolegend_")
     ax.add_collection(lines)
     for k, name, marker in ((0, "start", "o"), (-1, "end", "s")):
-        mark = {"marker": marker, "color": "black", "markersize": 5.0, "linestyle": "none", "zorder": 3}
-        ax.plot(*points[[k]].T, label=name, **({"mfc": "white"} if k == 0 else {}), **mark)
+        mark: dict[str, Any] = {"marker": marker, "color": "black", "linestyle": "none", "zorder": 3}
+        ax.plot(*points[[k]].T, label=name, markersize=5.0, mfc="white" if k == 0 else "black", **mark)
     _dress(ax, path, lines, colorbar)
 
 
@@ -296,4 +304,5 @@ def _dress(ax: Axes, path: Path, lines: LineCollection, colorbar: bool | Sequenc
             getattr(ax, f"set_{which}lim")(low - 0.05 * size, high + 0.05 * size)
     if colorbar:
         beside = ax if isinstance(colorbar, bool) else colorbar
-        ax.figure.colorbar(lines, ax=beside, label=path.clock)
+        pad = {"pad": 0.1} if len(path.labels) == 3 else {}
+        ax.figure.colorbar(lines, ax=beside, label=path.clock, **pad)
