@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from .network import Array, Network, Weights
+from .steps import MOST, Steps, thinned
 
 # Time has the unit in which tau is given, and delta too.
 TIME_UNITS = "unit of tau"
@@ -46,6 +47,7 @@ class Recorder:
         self._beta = [weights(size) for size in sizes[1:]]
         self._clock: list[tuple[float, int]] = []
         self._weight_clock: list[tuple[float, int]] = []
+        self._steps: dict[int, Steps] = {}
 
     def save_nodes(
         self,
@@ -70,6 +72,12 @@ class Recorder:
         for rows, values in zip(kept, (*M, *(W or ()), *beta), strict=True):
             rows[row] = values
         self._weight_clock.append((t, phase))
+
+    def save_steps(self, phase: int, t_start: float, steps: Steps) -> None:
+        """Add the solver's steps, shape (K, 3), see `StepLog`, of a stretch that began at `t_start`."""
+        shifted = steps + np.array([t_start, 0.0, 0.0])
+        before = [self._steps[phase]] if phase in self._steps else []
+        self._steps[phase] = thinned(np.concatenate([*before, shifted]), MOST)
 
     def dataset(self, attributes: Mapping[str, Any]) -> xr.Dataset:
         """The rows so far, labelled, with `attributes`."""
@@ -98,7 +106,9 @@ class Recorder:
         energies = self._energies[:, :rows]
         add("energy", ("time", "layer"), energies[0], "energy F by layer, error nodes as they are")
         add("energy_slaved", ("time", "layer"), energies[1], "energy F by layer, error nodes at rest value")
-        return xr.Dataset(variables | self._phases(), self._coordinates(), dict(attributes))
+        return xr.Dataset(
+            variables | self._phases() | self._step_variables(), self._coordinates(), dict(attributes)
+        )
 
     def _phases(self) -> dict[str, tuple[Any, ...]]:
         def index(clock: list[tuple[float, int]], what: str) -> tuple[Any, ...]:
@@ -110,11 +120,30 @@ class Recorder:
             "weight_phase": ("weight_time", *index(self._weight_clock, "weights")),
         }
 
+    def _step_variables(self) -> dict[str, tuple[Any, ...]]:
+        share = MOST // max(1, len(self._steps))
+        whole = sum(map(len, self._steps.values())) <= MOST
+        kept = {k: steps if whole else thinned(steps, max(6, share)) for k, steps in self._steps.items()}
+        time, size, order = np.concatenate([np.empty((0, 3)), *kept.values()]).T
+        phase = np.repeat(np.array([*kept], dtype=np.int64), [len(steps) for steps in kept.values()])
+        units = {"units": self._time_units}
+        return {
+            "step_time": ("step", time, {"long_name": "time at the end of the solver's step"} | units),
+            "step_size": ("step", size, {"long_name": "length of the solver's step"} | units),
+            "step_order": (
+                "step", order, {"long_name": "order of the solver's step", "units": "dimensionless"}
+            ),
+            "step_phase": ("step", phase, {"long_name": "index of the phase of the solver's step"}),
+        }  # fmt: skip
+
+    @property
+    def _time_units(self) -> str:
+        return TIME_UNITS if self._network.tau > 0.0 else TIME_UNITS_OF_LIMIT
+
     def _coordinates(self) -> dict[str, tuple[Any, ...]]:
         def times(clock: list[tuple[float, int]], what: str) -> tuple[Any, ...]:
             values = np.array([t for t, _ in clock])
-            units = TIME_UNITS if self._network.tau > 0.0 else TIME_UNITS_OF_LIMIT
-            return values, {"long_name": f"time of the saved {what}", "units": units}
+            return values, {"long_name": f"time of the saved {what}", "units": self._time_units}
 
         layers = np.arange(1, self._network.n + 1)
         return {

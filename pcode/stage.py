@@ -124,6 +124,7 @@ class Stage:
             )
             status, t, stats = solution.status, start + solution.t, stats + solution.stats
             detail = solution.detail
+            recorder.save_steps(self.index, self.t_start + start, solution.steps)
             chosen.setdefault(solution.method or self.method, solution.reason or "asked for")
             state = problem.state(solution.t, solution.y)
             if status is not Status.SUCCESS:

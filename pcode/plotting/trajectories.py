@@ -304,5 +304,5 @@ def _dress(ax: Axes, path: Path, lines: LineCollection, colorbar: bool | Sequenc
             getattr(ax, f"set_{which}lim")(low - 0.05 * size, high + 0.05 * size)
     if colorbar:
         beside = ax if isinstance(colorbar, bool) else colorbar
-        pad = {"pad": 0.1} if len(path.labels) == 3 else {}
+        pad: dict[str, Any] = {"pad": 0.1} if len(path.labels) == 3 else {}
         ax.figure.colorbar(lines, ax=beside, label=path.clock, **pad)

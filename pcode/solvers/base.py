@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..problem import Problem
 from ..singular import SlowProblem
 from ..state import Layout
 from ..status import SolverStats, Status
+from ..steps import StepLog, Steps
 
 # A value that has grown by this factor over the largest one at the start has diverged.
 DIVERGED = 1e8
@@ -61,6 +62,8 @@ class Solution:
         The solver that was chosen, and why, where there was a choice.
     detail : str
         What there is to say of the status, where it is more than what it always means.
+    steps : ndarray, shape (K, 3)
+        Time at the end, length, and order (NaN where not known) of the steps; see `StepLog`.
     """
 
     status: Status
@@ -70,6 +73,7 @@ class Solution:
     method: str = ""
     reason: str = ""
     detail: str = ""
+    steps: Steps = field(default_factory=lambda: StepLog().steps, repr=False)
 
     def timed(self, compile_seconds: float, since: float) -> Solution:
         """The same, with the time to compile and that which has passed `since` then."""
@@ -121,18 +125,24 @@ class Stepper(Protocol):
         The unknowns at `t`.
     steps : int
         Steps kept so far.
+    order : int or None
+        Of the last step; None where it is not known.
     """
 
     t_before: float
     t: float
     y: Array
     steps: int
+    order: int | None
 
     def advance(self, until: float) -> Status | None:
         """Take a step; return why it failed, or None.
 
         It may be several steps, as long as only the last one reaches `until` or comes to rest.
         """
+
+    def ends(self) -> Sequence[float]:
+        """The ends of the steps that the last `advance` kept; the last of them is `t`."""
 
     def interpolate(self, t: float) -> Array:
         """The unknowns, shape (N,), at a time within the last step."""
@@ -146,7 +156,7 @@ def march(
 ) -> Solution:
     """Advance `stepper` to the end of `problem`, saving on the way; see `Solver.solve`."""
     bound = divergence_bound(problem)
-    saved = 0
+    saved, log = 0, StepLog()
     t, y = 0.0, problem.y0
     status = Status.EQUILIBRIUM if at_rest(problem, t, y) else None
     while status is None and t < problem.duration:
@@ -158,6 +168,9 @@ def march(
             status = stepper.advance(times[saved] if saved < times.size else problem.duration)
         if status is not None:
             break
+        for end in stepper.ends():
+            log.add(end, end - t, stepper.order)
+            t = end
         t, y = stepper.t, stepper.y
         if not np.abs(y).max(initial=0.0) < bound:
             status = Status.DIVERGED
@@ -168,7 +181,7 @@ def march(
         while saved < times.size and times[saved] <= t:
             save(saved, times[saved], stepper.interpolate(times[saved]))
             saved += 1
-    return Solution(status or Status.SUCCESS, t, y, stepper.stats())
+    return Solution(status or Status.SUCCESS, t, y, stepper.stats(), steps=log.steps)
 
 
 def divergence_bound(problem: IVP) -> float:

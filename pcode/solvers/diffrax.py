@@ -21,6 +21,8 @@ from .base import IVP, Save, Settings, Solution, Watch, coupled, march, refuse_a
 # A dense Jacobian of this many unknowns and its factors take 0.4 GB, and seconds to factor.
 LARGEST_DENSE = 5_000
 
+ORDERS = {"Kvaerno5": 5, "Kvaerno3": 3, "Tsit5": 5, "Dopri8": 8}
+
 # Steps taken between two returns from compiled code: enough to make the return's cost small.
 BURST = 64
 
@@ -57,6 +59,7 @@ class _Carry(NamedTuple):
     solver_state_before: Any  # where that step began
     steps: Any
     rejected: Any
+    ends: Any  # of the steps kept since compiled code was last entered, shape (BURST,)
 
 
 def _parts(kind: _Kind, structure: Structure, rtol: Any, atol: Any) -> tuple[Any, Any, Any]:
@@ -91,7 +94,8 @@ def _begin(
     shapes = jax.eval_shape(lambda: solver.step(term, t0, t_next, y0, p, solver_state, jump)[2])
     dense_info = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     before = (dense_info, solver_state)
-    return _Carry(t0, t0, t_next, y0, solver_state, controller_state, jump, *before, none, none)
+    ends = jnp.zeros(BURST)
+    return _Carry(t0, t0, t_next, y0, solver_state, controller_state, jump, *before, none, none, ends)
 
 
 @partial(jax.jit, static_argnames=("kind", "structure"))
@@ -110,7 +114,7 @@ def _burst(
     """Step until `until` is reached, or the system is at rest, or `most` steps have been tried."""
     solver, controller, term = _parts(kind, structure, rtol, atol)
     order = solver.error_order(term)
-    first = carry.steps + carry.rejected
+    first, kept_before = carry.steps + carry.rejected, carry.steps
 
     def going(c: _Carry) -> Any:
         tried = c.steps + c.rejected - first
@@ -142,6 +146,8 @@ def _burst(
             solver_state_before=kept(c.solver_state, c.solver_state_before),
             steps=c.steps + keep,
             rejected=c.rejected + ~keep,
+            # What is not kept is written over by the next step.
+            ends=c.ends.at[c.steps - kept_before].set(jnp.minimum(t, t1)),
         )
 
     last: _Carry = jax.lax.while_loop(going, step, carry)
@@ -172,6 +178,8 @@ class _Stepper:
         self._curve: BarycentricInterpolator | None = None
         self._static = (kind, problem.structure)
         self._tolerances = (settings.rtol, settings.atol)
+        self.order: int | None = ORDERS[kind.name]
+        self._taken = 0
         self._settle_tol = -1.0 if problem.settle_tol is None else problem.settle_tol
         self._carry = _begin(
             *self._static, problem.y0, problem.duration, problem.parameters, *self._tolerances
@@ -185,11 +193,17 @@ class _Stepper:
         self._curve = None
 
     def advance(self, until: float) -> Status | None:
+        before = self.steps
         self._carry = self._burst(until, min(BURST, self._settings.max_steps - self.steps))
         self._read()
+        self._taken = self.steps - before
         if float(self._carry.t_next) <= self.t < self._problem.duration:
             return Status.STEP_TOO_SMALL
         return None
+
+    def ends(self) -> list[float]:
+        ends: list[float] = np.asarray(self._carry.ends)[: self._taken].tolist()
+        return ends
 
     def _burst(self, until: float, most: int) -> _Carry:
         problem = self._problem

@@ -24,6 +24,9 @@ TAKE_SPARSE = ("BDF", "Radau")
 # solves cost N^3 and N^2; at 800 unknowns it is several times faster.
 SPARSE_FROM = 100
 
+# Of the method whose object does not tell; that of LSODA varies, and it does not tell either.
+ORDERS = {"Radau": 5}
+
 # Entries of the factors: 12 bytes each, and 20 more for the complex ones of Radau, so 2 GB.
 LARGEST_FILL = 64_000_000
 
@@ -40,9 +43,12 @@ class _Stepper:
         self.t_before = self.t = 0.0
         self.y: Array = solver.y
         self.steps = 0
+        self.order: int | None = None
 
     def advance(self, until: float) -> Status | None:
         self._interpolant = None
+        # That of BDF is, after a step, of the one to come.
+        order = getattr(self._solver, "order", ORDERS.get(type(self._solver).__name__))
         try:
             # LSODA reports its failures as warnings, and again in its status.
             # BDF's first step subtracts memory not yet set, which may hold anything; it makes no use of that.
@@ -62,7 +68,11 @@ class _Stepper:
             return Status.STEP_TOO_SMALL
         self.t_before, self.t, self.y = self.t, float(self._solver.t), self._solver.y
         self.steps += 1
+        self.order = order
         return None
+
+    def ends(self) -> tuple[float, ...]:
+        return (self.t,)
 
     def interpolate(self, t: float) -> Array:
         if t == self.t:

@@ -24,6 +24,7 @@ class _Following:
     def __init__(self, stepper: Stepper, problem: SlowProblem) -> None:
         self._stepper, self._problem = stepper, problem
         self.t_before, self.t, self.y, self.steps = stepper.t_before, stepper.t, stepper.y, stepper.steps
+        self.order = stepper.order
         self.loss: Loss | None = None
 
     def advance(self, until: float) -> Status | None:
@@ -37,9 +38,13 @@ class _Following:
             return Status.NONLINEAR_FAILURE
         stepper = self._stepper
         self.t_before, self.t, self.y, self.steps = stepper.t_before, stepper.t, stepper.y, stepper.steps
+        self.order = stepper.order
         if not self._problem.still:
             self._check()
         return None
+
+    def ends(self) -> tuple[float, ...]:
+        return (self.t,)
 
     def interpolate(self, t: float) -> Array:
         return self.y if t == self.t else self._stepper.interpolate(t)
@@ -87,6 +92,7 @@ class _Resting:
         self.t_before = self.t = 0.0
         self.y = problem.y0
         self.steps = 0
+        self.order: int | None = None
 
     def advance(self, until: float) -> Status | None:
         problem = self._problem
@@ -101,6 +107,9 @@ class _Resting:
             self.t = problem.duration
         self.steps += 1
         return None
+
+    def ends(self) -> tuple[float, ...]:
+        return (self.t,)
 
     def interpolate(self, t: float) -> Array:
         return self.y
