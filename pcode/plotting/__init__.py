@@ -18,6 +18,7 @@ from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
 from .separation import separation
+from .solver import knows_order, solver_work, step_orders, step_sizes
 from .spectrum import spectrum
 from .stability import stability
 from .style import STYLE, style
@@ -39,12 +40,16 @@ __all__ = [
     "error_nodes",
     "feedback_angle",
     "feedback_scatter",
+    "knows_order",
     "moving_phase",
     "principal_components",
     "save_figure",
     "separation",
+    "solver_work",
     "spectrum",
     "stability",
+    "step_orders",
+    "step_sizes",
     "style",
     "suits_log_time",
     "trajectory",

@@ -13,6 +13,7 @@ from ..run import Run
 from .energies import energy
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .nodes import error_nodes, value_nodes
+from .solver import solver_work, step_orders, step_sizes
 from .trajectories import trajectory
 from .weights import weight_drift, weight_norms
 
@@ -55,6 +56,9 @@ class RunPlots:
     weight_matrix = _method(weight_matrix)
     feedback_scatter = _method(feedback_scatter)
     feedback_angle = _method(feedback_angle)
+    solver_work = _method(solver_work)
+    step_orders = _method(step_orders)
+    step_sizes = _method(step_sizes)
     trajectory = _method(trajectory)
 
     def __repr__(self) -> str:

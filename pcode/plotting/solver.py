@@ -1,0 +1,255 @@
+"""What the solver did: how long its steps were, of what order, and what each phase cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from ..errors import InputError
+from ..run import Run
+from ..select import PhaseChoice, check_flags, choose_phases
+from ..status import Status
+from .clock import Clock, TimeAxis
+from .series import finish, joined
+from .style import NEUTRAL, axes_or_new, line_style
+
+# Steps longer than this part of their phase's first saved time are where its logarithmic axis begins.
+EARLY = 1e-2
+
+WORK = (
+    ("steps", "steps"),
+    ("rhs_evaluations", "right-hand sides"),
+    ("jacobian_evaluations", "Jacobians"),
+)
+
+
+def step_sizes(
+    run: Run,
+    /,
+    *,
+    phase: PhaseChoice = None,
+    log_time: bool = False,
+    clock: Clock | None = None,
+    legend: bool = True,
+    phase_names: bool = True,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    r"""Length of the solver's steps against time.
+
+    Grey lines are the time constants :math:`\tau` and :math:`\delta`; stars mark where a phase
+    ended because all was at rest.
+
+    Parameters
+    ----------
+    run : Run
+        The run to draw.
+    phase : int, str or sequence of these, optional
+        Index or name of the phases to draw; all where left out.
+    log_time : bool
+        Whether every phase has a logarithmic axis of its own, counted from its start.
+    clock : {"tau", "delta", "time"}, optional
+        Unit of both axes; tau where left out, or delta where tau = 0.
+    legend : bool
+        Whether to put a legend to the right of the Axes, where there is a mark to explain.
+    phase_names : bool
+        Whether to write the names of the phases above it; where they start is always marked.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure where left out.
+    **kwargs
+        To `Axes.plot`, for the steps.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Times in units of the clock, lengths on a logarithmic axis.
+
+    Raises
+    ------
+    InputError
+        If an option is none of those allowed, or the run holds no steps of such a phase.
+    """
+    check_flags(legend=legend, phase_names=phase_names)
+    axis = _axis(run, phase, log_time, clock)
+    unit = _unit(run, axis)
+    sizes = run.data["step_size"].to_numpy() / unit
+    t, h = joined(axis.stretches, [np.append(np.nan, sizes[_steps(s.rows)]) for s in axis.stretches])
+    rests = [s.end for s in axis.stretches if s.record.status is Status.EQUILIBRIUM]
+    with axes_or_new(ax) as ax:
+        for name, value in ((r"$\tau$", run.network.tau), (r"$\delta$", run.network.delta)):
+            if np.nanmin(h) / 3.0 < value / unit < 3.0 * np.nanmax(h):
+                ax.axhline(value / unit, color=NEUTRAL, linewidth=0.8, linestyle=":", zorder=0.5)
+                ax.annotate(name, (1.0, value / unit), (-2, 2), xycoords=ax.get_yaxis_transform(),
+                            textcoords="offset points", ha="right", color=NEUTRAL)  # fmt: skip
+        look: dict[str, Any] = line_style(0, 1) | {"drawstyle": "steps-pre", "linewidth": 1.0}
+        ax.plot(t, h, **(look | {"label": "_nolegend_"} | kwargs))
+        if rests:
+            ax.plot(rests, np.full(len(rests), 0.03), "*", color="black", markersize=7.0, clip_on=False,
+                    transform=ax.get_xaxis_transform(), label="at rest", zorder=3)  # fmt: skip
+        ax.set_yscale("log")
+        mark = {"tau": r"h / \tau", "delta": r"h / \delta", "time": "h"}[axis.clock]
+        finish(ax, axis, f"length of step, ${mark}$", legend and bool(rests), phase_names)
+    return ax
+
+
+def step_orders(
+    run: Run,
+    /,
+    *,
+    phase: PhaseChoice = None,
+    log_time: bool = False,
+    clock: Clock | None = None,
+    phase_names: bool = True,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    """Order of the solver's steps against time, where it is known.
+
+    Parameters
+    ----------
+    run : Run
+        The run to draw.
+    phase, log_time, clock, phase_names, ax, **kwargs
+        As for `step_sizes`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    InputError
+        If an option is none of those allowed, or the run holds no order of a step of such a phase.
+    """
+    check_flags(phase_names=phase_names)
+    axis = _axis(run, phase, log_time, clock)
+    order = run.data["step_order"].to_numpy()
+    t, q = joined(axis.stretches, [np.append(np.nan, order[_steps(s.rows)]) for s in axis.stretches])
+    if not np.isfinite(q).any():
+        raise InputError("run", "holds no order of its steps, as its method does not tell one")
+    with axes_or_new(ax) as ax:
+        look: dict[str, Any] = line_style(0, 1) | {"drawstyle": "steps-pre", "linewidth": 1.0}
+        ax.plot(t, q, **(look | kwargs))
+        ax.set_ylim(0.5, np.nanmax(q) + 0.5)
+        ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        finish(ax, axis, "order", False, phase_names)
+    return ax
+
+
+def knows_order(run: Run, phase: PhaseChoice = None) -> bool:
+    """Say whether the order of any step in the phases meant is known.
+
+    Parameters
+    ----------
+    run : Run
+    phase : int, str, sequence of these, or None
+        As for `choose_phases`.
+
+    Raises
+    ------
+    InputError
+        If the run has no such phase.
+    """
+    if "step_order" not in run.data:
+        return False
+    chosen = np.isin(run.data["step_phase"].to_numpy(), choose_phases(run, phase))
+    return bool(np.isfinite(run.data["step_order"].to_numpy()[chosen]).any())
+
+
+def solver_work(
+    run: Run,
+    /,
+    *,
+    phase: PhaseChoice = None,
+    legend: bool = True,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    """Work of the solver in each phase: steps, evaluations of the right-hand side, and Jacobians.
+
+    Parameters
+    ----------
+    run : Run
+        The run to draw.
+    phase : int, str or sequence of these, optional
+        Index or name of the phases to draw; all where left out.
+    legend : bool
+        Whether to put a legend to the right of the Axes.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure where left out.
+    **kwargs
+        To `Axes.barh`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A group of bars for each phase, with their numbers, on a logarithmic axis.
+
+    Raises
+    ------
+    InputError
+        If an option is none of those allowed, or the run has no such phase.
+    """
+    check_flags(legend=legend)
+    records = [run.phases[k] for k in choose_phases(run, phase)]
+    height = 0.8 / len(WORK)
+    largest = 1.0
+    with axes_or_new(ax) as ax:
+        for k, (name, told) in enumerate(WORK):
+            counts = [getattr(record.stats, name) for record in records]
+            rows = np.arange(len(records)) + (k - 0.5 * (len(WORK) - 1)) * height
+            look = {"height": height, "color": line_style(k, len(WORK))["color"], "label": told}
+            ax.barh(rows, [count or np.nan for count in counts], **(look | kwargs))
+            for row, count in zip(rows, counts, strict=True):
+                text = "not told" if count is None else f"{count:,}"
+                ax.annotate(text, (count or 1.0, row), (2, 0), textcoords="offset points", va="center",
+                            fontsize="small", color=NEUTRAL)  # fmt: skip
+            largest = max(largest, *(count or 0 for count in counts))
+        ax.set_xscale("log")
+        ax.set_xlim(1.0, 4.0 * largest)
+        ax.set_yticks(range(len(records)), [f"{record.name}\n({record.method})" for record in records])
+        ax.set_ylim(len(records) - 0.5, -0.5)
+        ax.set_xlabel("number in the phase")
+        if legend:
+            ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return ax
+
+
+def _axis(run: Run, phase: PhaseChoice, log_time: bool, clock: Clock | None) -> TimeAxis:
+    """The time axis of the phases, with the ends of their steps, after their start, for times.
+
+    Rows of a stretch are those of its steps and the one before.
+    """
+    if "step_time" not in run.data:
+        raise InputError(
+            "run", "holds no steps of the solver, as files of older versions do not; run it anew"
+        )
+    axis = TimeAxis.of(run, "time", phase, clock, log_time)
+    unit = _unit(run, axis)
+    index, ends = run.data["step_phase"].to_numpy(), run.data["step_time"].to_numpy()
+    phases = run.data["phase"].to_numpy()
+    stretches = []
+    for stretch in axis.stretches:
+        own = np.flatnonzero(index == phases[stretch.rows.start])
+        if own.size:
+            # The last step may have led beyond the end of the phase, when all was at rest before.
+            t = np.append(stretch.start, np.minimum(ends[own[0] : own[-1] + 1] / unit, stretch.end))
+            first = min(stretch.first, max(t[1] - t[0], EARLY * stretch.first))
+            stretches.append(replace(stretch, t=t, rows=slice(own[0] - 1, own[-1] + 1), first=first))
+    if not stretches:
+        raise InputError("phase", "the solver took no step there; choose a phase in which time passed")
+    return replace(axis, stretches=tuple(stretches))
+
+
+def _steps(rows: slice) -> slice:
+    return slice(rows.start + 1, rows.stop)
+
+
+def _unit(run: Run, axis: TimeAxis) -> float:
+    """The unit of the clock, in the run's own."""
+    units: dict[str, float] = {"tau": run.network.tau, "delta": run.network.delta, "time": 1.0}
+    return units[axis.clock]

@@ -1,0 +1,55 @@
+r"""The solver's view of a run: how long its steps are, of what order, and what each phase costs.
+
+At the top the length h of every step that the solver kept, against time, both in units of tau, the time
+constant of the nodes (of delta where tau = 0): short while something moves fast, long where all is smooth.
+Dotted grey lines are tau and delta, the time constant of the weights. Vertical lines mark where a phase of
+the run ends and the next begins, stars where one ended because all was at rest; a logarithmic time axis
+counts from the start of every phase. Below it the order of the steps, where it is known; methods
+of one order have a straight line. At the bottom the work of each phase: steps, evaluations of the
+right-hand side, and Jacobians, which are evaluations of the matrix or linearisations. Of more than
+20,000 steps the shortest and the longest of every few neighbours are shown.
+"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from pcode import Run, plotting
+
+
+def figure(
+    run: Run,
+    phase: int | str | list[int | str] | None = None,
+    log_time: bool | None = None,
+    clock: str | None = None,
+) -> Figure:
+    """Draw the steps' lengths and orders against time, and the work of each phase below.
+
+    Parameters
+    ----------
+    run : Run
+    phase : int, str or list of these, optional
+        Index or name of the phases to draw.
+    log_time : bool, optional
+        Whether every phase has a logarithmic time axis of its own; where it is not said, they
+        have one if a phase lasts more than 100 tau and tau is not 0.
+    clock : {"tau", "delta", "time"}, optional
+        Unit of time; where it is not said, tau, or delta where tau = 0.
+    """
+    plotting.check_extent(run, phase)
+    if log_time is None:
+        log_time = plotting.suits_log_time(run, phase)
+    ordered = plotting.knows_order(run, phase)
+    time = {"phase": phase, "log_time": log_time, "clock": clock}
+    bars = 0.55 * len(plotting.choose_phases(run, phase)) + 0.7
+    heights = [2.4, 1.3, bars] if ordered else [2.4, bars]
+    with plotting.style():
+        fig = Figure(figsize=(6.4, sum(heights) + 0.2), layout="constrained")
+        steps, *orders, work = fig.subplots(len(heights), 1, height_ratios=heights)
+        plotting.step_sizes(run, ax=steps, **time)
+        for ax in orders:
+            plotting.step_orders(run, ax=ax, phase_names=False, **time)
+            steps.tick_params(labelbottom=False)
+            steps.set_xlabel("")
+        plotting.solver_work(run, phase=phase, ax=work)
+    return fig
