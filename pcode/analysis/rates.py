@@ -142,6 +142,29 @@ def stable_step(values: Complex, stability: tuple[float, ...]) -> float | None:
     return float((low / np.abs(decaying)).min())
 
 
+def stability_border(stability: tuple[float, ...], count: int = 400) -> Complex:
+    """Border of the stability region of an explicit method, |R(z)| = 1, as seen from 0.
+
+    Parameters
+    ----------
+    stability : tuple of float
+        Coefficients of the polynomial R, highest power first.
+    count : int
+        How many points.
+
+    Returns
+    -------
+    ndarray of complex, shape (count,)
+        Points z with Re z < 0 in the upper half-plane, from the real axis to near the imaginary one.
+    """
+    # Angles to the imaginary axis over many decades, for axes that are logarithmic in the real part.
+    angles = np.geomspace(0.5 * np.pi, 1e-12, count)
+    directions = np.exp(1j * (0.5 * np.pi + angles))
+    reach = [stable_step(direction, stability) or 0.0 for direction in directions[:, None]]
+    border: Complex = np.array(reach) * directions
+    return border
+
+
 NDArrayBool = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 Advice = tuple[str, str]
 

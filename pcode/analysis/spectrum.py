@@ -17,6 +17,8 @@ from .situation import PhaseOption, Situation, last_phase
 
 Where = Literal["rest", "state"]
 
+Pair = tuple[Eigenvalues, Eigenvalues | None]
+
 # Residual of the nodes that counts as rest.
 AT_REST = 1e-9
 
@@ -53,6 +55,8 @@ class Spectrum(Result):
         Moments along the phase, where asked for.
     course : tuple of Rates
         At those moments.
+    course_parts : tuple of (Eigenvalues, Eigenvalues or None) or None
+        Of the nodes and of the weights at those moments; None where the nodes find no rest.
     """
 
     question: ClassVar[str] = "spectrum"
@@ -73,6 +77,7 @@ class Spectrum(Result):
     reason: str
     times: Any = field(repr=False)
     course: tuple[Rates, ...] = field(repr=False)
+    course_parts: tuple[Pair | None, ...] = field(default=(), repr=False)
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
@@ -134,6 +139,7 @@ class Spectrum(Result):
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain values; eigenvalues as pairs [real, imaginary]."""
         values = super().to_dict()
+        del values["course_parts"]
         for name in ("nodes", "weights", "full"):
             part = getattr(self, name)
             if part is not None:
@@ -187,7 +193,7 @@ def spectrum(
         raise InputError("tolerance", f"must be between 0 and 1, not {tolerance:g}")
     tolerance = tolerance or min(situation.record.settle_tol, 0.5)
     nodes, weights, full, rates = _rates_at(situation, at, tolerance)
-    times, course = _along(run, situation, at, tolerance, moments)
+    times, course, parts = _along(run, situation, at, tolerance, moments)
     solver, reason = advice(rates, situation.phase.duration)
     network = situation.network
     return Spectrum(
@@ -207,6 +213,7 @@ def spectrum(
         reason=reason,
         times=times,
         course=course,
+        course_parts=parts,
     )
 
 
@@ -247,22 +254,26 @@ def _left_out(situation: Situation) -> int:
 
 def _along(
     run: Run, situation: Situation, at: Where, tolerance: float, moments: int
-) -> tuple[Any, tuple[Rates, ...]]:
-    """Rates at saved times of the phase; where the nodes find no rest, none."""
+) -> tuple[Any, tuple[Rates, ...], tuple[Pair | None, ...]]:
+    """Rates and eigenvalues at saved times of the phase; where the nodes find no rest, none."""
     if not moments:
-        return np.empty(0), ()
+        return np.empty(0), (), ()
     rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
     rows = rows[np.unique(np.linspace(0, rows.size - 1, moments).round().astype(int))]
-    times, course = [], []
+    times: list[float] = []
+    course: list[Rates] = []
+    parts: list[Pair | None] = []
     for row in rows:
         there = Situation.at(run, int(row))
         try:
-            rates = _rates_at(there, at, tolerance)[-1]
+            nodes, weights, _, rates = _rates_at(there, at, tolerance)
+            parts.append((nodes, weights))
         except InputError:
             rates = Rates()
+            parts.append(None)
         times.append(there.t)
         course.append(rates)
-    return np.array(times), tuple(course)
+    return np.array(times), tuple(course), tuple(parts)
 
 
 def _told(value: float | None) -> str:

@@ -83,8 +83,8 @@ def step_sizes(
         for name, value in ((r"$\tau$", run.network.tau), (r"$\delta$", run.network.delta)):
             if np.nanmin(h) / 3.0 < value / unit < 3.0 * np.nanmax(h):
                 ax.axhline(value / unit, color=NEUTRAL, linewidth=0.8, linestyle=":", zorder=0.5)
-                ax.annotate(name, (1.0, value / unit), (-2, 2), xycoords=ax.get_yaxis_transform(),
-                            textcoords="offset points", ha="right", color=NEUTRAL)  # fmt: skip
+                ax.annotate(name, (1.0, value / unit), (3, 0), xycoords=ax.get_yaxis_transform(),
+                            textcoords="offset points", va="center", color=NEUTRAL)  # fmt: skip
         look: dict[str, Any] = line_style(0, 1) | {"drawstyle": "steps-pre", "linewidth": 1.0}
         ax.plot(t, h, **(look | {"label": "_nolegend_"} | kwargs))
         if rests:
@@ -92,7 +92,9 @@ def step_sizes(
                     transform=ax.get_xaxis_transform(), label="at rest", zorder=3)  # fmt: skip
         ax.set_yscale("log")
         mark = {"tau": r"h / \tau", "delta": r"h / \delta", "time": "h"}[axis.clock]
-        finish(ax, axis, f"length of step, ${mark}$", legend and bool(rests), phase_names)
+        finish(ax, axis, f"length of step, ${mark}$", False, phase_names)
+        if legend and rests:
+            ax.legend(loc="lower left", bbox_to_anchor=(1.0, 0.0))
     return ax
 
 

@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.ticker import NullLocator
 
-from ..analysis.rates import Rates
+from ..analysis.modes import Eigenvalues
+from ..analysis.rates import EULER, RK45, Rates, stability_border
 from ..analysis.spectrum import Spectrum
 from ..errors import InputError
 from ..select import check_flags, check_word
@@ -22,6 +24,12 @@ ROOM = 3.0
 
 # Time is logarithmic where it spans more than this factor.
 SPAN = 100.0
+
+# Points beyond which a scatter is a burden to a vector file, and becomes an image in it.
+MOST_POINTS = 5_000
+
+# How pale the eigenvalues of the first moment are.
+PALEST = 0.75
 
 RATES = (
     ("node_fastest", "nodes, fastest", 0, "-"),
@@ -36,6 +44,7 @@ def spectrum(
     /,
     against: Against = "plane",
     *,
+    regions: bool = True,
     legend: bool = True,
     ax: Axes | None = None,
     **kwargs: Any,
@@ -49,7 +58,11 @@ def spectrum(
         The eigenvalues, times :math:`\tau`, over the complex plane: real parts on an axis that is
         logarithmic on both sides of a narrow strip around 0, in which the neutral ones lie. Those of
         the nodes are dots, those of the weights on the slow manifold diamonds, and those of both
-        together crosses. Or the fastest and slowest rates against time, where the answer has a course.
+        together crosses. Where the answer has a course, those of earlier moments are there too, the
+        paler the earlier. Or the fastest and slowest rates against time, where the answer has a course.
+    regions : bool
+        Whether to draw, over the plane, the stability regions of explicit Euler and RK45, each for the
+        longest step for which it has in it all eigenvalues that decay.
     legend : bool
     ax : matplotlib.axes.Axes, optional
         One on a new figure where left out.
@@ -66,10 +79,10 @@ def spectrum(
         If an option is none of those allowed, or there is no course to draw.
     """
     check_word("against", against, ("plane", "time"))
-    check_flags(legend=legend)
+    check_flags(legend=legend, regions=regions)
     with axes_or_new(ax) as ax:
         if against == "plane":
-            _plane(ax, answer, kwargs)
+            _plane(ax, answer, regions, kwargs)
         else:
             _course(ax, answer, kwargs)
         if legend:
@@ -77,31 +90,65 @@ def spectrum(
     return ax
 
 
-def _plane(ax: Axes, answer: Spectrum, style: dict[str, Any]) -> None:
+def _plane(ax: Axes, answer: Spectrum, regions: bool, style: dict[str, Any]) -> None:
     fast, slow = line_style(0, 2)["color"], line_style(1, 2)["color"]
-    parts: list[tuple[Any, dict[str, Any]]] = [
-        (answer.nodes, {"marker": "o", "color": fast, "label": "nodes"}),
-        (answer.weights, {"marker": "D", "color": slow, "label": "weights, nodes at rest"}),
-        (
-            answer.full,
-            {"marker": "+", "color": NEUTRAL, "label": "both together", "markersize": 8.0, "zorder": 1},
-        ),
-    ]
+    looks: tuple[dict[str, Any], ...] = ({"marker": "o", "color": fast}, {"marker": "D", "color": slow})
     ax.axvline(0.0, color=NEUTRAL, linewidth=0.8, zorder=0.5)
     sizes: list[float] = []
-    for part, given in parts:
-        if part is None:
-            continue
-        values = answer.tau * np.where(np.abs(part.values) > part.still, part.values, 0.0)
-        sizes += np.abs(values.real[values.real != 0.0]).tolist()
-        look: dict[str, Any] = {"linestyle": "none", "markersize": 3.5} | given | style
-        ax.plot(values.real, values.imag, **look)
+    earlier = [parts for parts in answer.course_parts[:-1] if parts is not None]
+    for k, parts in enumerate(earlier):
+        pale = PALEST * (1.0 - k / len(earlier))
+        for part, look in zip(parts, looks, strict=True):
+            given = look | {"color": _paler(look["color"], pale), "zorder": 1.5 + 0.4 * k / len(earlier)}
+            sizes += _dots(ax, answer, part, given | style)
+    together = {"marker": "+", "color": NEUTRAL, "label": "both together", "markersize": 8.0, "zorder": 1}
+    first, second = (look | {"zorder": 2.0} for look in looks)
+    sizes += _dots(ax, answer, answer.nodes, first | {"label": "nodes"} | style)
+    sizes += _dots(ax, answer, answer.weights, second | {"label": "weights, nodes at rest"} | style)
+    sizes += _dots(ax, answer, answer.full, together | style)
     if sizes:
         _logarithmic(ax, min(sizes), max(sizes))
+    if regions:
+        _regions(ax, answer)
     ax.set_xlabel(r"rate of growth, $\tau\,\mathrm{Re}\,\lambda$")
     ax.set_ylabel(r"angular frequency, $\tau\,\mathrm{Im}\,\lambda$")
     height = max(abs(end) for end in ax.get_ylim())
     ax.set_ylim(-height, height)
+
+
+def _dots(ax: Axes, answer: Spectrum, part: Eigenvalues | None, look: dict[str, Any]) -> list[float]:
+    """Draw eigenvalues; the sizes of their real parts that are not 0."""
+    if part is None:
+        return []
+    values = answer.tau * np.where(np.abs(part.values) > part.still, part.values, 0.0)
+    base: dict[str, Any] = {"linestyle": "none", "markersize": 3.5, "rasterized": values.size > MOST_POINTS}
+    ax.plot(values.real, values.imag, **(base | {"label": "_nolegend_"} | look))
+    sizes: list[float] = np.abs(values.real[values.real != 0.0]).tolist()
+    return sizes
+
+
+def _paler(color: str, share: float) -> tuple[float, float, float]:
+    """A mixture of a colour and so much white."""
+    red, green, blue = ((1.0 - share) * value + share for value in to_rgb(color))
+    return red, green, blue
+
+
+def _regions(ax: Axes, answer: Spectrum) -> None:
+    """Outline where explicit methods are stable at the longest step stable at all moments."""
+    moments = [answer.rates, *answer.course]
+    methods = (("Euler", EULER, "step_euler", ":"), ("RK45", RK45, "step_rk45", "--"))
+    low, high = ax.get_xlim()
+    for name, stability, which, dashes in methods:
+        steps = [step for rates in moments if (step := getattr(rates, which)) is not None]
+        if steps:
+            h = min(steps) / answer.tau
+            border = stability_border(stability) / h
+            outline = np.concatenate([border[::-1], border.conj()])
+            label = rf"stable for {name}, $h = {h:.2g}\,\tau$"
+            ax.plot(outline.real, outline.imag, color=NEUTRAL, linestyle=dashes, linewidth=1.0,
+                    zorder=0.8, label=label)  # fmt: skip
+            low = min(low, 1.2 * float(outline.real.min()))
+    ax.set_xlim(low, high)
 
 
 def _logarithmic(ax: Axes, least: float, largest: float) -> None:
@@ -128,6 +175,10 @@ def _course(ax: Axes, answer: Spectrum, style: dict[str, Any]) -> None:
             given = {"color": line_style(k, 2)["color"], "linestyle": dashes, "label": label, "marker": "."}
             ax.plot(t, rates, **(given | style))
     ax.set_yscale("log")
+    low, high = ax.dataLim.intervaly
+    if 0.0 < low <= high:
+        # Whole decades, so that some are labelled.
+        ax.set_ylim(10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high) + 1e-9))
     if t.size > 2 and t[-1] > SPAN * t[1]:
         ax.set_xscale("log")
     ax.set_xlabel(r"time since start of phase, $t - t_0$ (unit of $\tau$)")
