@@ -15,8 +15,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-import pcode.analysis
-from pcode import Run, plotting
+from pcode import InputError, Run, analysis, plotting
 
 
 def figure(
@@ -42,8 +41,8 @@ def figure(
     """
     index = plotting.moving_phase(run, phase)
     if moments < 2:
-        raise pcode.InputError("moments", f"must be 2 or more, not {moments}")
-    answer = pcode.analysis.ask(run, "spectrum", {"phase": index, "moments": moments, "at": at})
+        raise InputError("moments", f"must be 2 or more, not {moments}")
+    answer = analysis.ask(run, "spectrum", {"phase": index, "moments": moments, "at": at})
     with plotting.style():
         fig = Figure(figsize=(6.8, 5.4), layout="constrained")
         plane, rates = fig.subplots(2, 1, height_ratios=[3.0, 2.0])

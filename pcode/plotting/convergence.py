@@ -8,7 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..analysis.convergence import Convergence, PhaseConvergence
+from ..analysis.settling import FALLEN
 from ..errors import InputError
+from ..network import Array
 from ..select import check_flags
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
 
@@ -25,8 +27,8 @@ def convergence(
 ) -> Axes:
     r"""Distances of the nodes of every layer from their rest, against time since the phase's start.
 
-    Solid lines are value nodes, dotted ones error nodes; grey dashes fall at the slowest eigenvalue's rate,
-    where it is known.
+    Solid lines are value nodes, dotted ones error nodes; thin black lines fall at the fitted rates, where
+    they were fitted, and grey dashes at the slowest eigenvalue's rate, where it is known.
 
     Parameters
     ----------
@@ -57,9 +59,10 @@ def convergence(
     t = found.times
     shown = t > 0.0 if log_time else t <= 2.5 * (found.settling if found.settling > 0.0 else t[-1])
     with axes_or_new(ax) as ax:
-        for symbol, distances, first, dashes in (
-            ("x", found.value_distance, 0, "-"),
-            (r"\varepsilon", found.error_distance, 1, ":"),
+        fits: list[Array] = []
+        for symbol, distances, rates, first, dashes in (
+            ("x", found.value_distance, found.value_rate, 0, "-"),
+            (r"\varepsilon", found.error_distance, found.error_rate, 1, ":"),
         ):
             for k in range(distances.shape[1]):
                 color = line_style(k + first, _layers(found))["color"]
@@ -67,6 +70,8 @@ def convergence(
                 d = np.where(distances[:, k] > 0.0, distances[:, k], np.nan)
                 if np.isfinite(d[shown]).any():
                     ax.plot(t[shown], d[shown], **(given | kwargs))
+                    fits += fitted_line(t[shown], d[shown], float(rates[k]))
+        _draw_fits(ax, found, fits)
         if found.slowest.real < 0.0:
             largest = np.nanmax(np.concatenate([found.value_distance, found.error_distance], axis=1))
             lasting = shown & (found.slowest.real * t > -25.0)
@@ -81,6 +86,45 @@ def convergence(
         if legend:
             outside_legend(ax)
     return ax
+
+
+def fitted_line(t: Array, distance: Array, rate: float) -> list[Array]:
+    """A line that falls at `rate`, laid through `distance` where that has fallen, over two decades.
+
+    Parameters
+    ----------
+    t, distance : ndarray, shape (T,)
+        Distances may be NaN.
+    rate : float
+        NaN for none.
+
+    Returns
+    -------
+    list of ndarray, shape (2, K)
+        Times and heights; empty where there is nothing to lay it through.
+    """
+    largest = int(np.nanargmax(distance))
+    later = np.arange(distance.size) >= largest
+    for fallen in FALLEN:
+        with np.errstate(invalid="ignore"):
+            start = np.flatnonzero(later & (distance <= fallen * distance[largest]))
+        if start.size and rate > 0.0:
+            rows = (t >= t[start[0]]) & (t <= t[start[0]] + np.log(100.0) / rate) & np.isfinite(distance)
+            if rows.sum() > 1:
+                height = np.median(np.log(distance[rows]) + rate * t[rows])
+                return [np.array([t[rows], np.exp(height - rate * t[rows])])]
+    return []
+
+
+def _draw_fits(ax: Axes, found: PhaseConvergence, fits: list[Array]) -> None:
+    if not fits:
+        return
+    rates = np.concatenate([found.value_rate, found.error_rate])
+    ends = f"{np.nanmin(rates):.3g}", f"{np.nanmax(rates):.3g}"
+    told = ends[0] if ends[0] == ends[1] else " to ".join(ends)
+    for k, fit in enumerate(fits):
+        label = "_nolegend_" if k else f"fitted rates\n{told}"
+        ax.plot(*fit, color="black", linewidth=0.6, zorder=2.5, label=label)
 
 
 def _layers(found: PhaseConvergence) -> int:

@@ -1,0 +1,49 @@
+r"""How near the errors and the flow of the weights are to the gradients of backpropagation.
+
+Above, along a phase with both ends clamped: the angle, for each layer l, between the flow of the
+prediction weights M^(l-1) and minus the gradient of half the squared error of the feedforward network
+(solid lines), and between the error nodes eps^l and minus its gradient with respect to the prediction of
+the layer (dotted), with the nodes as they are, against time, in the unit in which tau, the time constant
+of the nodes, is given. Below, the same with the nodes at rest, as the variance nu^n of the output grows:
+in theory the angle goes to 0 as 1/nu^n. The grey line is the variance of this run.
+"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from pcode import Run, analysis, plotting
+
+
+def figure(
+    run: Run,
+    phase: int | str | None = None,
+    time: float | None = None,
+    variances: list[float] | None = None,
+    points: int = 40,
+    log_time: bool | None = None,
+) -> Figure:
+    """Draw the angles along the phase and against the output variance.
+
+    Parameters
+    ----------
+    run : Run
+    phase : int or str, optional
+        Index or name of a phase with both ends clamped; the last such one where left out.
+    time : float, optional
+        The moment at which the variance is changed; the end of the phase where left out.
+    variances : list of float, optional
+        Output variances to try.
+    points : int
+        Most moments of the course.
+    log_time : bool, optional
+        Whether time is logarithmic.
+    """
+    asked = {"phase": phase, "time": time, "variances": variances, "ratios": [], "points": points}
+    answer = analysis.ask(run, "backprop", asked)
+    with plotting.style():
+        fig = Figure(figsize=(5.6, 5.2), layout="constrained")
+        upper, lower = fig.subplots(2, 1)
+        answer.plot(upper, log_time=log_time)
+        answer.plot(lower, against="variance", legend=False)
+    return fig

@@ -1,0 +1,43 @@
+r"""How the nodes come to rest, and how fast.
+
+For each phase in which the nodes have an equilibrium, the distances of their values x^l (solid) and
+errors eps^l (dotted) from it, by layer l, root mean squares over the samples, against time since the
+phase's start, in the unit in which tau, the time constant of the nodes, is given. Where the weights
+learn, the equilibrium is that for the weights of the moment. Thin black lines fall at the fitted
+exponential rates, grey dashes at the rate of the slowest eigenvalue, where it is known. Of more than
+three such phases the last three are shown.
+"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from pcode import Run, analysis, plotting
+
+
+def figure(
+    run: Run,
+    phase: int | str | list[int | str] | None = None,
+    fraction: float = 0.01,
+    log_time: bool = False,
+) -> Figure:
+    """Draw the distances from rest, a panel for each phase.
+
+    Parameters
+    ----------
+    run : Run
+    phase : int, str or list of these, optional
+        Index or name of the phases.
+    fraction : float
+        Part of its largest distance at which a layer counts as settled.
+    log_time : bool
+        Whether time is logarithmic.
+    """
+    answer = analysis.ask(run, "convergence", {"phase": phase, "fraction": fraction})
+    shown = [k for k, found in enumerate(answer.phases) if found.at_rest][-3:] or [0]
+    with plotting.style():
+        fig = Figure(figsize=(5.6, 0.4 + 2.4 * len(shown)), layout="constrained")
+        for ax, k in zip(fig.subplots(len(shown), 1, squeeze=False).flat, shown, strict=True):
+            answer.plot(ax, phase=k, log_time=log_time)
+            ax.set_title(f"phase {answer.phases[k].phase}")
+    return fig

@@ -1,0 +1,46 @@
+r"""How far the weights are from the singular limit, in which nodes are at rest at every instant.
+
+Above, the largest distance of the weights of the full flow from those of the limit tau/delta -> 0, in
+parts of how far the weights move, for several ratios of the time constants tau of the nodes and delta of
+the weights: dots, with the fitted line, whose slope is the order in tau/delta. In theory it is 1 as
+tau/delta goes to 0. Grey lines are the distance allowed and the ratio of this run. Below, the distance
+along the phase, a line for each ratio, from the end of the initial layer on, in which the nodes first
+come to rest. All axes are logarithmic.
+"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from pcode import Run, analysis, plotting
+
+
+def figure(
+    run: Run,
+    phase: int | str | None = None,
+    tolerance: float = 0.01,
+    ratios: list[float] | None = None,
+    duration: float | None = None,
+) -> Figure:
+    """Draw the distance against tau/delta and against time.
+
+    Parameters
+    ----------
+    run : Run
+    phase : int or str, optional
+        Index or name of a phase in which the weights learn; the first one where left out.
+    tolerance : float
+        Distance to be allowed, in parts of how far the weights move.
+    ratios : list of float, optional
+        delta/tau to try besides the run's own.
+    duration : float, optional
+        How much of the phase to compare, in units of delta.
+    """
+    asked = {"phase": phase, "tolerance": tolerance, "ratios": ratios, "duration": duration}
+    answer = analysis.ask(run, "separation", asked)
+    with plotting.style():
+        fig = Figure(figsize=(5.6, 5.2), layout="constrained")
+        upper, lower = fig.subplots(2, 1)
+        answer.plot(upper)
+        answer.plot(lower, against="time")
+    return fig
