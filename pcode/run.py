@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .files import replacing
+from .html import table
 from .network import Array, Network, Weights
 from .state import State
 from .status import SolverStats, Status
@@ -216,6 +217,21 @@ class Run:
                 f"  {record.name}: {record.status}, {span}, {record.stats.steps} steps ({record.method})"
             )
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The run as a small table, for notebooks: a row for each phase."""
+        network, count = self.network, self.data.sizes["sample"]
+        caption = (
+            f"Run of a network {'-'.join(map(str, network.sizes))}, {count} sample{'s' * (count != 1)}, "
+            f"tau = {network.tau:g}, delta = {network.delta:g}, {network.feedback} feedback: {self.status}"
+        )
+        head = ("phase", "status", "t", "weights", "method", "steps")
+        rows = [
+            (r.name, r.status, f"{r.t_start:g} to {r.t_end:g}", "learn" if r.learn else "held", r.method,
+             f"{r.stats.steps:,}")
+            for r in self.phases
+        ]  # fmt: skip
+        return table(caption, head, rows)
 
 
 _accessors: dict[str, type[Any]] = {}

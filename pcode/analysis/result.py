@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..html import table
+
 
 @dataclass(frozen=True)
 class Result:
@@ -53,6 +55,12 @@ class Result:
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
+
+    def _repr_html_(self) -> str:
+        """The answer as a small table, for notebooks: a row for each line."""
+        return table(
+            f"Answer to the question {self.question}", (), [(line.strip(),) for line in self.lines()]
+        )
 
 
 _plots: dict[str, Callable[..., Any]] = {}
