@@ -66,6 +66,7 @@ def synthetic_run(
     squares = [np.nanmean((data[f"eps{k}"][1] ** 2).sum(axis=2), axis=1) for k in range(1, network.n + 1)]
     energies = 0.5 * nu * np.stack(squares, axis=1)
     slaved = energies + 0.1 * np.exp(-t / delta)[:, None] / np.arange(1, network.n + 1)
+    data |= _step_variables(stages, starts)
     data["energy"] = _variable(("time", "layer"), energies, "energy F by layer, error nodes as they are")
     at_rest = "energy F by layer, error nodes at rest value"
     data["energy_slaved"] = _variable(("time", "layer"), slaved, at_rest)
@@ -157,6 +158,24 @@ def _node_variables(
             eps = rng.normal(size=(samples, size)) * course
             data[f"eps{layer}"] = _variable(dims, eps * shown, f"error nodes of layer {layer}")
     return data
+
+
+def _step_variables(stages: Sequence[Stage], starts: np.ndarray) -> Variables:
+    """Ten steps a phase, each twice as long as the one before, of order 2."""
+    sizes, phases, times = [], [], []
+    for k, (stage, start) in enumerate(zip(stages, starts, strict=False)):
+        if stage.duration > 0.0:
+            sizes.append(stage.duration * 2.0 ** np.arange(10) / (2.0**10 - 1.0))
+            times.append(start + np.cumsum(sizes[-1]))
+            phases.append(np.full(10, k))
+    unit = {"units": "unit of tau"}
+    time, size, phase = (np.concatenate([np.empty(0), *parts]) for parts in (times, sizes, phases))
+    return {
+        "step_time": ("step", time, {"long_name": "time at the end of the solver's step"} | unit),
+        "step_size": ("step", size, {"long_name": "length of the solver's step"} | unit),
+        "step_phase": ("step", phase.astype(int), {"long_name": "index of the phase of the solver's step"}),
+        "step_order": _variable(("step",), np.full(time.size, 2.0), "order of the solver's step"),
+    }
 
 
 def _weight_variables(network: Network, rise: np.ndarray, rng: np.random.Generator) -> Variables:

@@ -22,7 +22,7 @@ from pcode import InputError, Status, plotting
 pytestmark = pytest.mark.filterwarnings("error")
 
 PLOTS = Path(__file__).parent.parent / "plots"
-RECIPES = ("energy", "node_convergence", "overview", "weight_drift")
+RECIPES = ("energy", "node_convergence", "overview", "solver", "trajectories", "weight_drift", "weights")
 GENERATE = Stage("generate", 300.0, learn=False, clamped=(-1,))
 HELD = Stage("look", 30.0, samples=(0,), learn=False)
 

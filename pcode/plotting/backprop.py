@@ -74,7 +74,8 @@ def backprop(
             ax.axvline(answer.nu, color=NEUTRAL, linewidth=0.8, zorder=0.5)
             ax.set_xlabel(r"output variance, $\nu^n$")
             ax.set_xscale("log")
-            ax.set_yscale("log")
+            if ax.dataLim.y1 > 0.0:  # an angle of 0 everywhere has no place on such an axis
+                ax.set_yscale("log")
         ax.set_ylabel("angle to the gradient [degrees]")
         if legend:
             outside_legend(ax)
