@@ -20,7 +20,7 @@ from ..run import Run
 from ..select import PhaseChoice, choose_phases
 from ..state import State
 from .result import Result
-from .settling import decay_rate, overshoot, settling_time
+from .settling import decay_fit, decay_rate, overshoot, settling_time
 from .situation import Situation, weights_clock_error
 
 Rows = NDArray[np.signedinteger[Any]]
@@ -104,6 +104,8 @@ class PhaseConvergence:
         When the distance has fallen to `fraction` of its largest; NaN if it never did.
     value_rate, error_rate : ndarray, shapes (n + 1,), (n,)
         Fitted exponential rates; NaN where there is too little to fit.
+    value_fit, error_fit : ndarray, shapes (n + 1, 3), (n, 3)
+        Start and end of what was fitted, and the height of the fitted line at its start.
     rate : float
         Fitted exponential rate of all nodes together.
     slowest, fastest : complex
@@ -133,6 +135,8 @@ class PhaseConvergence:
     error_settling: Array
     value_rate: Array
     error_rate: Array
+    value_fit: Array
+    error_fit: Array
     rate: float
     slowest: complex
     fastest: complex
@@ -229,6 +233,7 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
     slowest, fastest = _extremes(eigenvalues if at_rest else np.empty(0))
     together = np.sqrt(np.nansum(values**2, axis=1) + np.nansum(errors**2, axis=1))
     floor = np.zeros(t.size) if still else _floor(run, index, rows, t, rests, slowest)
+    value_fit, error_fit = _fits(t, values, floor), _fits(t, errors, floor)
     V = 0.5 * together**2 if still and at_rest and _has_lyapunov(end) else None
     return PhaseConvergence(
         phase=record.name,
@@ -241,8 +246,10 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         error_distance=errors,
         value_settling=_each(lambda d: settling_time(t, d, fraction, floor), values),
         error_settling=_each(lambda d: settling_time(t, d, fraction, floor), errors),
-        value_rate=_each(lambda d: decay_rate(t, d, floor), values),
-        error_rate=_each(lambda d: decay_rate(t, d, floor), errors),
+        value_rate=value_fit[:, 0],
+        error_rate=error_fit[:, 0],
+        value_fit=value_fit[:, 1:],
+        error_fit=error_fit[:, 1:],
         rate=decay_rate(t, together, floor) if at_rest else float("nan"),
         slowest=slowest,
         fastest=fastest,
@@ -374,6 +381,12 @@ def _each(measure: object, distances: Array) -> Array:
     """`measure` of each column; NaN where that is."""
     assert callable(measure)
     return np.array([np.nan if np.isnan(d).any() else measure(d) for d in distances.T])
+
+
+def _fits(t: Array, distances: Array, floor: Array) -> Array:
+    """`decay_fit` of each column, shape (layers, 4); NaN where that is."""
+    none = np.full(4, np.nan)
+    return np.stack([none if np.isnan(d).any() else decay_fit(t, d, floor) for d in distances.T])
 
 
 def _settled(time: float) -> str:

@@ -43,8 +43,16 @@ def decay_rate(t: Array, distance: Array, floor: Array) -> float:
     Least squares of its logarithm over the rising times `t`, from where it has fallen to a part of
     its largest to where it first comes down to `floor`, or to `DEEPEST` of its largest.
     """
+    return float(decay_fit(t, distance, floor)[0])
+
+
+def decay_fit(t: Array, distance: Array, floor: Array) -> Array:
+    """The fit of `decay_rate`: rate, start and end of what was fitted, and the line's height at its start.
+
+    Shape (4,); all NaN where there is too little to fit.
+    """
     if not distance.size or not distance.max() > 0.0:
-        return float("nan")
+        return np.full(4, np.nan)
     largest = int(distance.argmax())
     low = np.flatnonzero(distance[largest:] <= np.maximum(floor, DEEPEST * distance.max())[largest:])
     stop = largest + int(low[0]) if low.size else t.size
@@ -52,8 +60,9 @@ def decay_rate(t: Array, distance: Array, floor: Array) -> float:
         below = np.flatnonzero(distance[largest:stop] <= fallen * distance.max())
         rows = np.arange(largest + below[0], stop) if below.size else np.empty(0, dtype=int)
         if rows.size >= FEWEST:
-            return float(-np.polyfit(t[rows], np.log(distance[rows]), 1)[0])
-    return float("nan")
+            slope, log_height = np.polyfit(t[rows] - t[rows[0]], np.log(distance[rows]), 1)
+            return np.array([-slope, t[rows[0]], t[rows[-1]], np.exp(log_height)])
+    return np.full(4, np.nan)
 
 
 def overshoot(deviation: Array) -> float:

@@ -12,6 +12,9 @@ from ..network import Array
 from ..select import check_flags, check_word
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
 
+# Angles, in degrees, that are 0 up to rounding: an axis would magnify it, or, logarithmic, have no place.
+NOTHING = 1e-6
+
 Against = Literal["time", "variance"]
 
 
@@ -74,8 +77,10 @@ def backprop(
             ax.axvline(answer.nu, color=NEUTRAL, linewidth=0.8, zorder=0.5)
             ax.set_xlabel(r"output variance, $\nu^n$")
             ax.set_xscale("log")
-            if ax.dataLim.y1 > 0.0:  # an angle of 0 everywhere has no place on such an axis
+            if ax.dataLim.y1 > NOTHING:
                 ax.set_yscale("log")
+        if not ax.dataLim.y1 > NOTHING:
+            ax.set_ylim(-0.05, 1.0)
         ax.set_ylabel("angle to the gradient [degrees]")
         if legend:
             outside_legend(ax)

@@ -8,11 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..analysis.convergence import Convergence, PhaseConvergence
-from ..analysis.settling import FALLEN
 from ..errors import InputError
-from ..network import Array
 from ..select import check_flags
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
+
+# Distances below this part of the largest are rounding, as at a start at rest.
+DEEPEST = 1e-8
 
 
 def convergence(
@@ -59,10 +60,9 @@ def convergence(
     t = found.times
     shown = t > 0.0 if log_time else t <= 2.5 * (found.settling if found.settling > 0.0 else t[-1])
     with axes_or_new(ax) as ax:
-        fits: list[Array] = []
-        for symbol, distances, rates, first, dashes in (
-            ("x", found.value_distance, found.value_rate, 0, "-"),
-            (r"\varepsilon", found.error_distance, found.error_rate, 1, ":"),
+        for symbol, distances, first, dashes in (
+            ("x", found.value_distance, 0, "-"),
+            (r"\varepsilon", found.error_distance, 1, ":"),
         ):
             for k in range(distances.shape[1]):
                 color = line_style(k + first, _layers(found))["color"]
@@ -70,8 +70,9 @@ def convergence(
                 d = np.where(distances[:, k] > 0.0, distances[:, k], np.nan)
                 if np.isfinite(d[shown]).any():
                     ax.plot(t[shown], d[shown], **(given | kwargs))
-                    fits += fitted_line(t[shown], d[shown], float(rates[k]))
-        _draw_fits(ax, found, fits)
+        limits = ax.get_xlim()
+        _draw_fits(ax, found)
+        ax.set_xlim(limits)
         if found.slowest.real < 0.0:
             largest = np.nanmax(np.concatenate([found.value_distance, found.error_distance], axis=1))
             lasting = shown & (found.slowest.real * t > -25.0)
@@ -79,6 +80,8 @@ def convergence(
             dashed: dict[str, Any] = {"color": NEUTRAL, "linestyle": "--", "linewidth": 1.0, "zorder": 0.5}
             ax.plot(t[lasting], falling, label="slowest\neigenvalue", **dashed)
         ax.set_yscale("log")
+        low, high = ax.get_ylim()
+        ax.set_ylim(max(low, DEEPEST * high), high)
         if log_time:
             ax.set_xscale("log")
         ax.set_xlabel(r"time since start of phase, $t - t_0$ (unit of $\tau$)")
@@ -88,43 +91,20 @@ def convergence(
     return ax
 
 
-def fitted_line(t: Array, distance: Array, rate: float) -> list[Array]:
-    """A line that falls at `rate`, laid through `distance` where that has fallen, over two decades.
-
-    Parameters
-    ----------
-    t, distance : ndarray, shape (T,)
-        Distances may be NaN.
-    rate : float
-        NaN for none.
-
-    Returns
-    -------
-    list of ndarray, shape (2, K)
-        Times and heights; empty where there is nothing to lay it through.
-    """
-    largest = int(np.nanargmax(distance))
-    later = np.arange(distance.size) >= largest
-    for fallen in FALLEN:
-        with np.errstate(invalid="ignore"):
-            start = np.flatnonzero(later & (distance <= fallen * distance[largest]))
-        if start.size and rate > 0.0:
-            rows = (t >= t[start[0]]) & (t <= t[start[0]] + np.log(100.0) / rate) & np.isfinite(distance)
-            if rows.sum() > 1:
-                height = np.median(np.log(distance[rows]) + rate * t[rows])
-                return [np.array([t[rows], np.exp(height - rate * t[rows])])]
-    return []
-
-
-def _draw_fits(ax: Axes, found: PhaseConvergence, fits: list[Array]) -> None:
-    if not fits:
-        return
+def _draw_fits(ax: Axes, found: PhaseConvergence) -> None:
+    """Thin lines where distances were fitted, unless the nodes leave their rest."""
     rates = np.concatenate([found.value_rate, found.error_rate])
-    ends = f"{np.nanmin(rates):.3g}", f"{np.nanmax(rates):.3g}"
-    told = ends[0] if ends[0] == ends[1] else " to ".join(ends)
-    for k, fit in enumerate(fits):
-        label = "_nolegend_" if k else f"fitted rates\n{told}"
-        ax.plot(*fit, color="black", linewidth=0.6, zorder=2.5, label=label)
+    fits = np.concatenate([found.value_fit, found.error_fit])
+    good = np.isfinite(rates) & (rates > 0.0)
+    if found.slowest.real > 0.0 or not good.any():
+        return
+    ends = f"{rates[good].min():.3g}", f"{rates[good].max():.3g}"
+    label = "fitted rates\n" + (ends[0] if ends[0] == ends[1] else " to ".join(ends))
+    for rate, (start, end, height) in zip(rates[good], fits[good], strict=True):
+        t = np.linspace(start, end, 50)
+        line = height * np.exp(-rate * (t - start))
+        ax.plot(t, line, color="black", linestyle="-", linewidth=0.6, zorder=2.5, label=label)
+        label = "_nolegend_"
 
 
 def _layers(found: PhaseConvergence) -> int:

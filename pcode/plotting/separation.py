@@ -6,10 +6,14 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from ..analysis.separation import Separation
 from ..select import check_flags, check_word
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
+
+# Decades from which on only powers of ten are labelled.
+MANY = 1.7
 
 Against = Literal["ratio", "time"]
 
@@ -60,7 +64,7 @@ def separation(
         else:
             _over_ratio(ax, answer, kwargs)
         if legend:
-            outside_legend(ax) if against == "time" else ax.legend(loc="upper left")
+            outside_legend(ax)
     return ax
 
 
@@ -79,6 +83,9 @@ def _over_ratio(ax: Axes, answer: Separation, style: dict[str, Any]) -> None:
     _mark(ax, f"{100 * answer.tolerance:g}% allowed", y=answer.tolerance)
     if answer.own_ratio is not None:
         _mark(ax, "this run", x=1.0 / answer.own_ratio)
+    decades = np.log10(steps.max() / steps.min())
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < MANY else (1.0,), numticks=20))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(r"$\tau / \delta$")
 
 
