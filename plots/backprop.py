@@ -39,7 +39,9 @@ def figure(
     log_time : bool, optional
         Whether time is logarithmic.
     """
-    asked = {"phase": phase, "time": time, "variances": variances, "ratios": [], "points": points}
+    # No other tau/delta: each would be a simulation, and is not drawn.
+    ratios = [] if run.network.tau > 0.0 else None
+    asked = {"phase": phase, "time": time, "variances": variances, "ratios": ratios, "points": points}
     answer = analysis.ask(run, "backprop", asked)
     with plotting.style():
         fig = Figure(figsize=(5.6, 5.2), layout="constrained")

@@ -206,6 +206,9 @@ def convergence(
         raise InputError("fraction", f"must be between 0 and 1, not {fraction:g}")
     if points < 4:
         raise InputError("points", f"must be 4 or more, not {points}")
+    if run.network.tau == 0.0:
+        what = "with tau = 0 the nodes are at rest at every instant, so there is nothing to converge"
+        raise InputError("run", f"{what}; ask it of a run with tau > 0")
     lasting = [k for k in choose_phases(run, phase) if run.phases[k].t_end > run.phases[k].t_start]
     if not lasting:
         raise InputError("phase", "no time passed in it, so nothing converged; choose another phase")
