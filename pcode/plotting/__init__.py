@@ -10,11 +10,13 @@ from ..run import register_accessor
 from ..select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .accessor import RunPlots
 from .backprop import backprop
+from .certificate import certificate
 from .convergence import convergence
 from .energies import energy
 from .equilibrium import equilibrium
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
+from .separation import separation
 from .spectrum import spectrum
 from .stability import stability
 from .style import STYLE, style
@@ -24,6 +26,7 @@ __all__ = [
     "STYLE",
     "RunPlots",
     "backprop",
+    "certificate",
     "check_extent",
     "choose_layers",
     "choose_phases",
@@ -33,6 +36,7 @@ __all__ = [
     "equilibrium",
     "error_nodes",
     "save_figure",
+    "separation",
     "spectrum",
     "stability",
     "style",
@@ -45,7 +49,9 @@ __all__ = [
 
 register_accessor("plot", RunPlots)
 register_plot("backprop", backprop)
+register_plot("separation", separation)
 register_plot("convergence", convergence)
+register_plot("certificate", certificate)
 register_plot("equilibrium", equilibrium)
 register_plot("spectrum", spectrum)
 register_plot("stability", stability)
