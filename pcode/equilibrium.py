@@ -86,7 +86,9 @@ def nodes_at_rest(
     """
     start = problem.state(0.0, problem.y0)
     held = holding_weights(problem)
-    y, residual, iterations = rest(held.y0, held.parameters, held.structure, tol, max_iterations, 1.0 / step)
+    # Where the nodes rest does not hang on tau, which may be 0.
+    parameters = held.parameters._replace(tau=jnp.ones(()))
+    y, residual, iterations = rest(held.y0, parameters, held.structure, tol, max_iterations, 1.0 / step)
     residuals = np.asarray(residual)
     state = State(*held.nodes(0.0, np.asarray(y)), start.weights)
     return Rest(state, residuals, int(iterations), bool((residuals <= tol).all()))

@@ -57,7 +57,8 @@ class Network:
     activation : str or sequence of str
         sigma by name, one for all layers or one for each of the layers 0..n-1.
     tau : float
-        Time constant of value and error nodes, > 0, in the user's unit of time.
+        Time constant of value and error nodes, >= 0, in the user's unit of time. 0 is the singular
+        limit: nodes at equilibrium at every instant, and the weights alone move (`pcode.singular`).
     delta : float
         Time constant of the weights, > 0, in the same unit; normally much larger than `tau`.
     nu : float or sequence of float
@@ -111,8 +112,8 @@ class Network:
         keep("activation", tuple(activations.by_name(name).name for name in names))
         keep("tau", _number("tau", tau))
         keep("delta", _number("delta", delta))
-        if self.tau <= 0.0:
-            raise InputError("tau", f"must be positive, not {self.tau:g}")
+        if self.tau < 0.0:
+            raise InputError("tau", f"must be 0 (nodes always at rest) or more, not {self.tau:g}")
         if self.delta <= 0.0:
             raise InputError("delta", f"must be positive, not {self.delta:g}")
         many = isinstance(nu, Sequence | np.ndarray)

@@ -80,7 +80,8 @@ class Phase:
         Whether the weights move; where they do not they are no unknowns.
     until : {None, "equilibrium"}
         End the phase when all rates have fallen to `settle_tol`: max |tau dz/dt| / (1 + |z|)
-        over the nodes, and with delta in place of tau over weights that learn.
+        over the nodes, and with delta in place of tau over weights that learn; over the
+        weights alone with tau = 0.
     settle_tol : float
         Dimensionless, > 0.
     samples : sequence of int, optional
@@ -189,7 +190,8 @@ class Save:
     weights : int
         Likewise for the weights; a phase that does not learn saves them at its two ends.
     spacing : {"log", "linear"}
-        Log-spaced from 1e-2 tau after the start of the phase, or evenly spaced.
+        Log-spaced from 1e-2 tau after the start of the phase (with tau = 0, from 1e-3 delta), or
+        evenly spaced.
     memory : float
         Bytes that the result may take; a larger one is refused before the run.
     """
@@ -209,9 +211,9 @@ class Save:
         if _number("memory", self.memory) <= 0.0:
             raise InputError("memory", f"must be positive, not {self.memory:g}")
 
-    def times(self, count: int, duration: float, tau: float) -> Array:
+    def times(self, count: int, duration: float, tau: float, delta: float = 0.0) -> Array:
         """`count` times from 0 to `duration`, both included, strictly rising."""
-        first = 1e-2 * tau
+        first = 1e-2 * tau or 1e-3 * delta
         if count == 2 or self.spacing == "linear" or first >= duration:
             return np.linspace(0.0, duration, count)
         times = np.concatenate([[0.0], np.geomspace(first, duration, count - 1)])

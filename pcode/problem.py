@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -162,12 +162,12 @@ class Problem:
 
 
 def layout_of(network: Network, phase: Phase, batch: int) -> Layout:
-    """Which variables are unknowns in `phase`, shown `batch` samples."""
+    """Which variables are unknowns in `phase`, shown `batch` samples; with tau = 0 no nodes are."""
     free = tuple(
         layer not in phase.clamp or bool(np.isnan(phase.clamp_at(layer, 0.0)).any())
         for layer in range(network.n + 1)
     )
-    return Layout(network.sizes, batch, free, phase.learn, network.feedback)
+    return Layout(network.sizes, batch, free, phase.learn, network.feedback, network.tau > 0.0)
 
 
 def given_nodes(network: Network, phase: Phase, batch: int, t: float = 0.0) -> tuple[Array, ...]:
@@ -189,6 +189,7 @@ def make_problem(
 
     Left out, `span` is the whole of a phase whose clamps are constant or have no breakpoint. With
     `reduce`, unknowns whose course is known from the others' are left out (`pcode.reduction`).
+    With tau = 0 nodes have no rates; `pcode.singular` takes what is left.
     """
     start, end = span or (0.0, phase.duration)
     batch = state.x[0].shape[0]
@@ -210,7 +211,8 @@ def make_problem(
         held=state.weights,
     )
     clamped = tuple(layer in phase.clamp for layer in range(network.n + 1))
-    structure = Structure(layout_of(network, phase, batch), network.activation, clamped)
+    layout = replace(layout_of(network, phase, batch), nodes=True)
+    structure = Structure(layout, network.activation, clamped)
     still = end == phase.duration and not any(s.any() for s in slope)
     settle_tol = phase.settle_tol if phase.until == "equilibrium" and still else None
     reduction = Reduction(parameters, structure)

@@ -10,7 +10,9 @@ import xarray as xr
 
 from .network import Array, Network, Weights
 
+# Time has the unit in which tau is given, and delta too.
 TIME_UNITS = "unit of tau"
+TIME_UNITS_OF_LIMIT = "unit of delta"
 
 
 class Recorder:
@@ -111,7 +113,8 @@ class Recorder:
     def _coordinates(self) -> dict[str, tuple[Any, ...]]:
         def times(clock: list[tuple[float, int]], what: str) -> tuple[Any, ...]:
             values = np.array([t for t, _ in clock])
-            return values, {"long_name": f"time of the saved {what}", "units": TIME_UNITS}
+            units = TIME_UNITS if self._network.tau > 0.0 else TIME_UNITS_OF_LIMIT
+            return values, {"long_name": f"time of the saved {what}", "units": units}
 
         layers = np.arange(1, self._network.n + 1)
         return {

@@ -68,6 +68,8 @@ def check_extent(run: Run, phase: PhaseChoice = None) -> None:
 def suits_log_time(run: Run, phase: PhaseChoice = None) -> bool:
     """Say whether the nodes' convergence would vanish on a linear axis: one of the phases lasts over 100 tau.
 
+    With tau = 0 there is no convergence: nodes follow the weights.
+
     Parameters
     ----------
     run : Run
@@ -80,7 +82,8 @@ def suits_log_time(run: Run, phase: PhaseChoice = None) -> bool:
         If the run has no such phase.
     """
     records = [run.phases[k] for k in choose_phases(run, phase)]
-    return any(record.t_end - record.t_start > 100.0 * run.network.tau for record in records)
+    tau = run.network.tau
+    return tau > 0.0 and any(record.t_end - record.t_start > 100.0 * tau for record in records)
 
 
 def choose_layers(

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from . import solvers
+from .errors import InputError
 from .network import Array, Network
 from .phase import Phase, Save, TimeSeries
-from .problem import Problem, layout_of, make_problem
+from .problem import layout_of, make_problem
 from .recording import Recorder
 from .run import PhaseRecord, pack_mask
+from .singular import SlowProblem, settled
 from .state import State
 from .status import SolverStats, Status
 
@@ -35,7 +37,7 @@ class Progress:
     name : str
         The phase's name.
     t, duration, step : float
-        Time in the phase, how long it may last, and the solver's step; in the unit of tau.
+        Time in the phase, how long it may last, and the solver's step; in the unit of tau and delta.
     energy : float
         F with the error nodes as they are, summed over layers; dimensionless.
     """
@@ -64,7 +66,7 @@ class Watch:
         self._progress, self._stopped = progress, stopped
         self._reported = -REPORT_EVERY
 
-    def on(self, problem: Problem, start: float) -> Callable[[float, float, Array], bool]:
+    def on(self, problem: solvers.IVP, start: float) -> Callable[[float, float, Array], bool]:
         """The solver's callback for a stretch of the phase that begins at `start`."""
 
         def watch(t: float, step: float, y: Array) -> bool:
@@ -99,8 +101,15 @@ class Stage:
         times, of_nodes, of_weights = self._times()
         stats, status, t = SolverStats(), Status.SUCCESS, 0.0
         chosen: dict[str, str] = {}
+        detail = ""
         for start, end in pairwise((0.0, *phase.breakpoints, phase.duration)):
-            problem = make_problem(self.network, phase, state, (start, end))
+            try:
+                problem = self._problem(state, start, end)
+            except InputError as error:  # no rest of the nodes, which they must have with tau = 0
+                status, detail = Status.NONLINEAR_FAILURE, str(error)
+                break
+            if problem.layout.size == 0:
+                solver = solvers.RESTING
             save = partial(self._save, recorder, problem, start)
             if start == 0.0:
                 save(0.0, problem.y0)
@@ -114,6 +123,7 @@ class Stage:
                 watch.on(problem, start),
             )
             status, t, stats = solution.status, start + solution.t, stats + solution.stats
+            detail = solution.detail
             chosen.setdefault(solution.method or self.method, solution.reason or "asked for")
             state = problem.state(solution.t, solution.y)
             if status is not Status.SUCCESS:
@@ -121,10 +131,19 @@ class Stage:
                 break
         if status is Status.SUCCESS and phase.until == "equilibrium":
             status = Status.NOT_SETTLED
-        told = f"phase {phase.name!r}, to t = {self.t_start + t:g}: {status.meaning}"
+        told = f"phase {phase.name!r}, to t = {self.t_start + t:g}: {detail or status.meaning}"
         record = self._record(status, told, t, stats)
         reasons = "; ".join(chosen.values())
         return replace(record, method=", ".join(chosen), method_reason=reasons), state
+
+    def _problem(self, state: State, start: float, end: float) -> solvers.IVP:
+        """The stretch of the phase from `start` to `end`, beginning at `state`."""
+        network, phase = self.network, self.phase
+        if network.tau > 0.0:
+            return make_problem(network, phase, state, (start, end))
+        if start > 0.0:  # the nodes of the phase's own start are at rest already
+            state = settled(make_problem(network, phase, state, (start, end), reduce=False))
+        return SlowProblem(make_problem(network, phase, state, (start, end)))
 
     def never_begun(self, why: str) -> PhaseRecord:
         """The record of a phase for which no start was found."""
@@ -133,17 +152,17 @@ class Stage:
 
     def _times(self) -> tuple[Array, Any, Any]:
         """Times to save, and for each whether it is one of the nodes and one of the weights."""
-        duration, tau = self.phase.duration, self.network.tau
-        nodes = self.save.times(self.save.nodes, duration, tau)
+        duration, tau, delta = self.phase.duration, self.network.tau, self.network.delta
+        nodes = self.save.times(self.save.nodes, duration, tau, delta)
         ends = np.array([0.0, duration])
-        weights = self.save.times(self.save.weights, duration, tau) if self.phase.learn else ends
+        weights = self.save.times(self.save.weights, duration, tau, delta) if self.phase.learn else ends
         times = np.union1d(nodes, weights)
         return times, np.isin(times, nodes), np.isin(times, weights)
 
     def _save(
         self,
         recorder: Recorder,
-        problem: Problem,
+        problem: solvers.IVP,
         start: float,
         t: float,
         y: Array,

@@ -9,6 +9,7 @@ from .errors import InputError
 from .network import Network, Weights
 from .phase import NodeStart, Phase
 from .problem import feedforward, given_nodes, make_problem
+from .singular import settled
 from .state import State
 
 
@@ -23,13 +24,32 @@ def starting_state(
 ) -> State:
     """The state in which `phase` starts, clamps not yet put in.
 
-    Samples that were shown before go on from `state`; the others start where `nodes` says.
+    Samples that were shown before go on from `state`; the others start where `nodes` says. With
+    tau = 0 all of them are at once at the equilibrium to which they lead from there.
 
     Raises
     ------
     InputError
-        If `nodes` is not a start, does not fit, or is "equilibrium" and none is reached.
+        If `nodes` is not a start, does not fit, or is "equilibrium" and none is reached; if tau = 0
+        and no stable equilibrium is reached.
     """
+    begun = _nodes_of_before(network, phase, shown, nodes, weights, state, shown_before)
+    if network.tau > 0.0:
+        return begun
+    end = min((*phase.breakpoints, phase.duration))
+    return settled(make_problem(network, phase, begun, (0.0, end), reduce=False))
+
+
+def _nodes_of_before(
+    network: Network,
+    phase: Phase,
+    shown: tuple[int, ...],
+    nodes: NodeStart | State,
+    weights: Weights,
+    state: State | None,
+    shown_before: tuple[int, ...],
+) -> State:
+    """The nodes as they were, or where `nodes` says."""
     batch = len(shown)
     if state is None and isinstance(nodes, State):
         return _given_start(network, nodes, weights, batch)

@@ -48,6 +48,8 @@ class Layout:
     learn : bool
         Whether the weights are unknowns.
     feedback : {"tied", "learned", "fixed"}
+    nodes : bool
+        Whether the nodes are unknowns. In the singular limit, tau = 0, they follow from the weights.
     """
 
     sizes: tuple[int, ...]
@@ -55,6 +57,7 @@ class Layout:
     free: tuple[bool, ...]
     learn: bool
     feedback: Feedback
+    nodes: bool = True
 
     @property
     def n(self) -> int:
@@ -66,10 +69,9 @@ class Layout:
         """Shape of every unknown array, by the name it has in results, in the vector's order."""
         links = list(pairwise(self.sizes))
         shapes: dict[str, tuple[int, ...]] = {}
-        for k, size in enumerate(self.sizes):
-            if self.free[k]:
-                shapes[f"x{k}"] = (self.batch, size)
-        shapes |= {f"eps{k}": (self.batch, size) for k, size in enumerate(self.sizes) if k}
+        if self.nodes:
+            shapes |= {f"x{k}": (self.batch, size) for k, size in enumerate(self.sizes) if self.free[k]}
+            shapes |= {f"eps{k}": (self.batch, size) for k, size in enumerate(self.sizes) if k}
         if self.learn:
             shapes |= {f"M{k}": link for k, link in enumerate(links)}
             if self.feedback == "learned":
@@ -118,4 +120,4 @@ class Layout:
         x, eps, (M, W, beta) = state
         groups = (("x", 0, x), ("eps", 1, eps), ("M", 0, M), ("W", 0, W or ()), ("beta", 1, beta))
         named = {f"{name}{k}": a for name, first, arrays in groups for k, a in enumerate(arrays, first)}
-        return xp.concatenate([xp.ravel(named[name]) for name in self.shapes])
+        return xp.concatenate([xp.ravel(named[name]) for name in self.shapes] or [xp.zeros(0)])

@@ -4,10 +4,10 @@ Above, F = 1/2 sum_l nu^l <|eps^l|^2> with the error nodes as they move: from ep
 0, rises, and may oscillate on its way to rest. Below, F = 1/2 sum_l <|x^l - mu^l|^2> / nu^l, the
 energy that it would be if the error nodes were at rest for the present values x and predictions mu.
 Thin lines are the terms of the layers l = 1..n, the broad grey line is their sum; <> is the mean
-over the batch. Time is in units of tau, the time constant of the nodes, and vertical lines mark where a
-phase of the run ends and the next begins; on a logarithmic axis it is counted from the start of
-every phase. Energies are on a logarithmic axis where they span more than two decades; zeros, such
-as that at the start, are then left out, and so is the depth of a passing zero.
+over the batch. Time is in units of tau, the time constant of the nodes (of delta where tau = 0), and
+vertical lines mark where a phase of the run ends and the next begins; on a logarithmic axis it is
+counted from the start of every phase. Energies are on a logarithmic axis where they span more than
+two decades; zeros, such as that at the start, are then left out, and so is the depth of a passing zero.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def figure(
     phase: int | str | list[int | str] | None = None,
     log_time: bool | None = None,
     log_y: bool | None = None,
-    clock: str = "tau",
+    clock: str | None = None,
 ) -> Figure:
     """Draw the dynamic energy over the slaved one.
 
@@ -36,11 +36,11 @@ def figure(
         Index or name of the phases to draw.
     log_time : bool, optional
         Whether every phase has a logarithmic time axis of its own; where it is not said, they
-        have one if a phase lasts more than 100 tau.
+        have one if a phase lasts more than 100 tau and tau is not 0.
     log_y : bool, optional
         Whether energies have a logarithmic axis.
-    clock : {"tau", "delta", "time"}
-        Unit of the time axis.
+    clock : {"tau", "delta", "time"}, optional
+        Unit of the time axis; where it is not said, tau, or delta where tau = 0.
     """
     plotting.check_extent(run, phase)
     if log_time is None:

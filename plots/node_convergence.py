@@ -25,7 +25,7 @@ def figure(
     phase: int | str | list[int | str] | None = None,
     samples: int | list[int] | None = None,
     log_time: bool | None = None,
-    clock: str = "tau",
+    clock: str | None = None,
     how: str = "auto",
 ) -> Figure:
     """Draw value nodes beside error nodes, a row for each layer.
@@ -41,9 +41,9 @@ def figure(
         Rows of the data to draw.
     log_time : bool, optional
         Whether every phase has a logarithmic time axis of its own; where it is not said, they
-        have one if a phase lasts more than 100 tau.
-    clock : {"tau", "delta", "time"}
-        Unit of the time axis.
+        have one if a phase lasts more than 100 tau and tau is not 0.
+    clock : {"tau", "delta", "time"}, optional
+        Unit of the time axis; where it is not said, tau, or delta where tau = 0.
     how : {"auto", "lines", "bands", "heatmap"}
         How to draw the nodes of a layer.
     """

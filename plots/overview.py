@@ -2,13 +2,13 @@ r"""Fast and slow at a glance: nodes on the clock tau, weights on the clock delt
 
 Left, what is fast: the value nodes x^l and the error nodes eps^l of one layer, and the energy F with
 the error nodes as they are, against time since the start of a phase in units of tau, the
-time constant of the nodes, on a logarithmic axis. Dashed lines mark one delta, where the weights
-begin to tell. Right, what is slow: the departure of the prediction weights M^(l-1) of that layer
-from their start, the norms of the departures of all weights, and the energy with the error nodes at
-their rest value, against time in units of delta, the time constant of the weights. Lines are
-single nodes or weights; where there are many, their median, middle half, middle 90% and extremes.
-Energies are means over the batch. Solid vertical lines mark where a phase of the run ends and
-the next begins.
+time constant of the nodes (of delta where tau = 0), on a logarithmic axis. Dashed lines mark one
+delta, where the weights begin to tell. Right, what is slow: the departure of the prediction weights
+M^(l-1) of that layer from their start, the norms of the departures of all weights, and the energy
+with the error nodes at their rest value, against time in units of delta, the time constant of the
+weights. Lines are single nodes or weights; where there are many, their median, middle half, middle
+90% and extremes. Energies are means over the batch. Solid vertical lines mark where a phase of the
+run ends and the next begins.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _mark_delta(run: Run, panels: list[Axes], phase: int | str | list[int | str]
     starts = [p.t_start for p in phases if p.learn and p.t_start + network.delta < p.t_end]
     for ax in panels:
         for k, start in enumerate(starts):
-            at = (start + network.delta) / network.tau
+            at = (start + network.delta) / (network.tau or network.delta)
             ax.axvline(at, color="0.45", linewidth=0.8, linestyle="--", zorder=0.5)
             if k == 0:
                 ax.annotate(r"$\delta$", (at, 1.0), (2, -1), va="top", color="0.45",

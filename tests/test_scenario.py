@@ -177,8 +177,10 @@ def test_weights_may_be_given_in_the_file(tmp_path: Path) -> None:
 # --- shipped scenarios, the template, the schema ----------------------------------------------------
 
 
-def test_the_four_scenarios_ship() -> None:
-    assert {"textbook", "xor", "digits", "timescales"} <= set(shipped.names("scenarios"))
+def test_the_scenarios_ship() -> None:
+    assert {"textbook", "xor", "digits", "timescales", "unstable_feedback", "separation"} <= set(
+        shipped.names("scenarios")
+    )
 
 
 @pytest.mark.parametrize("name", shipped.names("scenarios"))

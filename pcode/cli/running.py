@@ -136,7 +136,7 @@ def describe(scenario: Scenario) -> list[str]:
         lines += [
             f"phase {k}  {phase.name}: {samples}, clamped layers: {held}, weights {weights}, "
             f"duration {phase.duration:g}{until}",
-            f"         N = {layout.size:,} unknowns: {counts}",
+            f"         N = {layout.size:,} unknowns: {counts or 'none, the nodes are at rest at once'}",
         ]
     used, allowed = plan.result_bytes, scenario.save.memory
     lines += [

@@ -13,8 +13,12 @@ from .backprop import backprop
 from .certificate import certificate
 from .convergence import convergence
 from .energies import energy
+from .equilibrium import equilibrium
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
+from .separation import separation
+from .spectrum import spectrum
+from .stability import stability
 from .style import STYLE, style
 from .weights import weight_drift, weight_kinds, weight_norms
 
@@ -29,8 +33,12 @@ __all__ = [
     "choose_samples",
     "convergence",
     "energy",
+    "equilibrium",
     "error_nodes",
     "save_figure",
+    "separation",
+    "spectrum",
+    "stability",
     "style",
     "suits_log_time",
     "value_nodes",
@@ -41,5 +49,9 @@ __all__ = [
 
 register_accessor("plot", RunPlots)
 register_plot("backprop", backprop)
+register_plot("separation", separation)
 register_plot("convergence", convergence)
 register_plot("certificate", certificate)
+register_plot("equilibrium", equilibrium)
+register_plot("spectrum", spectrum)
+register_plot("stability", stability)

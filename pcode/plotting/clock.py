@@ -91,14 +91,17 @@ class TimeAxis:
     units: str
 
     @classmethod
-    def of(cls, run: Run, dim: str, phase: PhaseChoice, clock: Clock, log_time: bool) -> TimeAxis:
+    def of(cls, run: Run, dim: str, phase: PhaseChoice, clock: Clock | None, log_time: bool) -> TimeAxis:
         """Take the rows along `dim`, "time" or "weight_time", of the phases meant.
+
+        Without a clock it is tau, or delta where tau = 0.
 
         Raises
         ------
         InputError
             If an option is none of those allowed, or nothing was saved in these phases.
         """
+        clock = clock or ("tau" if run.network.tau > 0.0 else "delta")
         check_word("clock", clock, ("tau", "delta", "time"))
         check_flags(log_time=log_time)
         network = run.network
@@ -124,7 +127,8 @@ class TimeAxis:
     @property
     def label(self) -> str:
         """What the axis shows."""
-        own = f" ({self.units})".replace("of tau)", r"of $\tau$)") if self.units else ""
+        own = f" ({self.units})" if self.units else ""
+        own = own.replace("of tau)", r"of $\tau$)").replace("of delta)", r"of $\delta$)")
         unit = {"tau": r" / \tau", "delta": r" / \delta", "time": ""}[self.clock]
         suffix = own if self.clock == "time" else ""
         if not self.log_time or (len(self.stretches) == 1 and self.stretches[0].start == 0.0):

@@ -43,7 +43,7 @@ def energy(
     log_y: bool | None = None,
     phase: PhaseChoice = None,
     log_time: bool = False,
-    clock: Clock = "tau",
+    clock: Clock | None = None,
     legend: bool = True,
     phase_names: bool = True,
     ax: Axes | None = None,

@@ -22,7 +22,7 @@ def value_nodes(
     samples: Choice = None,
     phase: PhaseChoice = None,
     log_time: bool = False,
-    clock: Clock = "tau",
+    clock: Clock | None = None,
     how: How = "auto",
     legend: bool = True,
     phase_names: bool = True,
@@ -43,8 +43,9 @@ def value_nodes(
         Index or name of the phases to draw; all where left out.
     log_time : bool
         Whether every phase has a logarithmic axis of its own, counted from its start.
-    clock : {"tau", "delta", "time"}
-        Unit of the time axis; "time" is the run's own.
+    clock : {"tau", "delta", "time"}, optional
+        Unit of the time axis; "time" is the run's own. Where left out it is tau, or delta where
+        tau = 0.
     how : {"auto", "lines", "bands", "heatmap"}
         One line for each node and sample; their quantiles, which are those over nodes and samples
         together, or, with two nodes and several samples, those of each node over the
@@ -83,7 +84,7 @@ def error_nodes(
     samples: Choice = None,
     phase: PhaseChoice = None,
     log_time: bool = False,
-    clock: Clock = "tau",
+    clock: Clock | None = None,
     how: How = "auto",
     legend: bool = True,
     phase_names: bool = True,

@@ -38,8 +38,8 @@ class NetworkTable(Table):
         _either("a name, or a list with one name for each of the layers 0..n-1"),
     ] = "tanh"
     """The function sigma of the value nodes: one name, or one for each of the layers 0..n-1."""
-    tau: Positive = 1.0
-    """Time constant of value and error nodes, in your unit of time."""
+    tau: NotNegative = 1.0
+    """Time constant of value and error nodes, in your unit of time; 0: nodes at rest at every instant."""
     delta: Positive = 200.0
     """Time constant of the weights, in the same unit; normally much larger than tau."""
     nu: Annotated[
@@ -173,7 +173,7 @@ class SaveTable(Table):
     weights: int = Field(default=100, ge=2)
     """Likewise of the weights; a phase that does not learn saves them at its two ends."""
     spacing: Literal["log", "linear"] = "log"
-    """Log-spaced from 1e-2 tau after a phase's start, or evenly spaced."""
+    """Log-spaced from 1e-2 tau (with tau = 0, 1e-3 delta) after a phase's start, or evenly spaced."""
     memory_gb: Positive = 4.0
     """A result larger than this many GB is refused before the run."""
 

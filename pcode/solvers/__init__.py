@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from ..errors import InputError
 from .auto import AutoSolver
-from .base import Settings, Solution, Solver
+from .base import IVP, Settings, Solution, Solver
 from .diffrax import DiffraxSolver
 from .scipy import SciPySolver
+from .slow import RestingSolver
 from .sundials import CVODESolver
 
-__all__ = ["METHODS", "Settings", "Solution", "Solver", "by_name"]
+__all__ = ["IVP", "METHODS", "RESTING", "Settings", "Solution", "Solver", "by_name"]
 
 _ALL: tuple[Solver, ...] = (
     CVODESolver(),
@@ -26,6 +27,9 @@ _ALL: tuple[Solver, ...] = (
 
 METHODS: dict[str, Solver] = {solver.name: solver for solver in _ALL}
 METHODS["auto"] = AutoSolver(METHODS["cvode"], METHODS["DOP853"])
+
+# Not to be asked for: it serves where nothing is left to integrate.
+RESTING: Solver = RestingSolver()
 
 
 def by_name(name: str) -> Solver:

@@ -8,8 +8,9 @@ import numpy as np
 
 from ..network import Array
 from ..problem import Problem
+from ..singular import SlowProblem
 from ..state import Layout
-from .base import Save, Settings, Solution, Solver, Watch
+from .base import IVP, Save, Settings, Solution, Solver, Watch
 
 # Where an explicit method needs fewer steps than this it beats an implicit one, which takes several
 # hundred to follow the nodes down to the slow manifold.
@@ -38,8 +39,10 @@ class AutoSolver:
     def check(self, layout: Layout) -> None:
         """Suitable for any number of unknowns."""
 
-    def choose(self, problem: Problem) -> tuple[Solver, str]:
+    def choose(self, problem: IVP) -> tuple[Solver, str]:
         """The solver for `problem`, and why."""
+        if isinstance(problem, SlowProblem):
+            return self.explicit_solver, "tau = 0: only the weights move, and they are not stiff"
         fastest = fastest_rate(problem)
         length, how = problem.duration, "lasts"
         if problem.settle_tol is not None and not problem.layout.learn:
@@ -54,7 +57,7 @@ class AutoSolver:
             return self.explicit_solver, f"{told} are less work than an implicit one"
         return self.implicit_solver, f"{told} are more work than an implicit one"
 
-    def solve(self, problem: Problem, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
+    def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
         """See `Solver.solve`."""
         solver, reason = self.choose(problem)
         solution = solver.solve(problem, times, settings, save, watch)

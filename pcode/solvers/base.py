@@ -14,11 +14,15 @@ from scipy.optimize import brentq
 from ..errors import InputError
 from ..network import Array
 from ..problem import Problem
+from ..singular import SlowProblem
 from ..state import Layout
 from ..status import SolverStats, Status
 
 # A value that has grown by this factor over the largest one at the start has diverged.
 DIVERGED = 1e8
+
+# What a solver integrates: the coupled system, or with tau = 0 the weights alone.
+IVP = Problem | SlowProblem
 
 Save = Callable[[int, float, Array], None]
 Watch = Callable[[float, float, Array], bool]
@@ -55,6 +59,8 @@ class Solution:
     stats : SolverStats
     method, reason : str
         The solver that was chosen, and why, where there was a choice.
+    detail : str
+        What there is to say of the status, where it is more than what it always means.
     """
 
     status: Status
@@ -63,6 +69,7 @@ class Solution:
     stats: SolverStats
     method: str = ""
     reason: str = ""
+    detail: str = ""
 
     def timed(self, compile_seconds: float, since: float) -> Solution:
         """The same, with the time to compile and that which has passed `since` then."""
@@ -85,12 +92,12 @@ class Solver(Protocol):
     def check(self, layout: Layout) -> None:
         """Raise InputError, with the reason, if the method is unsuitable for so many unknowns."""
 
-    def solve(self, problem: Problem, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
+    def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
         """Integrate `problem` from its start to its end, or until it is at rest.
 
         Parameters
         ----------
-        problem : Problem
+        problem : Problem or SlowProblem
         times : ndarray, shape (T,)
             Rising times in (0, problem.duration] at which to save.
         settings : Settings
@@ -135,7 +142,7 @@ class Stepper(Protocol):
 
 
 def march(
-    stepper: Stepper, problem: Problem, times: Array, settings: Settings, save: Save, watch: Watch
+    stepper: Stepper, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch
 ) -> Solution:
     """Advance `stepper` to the end of `problem`, saving on the way; see `Solver.solve`."""
     bound = divergence_bound(problem)
@@ -164,18 +171,18 @@ def march(
     return Solution(status or Status.SUCCESS, t, y, stepper.stats())
 
 
-def divergence_bound(problem: Problem) -> float:
+def divergence_bound(problem: IVP) -> float:
     """The size beyond which the unknowns of `problem` have diverged."""
     given = (problem.y0, *map(np.asarray, problem.parameters.clamp))
     return DIVERGED * max(1.0, *(float(np.nanmax(np.abs(a), initial=0.0)) for a in given))
 
 
-def at_rest(problem: Problem, t: float, y: Array) -> bool:
+def at_rest(problem: IVP, t: float, y: Array) -> bool:
     """Whether `problem` is to end when at rest, and is."""
     return problem.settle_tol is not None and problem.unrest(t, y) <= problem.settle_tol
 
 
-def _time_of_rest(problem: Problem, stepper: Stepper) -> float:
+def _time_of_rest(problem: IVP, stepper: Stepper) -> float:
     """When, in the last step, the unrest fell to settle_tol: so that it does not hang on the steps."""
     assert problem.settle_tol is not None
     tolerance, before, after = problem.settle_tol, stepper.t_before, stepper.t
@@ -194,3 +201,18 @@ def refuse_above(name: str, layout: Layout, largest: int, why: str) -> None:
     if layout.size > largest:
         what = f"{name} {why}: too much for {layout.size:,} unknowns (at most {largest:,}); use cvode"
         raise InputError("method", what)
+
+
+def coupled(problem: IVP, name: str) -> Problem:
+    """`problem`, if it is the coupled system with its Jacobian; else an InputError."""
+    if isinstance(problem, SlowProblem):
+        refuse_without_nodes(name, problem.layout)
+    assert isinstance(problem, Problem)
+    return problem
+
+
+def refuse_without_nodes(name: str, layout: Layout) -> None:
+    """Raise InputError where the nodes are no unknowns, but the weights are: tau = 0."""
+    if layout.size and not layout.nodes:
+        what = f"{name} works on the coupled equations, and with tau = 0 the weights alone are left"
+        raise InputError("method", f"{what}; use auto, DOP853 or RK45")

@@ -16,7 +16,7 @@ from ..problem import Problem
 from ..state import Layout
 from ..status import SolverStats, Status
 from ..system import Parameters, Structure, unrest, vector_field
-from .base import Save, Settings, Solution, Watch, march, refuse_above
+from .base import IVP, Save, Settings, Solution, Watch, coupled, march, refuse_above, refuse_without_nodes
 
 # A dense Jacobian of this many unknowns and its factors take 0.4 GB, and seconds to factor.
 LARGEST_DENSE = 5_000
@@ -244,12 +244,14 @@ class DiffraxSolver:
     shipped: bool = False
 
     def check(self, layout: Layout) -> None:
-        """Refuse the dense Jacobian where it would not fit."""
+        """Refuse the dense Jacobian where it would not fit, and the limit without nodes."""
+        refuse_without_nodes(self.name, layout)
         if self.implicit and self.shipped:
             refuse_above(self.name, layout, LARGEST_DENSE, "factors a dense Jacobian")
 
-    def solve(self, problem: Problem, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
+    def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
         """See `Solver.solve`."""
+        problem = coupled(problem, self.name)
         began = time.perf_counter()
         stepper = _Stepper(_Kind(self.name, self.shipped), problem, times, settings)
         stepper.compile()

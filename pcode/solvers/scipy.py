@@ -12,10 +12,10 @@ import scipy.integrate
 
 from ..errors import InputError
 from ..network import Array
-from ..problem import Problem
 from ..state import Layout
 from ..status import SolverStats, Status
-from .base import Save, Settings, Solution, Watch, march, refuse_above
+from .base import IVP, Save, Settings, Solution, Watch, coupled, refuse_above, refuse_without_nodes
+from .slow import march_slowly
 
 # These take a sparse Jacobian, and factor it with SuperLU.
 TAKE_SPARSE = ("BDF", "Radau")
@@ -90,6 +90,8 @@ class SciPySolver:
 
     def check(self, layout: Layout) -> None:
         """Refuse implicit methods where the factors of the Jacobian would not fit."""
+        if self.implicit:
+            refuse_without_nodes(self.name, layout)
         if self.name in TAKE_SPARSE:
             fill = largest_fill(layout)
             if fill > LARGEST_FILL:
@@ -99,19 +101,20 @@ class SciPySolver:
         elif self.implicit:
             refuse_above(self.name, layout, LARGEST_DENSE, "factors a dense Jacobian")
 
-    def solve(self, problem: Problem, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
+    def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
         """See `Solver.solve`."""
         options: dict[str, Any] = {"rtol": settings.rtol, "atol": settings.atol}
         began = time.perf_counter()
         problem.rhs(0.0, problem.y0)
         if self.implicit:
+            problem = coupled(problem, self.name)
             sparse = self.name in TAKE_SPARSE and problem.layout.size >= SPARSE_FROM
             options["jac"] = problem.sparse_jacobian if sparse else problem.jacobian
             options["jac"](0.0, problem.y0)
         compiled = time.perf_counter()
         method = getattr(scipy.integrate, self.name)
         stepper = _Stepper(method(problem.rhs, 0.0, problem.y0, problem.duration, **options))
-        return march(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)
+        return march_slowly(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)
 
 
 def largest_fill(layout: Layout) -> int:

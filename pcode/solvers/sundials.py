@@ -18,7 +18,7 @@ from ..problem import Problem
 from ..state import Layout
 from ..status import SolverStats, Status
 from ..system import Parameters, Structure, vector_field
-from .base import Save, Settings, Solution, Watch, march
+from .base import IVP, Save, Settings, Solution, Watch, coupled, march, refuse_without_nodes
 from .krylov import gcr
 
 # Directions kept by the Krylov iterations, and most iterations.
@@ -195,10 +195,12 @@ class CVODESolver:
     implicit: bool = True
 
     def check(self, layout: Layout) -> None:
-        """Suitable for any number of unknowns."""
+        """Suitable for any number of unknowns, nodes among them."""
+        refuse_without_nodes(self.name, layout)
 
-    def solve(self, problem: Problem, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
+    def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
         """See `Solver.solve`."""
+        problem = coupled(problem, self.name)
         began = time.perf_counter()
         problem.rhs(0.0, problem.y0)
         stepper = _Stepper(problem, settings)

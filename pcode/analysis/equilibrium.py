@@ -1,0 +1,376 @@
+"""Where the nodes rest for the weights of a moment: whether stably, alone, or along a continuum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from ..equilibrium import Rest, nodes_at_rest
+from ..errors import InputError
+from ..network import Array
+from ..problem import feedforward, given_nodes
+from ..run import Run
+from ..state import State
+from .jacobians import NodeSystem
+from .modes import MOST_WORK, Eigenvalues, node_eigenvalues, still_below
+from .result import Result, plain
+from .situation import PhaseOption, Situation
+
+Start = Literal["state", "feedforward", "zero"]
+Kind = Literal["stable", "unstable", "oscillating", "neutral", "unknown"]
+
+# Two rests nearer to each other than this, relative to 1 + their size, are the same.
+SAME = 1e-5
+
+# Errors at rest that are none.
+OPEN = 1e-8
+
+TOLD: dict[Kind, str] = {
+    "stable": "stable",
+    "unstable": "unstable: a real eigenvalue is positive",
+    "oscillating": "unstable: an oscillation grows (Hopf)",
+    "neutral": "neutral: nothing grows, some directions do not return",
+    "unknown": "of unknown stability",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """One equilibrium of one sample.
+
+    Attributes
+    ----------
+    sample : int
+        The row of the data.
+    x : tuple of ndarray, shapes (n_l,)
+        Value nodes of layers 0..n.
+    kind : {"stable", "unstable", "oscillating", "neutral", "unknown"}
+    """
+
+    sample: int
+    x: tuple[Array, ...]
+    kind: Kind
+
+
+@dataclass(frozen=True, eq=False)
+class Equilibrium(Result):
+    """Answer to the question `equilibrium`.
+
+    Attributes
+    ----------
+    phase : str
+    t : float
+        The moment whose weights are held, in the run's time.
+    start : str
+        Where the nodes started from.
+    samples : tuple of int
+        The B rows of the data.
+    residual : ndarray, shape (B,)
+        max |tau dz/dt| / (1 + |z|) over the nodes of each sample; dimensionless.
+    tol : float
+        The residual asked for.
+    iterations : int
+    kind : {"stable", "unstable", "oscillating", "neutral", "unknown"}
+        The worst of all samples; unknown where no rest was found.
+    rightmost : complex
+        The node eigenvalue of the largest real part there that is not zero, in one over the unit of
+        time; where tau is 0, in 1/tau.
+    exact : bool
+        Whether all eigenvalues were computed, not just those at the ends.
+    zero_eigenvalues : int
+        Most zero eigenvalues of a sample.
+    continuum : bool
+        Whether the equilibria of a sample form a continuum, as where layer 0 is free and wider than
+        the next one.
+    starts : int
+        How many other starts were tried.
+    distinct : ndarray of int, shape (B,), or None
+        How many different equilibria were found of each sample; None along a continuum.
+    equilibria : tuple of Found
+        All of them.
+    state : State
+        The nodes at rest, or as far as they came.
+    """
+
+    question: ClassVar[str] = "equilibrium"
+
+    phase: str
+    t: float
+    start: str
+    samples: tuple[int, ...]
+    residual: Array
+    tol: float
+    iterations: int
+    kind: Kind
+    rightmost: complex
+    exact: bool
+    zero_eigenvalues: int
+    continuum: bool
+    starts: int
+    distinct: Any
+    equilibria: tuple[Found, ...] = field(repr=False)
+    state: State = field(repr=False)
+
+    @property
+    def found(self) -> bool:
+        """Whether every sample came to rest."""
+        return bool((self.residual <= self.tol).all())
+
+    def lines(self) -> list[str]:
+        """The answer in a few plain lines."""
+        where = f"weights of t = {self.t:g} in phase {self.phase!r}, {counted(self.samples)}"
+        largest = f"largest residual {self.residual.max():.1e}"
+        if not self.found:
+            lost = int((self.residual > self.tol).sum())
+            return [f"no equilibrium was reached for {lost} of the samples ({where}; {largest})"]
+        told = [f"equilibrium, {TOLD[self.kind]} ({where}; {largest}, {self.iterations} iterations)"]
+        if np.isfinite(self.rightmost):
+            period = f", period {2 * np.pi / abs(self.rightmost.imag):.3g}" if self.rightmost.imag else ""
+            some = "" if self.exact else ", of those at the ends of the spectrum"
+            told.append(f"rightmost node eigenvalue: {_told(self.rightmost)}{period}{some}")
+        if self.continuum:
+            least = "" if self.exact else "at least "
+            told.append(
+                f"a continuum of equilibria: {least}{self.zero_eigenvalues} zero eigenvalues a sample, for "
+                f"the clamps leave so many directions of the values open; node_decay > 0 singles one out"
+            )
+        elif self.zero_eigenvalues:
+            told.append(f"degenerate: up to {self.zero_eigenvalues} zero eigenvalues a sample")
+        if self.distinct is not None and self.starts:
+            most = int(self.distinct.max())
+            many = int((self.distinct == most).sum())
+            told.append(
+                f"from {self.starts} other starts: "
+                + (
+                    "no other equilibrium was found"
+                    if most == 1
+                    else f"up to {most} equilibria a sample (so many of {many} samples)"
+                )
+            )
+        return told
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as plain values; the nodes themselves are left out."""
+        values = super().to_dict()
+        del values["state"], values["equilibria"]
+        kinds = [found.kind for found in self.equilibria]
+        counts = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+        return values | {"found": self.found, "equilibria_by_kind": plain(counts)}
+
+
+def equilibrium(
+    run: Run,
+    phase: PhaseOption = None,
+    time: float | None = None,
+    start: Start = "state",
+    starts: int = 8,
+    spread: float = 1.0,
+    seed: int = 0,
+    tol: float = 1e-10,
+) -> Equilibrium:
+    """Bring the nodes to rest with the weights of a moment, and look at the equilibrium.
+
+    Parameters
+    ----------
+    run : Run
+    phase, time
+        The moment, see `Situation.of`; the end of the run where left out.
+    start : {"state", "feedforward", "zero"}
+        Where the nodes start: as they were, at the feedforward pass, or at zero. From there they are
+        followed along their own flow, and by Newton's method where that comes to no rest.
+    starts : int
+        Other starts to try, >= 0: free value nodes displaced at random. Every second one goes along
+        the flow; the others by Newton's method, which finds unstable equilibria as well.
+    spread : float
+        Standard deviation of the displacements, > 0; dimensionless.
+    seed : int
+        Of the displacements.
+    tol : float
+        Residual to reach, dimensionless.
+
+    Returns
+    -------
+    Equilibrium
+
+    Raises
+    ------
+    InputError
+        If there is no such phase or time, or an option is out of range.
+    """
+    if start not in TOLD_STARTS:
+        raise InputError("start", f"must be state, feedforward or zero, not {start!r}")
+    if starts < 0:
+        raise InputError("starts", f"must be 0 or more, not {starts}")
+    if not spread > 0.0 or not tol > 0.0:
+        raise InputError("spread" if not spread > 0.0 else "tol", "must be positive")
+    situation = ticking(Situation.of(run, phase, time))
+    begun = replace(situation, state=_started(situation, start))
+    rest = rest_of(begun, tol)
+    there = replace(situation, state=rest.state)
+    found = bool((rest.residual <= tol).all())
+    eigenvalues = node_eigenvalues(there.problem(learn=False, until=None)) if found else None
+    kind, rightmost, zeros = _judged(eigenvalues)
+    structural = _free_directions(situation)
+    continuum = found and (structural > 0 or (zeros > 0 and _open(there)))
+    many = Equilibria(situation, tol) if found else None
+    if many is not None:
+        many.add(rest)
+        if not continuum:
+            for other in _displaced(begun, starts, spread, seed, tol):
+                many.add(other)
+    return Equilibrium(
+        phase=situation.record.name,
+        t=situation.t,
+        start=start,
+        samples=tuple(situation.record.samples),
+        residual=rest.residual,
+        tol=tol,
+        iterations=rest.iterations,
+        kind=kind,
+        rightmost=rightmost,
+        exact=eigenvalues is not None and eigenvalues.exact,
+        zero_eigenvalues=max(zeros, structural if continuum else 0),
+        continuum=continuum,
+        starts=0 if continuum or many is None else starts,
+        distinct=None if continuum or many is None else many.distinct,
+        equilibria=() if many is None else many.told,
+        state=rest.state,
+    )
+
+
+def counted(samples: Sequence[int]) -> str:
+    """How many samples, in words."""
+    return f"{len(samples)} sample" + ("" if len(samples) == 1 else "s")
+
+
+TOLD_STARTS = ("state", "feedforward", "zero")
+
+
+def ticking(situation: Situation) -> Situation:
+    """The same with tau = 1 where tau is 0: equilibria are the same, and rates are in units of 1/tau."""
+    if situation.network.tau > 0.0:
+        return situation
+    return replace(situation, network=replace(situation.network, tau=1.0))
+
+
+def rest_of(situation: Situation, tol: float) -> Rest:
+    """The equilibrium to which the nodes go from where they are, or else the one Newton's method finds."""
+    problem = situation.problem(learn=False, until=None)
+    along = nodes_at_rest(problem, tol, step=1.0)
+    if along.found:
+        return along
+    newton = nodes_at_rest(problem, tol)
+    return newton if newton.residual.max() < along.residual.max() else along
+
+
+class Equilibria:
+    """Different equilibria of each sample, as they are found."""
+
+    def __init__(self, situation: Situation, tol: float) -> None:
+        self._situation, self._tol = situation, tol
+        self._known: list[list[Array]] = [[] for _ in range(situation.batch)]
+        self.told: tuple[Found, ...] = ()
+
+    @property
+    def distinct(self) -> Any:
+        """How many of each sample, shape (B,)."""
+        return np.array([len(known) for known in self._known])
+
+    def add(self, rest: Rest) -> None:
+        """Take those equilibria of `rest` that are not known."""
+        z = np.concatenate([*rest.state.x, *rest.state.eps], axis=1)
+        new = [b for b, row in enumerate(z) if rest.residual[b] <= self._tol and self._is_new(b, row)]
+        if not new:
+            return
+        system = NodeSystem(replace(self._situation, state=rest.state).problem(learn=False, until=None))
+        small = len(new) * float(system.size) ** 3 <= MOST_WORK / 8.0
+        blocks = system.blocks() if small else None
+        for b in new:
+            self._known[b].append(z[b])
+            values = None if blocks is None else np.linalg.eigvals(blocks[b]).astype(complex)
+            own = (
+                None
+                if values is None
+                else Eigenvalues(values, True, values.size, still_below(values), np.full(values.size, b))
+            )
+            x = tuple(layer[b] for layer in rest.state.x)
+            self.told += (Found(self._situation.record.samples[b], x, _judged(own)[0]),)
+
+    def _is_new(self, b: int, row: Array) -> bool:
+        size = SAME * (1.0 + np.abs(row).max())
+        return all(np.abs(row - other).max() > size for other in self._known[b])
+
+
+def _judged(eigenvalues: Eigenvalues | None) -> tuple[Kind, complex, int]:
+    """What the node eigenvalues say: the kind, the rightmost that is not zero, most zeros of a sample."""
+    if eigenvalues is None or not eigenvalues.values.size:
+        return "unknown", complex("nan+nanj"), 0
+    zero = np.abs(eigenvalues.values) <= eigenvalues.still
+    zeros = np.bincount(eigenvalues.samples[zero] + 1, minlength=1).max() if zero.any() else 0
+    moving = eigenvalues.values[~zero & (eigenvalues.values.imag >= 0.0)]
+    if not moving.size:
+        return "neutral", complex(0.0), int(zeros)
+    rightmost = complex(moving[np.argmax(moving.real)])
+    if rightmost.real > eigenvalues.still:
+        return ("oscillating" if rightmost.imag else "unstable"), rightmost, int(zeros)
+    return ("neutral" if zeros else "stable"), rightmost, int(zeros)
+
+
+def _free_directions(situation: Situation) -> int:
+    """Dimensions that a continuum of equilibria has at least: free nodes of layer 0 beyond those of layer 1.
+
+    At rest without decay of the nodes sigma'(x^0) * (eps^1 W^0) = 0, so eps^1 = 0 where W^0 is of
+    full rank, and then layer 0 has but its n_1 predictions to give (fact 4 of the model).
+    """
+    if situation.network.node_decay > 0.0:
+        return 0
+    free = np.isnan(given_nodes(situation.network, situation.phase, situation.batch)[0]).sum(axis=1)
+    return max(0, int(free.max()) - situation.network.sizes[1])
+
+
+def _open(situation: Situation) -> bool:
+    """Whether zero eigenvalues at rest are a continuum's, not those of a degenerate equilibrium.
+
+    Those of a linear network are. Else eps = 0 must hold, x = mu(x), with more free values than errors.
+    """
+    if set(situation.network.activation) == {"identity"}:
+        return True
+    given = given_nodes(situation.network, situation.phase, situation.batch)
+    free = sum(np.isnan(value).sum(axis=1) for value in given)
+    still = max(float(np.abs(eps).max()) for eps in situation.state.eps) < OPEN
+    return still and bool((free > sum(situation.network.sizes[1:])).any())
+
+
+def _started(situation: Situation, start: Start) -> State:
+    """The state with the nodes where `start` says."""
+    if start == "state":
+        return situation.state
+    given = given_nodes(situation.network, situation.phase, situation.batch)
+    weights = situation.state.weights
+    x = (
+        tuple(np.nan_to_num(value) for value in given)
+        if start == "zero"
+        else feedforward(situation.network, weights, given)
+    )
+    return State(x, tuple(np.zeros_like(eps) for eps in situation.state.eps), weights)
+
+
+def _displaced(situation: Situation, starts: int, spread: float, seed: int, tol: float) -> Iterator[Rest]:
+    """Rests from starts with the free value nodes displaced."""
+    rng = np.random.default_rng(seed)
+    given = given_nodes(situation.network, situation.phase, situation.batch)
+    for k in range(starts):
+        x = tuple(
+            np.where(np.isnan(value), x_l + spread * rng.standard_normal(x_l.shape), x_l)
+            for value, x_l in zip(given, situation.state.x, strict=True)
+        )
+        state = State(x, tuple(np.zeros_like(eps) for eps in situation.state.eps), situation.state.weights)
+        problem = replace(situation, state=state).problem(learn=False, until=None)
+        yield nodes_at_rest(problem, tol, step=np.inf if k % 2 else 1.0)
+
+
+def _told(value: complex) -> str:
+    return f"{value.real:.4g}" + (f" +- {value.imag:.4g}i" if value.imag else "")

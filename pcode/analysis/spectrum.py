@@ -1,0 +1,269 @@
+"""The rates of nodes and weights at a moment of a run or along it: the spectrum of the Jacobian."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from ..errors import InputError
+from ..run import Run
+from .equilibrium import rest_of
+from .modes import Eigenvalues, full_eigenvalues, node_eigenvalues, slow_eigenvalues
+from .rates import Rates, advice, rates_of
+from .result import Result, plain
+from .situation import PhaseOption, Situation, last_phase
+
+Where = Literal["rest", "state"]
+
+# Residual of the nodes that counts as rest.
+AT_REST = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum(Result):
+    """Answer to the question `spectrum`.
+
+    Attributes
+    ----------
+    phase : str
+    t : float
+        The moment, in the run's time.
+    at : {"rest", "state"}
+        Whether the nodes were brought to rest first, or taken as they were.
+    tau, delta : float
+        Of the network.
+    duration : float
+        Of the phase.
+    nodes : Eigenvalues
+        Of the nodes, weights held.
+    weights : Eigenvalues or None
+        Of the weights on the slow manifold, where they learn.
+    full : Eigenvalues or None
+        Of nodes and weights together, where the weights learn.
+    left_out : int
+        Weights whose course needs no equation of its own: each has the eigenvalue -lambda/delta.
+    left_out_rate : float
+        lambda/delta.
+    rates : Rates
+    solver, reason : str
+        What the figures suggest.
+    times : ndarray, shape (T,)
+        Moments along the phase, where asked for.
+    course : tuple of Rates
+        At those moments.
+    """
+
+    question: ClassVar[str] = "spectrum"
+
+    phase: str
+    t: float
+    at: str
+    tau: float
+    delta: float
+    duration: float
+    nodes: Eigenvalues = field(repr=False)
+    weights: Eigenvalues | None = field(repr=False)
+    full: Eigenvalues | None = field(repr=False)
+    left_out: int
+    left_out_rate: float
+    rates: Rates
+    solver: str
+    reason: str
+    times: Any = field(repr=False)
+    course: tuple[Rates, ...] = field(repr=False)
+
+    def lines(self) -> list[str]:
+        """The answer in a few plain lines."""
+        r = self.rates
+        where = f"{self.phase!r}, t = {self.t:g}, nodes {'at rest' if self.at == 'rest' else 'as they were'}"
+        told = []
+        if r.node_growth is not None:
+            period = r.node_growth_period
+            turning = "" if period is None else f", as an oscillation of period {period:.3g}"
+            told.append(f"the nodes are unstable: they leave rest at rate {r.node_growth:.3g}{turning}")
+        weights = (
+            f", weights at {_told(r.weight_slowest)} to {_told(r.weight_fastest)}" if self.weights else ""
+        )
+        decaying = "nodes decay" if r.node_growth is None else "their other modes decay"
+        told.append(f"{decaying} at rates {_told(r.node_slowest)} to {_told(r.node_fastest)}{weights}")
+        told[0] += f" ({where})"
+        if r.weight_growth is not None:
+            told.append(f"the weights are leaving a saddle of what they learn, at rate {r.weight_growth:.3g}")
+        told.append(self._ringing())
+        gap = "" if r.gap is None else f"spectral gap (slowest node over fastest weight) {r.gap:.3g}; "
+        steps = f"explicit Euler {_told(r.step_euler)}, RK45 {_told(r.step_rk45)}"
+        told.append(f"{gap}stiffness ratio {_told(r.stiffness)}; longest stable step: {steps}")
+        nodes = _told(r.node_settling) if r.node_growth is None else "never"
+        weights = _told(r.weight_settling) if r.weight_growth is None else "beyond this prediction"
+        settling = f", weights {weights}" if self.weights else ""
+        told.append(f"predicted time to settle: nodes {nodes}{settling}")
+        told.append(f"solver: {self.solver} ({self.reason})")
+        told += self._remarks()
+        return told
+
+    def _ringing(self) -> str:
+        r = self.rates
+        if r.ring_period is None:
+            return "no ringing"
+        damping = f"decay {r.ring_decay:.3g}, damping ratio {r.damping_ratio:.2g}"
+        return f"ringing: period {r.ring_period:.3g}, {damping}"
+
+    def _remarks(self) -> list[str]:
+        told = []
+        still = self.left_out if not self.left_out_rate else 0
+        if self.weights is not None and self.weights.neutral + still:
+            least = "" if self.weights.exact else "at least "
+            neutral, of = self.weights.neutral + still, self.weights.count + self.left_out
+            told.append(f"{least}{neutral:,} of {of:,} directions of the weights are neutral")
+        if self.nodes.neutral:
+            told.append(
+                f"{self.nodes.neutral} directions of the nodes are neutral: a continuum of equilibria"
+            )
+        parts = [("nodes", self.nodes), ("weights", self.weights), ("both together", self.full)]
+        ends = [
+            f"{name} ({part.values.size} of {part.count:,})"
+            for name, part in parts
+            if part and not part.exact
+        ]
+        if ends:
+            told.append(f"by Arnoldi's method, at the ends of the spectrum only: {', '.join(ends)}")
+        return told
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as plain values; eigenvalues as pairs [real, imaginary]."""
+        values = super().to_dict()
+        for name in ("nodes", "weights", "full"):
+            part = getattr(self, name)
+            if part is not None:
+                values[name] = plain({"values": part.values, "exact": part.exact, "count": part.count})
+        return values
+
+
+def spectrum(
+    run: Run,
+    phase: PhaseOption = None,
+    time: float | None = None,
+    at: Where = "rest",
+    moments: int = 0,
+    tolerance: float | None = None,
+) -> Spectrum:
+    """Eigenvalues of the nodes, of the weights on the slow manifold and of both, and what they imply.
+
+    Parameters
+    ----------
+    run : Run
+    phase, time
+        The moment, see `Situation.of`; the end of the last phase that learns where left out.
+    at : {"rest", "state"}
+        Bring the nodes to rest for the weights of the moment, or take them as they were.
+    moments : int
+        Saved times along the phase at which the rates are told as well; none if 0.
+    tolerance : float, optional
+        What has fallen to this part of its start has settled; the phase's `settle_tol` if not given.
+
+    Returns
+    -------
+    Spectrum
+
+    Raises
+    ------
+    InputError
+        If there is no such moment, tau is 0, or the nodes have no rest at it.
+    """
+    if at not in ("rest", "state"):
+        raise InputError("at", f"must be rest or state, not {at!r}")
+    if moments < 0:
+        raise InputError("moments", f"must be 0 or more, not {moments}")
+    if phase is None and time is None:
+        phase = last_phase(run, learn=True)
+    situation = Situation.of(run, phase, time)
+    if situation.network.tau == 0.0:
+        raise InputError(
+            "run", "with tau = 0 the nodes have no rates; ask for the spectrum of a run with tau > 0"
+        )
+    if tolerance is not None and not 0.0 < tolerance < 1.0:
+        raise InputError("tolerance", f"must be between 0 and 1, not {tolerance:g}")
+    tolerance = tolerance or min(situation.record.settle_tol, 0.5)
+    nodes, weights, full, rates = _rates_at(situation, at, tolerance)
+    times, course = _along(run, situation, at, tolerance, moments)
+    solver, reason = advice(rates, situation.phase.duration)
+    network = situation.network
+    return Spectrum(
+        phase=situation.record.name,
+        t=situation.t,
+        at=at,
+        tau=network.tau,
+        delta=network.delta,
+        duration=situation.phase.duration,
+        nodes=nodes,
+        weights=weights,
+        full=full,
+        left_out=_left_out(situation),
+        left_out_rate=network.weight_decay / network.delta,
+        rates=rates,
+        solver=solver,
+        reason=reason,
+        times=times,
+        course=course,
+    )
+
+
+Parts = tuple[Eigenvalues, Eigenvalues | None, Eigenvalues | None, Rates]
+
+
+def _rates_at(situation: Situation, at: Where, tolerance: float) -> Parts:
+    """Eigenvalues of nodes, weights and both at a moment, and the rates."""
+    if at == "rest":
+        rest = rest_of(situation, AT_REST)
+        if not rest.found:
+            what = (
+                f"the nodes find no rest for the weights of t = {situation.t:g} (residual "
+                f'{rest.residual.max():.1e}); choose another time, or at = "state" for the nodes as they were'
+            )
+            raise InputError("at", what)
+        situation = replace(situation, state=rest.state)
+    problem = situation.problem(reduce=True, until=None)
+    nodes = node_eigenvalues(problem)
+    if not situation.phase.learn:
+        return nodes, None, None, rates_of(nodes, None, None, tolerance)
+    weights, full = slow_eigenvalues(problem), full_eigenvalues(problem)
+    known = weights
+    if _left_out(situation):
+        own = np.append(weights.values, -situation.network.weight_decay / situation.network.delta)
+        known = replace(weights, values=own)
+    return nodes, weights, full, rates_of(nodes, known, full, tolerance)
+
+
+def _left_out(situation: Situation) -> int:
+    """How many weights the exact reductions of `pcode.reduction` leave out."""
+    if not situation.phase.learn:
+        return 0
+    whole = situation.problem(until=None).layout
+    reduced = situation.problem(reduce=True, until=None).layout
+    return (whole.size - whole.node_count) - (reduced.size - reduced.node_count)
+
+
+def _along(
+    run: Run, situation: Situation, at: Where, tolerance: float, moments: int
+) -> tuple[Any, tuple[Rates, ...]]:
+    """Rates at saved times of the phase; where the nodes find no rest, none."""
+    if not moments:
+        return np.empty(0), ()
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
+    rows = rows[np.unique(np.linspace(0, rows.size - 1, moments).round().astype(int))]
+    times, course = [], []
+    for row in rows:
+        there = Situation.at(run, int(row))
+        try:
+            rates = _rates_at(there, at, tolerance)[-1]
+        except InputError:
+            rates = Rates()
+        times.append(there.t)
+        course.append(rates)
+    return np.array(times), tuple(course)
+
+
+def _told(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3g}"

@@ -1,0 +1,344 @@
+"""How far the feedback W may be from M^T before the nodes become unstable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from ..errors import InputError
+from ..network import Array, Network
+from ..phase import Phase, Save, TimeSeries
+from ..run import Run
+from ..simulation import simulate
+from ..state import State
+from .border import KINDS, BorderPoint, Look, Plane, border_along, others, ray
+from .equilibrium import counted, ticking
+from .jacobians import NodeSystem
+from .result import Result
+from .situation import PhaseOption, Situation
+
+Against = Literal["negated", "random", "own"]
+
+# Most work of dense eigenvalues, in cubes of a sample's nodes: about 10 seconds.
+MOST_WORK = 1.5e9
+
+# Samples, gains and mixes that are looked at where a user does not say.
+SAMPLES = 4
+GAINS = 20
+MIXES = 21
+
+# Looks that the bisection of one ray may take.
+BISECTION = 14
+
+# Periods over which an oscillation on the border is followed, and how far it starts from rest.
+PERIODS = 8
+AMPLITUDE = 1e-4
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """An oscillation on the border, beside a simulation of it.
+
+    Attributes
+    ----------
+    mix, gain : float
+    frequency : float
+        Angular frequency that the eigenvalue predicts, in one over the unit of time.
+    measured : float
+        That of the simulated nodes.
+    growth : float
+        By how much the amplitude changes in a period, relative to itself; 0 on the border.
+    """
+
+    mix: float
+    gain: float
+    frequency: float
+    measured: float
+    growth: float
+
+
+@dataclass(frozen=True, eq=False)
+class Stability(Result):
+    """Answer to the question `stability`.
+
+    The weights are M -> gain M and W -> gain ((1 - mix) M^T + mix R).
+
+    Attributes
+    ----------
+    phase : str
+    t : float
+        The moment whose M and beta are taken, in the run's time.
+    samples : tuple of int
+        The rows of the data that were looked at.
+    against : {"negated", "random", "own"}
+        What R is: -M^T, a random matrix of the norm of M, or the W of that moment.
+    mixes : ndarray, shape (K,)
+    distances : ndarray, shape (K,)
+        |W - M^T| / |M| at the mixes.
+    gains : ndarray, shape (G,)
+    kinds : ndarray of str, shape (G, K)
+        "stable", "real" or "oscillation" after what grows, "lost" where no equilibrium was found.
+    growth : ndarray, shape (G, K)
+        Largest Re lambda of the nodes, in one over the unit of time.
+    border : tuple of BorderPoint
+        Where each ray from mix 0 loses stability first.
+    simulated : Simulated or None
+        An oscillation on the border, checked; None where there is none.
+    """
+
+    question: ClassVar[str] = "stability"
+
+    phase: str
+    t: float
+    samples: tuple[int, ...]
+    against: str
+    mixes: Array
+    distances: Array
+    gains: Array
+    kinds: Any = field(repr=False)
+    growth: Array = field(repr=False)
+    border: tuple[BorderPoint, ...] = field(repr=False)
+    simulated: Simulated | None
+
+    def lines(self) -> list[str]:
+        """The answer in a few plain lines."""
+        R = {"negated": "-M^T", "random": "a random matrix of the norm of M", "own": "the run's own W"}
+        where = f"{self.phase!r}, t = {self.t:g}, {counted(self.samples)}"
+        told = [f"{self._headline()} (W mixed with {R[self.against]}; {where})"]
+        share = {kind: f"{float((self.kinds == kind).mean()):.0%}" for kind in KINDS}
+        lost = "" if share["lost"] == "0%" else f"; for {share['lost']} the equilibrium was lost"
+        told.append(
+            f"of {self.kinds.size} weights looked at, {share['stable']} are stable, {share['real']} unstable "
+            f"by a real eigenvalue, {share['oscillation']} by an oscillation (Hopf){lost}"
+        )
+        if self.simulated is not None:
+            s = self.simulated
+            told.append(
+                f"oscillation on the border at gain {s.gain:.4g}, mix {s.mix:.5g}: angular frequency "
+                f"{s.frequency:.5g} by its eigenvalue, {s.measured:.5g} simulated, "
+                f"amplitude {s.growth:+.1e} a period"
+            )
+        return told
+
+    def _headline(self) -> str:
+        own = next((point for point in self.border if point.gain == 1.0), None)
+        row = int(np.abs(self.gains - 1.0).argmin())
+        if own is not None:
+            by = {
+                "real": "they leave rest along a real eigenvector",
+                "oscillation": f"an oscillation of angular frequency {own.frequency:.4g} grows (Hopf)",
+                "lost": "their equilibrium is gone (a fold)",
+            }
+            where = f"|W - M^T|/|M| = {own.distance:.4g} (mix {own.mix:.4g})"
+            return f"nodes are stable up to {where}; beyond, {by[own.kind]}"
+        if self.kinds[row, 0] == "lost":
+            return "no equilibrium of the nodes was reached at W = M^T"
+        if self.kinds[row, 0] != "stable":
+            return "nodes are not stable at W = M^T already"
+        return f"nodes are stable all the way to |W - M^T|/|M| = {self.distances[-1]:.4g}"
+
+
+def stability(
+    run: Run,
+    phase: PhaseOption = None,
+    time: float | None = None,
+    against: Against = "negated",
+    mixes: Sequence[float] | None = None,
+    gains: Sequence[float] | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    check: bool = True,
+) -> Stability:
+    """Map the stability of the nodes as W leaves M^T and as all weights grow.
+
+    Parameters
+    ----------
+    run : Run
+    phase, time
+        The moment whose M, beta, clamps and nodes are taken, see `Situation.of`.
+    against : {"negated", "random", "own"}
+        What is mixed into the feedback: -M^T, a random matrix of the norm of M link by link, or
+        the W of the moment.
+    mixes : sequence of float, optional
+        Shares of it, rising from 0 (W = M^T) on; 0 to 1 in 20 steps where left out.
+    gains : sequence of float, optional
+        Factors on M and W, > 0; 0.1 to 2 where left out, or 1 alone where a map would take too long.
+    samples : int, optional
+        How many samples of the phase to look at; the map is that of the worst of them.
+    seed : int
+        Of the random matrix.
+    check : bool
+        Whether an oscillation on the border is simulated.
+
+    Returns
+    -------
+    Stability
+
+    Raises
+    ------
+    InputError
+        If the nodes of a sample are too many, or an option is out of range.
+    """
+    situation = ticking(Situation.of(run, phase, time))
+    shares = _rising("mixes", mixes, np.linspace(0.0, 1.0, MIXES))
+    if shares[0] < 0.0 or shares.size < 2:
+        raise InputError("mixes", "must be two or more numbers that rise from 0 or more")
+    count, factors = _extent(situation, samples, gains, shares.size)
+    plane, state = _plane(situation, count, against, seed)
+    rays = [ray(plane, float(gain), shares, state) for gain in factors]
+    crossings = [found for looks in rays if (found := border_along(plane, looks)) is not None]
+    simulated = _simulated(plane, crossings) if check else None
+    return Stability(
+        phase=situation.record.name,
+        t=situation.t,
+        samples=tuple(situation.record.samples[:count]),
+        against=against,
+        mixes=shares,
+        distances=np.array([plane.distance(float(mix)) for mix in shares]),
+        gains=factors,
+        kinds=np.array([[look.kind for look in looks] for looks in rays]),
+        growth=np.array([[look.value.real for look in looks] for looks in rays]),
+        border=tuple(point for point, _ in crossings),
+        simulated=simulated,
+    )
+
+
+def _rising(key: str, values: Sequence[float] | None, otherwise: Array) -> Array:
+    array = otherwise if values is None else np.array(values, dtype=float)
+    if array.ndim != 1 or not array.size or not np.isfinite(array).all() or (np.diff(array) <= 0.0).any():
+        raise InputError(key, "must be numbers that rise")
+    return array
+
+
+def _extent(
+    situation: Situation, samples: int | None, gains: Sequence[float] | None, mixes: int
+) -> tuple[int, Array]:
+    """How many samples to look at, and at which gains, so that it takes seconds."""
+    if samples is not None and not 1 <= samples <= situation.batch:
+        raise InputError("samples", f"must be from 1 to {situation.batch}, not {samples}")
+    m = NodeSystem(situation.problem(learn=False, until=None)).size
+    looks = MOST_WORK / float(m) ** 3
+    one_ray = mixes + BISECTION
+    if looks < one_ray:
+        most = int((MOST_WORK / one_ray) ** (1.0 / 3.0))
+        what = (
+            f"{situation.record.name!r} has {m:,} nodes a sample, too many for all their eigenvalues at "
+            f"{one_ray} weights (at most {most:,}); choose a phase with more layers clamped, or fewer mixes"
+        )
+        raise InputError("phase", what)
+    if gains is not None:
+        factors = _rising("gains", gains, np.empty(0))
+        if factors[0] <= 0.0:
+            raise InputError("gains", f"must be positive, not {factors[0]:g}")
+    else:
+        many = np.linspace(0.1, 2.0, GAINS).round(3)
+        factors = many if looks >= many.size * one_ray else np.ones(1)
+    most = max(1, int(looks / (factors.size * one_ray)))
+    return samples or min(SAMPLES, situation.batch, most), factors
+
+
+def _plane(situation: Situation, count: int, against: Against, seed: int) -> tuple[Plane, State]:
+    """The plane for the first `count` samples, and their nodes."""
+    phase, weights = situation.phase, situation.state.weights
+    clamp = {layer: _rows(value, count) for layer, value in phase.clamp.items()}
+    few = Phase(phase.name, clamp, duration=phase.duration, learn=False)
+    few = few.showing(range(count))
+    R = others(weights, against, seed)
+    network = replace(situation.network, feedback="fixed")
+    x, eps = (tuple(layer[:count] for layer in part) for part in situation.state[:2])
+    return Plane(network, few, weights, R), State(x, eps, weights)
+
+
+def _rows(value: Array | TimeSeries, count: int) -> Array:
+    assert isinstance(value, np.ndarray)  # a situation's clamps are constants
+    return value[:count]
+
+
+def _simulated(plane: Plane, crossings: list[tuple[BorderPoint, Look]]) -> Simulated | None:
+    """The oscillation on the border whose gain is nearest to 1, simulated from near its equilibrium."""
+    turning = [found for found in crossings if found[0].kind == "oscillation" and found[0].frequency > 0.0]
+    if not turning:
+        return None
+    point, look = min(turning, key=lambda found: abs(np.log(found[0].gain)))
+    problem = plane.problem(look.rest.state)
+    system = NodeSystem(problem)
+    blocks = system.blocks()
+    decompositions = [np.linalg.eig(block) for block in blocks]
+    worst = int(np.argmax([values.real.max() for values, _ in decompositions]))
+    values, vectors = decompositions[worst]
+    mode = vectors[:, np.argmax(values.real)].real
+    rows = np.zeros(system.free.shape)
+    rows[worst, system.free[worst]] = AMPLITUDE * mode / np.abs(mode).max()
+    rest = problem.y0
+    y0 = rest + _flat(rows, problem.layout.shapes)
+    seen = int(np.abs(rows[worst]).argmax())
+    t, z = _followed(plane.network, plane.phase, problem.state(0.0, y0), point.frequency, worst, seen)
+    centre = _flat_index(rest, problem.layout.shapes, worst, seen)
+    measured, growth = oscillation(t, z - centre)
+    return Simulated(point.mix, point.gain, point.frequency, measured, growth)
+
+
+def _flat(rows: Array, shapes: dict[str, tuple[int, ...]]) -> Array:
+    """Rows of each sample's nodes, shape (B, m), as the vector of unknowns."""
+    ends = np.cumsum([shape[1] for shape in shapes.values()])[:-1]
+    return np.concatenate([part.ravel() for part in np.split(rows, ends, axis=1)])
+
+
+def _flat_index(y: Array, shapes: dict[str, tuple[int, ...]], b: int, column: int) -> float:
+    """The node in `column` of sample `b`."""
+    mark = np.zeros((next(iter(shapes.values()))[0], sum(shape[1] for shape in shapes.values())))
+    mark[b, column] = 1.0
+    return float(y[_flat(mark, shapes) > 0.0][0])
+
+
+def _followed(
+    network: Network, phase: Phase, start: State, frequency: float, b: int, column: int
+) -> tuple[Array, Array]:
+    """Times, and one node of sample `b`, over some periods of a simulation from `start`."""
+    duration = PERIODS * 2.0 * np.pi / frequency
+    held = replace(phase, duration=duration)
+    run = simulate(
+        network,
+        [held],
+        weights=start.weights,
+        nodes=start,
+        rtol=1e-9,
+        atol=1e-13,
+        save=Save(nodes=64 * PERIODS + 1, weights=2, spacing="linear"),
+    )
+    names = _names(network, phase)
+    name, unit = names[column]
+    return run.data["time"].to_numpy(), run.data[name].to_numpy()[:, b, unit]
+
+
+def _names(network: Network, phase: Phase) -> list[tuple[str, int]]:
+    """Variable and unit of each of a sample's nodes, in the order of the unknowns."""
+    free = [
+        layer
+        for layer in range(network.n + 1)
+        if layer not in phase.clamp or np.isnan(phase.clamp_at(layer, 0.0)).any()
+    ]
+    groups = [(f"x{layer}", network.sizes[layer]) for layer in free]
+    groups += [(f"eps{layer}", network.sizes[layer]) for layer in range(1, network.n + 1)]
+    return [(name, unit) for name, size in groups for unit in range(size)]
+
+
+def oscillation(t: Array, z: Array) -> tuple[float, float]:
+    """Angular frequency of an oscillation around 0, and its relative growth in a period.
+
+    The frequency from the upward crossings of 0, each by linear interpolation; the growth from the
+    largest values between them.
+    """
+    up = np.flatnonzero((z[:-1] < 0.0) & (z[1:] >= 0.0))
+    if up.size < 3:
+        return float("nan"), float("nan")
+    crossings = t[up] - z[up] * (t[up + 1] - t[up]) / (z[up + 1] - z[up])
+    turns = up.size - 1
+    tops = [np.abs(z[a:b]).max() for a, b in pairwise(up)]
+    frequency = 2.0 * np.pi * turns / (crossings[-1] - crossings[0])
+    growth = (tops[-1] / tops[0]) ** (1.0 / (turns - 1)) - 1.0
+    return float(frequency), float(growth)

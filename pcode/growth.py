@@ -1,0 +1,158 @@
+"""Whether the nodes' equilibrium is stable: eigenvalues of the nodes' Jacobian, the weights held.
+
+Nothing ties the samples of a batch to each other then, so each has its own. Rates are in units of
+1/tau: the functions take parameters with tau = 1.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import newton
+from ._jax import jax, jnp
+from .network import Array
+from .state import Layout
+from .system import Parameters, Structure, vector_field
+
+Indices = NDArray[np.int64]
+
+# Where all samples' dense eigenvalue problems together take less work than this, they are solved.
+LARGEST_DENSE = 3_000_000
+
+# Iterations for the fastest growth, at first and from the vectors of the step before.
+FIRST_ITERATIONS, ITERATIONS = 60, 12
+
+# Growth, as a factor an iteration, from which on a sample is looked at.
+SUSPECT = 1.0 + 1e-7
+
+
+class Growth(NamedTuple):
+    """The eigenvalue with the largest real part.
+
+    Attributes
+    ----------
+    rate : float
+        Its real part, in units of 1/tau: below 0 disturbances die out, above they grow.
+    frequency : float
+        Its imaginary part, >= 0, likewise: 0 where they do so without ringing.
+    sample : int
+        Whose it is: index in the batch.
+    """
+
+    rate: float
+    frequency: float
+    sample: int
+
+
+def nodes_a_sample(layout: Layout) -> int:
+    """Number m of unknown nodes of each sample."""
+    return layout.node_count // layout.batch
+
+
+@partial(jax.jit, static_argnames="structure")
+def _jacobians(t: Any, z: Any, p: Parameters, structure: Structure, samples: Any) -> jax.Array:
+    """J of the nodes of `samples`, shape (samples, m, m)."""
+    layout = structure.layout
+    m = nodes_a_sample(layout)
+    _, action = jax.linearize(lambda z: vector_field(t, z, p, structure), z)
+
+    def column(j: Any) -> Any:
+        # One direction serves all samples at once: column j of every sample's Jacobian.
+        unit = jnp.broadcast_to(jnp.arange(m) == j, (layout.batch, m)).astype(float)
+        return _rows(action(_flat(unit, layout)), layout)[samples]
+
+    columns = jax.lax.map(column, jnp.arange(m), batch_size=32)
+    return jnp.transpose(columns, (1, 2, 0))
+
+
+def dense_growth(t: float, z: Array, p: Parameters, structure: Structure, samples: Indices) -> Growth:
+    """The fastest growth among `samples`, by the eigenvalues of their Jacobians.
+
+    Parameters
+    ----------
+    t : float
+    z : ndarray
+        Unknown nodes, at rest.
+    p, structure : Parameters, Structure
+        Of the nodes alone, the weights held; tau = 1.
+    samples : ndarray of int
+        Indices in the batch.
+    """
+    if structure.layout.node_count == 0 or samples.size == 0:
+        return Growth(-np.inf, 0.0, 0)
+    if not np.isfinite(z).all():  # there are none
+        return Growth(np.inf, 0.0, int(samples[0]))
+    J = np.asarray(_jacobians(float(t), z, p, structure, samples))
+    eigenvalues = np.linalg.eigvals(J)
+    row, k = np.unravel_index(np.argmax(eigenvalues.real), eigenvalues.shape)
+    largest = eigenvalues[row, k]
+    return Growth(float(largest.real), abs(float(largest.imag)), int(samples[row]))
+
+
+def suspects(
+    t: float, z: Array, p: Parameters, structure: Structure, vector: Array | None
+) -> tuple[Indices, Array | None]:
+    """Samples whose nodes may be unstable, and a vector to go on with at the next step.
+
+    Where the Jacobians are small, that is every sample. Otherwise it is the one whose disturbances
+    grow fastest under (I - J)^{-1} (I + J), which makes what grows larger and all else smaller (the
+    Cayley transform), if they grow at all. The disturbances are those of the step before, so that
+    the iterations go on along a run; an instability may be seen some steps late, but not for ever.
+
+    Parameters
+    ----------
+    t, z, p, structure
+        As for `dense_growth`.
+    vector : ndarray, optional
+        What was returned before.
+    """
+    layout = structure.layout
+    if layout.batch * nodes_a_sample(layout) ** 3 <= LARGEST_DENSE:
+        return np.arange(layout.batch, dtype=np.int64), None
+    iterations = ITERATIONS
+    if vector is None:
+        vector, iterations = np.random.default_rng(0).standard_normal(z.size), FIRST_ITERATIONS
+    factors, vector_after = _iterate(float(t), z, p, structure, vector, iterations)
+    fastest = int(np.argmax(factors))
+    found = [fastest] if factors[fastest] > SUSPECT else []
+    return np.array(found, dtype=np.int64), np.asarray(vector_after)
+
+
+@partial(jax.jit, static_argnames="structure")
+def _iterate(
+    t: Any, z: Any, p: Parameters, structure: Structure, v: Any, iterations: Any
+) -> tuple[jax.Array, jax.Array]:
+    """Growth of each sample's disturbance `v`, a factor an iteration, shape (B,); and what it became."""
+    layout = structure.layout
+    factors = newton.factor(newton.linearise(t, z, p, structure), 1.0, p, structure)
+
+    def norms(v: Any) -> Any:
+        return jnp.linalg.norm(_rows(v, layout), axis=1)
+
+    def scaled(v: Any, sizes: Any) -> Any:
+        return _flat(_rows(v, layout) / jnp.maximum(sizes, 1e-300)[:, None], layout)
+
+    def iterate(_: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
+        v, logarithm = carry
+        v = 2.0 * newton.solve(factors, v, p, structure) - v  # (I - J)^{-1} (I + J) v
+        sizes = norms(v)
+        return scaled(v, sizes), logarithm + jnp.log(jnp.maximum(sizes, 1e-300))
+
+    begin = (scaled(v, norms(v)), jnp.zeros(layout.batch))
+    v, logarithm = jax.lax.fori_loop(0, iterations, iterate, begin)
+    return jnp.exp(logarithm / iterations), v
+
+
+def _rows(y: Any, layout: Layout) -> Any:
+    """The nodes in `y`, shape (B m,), as one row a sample, shape (B, m)."""
+    return jnp.concatenate(list(layout.views(y).values()), axis=1)
+
+
+def _flat(Z: Any, layout: Layout) -> Any:
+    """The inverse of `_rows`."""
+    ends = np.cumsum([shape[1] for shape in layout.shapes.values()])[:-1]
+    return jnp.concatenate([part.ravel() for part in jnp.split(Z, ends, axis=1)])

@@ -1,0 +1,141 @@
+"""The singular limit's share in an integration: nodes that follow the weights, and their loss."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from ..network import Array
+from ..singular import STABLE, Loss, SlowProblem, instability
+from ..state import Layout
+from ..status import SolverStats, Status
+from .base import IVP, Save, Settings, Solution, Stepper, Watch, march
+
+# Halvings of the last step to find where a stable equilibrium was lost: to 1e-6 of the step.
+HALVINGS = 20
+
+# Smallest step along clamps that move, relative to the length of the problem.
+SMALLEST = 1e-12
+
+
+class _Following:
+    """A `Stepper` of the weights that asks after each of its steps whether the nodes' rest is stable."""
+
+    def __init__(self, stepper: Stepper, problem: SlowProblem) -> None:
+        self._stepper, self._problem = stepper, problem
+        self.t_before, self.t, self.y, self.steps = stepper.t_before, stepper.t, stepper.y, stepper.steps
+        self.loss: Loss | None = None
+
+    def advance(self, until: float) -> Status | None:
+        if self.loss is not None:
+            return Status.NONLINEAR_FAILURE
+        status = self._stepper.advance(until)
+        if status is not None:
+            if not self._problem.lost_branch:
+                return status
+            self.loss = Loss(self.t, _FOLD)
+            return Status.NONLINEAR_FAILURE
+        stepper = self._stepper
+        self.t_before, self.t, self.y, self.steps = stepper.t_before, stepper.t, stepper.y, stepper.steps
+        if not self._problem.still:
+            self._check()
+        return None
+
+    def interpolate(self, t: float) -> Array:
+        return self.y if t == self.t else self._stepper.interpolate(t)
+
+    def stats(self) -> SolverStats:
+        return self._stepper.stats()
+
+    def _check(self) -> None:
+        """End the step where the nodes' equilibrium ceased to be stable, if it did."""
+        problem = self._problem
+        suspects = problem.suspects(self.t, self.y)
+        growth = problem.growth(self.t, self.y, suspects)
+        if growth.rate <= STABLE:
+            problem.keep(self.t, self.y)
+            return
+        stable, lost = self.t_before, self.t
+        for _ in range(HALVINGS):
+            middle = 0.5 * (stable + lost)
+            tried = problem.growth(middle, self.interpolate(middle), suspects)
+            if tried.rate > STABLE:
+                lost, growth = middle, tried
+            else:
+                stable = middle
+        self.y = self._stepper.interpolate(stable)
+        self.t = stable
+        problem.keep(self.t, self.y)
+        how = f"the equilibrium of the nodes lost stability {instability(growth)}"
+        self.loss = Loss(stable, f"{how}; {_UNSTABLE}")
+
+
+_FOLD = (
+    "the equilibrium that the nodes were at came to an end (a fold: Newton's method finds none near, "
+    "however short the step); the weights of the limit tau = 0 cannot go on from here, those of a "
+    "network with tau > 0 would after a jump of the nodes"
+)
+
+_UNSTABLE = "nodes with tau > 0 would leave it here, and the limit tau = 0 says nothing of what then comes"
+
+
+class _Resting:
+    """The `Stepper` of a problem without unknowns: the nodes follow their clamps from time to time."""
+
+    def __init__(self, problem: SlowProblem) -> None:
+        self._problem = problem
+        self.t_before = self.t = 0.0
+        self.y = problem.y0
+        self.steps = 0
+
+    def advance(self, until: float) -> Status | None:
+        problem = self._problem
+        step = (problem.duration if problem.still else until) - self.t
+        while not problem.reaches(self.t + step, self.y):
+            step /= 2.0
+            if step < SMALLEST * problem.duration:
+                problem.lost_branch = True
+                return Status.STEP_TOO_SMALL
+        self.t_before, self.t = self.t, until if self.t + step >= until else self.t + step
+        if problem.still:
+            self.t = problem.duration
+        self.steps += 1
+        return None
+
+    def interpolate(self, t: float) -> Array:
+        return self.y
+
+    def stats(self) -> SolverStats:
+        return SolverStats(steps=self.steps, rejected=None, rhs_evaluations=None, jacobian_evaluations=None)
+
+
+@dataclass(frozen=True)
+class RestingSolver:
+    """What is left where tau = 0 and the weights are held: nodes at rest, no unknowns."""
+
+    name: str = "newton"
+    implicit: bool = True
+
+    def check(self, layout: Layout) -> None:
+        """Suitable for any number of nodes."""
+
+    def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
+        """See `Solver.solve`."""
+        assert isinstance(problem, SlowProblem)
+        began = time.perf_counter()
+        problem.reaches(0.0, problem.y0)
+        compiled = time.perf_counter()
+        solution = march_slowly(_Resting(problem), problem, times, settings, save, watch)
+        why = "tau = 0 and the weights are held: the nodes are at rest at once"
+        return replace(solution.timed(compiled - began, compiled), method=self.name, reason=why)
+
+
+def march_slowly(
+    stepper: Stepper, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch
+) -> Solution:
+    """`march`, with the nodes after every step where they have no equations of their own."""
+    if not isinstance(problem, SlowProblem):
+        return march(stepper, problem, times, settings, save, watch)
+    following = _Following(stepper, problem)
+    solution = march(following, problem, times, settings, save, watch)
+    return solution if following.loss is None else replace(solution, detail=following.loss.message)
