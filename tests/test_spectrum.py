@@ -130,7 +130,7 @@ def test_eigenvalues_at_the_ends_by_arnoldi_are_those_of_dense_algebra():
     network = pcode.Network((4, 8, 6, 3), nu=(0.5, 1.0, 2.0), feedback="learned", delta=50.0)
     rng = np.random.default_rng(3)
     clamp = {0: rng.standard_normal((3, 4)), 3: rng.standard_normal((3, 3))}
-    phase = pcode.Phase("train", clamp, duration=500.0)
+    phase = pcode.Phase("train", clamp, duration=5.0)
     weights = network.init_weights(1, scale=1.5, W="independent")
     problem = Situation.of(pcode.simulate(network, [phase], weights=weights, save=RAPID)).problem(reduce=True)
     for question in (node_eigenvalues, slow_eigenvalues):
