@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from . import newton
 from ._jax import jax, jnp
 from .network import Array
-from .state import Layout
+from .state import Layout, State
 from .system import Parameters, Structure, vector_field
 
 Indices = NDArray[np.int64]
@@ -66,7 +66,11 @@ def _jacobians(t: Any, z: Any, p: Parameters, structure: Structure, samples: Any
         return _rows(action(_flat(unit, layout)), layout)[samples]
 
     columns = jax.lax.map(column, jnp.arange(m), batch_size=32)
-    return jnp.transpose(columns, (1, 2, 0))
+    J = jnp.transpose(columns, (1, 2, 0))
+    # A clamped node of a layer that has free ones is no node that could move: not an eigenvalue 0.
+    held = _rows(1.0 - _movable(p, structure), layout)[samples]
+    own: jax.Array = J - held[:, :, None] * jnp.eye(m)
+    return own
 
 
 def dense_growth(t: float, z: Array, p: Parameters, structure: Structure, samples: Indices) -> Growth:
@@ -142,9 +146,21 @@ def _iterate(
         sizes = norms(v)
         return scaled(v, sizes), logarithm + jnp.log(jnp.maximum(sizes, 1e-300))
 
+    v = v * _movable(p, structure)
     begin = (scaled(v, norms(v)), jnp.zeros(layout.batch))
     v, logarithm = jax.lax.fori_loop(0, iterations, iterate, begin)
     return jnp.exp(logarithm / iterations), v
+
+
+def _movable(p: Parameters, structure: Structure) -> Any:
+    """1 for each unknown node that is not clamped, 0 for the others, shape (B m,)."""
+    layout = structure.layout
+    ones = layout.unpack(jnp.ones(layout.node_count), State(p.clamp, p.clamp[1:], p.held))
+    x: tuple[Any, ...] = tuple(
+        jnp.where(jnp.isnan(value), 1.0, 0.0) if clamped else x_l
+        for x_l, value, clamped in zip(ones.x, p.clamp, structure.clamped, strict=True)
+    )
+    return layout.pack(State(x, ones.eps, p.held), jnp)
 
 
 def _rows(y: Any, layout: Layout) -> Any:

@@ -221,6 +221,39 @@ def test_nodes_that_cannot_start_at_a_stable_equilibrium_are_refused():
         pcode.simulate(network, [phase], weights=weights)
 
 
+def test_a_continuum_of_equilibria_has_no_limit_unless_the_weights_are_held_or_nodes_decay(rng):
+    """Fact 4: the input free and wider than the next layer; node decay selects one equilibrium."""
+    network = pcode.Network((4, 3, 2), "identity", tau=0.0, delta=100.0)
+    weights, target = network.init_weights(rng), rng.standard_normal((3, 2))
+    learn = pcode.Phase("learn", {2: target}, duration=100.0)
+    with pytest.raises(
+        InputError, match=r"nodes: .*continuum of equilibria .*; set node_decay, or use tau > 0"
+    ):
+        pcode.simulate(network, [learn], weights=weights)
+    held = pcode.Phase("held", {2: target}, duration=100.0, learn=False)
+    run = pcode.simulate(network, [held], weights=weights)
+    assert np.abs(run.state.eps[0]).max() < 1e-9
+    decaying = pcode.Network((4, 3, 2), "identity", tau=0.0, delta=100.0, node_decay=0.1)
+    assert pcode.simulate(decaying, [learn], weights=weights).status == "success"
+
+
+def test_with_partly_clamped_layers_and_jumping_clamps_the_full_flow_comes_near_to_first_order(rng):
+    target = rng.standard_normal((3, 2))
+    shown = rng.standard_normal((3, 4))
+    shown[:, 1] = np.nan
+    series = pcode.TimeSeries([0.0, 50.0, 50.0, 100.0], np.stack([shown, 2 * shown, -shown, shown]))
+    phase = pcode.Phase("learn", {0: series, 2: target}, duration=150.0)
+
+    def reached(tau):
+        network = pcode.Network((4, 3, 2), tau=tau, delta=100.0, node_decay=0.1, weight_decay=0.05)
+        run = pcode.simulate(network, [phase], weights=network.init_weights(rng=1), rtol=1e-8, atol=1e-10)
+        return np.concatenate([m.ravel() for m in run.weights.M])
+
+    limit = reached(0.0)
+    far, near = (np.linalg.norm(reached(tau) - limit) for tau in (0.04, 0.02))
+    assert far / near == pytest.approx(2.0, rel=0.05)
+
+
 @pytest.mark.parametrize("method", ["cvode", "BDF", "LSODA", "Kvaerno5", "Tsit5"])
 def test_methods_for_the_coupled_equations_say_that_they_do_not_fit(method):
     network, phase, weights = linear_chain()
