@@ -6,7 +6,8 @@ import pytest
 import pcode
 from pcode import InputError
 from pcode.analysis import ask
-from pcode.analysis.backprop import backprop, compare, gradients
+from pcode.analysis.backprop import backprop
+from pcode.analysis.gradients import compare, loss_and_gradients
 from pcode.analysis.vectors import angle
 from pcode.equilibrium import nodes_at_rest
 from pcode.problem import make_problem
@@ -46,7 +47,8 @@ def test_the_gradient_is_that_of_finite_differences_of_the_loss(activation, rng)
         output = reference.feedforward(network, X, M, beta)
         return 0.5 * ((Y - output) ** 2).sum() / len(X)
 
-    by_mu, by_M = gradients(network, weights, X, Y)
+    value, by_mu, by_M = loss_and_gradients(network, weights, X, Y)
+    assert value == pytest.approx(loss(weights.M, weights.beta), rel=1e-12)
     h = 1e-5
     for layer in range(network.n):
         for place in np.ndindex(weights.M[layer].shape):

@@ -54,11 +54,7 @@ def test_the_closed_form_of_the_energy_is_the_least_one_over_all_hidden_values(s
     )  # (x^1, x^2) times this, less `given`, are the errors times sqrt(nu)
     energies = []
     for x0, y in zip(X, Y, strict=True):
-        parts = [
-            (x0 @ M[0] + beta[0]) / np.sqrt(nu[0]),
-            beta[1] / np.sqrt(nu[1]),
-            (beta[2] - y) / np.sqrt(nu[2]),
-        ]
+        parts = [x0 @ M[0] + beta[0], beta[1], beta[2] - y]
         given = np.concatenate([part / np.sqrt(nu_l) for part, nu_l in zip(parts, nu, strict=True)])
         hidden = np.linalg.lstsq(rows.T, given, rcond=None)[0]
         energies.append(0.5 * np.sum((hidden @ rows - given) ** 2))

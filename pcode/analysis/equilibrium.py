@@ -25,6 +25,9 @@ Kind = Literal["stable", "unstable", "oscillating", "neutral", "unknown"]
 # Two rests nearer to each other than this, relative to 1 + their size, are the same.
 SAME = 1e-5
 
+# Errors at rest that are none.
+OPEN = 1e-8
+
 TOLD: dict[Kind, str] = {
     "stable": "stable",
     "unstable": "unstable: a real eigenvalue is positive",
@@ -73,13 +76,15 @@ class Equilibrium(Result):
     kind : {"stable", "unstable", "oscillating", "neutral", "unknown"}
         The worst of all samples; unknown where no rest was found.
     rightmost : complex
-        The node eigenvalue of the largest real part there that is not zero, in one over the unit of time.
+        The node eigenvalue of the largest real part there that is not zero, in one over the unit of
+        time; where tau is 0, in 1/tau.
     exact : bool
         Whether all eigenvalues were computed, not just those at the ends.
     zero_eigenvalues : int
         Most zero eigenvalues of a sample.
     continuum : bool
-        Whether the equilibria of a sample form a continuum: layer 0 is free and wider than the next.
+        Whether the equilibria of a sample form a continuum, as where layer 0 is free and wider than
+        the next one.
     starts : int
         How many other starts were tried.
     distinct : ndarray of int, shape (B,), or None
@@ -127,9 +132,10 @@ class Equilibrium(Result):
             some = "" if self.exact else ", of those at the ends of the spectrum"
             told.append(f"rightmost node eigenvalue: {_told(self.rightmost)}{period}{some}")
         if self.continuum:
+            least = "" if self.exact else "at least "
             told.append(
-                f"a continuum of equilibria: {self.zero_eigenvalues} zero eigenvalues a sample, for layer "
-                f"0 is free and wider than layer 1; node_decay > 0 would single one out"
+                f"a continuum of equilibria: {least}{self.zero_eigenvalues} zero eigenvalues a sample, for "
+                f"the clamps leave so many directions of the values open; node_decay > 0 singles one out"
             )
         elif self.zero_eigenvalues:
             told.append(f"degenerate: up to {self.zero_eigenvalues} zero eigenvalues a sample")
@@ -208,7 +214,7 @@ def equilibrium(
     eigenvalues = node_eigenvalues(there.problem(learn=False, until=None)) if found else None
     kind, rightmost, zeros = _judged(eigenvalues)
     structural = _free_directions(situation)
-    continuum = found and structural > 0 and (eigenvalues is None or zeros > 0)
+    continuum = found and (structural > 0 or (zeros > 0 and _open(there)))
     many = Equilibria(situation, tol) if found else None
     if many is not None:
         many.add(rest)
@@ -301,7 +307,7 @@ class Equilibria:
 def _judged(eigenvalues: Eigenvalues | None) -> tuple[Kind, complex, int]:
     """What the node eigenvalues say: the kind, the rightmost that is not zero, most zeros of a sample."""
     if eigenvalues is None or not eigenvalues.values.size:
-        return "unknown", complex("nan"), 0
+        return "unknown", complex("nan+nanj"), 0
     zero = np.abs(eigenvalues.values) <= eigenvalues.still
     zeros = np.bincount(eigenvalues.samples[zero] + 1, minlength=1).max() if zero.any() else 0
     moving = eigenvalues.values[~zero & (eigenvalues.values.imag >= 0.0)]
@@ -314,17 +320,28 @@ def _judged(eigenvalues: Eigenvalues | None) -> tuple[Kind, complex, int]:
 
 
 def _free_directions(situation: Situation) -> int:
-    """Dimensions of a continuum of equilibria: free nodes of layer 0 beyond the size of layer 1.
+    """Dimensions that a continuum of equilibria has at least: free nodes of layer 0 beyond those of layer 1.
 
     At rest without decay of the nodes sigma'(x^0) * (eps^1 W^0) = 0, so eps^1 = 0 where W^0 is of
     full rank, and then layer 0 has but its n_1 predictions to give (fact 4 of the model).
     """
     if situation.network.node_decay > 0.0:
         return 0
-    clamp = situation.phase.clamp.get(0)
-    size = situation.network.sizes[0]
-    free = size if clamp is None else int(np.isnan(situation.phase.clamp_at(0, 0.0)).sum(axis=1).max())
-    return max(0, free - situation.network.sizes[1])
+    free = np.isnan(given_nodes(situation.network, situation.phase, situation.batch)[0]).sum(axis=1)
+    return max(0, int(free.max()) - situation.network.sizes[1])
+
+
+def _open(situation: Situation) -> bool:
+    """Whether zero eigenvalues at rest are a continuum's, not those of a degenerate equilibrium.
+
+    Those of a linear network are. Else eps = 0 must hold, x = mu(x), with more free values than errors.
+    """
+    if set(situation.network.activation) == {"identity"}:
+        return True
+    given = given_nodes(situation.network, situation.phase, situation.batch)
+    free = sum(np.isnan(value).sum(axis=1) for value in given)
+    still = max(float(np.abs(eps).max()) for eps in situation.state.eps) < OPEN
+    return still and bool((free > sum(situation.network.sizes[1:])).any())
 
 
 def _started(situation: Situation, start: Start) -> State:

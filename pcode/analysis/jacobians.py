@@ -56,6 +56,17 @@ def _schur_action(y: Any, v: Any, p: Parameters, structure: Structure, factors: 
 
 
 @partial(jax.jit, static_argnames="structure")
+def _schur_matrix(y: Any, p: Parameters, structure: Structure, factors: newton.Factors) -> Any:
+    """S, shape (N_w, N_w)."""
+    size = structure.layout.size - structure.layout.node_count
+
+    def column(k: Any) -> Any:
+        return _schur_action(y, jnp.zeros(size).at[k].set(1.0), p, structure, factors)
+
+    return jax.lax.map(column, jnp.arange(size), batch_size=32).T
+
+
+@partial(jax.jit, static_argnames="structure")
 def _newton_factors(y: Any, p: Parameters, structure: Structure) -> newton.Factors:
     return newton.factor(newton.linearise(0.0, y, p, structure), p.tau, p, structure, 0.0)
 
@@ -170,7 +181,8 @@ class SlowSystem:
 
     def matrix(self) -> Array:
         """S, shape (N_w, N_w)."""
-        return np.column_stack([self.action(v) for v in np.eye(self.size)])
+        problem = self.problem
+        return np.asarray(_schur_matrix(problem.y0, problem.parameters, problem.structure, self._factors))
 
 
 def _held(problem: Problem) -> Problem:

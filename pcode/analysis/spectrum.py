@@ -41,7 +41,7 @@ class Spectrum(Result):
     weights : Eigenvalues or None
         Of the weights on the slow manifold, where they learn.
     full : Eigenvalues or None
-        Of nodes and weights together, where there are few enough.
+        Of nodes and weights together, where the weights learn.
     left_out : int
         Weights whose course needs no equation of its own: each has the eigenvalue -lambda/delta.
     left_out_rate : float
@@ -86,7 +86,8 @@ class Spectrum(Result):
         weights = (
             f", weights at {_told(r.weight_slowest)} to {_told(r.weight_fastest)}" if self.weights else ""
         )
-        told.append(f"nodes decay at rates {_told(r.node_slowest)} to {_told(r.node_fastest)}{weights}")
+        decaying = "nodes decay" if r.node_growth is None else "their other modes decay"
+        told.append(f"{decaying} at rates {_told(r.node_slowest)} to {_told(r.node_fastest)}{weights}")
         told[0] += f" ({where})"
         if r.weight_growth is not None:
             told.append(f"the weights are leaving a saddle of what they learn, at rate {r.weight_growth:.3g}")
@@ -94,8 +95,10 @@ class Spectrum(Result):
         gap = "" if r.gap is None else f"spectral gap (slowest node over fastest weight) {r.gap:.3g}; "
         steps = f"explicit Euler {_told(r.step_euler)}, RK45 {_told(r.step_rk45)}"
         told.append(f"{gap}stiffness ratio {_told(r.stiffness)}; longest stable step: {steps}")
-        settling = "" if self.weights is None else f", weights {_told(r.weight_settling)}"
-        told.append(f"predicted time to settle: nodes {_told(r.node_settling)}{settling}")
+        nodes = _told(r.node_settling) if r.node_growth is None else "never"
+        weights = _told(r.weight_settling) if r.weight_growth is None else "beyond this prediction"
+        settling = f", weights {weights}" if self.weights else ""
+        told.append(f"predicted time to settle: nodes {nodes}{settling}")
         told.append(f"solver: {self.solver} ({self.reason})")
         told += self._remarks()
         return told
@@ -109,16 +112,16 @@ class Spectrum(Result):
 
     def _remarks(self) -> list[str]:
         told = []
-        if self.weights is not None and self.weights.neutral + (0 if self.left_out_rate else self.left_out):
-            neutral = self.weights.neutral + (0 if self.left_out_rate else self.left_out)
-            told.append(
-                f"{neutral:,} of {self.weights.count + self.left_out:,} directions of the weights are neutral"
-            )
+        still = self.left_out if not self.left_out_rate else 0
+        if self.weights is not None and self.weights.neutral + still:
+            least = "" if self.weights.exact else "at least "
+            neutral, of = self.weights.neutral + still, self.weights.count + self.left_out
+            told.append(f"{least}{neutral:,} of {of:,} directions of the weights are neutral")
         if self.nodes.neutral:
             told.append(
                 f"{self.nodes.neutral} directions of the nodes are neutral: a continuum of equilibria"
             )
-        parts = [("nodes", self.nodes), ("weights", self.weights)]
+        parts = [("nodes", self.nodes), ("weights", self.weights), ("both together", self.full)]
         ends = [
             f"{name} ({part.values.size} of {part.count:,})"
             for name, part in parts

@@ -135,6 +135,8 @@ class Stability(Result):
             }
             where = f"|W - M^T|/|M| = {own.distance:.4g} (mix {own.mix:.4g})"
             return f"nodes are stable up to {where}; beyond, {by[own.kind]}"
+        if self.kinds[row, 0] == "lost":
+            return "no equilibrium of the nodes was reached at W = M^T"
         if self.kinds[row, 0] != "stable":
             return "nodes are not stable at W = M^T already"
         return f"nodes are stable all the way to |W - M^T|/|M| = {self.distances[-1]:.4g}"
@@ -298,7 +300,7 @@ def _followed(
 ) -> tuple[Array, Array]:
     """Times, and one node of sample `b`, over some periods of a simulation from `start`."""
     duration = PERIODS * 2.0 * np.pi / frequency
-    held = Phase(phase.name, phase.clamp, duration=duration, learn=False)
+    held = replace(phase, duration=duration)
     run = simulate(
         network,
         [held],

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..analysis.backprop import Backprop, Comparison
+from ..analysis.backprop import Backprop
+from ..analysis.gradients import Comparison
 from ..network import Array
 from ..select import check_flags, check_word
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend

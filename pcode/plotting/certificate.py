@@ -46,8 +46,9 @@ def certificate(answer: Certificate, /, *, ax: Axes | None = None, **kwargs: Any
     with axes_or_new(ax) as ax:
         for row, c in enumerate(checks):
             figure = c.figure if c.figure > 0.0 else least
-            ax.plot([figure, c.threshold], [row, row], color=NEUTRAL, linewidth=0.8, zorder=1)
-            ax.plot([c.threshold] * 2, [row - 0.3, row + 0.3], color=NEUTRAL, linewidth=2.0, zorder=1)
+            grey: dict[str, Any] = {"color": NEUTRAL, "linestyle": "-", "zorder": 1}
+            ax.plot([figure, c.threshold], [row, row], linewidth=0.8, **grey)
+            ax.plot([c.threshold] * 2, [row - 0.3, row + 0.3], linewidth=2.0, **grey)
             color = line_style(0 if c.verdict == "pass" else 1, 2)["color"]
             given: dict[str, Any] = {"color": color, "marker": MARKS[c.verdict], "linestyle": "none"}
             ax.plot([figure], [row], **(given | kwargs))

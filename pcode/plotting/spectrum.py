@@ -94,7 +94,7 @@ def _plane(ax: Axes, answer: Spectrum, style: dict[str, Any]) -> None:
             continue
         values = answer.tau * np.where(np.abs(part.values) > part.still, part.values, 0.0)
         sizes += np.abs(values.real[values.real != 0.0]).tolist()
-        look = {"linestyle": "none", "markersize": 3.5} | given | style
+        look: dict[str, Any] = {"linestyle": "none", "markersize": 3.5} | given | style
         ax.plot(values.real, values.imag, **look)
     if sizes:
         _logarithmic(ax, min(sizes), max(sizes))

@@ -1,0 +1,84 @@
+"""Pictures of answers: their curves are the answer's numbers, their axes say what they are."""
+
+import numpy as np
+import pytest
+from matplotlib import rcParams
+from matplotlib.figure import Figure
+
+import pcode
+from pcode import InputError, plotting
+from pcode.analysis import ask
+
+
+@pytest.fixture(scope="module")
+def run():
+    rng = np.random.default_rng(6)
+    X, Y = rng.standard_normal((3, 2)), rng.standard_normal((3, 1))
+    network = pcode.Network((2, 3, 1), delta=300.0)
+    phases = [
+        pcode.Phase("train", {0: X, 2: Y}, duration=600.0),
+        pcode.Phase("test", {0: X}, learn=False, until="equilibrium", duration=200.0),
+    ]
+    return pcode.simulate(network, phases, weights=network.init_weights(1), save=pcode.Save(60, 30))
+
+
+@pytest.fixture(scope="module")
+def answers(run):
+    options = {"backprop": {"ratios": []}}
+    return {name: ask(run, name, options.get(name)) for name in ("backprop", "convergence", "certificate")}
+
+
+def curve(ax, label):
+    (line,) = [line for line in ax.get_lines() if line.get_label() == label]
+    return line
+
+
+def test_angles_are_drawn_against_time_and_against_the_output_variance(answers):
+    answer = answers["backprop"]
+    ax = answer.plot()
+    line = curve(ax, "flow of $M^{1}$")
+    np.testing.assert_array_equal(line.get_xdata(), answer.times - answer.times[0])
+    np.testing.assert_array_equal(line.get_ydata(), answer.course.flow_angle[:, 1])
+    assert ax.get_ylabel() == "angle to the gradient [degrees]"
+    ax = plotting.backprop(answer, "variance", color="red")
+    line = curve(ax, r"$\varepsilon^{2}$")
+    np.testing.assert_array_equal(line.get_xdata(), answer.variances)
+    np.testing.assert_array_equal(line.get_ydata(), answer.by_variance.error_angle[:, 1])
+    assert line.get_color() == "red"
+    assert ax.get_xscale() == ax.get_yscale() == "log"
+    with pytest.raises(InputError, match="against: must be one of time, variance, not 'nu'"):
+        plotting.backprop(answer, "nu")
+
+
+def test_distances_from_rest_are_drawn_with_the_slowest_eigenvalue(answers):
+    answer = answers["convergence"]
+    found = answer.phases[0]
+    ax = answer.plot(phase="train", log_time=True)
+    shown = found.times > 0.0
+    np.testing.assert_array_equal(curve(ax, "$x^{1}$").get_ydata(), found.value_distance[shown, 1])
+    np.testing.assert_array_equal(curve(ax, r"$\varepsilon^{2}$").get_ydata(), found.error_distance[shown, 1])
+    falling = curve(ax, "slowest\neigenvalue")
+    slope = np.polyfit(falling.get_xdata(), np.log(falling.get_ydata()), 1)[0]
+    assert slope == pytest.approx(found.slowest.real, rel=1e-9)
+    assert "$x^{0}$" not in [line.get_label() for line in ax.get_lines()]  # clamped
+    with pytest.raises(InputError, match="phase: no such phase with an equilibrium; the answer has 0 "):
+        answer.plot(phase="x")
+
+
+def test_every_check_with_a_figure_has_a_row(answers):
+    answer = answers["certificate"]
+    ax = answer.plot()
+    rows = [label.get_text() for label in ax.get_yticklabels()]
+    assert rows == ["equilibrium", "tolerance", "solver", "feedback"]
+    points = [line for line in ax.get_lines() if line.get_marker() in ("o", "X")]
+    solver = next(check for check in answer.checks if check.name == "solver")
+    assert points[rows.index("solver")].get_xdata()[0] == solver.figure
+
+
+@pytest.mark.parametrize("question", ["backprop", "convergence", "certificate"])
+def test_an_axes_that_is_given_is_drawn_on_and_settings_stay(answers, question):
+    before = dict(rcParams)
+    ax = Figure().add_subplot()
+    assert answers[question].plot(ax) is ax
+    assert dict(rcParams) == before
+    assert ax.get_lines()
