@@ -202,7 +202,7 @@ class SlowProblem:
         self.settle_tol = problem.settle_tol
         start = problem.y0[:count]
         self._kept: tuple[tuple[float, Array], tuple[float, Array]] = ((0.0, start), (0.0, start))
-        self._vector: Array | None = None
+        self._vectors: Array | None = None
         self.lost_branch = False
 
     @property
@@ -263,7 +263,7 @@ class SlowProblem:
     def suspects(self, t: float, y: Array) -> Indices:
         """Samples whose nodes may be unstable, by index; see `pcode.growth.suspects`."""
         p, structure = _holding(t, y, self._kept[1][1], self.parameters, self.structure)
-        samples, self._vector = suspects(t, self._nodes(t, y), p, structure, self._vector)
+        samples, self._vectors = suspects(t, self._nodes(t, y), p, structure, self._vectors)
         return samples
 
     def growth(self, t: float, y: Array, samples: Indices) -> Growth:

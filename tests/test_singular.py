@@ -9,6 +9,7 @@ import pcode
 from pcode import InputError
 from pcode.growth import dense_growth, suspects
 from pcode.problem import make_problem
+from pcode.scenario import Scenario
 from pcode.singular import settled
 from tests.conftest import XOR_X, XOR_Y
 
@@ -168,6 +169,16 @@ def test_a_hopf_bifurcation_on_the_way_ends_the_phase_where_it_happens():
     assert f"lost stability by an oscillation (Hopf, angular frequency {frequency:.2f}" in run.message
 
 
+def test_the_iteration_for_large_networks_sees_it_too(monkeypatch):
+    monkeypatch.setattr("pcode.growth.LARGEST_DENSE", 0)
+    network, phase, weights = against_the_transpose()
+    run = pcode.simulate(network, [phase], weights=weights, **TIGHT)
+    t, _, frequency = hopf_solved_alone()
+    assert run.status == "nonlinear_failure"
+    assert run.phases[0].t_end == pytest.approx(t, rel=0.02)  # it may be some steps late
+    assert f"(Hopf, angular frequency {frequency:.2f}" in run.message
+
+
 def well(nu, learn):
     """1-1-1, the second link square: a double well for x^1, tilted by an input that moves from -1 to 3.
 
@@ -284,6 +295,20 @@ def test_a_run_in_the_limit_is_saved_loaded_and_drawn(tmp_path):
     assert loaded.network == network
     assert loaded.plot.value_nodes(1).get_xlabel() == r"time, $t / \delta$"
     assert loaded.plot.energy().get_xlabel() == r"time, $t / \delta$"
+
+
+def test_a_scenario_can_ask_for_the_limit():
+    scenario = Scenario.load("timescales", ["network.tau=0", "save.nodes=20", "save.weights=20"])
+    run = scenario.simulate()
+    assert run.status == "success"
+    full = Scenario.load("timescales", ["network.delta=1e5", "phase.0.duration=1e6"]).simulate()
+    np.testing.assert_allclose(run.weights.M[0], full.weights.M[0], atol=1e-4)
+
+
+def test_a_scenario_with_a_method_for_the_coupled_equations_names_its_key():
+    scenario = Scenario.load("xor", ["network.tau=0"])
+    with pytest.raises(InputError, match=r"solver\.method: cvode works on .*; use auto, DOP853 or RK45"):
+        _ = scenario.plan
 
 
 def test_the_growth_of_a_disturbance_is_the_eigenvalue_of_theory():
