@@ -121,6 +121,17 @@ def test_a_phase_whose_clamp_moves_cannot_be_integrated_again():
     assert answer.passed
 
 
+def test_a_run_in_the_singular_limit_is_integrated_again_by_another_order():
+    network, weights = linear()
+    network = pcode.Network(**network.to_dict() | {"tau": 0.0})
+    phase = pcode.Phase("train", {0: X, 3: Y}, duration=100.0)
+    answer = certificate(pcode.simulate(network, [phase], weights=weights, save=pcode.Save(20, 10)))
+    checks = {check.name: check for check in answer.checks}
+    assert checks["solver"].about.endswith("beside RK45")
+    # At the end nodes are at rest, and W is M^T by fact 5: the closed form of fact 7 applies.
+    assert {checks[name].verdict for name in ("energy", "tolerance", "solver", "feedback")} == {"pass"}
+
+
 def test_a_part_of_a_phase_is_compared_where_something_was_saved(run):
     answer = ask(run, "certificate", {"span": 10.0, "method": "Tsit5"})
     times = run.data["time"].values

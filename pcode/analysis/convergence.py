@@ -20,14 +20,12 @@ from ..run import Run
 from ..select import PhaseChoice, choose_phases
 from ..state import State
 from .courses import EnergyCourse, WeightDrift, drift_of, energy_of
+from .modes import Eigenvalues, node_eigenvalues
 from .result import Result
 from .settling import decay_rate, overshoot, settling_time
 from .situation import Situation, weights_clock_error
 
 Rows = NDArray[np.signedinteger[Any]]
-
-# Nodes, all samples together, beyond which the dense eigenvalue problem is left out.
-MOST_NODES = 800
 
 # Residual of the nodes' rest.
 TOLERANCE = 1e-11
@@ -50,7 +48,8 @@ class PhaseConvergence:
     t_start, duration : float
         `duration` is what was had.
     at_rest : bool
-        Whether an equilibrium was found; without one, nothing of what follows on nodes is known.
+        Whether an equilibrium was found to measure from; without one, and with tau = 0, where nodes
+        are at rest at every instant, nothing of what follows on nodes has a value.
     lost : int
         Moments looked at for which none was found; they are left out.
     times : ndarray, shape (T,)
@@ -67,7 +66,7 @@ class PhaseConvergence:
         Fitted exponential rate of all nodes together.
     slowest, fastest : complex
         Eigenvalues of the nodes' Jacobian at rest, at the start of a learning phase, with the
-        largest and the smallest real part; NaN for large networks.
+        largest and the smallest real part; of large networks the latter is not known (NaN).
     overshoot : ndarray, shape (n + 1,)
         How far a value node of the layer went beyond its rest, over the layer's largest first
         distance; dimensionless.
@@ -127,7 +126,7 @@ class Convergence(Result):
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
         settled = "; ".join(
-            f"{found.phase}: {_settled(found.settling) if found.at_rest else 'no equilibrium found'}"
+            f"{found.phase}: {_settled(found.settling) if found.at_rest else _restless(found)}"
             for found in self.phases
         )
         told = [f"nodes, to {100 * self.fraction:g}% of their largest distance from rest: {settled}"]
@@ -180,7 +179,8 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         early = since <= FAST
         rows = np.concatenate([_spread(rows[early], points), _spread(rows[~early], points // 2)])
     t = run.data["time"].to_numpy()[rows] - record.t_start
-    rests, found = _rests(run, rows, end if still else None)
+    limit = run.network.tau == 0.0  # nodes are at rest at every instant
+    rests, found = ([], np.zeros(rows.size, bool)) if limit else _rests(run, rows, end if still else None)
     at_rest = bool(found.any())
     if at_rest:
         rows, t, rests = (
@@ -188,17 +188,17 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
             t[found],
             [rest for rest, kept in zip(rests, found, strict=True) if kept],
         )
-    x, eps = _deviations(run, rows, rests)
+    x, eps = _deviations(run, rows, rests if at_rest else None)
     values, errors = _distances(x), _distances(eps)
     for layer in end.phase.clamp:
         if end.clamped(layer):
             values[:, layer] = np.nan
-    if not at_rest:
-        values[:], errors[:] = np.nan, np.nan
-    eigenvalues = _eigenvalues(end if still else Situation.at(run, int(rows[0])), rests[0])
-    slowest, fastest = _extremes(eigenvalues if at_rest else np.empty(0))
+    slowest, fastest = complex("nan"), complex("nan")
+    if at_rest:
+        moment = replace(end if still else Situation.at(run, int(rows[0])), state=rests[0])
+        slowest, fastest = _extremes(node_eigenvalues(moment.problem()))
     together = np.sqrt(np.nansum(values**2, axis=1) + np.nansum(errors**2, axis=1))
-    floor = np.zeros(t.size) if still else _floor(run, index, rows, t, rests, slowest)
+    floor = np.zeros(t.size) if still or not at_rest else _floor(run, index, rows, t, rests, slowest)
     V = 0.5 * together**2 if still and at_rest and _has_lyapunov(end) else None
     return PhaseConvergence(
         phase=record.name,
@@ -206,7 +206,7 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         t_start=record.t_start,
         duration=record.t_end - record.t_start,
         at_rest=at_rest,
-        lost=int((~found).sum()),
+        lost=0 if limit else int((~found).sum()),
         times=t,
         value_distance=values,
         error_distance=errors,
@@ -254,18 +254,18 @@ def _rests(run: Run, rows: Rows, end: Situation | None) -> tuple[list[State], ND
     return states, np.array(found)
 
 
-def _deviations(run: Run, rows: Rows, rests: list[State]) -> tuple[list[Array], list[Array]]:
-    """Deviations of x^l and eps^l from `rests` at `rows`, shapes (T, B, n_l)."""
+def _deviations(run: Run, rows: Rows, rests: list[State] | None) -> tuple[list[Array], list[Array]]:
+    """Deviations of x^l and eps^l from `rests` at `rows`, shapes (T, B, n_l); NaN where there are none."""
     samples = list(run.phases[int(run.data["phase"][int(rows[0])])].samples)
     n = run.network.n
 
-    def part(name: str, rest: list[Array]) -> Array:
-        deviation: Array = run.data[name].to_numpy()[rows][:, samples] - np.stack(rest)
-        return deviation
+    def part(name: str, k: int) -> Array:
+        kept: Array = run.data[f"{name}{k}"].to_numpy()[rows][:, samples]
+        if rests is None:
+            return np.full_like(kept, np.nan)
+        return kept - np.stack([np.asarray(rest.x[k] if name == "x" else rest.eps[k - 1]) for rest in rests])
 
-    x = [part(f"x{k}", [np.asarray(rest.x[k]) for rest in rests]) for k in range(n + 1)]
-    eps = [part(f"eps{k + 1}", [np.asarray(rest.eps[k]) for rest in rests]) for k in range(n)]
-    return x, eps
+    return [part("x", k) for k in range(n + 1)], [part("eps", k) for k in range(1, n + 1)]
 
 
 def _distances(deviations: list[Array]) -> Array:
@@ -291,29 +291,11 @@ def _floor(run: Run, index: int, rows: Rows, t: Array, rests: list[State], slowe
     return floor
 
 
-def _eigenvalues(situation: Situation, rest: State) -> Array:
-    """Eigenvalues of the nodes' Jacobian at rest; none for large networks."""
-    problem = situation.problem(learn=False)
-    layout = problem.layout
-    if layout.size > MOST_NODES:
-        return np.empty(0)
-    free = layout.views(np.ones(layout.size, dtype=bool))  # views: what is written shows in the whole
-    whole = np.ones(layout.size, dtype=bool)
-    for layer, kept in situation.phase.clamp.items():
-        if f"x{layer}" in free:
-            held = ~np.isnan(np.asarray(kept))
-            whole[layout.slices[f"x{layer}"]] = ~held.ravel()
-    J = problem.jacobian(0.0, layout.pack(rest))[np.ix_(whole, whole)]
-    eigenvalues: Array = np.linalg.eigvals(J)
-    return eigenvalues
-
-
-def _extremes(eigenvalues: Array) -> tuple[complex, complex]:
-    """Those with the largest and the smallest real part; NaN for none."""
-    if not eigenvalues.size:
-        return complex("nan"), complex("nan")
-    real = eigenvalues.real
-    return complex(eigenvalues[real.argmax()]), complex(eigenvalues[real.argmin()])
+def _extremes(eigenvalues: Eigenvalues) -> tuple[complex, complex]:
+    """Those with the largest and the smallest real part; NaN for the latter where not all are known."""
+    values = eigenvalues.values
+    smallest = complex(values[values.real.argmin()]) if eigenvalues.exact else complex("nan")
+    return complex(values[values.real.argmax()]), smallest
 
 
 def _has_lyapunov(situation: Situation) -> bool:
@@ -326,6 +308,10 @@ def _each(measure: object, distances: Array) -> Array:
     """`measure` of each column; NaN where that is."""
     assert callable(measure)
     return np.array([np.nan if np.isnan(d).any() else measure(d) for d in distances.T])
+
+
+def _restless(found: PhaseConvergence) -> str:
+    return "no equilibrium found" if found.lost else "always at rest (tau = 0)"
 
 
 def _settled(time: float) -> str:
@@ -371,14 +357,13 @@ def _rate(rate: float) -> str:
 
 
 def _spectrum_line(found: PhaseConvergence) -> str:
-    if np.isnan(found.slowest):
-        return "too many for all eigenvalues, see the question spectrum"
     slowest, ringing = found.slowest, ""
     if slowest.real > 0.0:
         ringing = ", unstable"
     if slowest.imag != 0.0:
         ringing += f", ringing with the period {2.0 * np.pi / abs(slowest.imag):.3g}"
-    return f"slowest eigenvalue {slowest.real:.3g}{ringing}; fastest {found.fastest.real:.3g}"
+    fastest = "" if np.isnan(found.fastest) else f"; fastest {found.fastest.real:.3g}"
+    return f"slowest eigenvalue {slowest.real:.3g}{ringing}{fastest}"
 
 
 def _energy_words(course: EnergyCourse) -> str:
