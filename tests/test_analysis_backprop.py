@@ -133,6 +133,7 @@ def run():
     return pcode.simulate(network, phases, weights=weights, save=pcode.Save(60, 60), rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_along_a_run_the_nodes_lag_behind_rest_in_proportion_to_tau_over_delta(run):
     answer = backprop(run, ratios=[4e-3, 1e-3, 2.5e-4])
     assert answer.ratios.tolist() == [4e-3, 1e-3, 2.5e-4]
