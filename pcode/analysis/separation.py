@@ -125,7 +125,7 @@ class Separation(Result):
             self._verdict(),
             f"phase {self.phase!r}, {self.duration:g} delta; distances in parts of how far the weights move:",
             "   delta/tau   largest distance",
-            *(f"{ratio:12.6g}   {100 * far:.3g}%" for ratio, far in rows),
+            *(f"{ratio:12.6g}   {_percent(far)}" for ratio, far in rows),
             fit,
             *(f"note: {note}" for note in self.notes),
         ]
@@ -147,6 +147,10 @@ class Separation(Result):
             f"{own} is too small for {allowed}: the weights depart from the singular limit by up to {far} "
             f"({needed} would do)"
         )
+
+
+def _percent(distance: float) -> str:
+    return f"{100 * distance:.3g}%" if np.isfinite(distance) else "not told: still in the initial layer"
 
 
 def separation(
