@@ -204,22 +204,27 @@ def separation(
     if told:
         notes.append(f"the limit ends early: {told}")
     times = times[: len(limit)]
-    scale = float(np.linalg.norm(limit - _vector(start.state.weights), axis=1).max())
-    if scale <= 1e-6 * (1.0 + float(np.linalg.norm(_vector(start.state.weights)))):
-        what = (
-            f"the weights hardly move in {start.record.name!r}: there is nothing to compare; choose another"
-        )
-        raise InputError("phase", what)
+    scale = _path(start, limit)
     distance = np.full((len(tried), times.size), np.nan)
     for k, ratio in enumerate(tried):
         full = replace_tau(network, network.delta / ratio)
         weights, failed = _weights(make_problem(full, chosen, start.state), times, settings)
         if failed:
             notes.append(f"at delta/tau = {ratio:g} the full flow ends early: {failed}")
-        outside = times[: len(weights)] >= LAYER * full.tau / slowest
-        apart = np.linalg.norm(weights - limit[: len(weights)], axis=1) / scale
-        distance[k, : len(weights)] = np.where(outside, apart, np.nan)
+        for row, (t, w) in enumerate(zip(times, weights, strict=False)):
+            if t >= LAYER * full.tau / slowest:
+                distance[k, row] = np.linalg.norm(w - limit[row]) / scale
     return _answer(start, lasted, tolerance, tried, times / network.delta, distance, settings, notes)
+
+
+def _path(start: Situation, limit: Array) -> float:
+    """How far the weights of the limit, shape (T, count), move from their start."""
+    first = _vector(start.state.weights)
+    path = float(np.linalg.norm(limit - first, axis=1).max())
+    if path <= 1e-6 * (1.0 + float(np.linalg.norm(first))):
+        what = f"the weights hardly move in {start.record.name!r}"
+        raise InputError("phase", f"{what}: there is nothing to compare; choose another")
+    return path
 
 
 def _answer(
