@@ -56,7 +56,7 @@ def nodes_a_sample(layout: Layout) -> int:
 
 
 @partial(jax.jit, static_argnames="structure")
-def _jacobians(t: Any, z: Any, p: Parameters, structure: Structure, samples: Any) -> jax.Array:
+def jacobians(t: Any, z: Any, p: Parameters, structure: Structure, samples: Any) -> jax.Array:
     """J of the nodes of `samples`, shape (samples, m, m)."""
     layout = structure.layout
     m = nodes_a_sample(layout)
@@ -65,12 +65,12 @@ def _jacobians(t: Any, z: Any, p: Parameters, structure: Structure, samples: Any
     def column(j: Any) -> Any:
         # One direction serves all samples at once: column j of every sample's Jacobian.
         unit = jnp.broadcast_to(jnp.arange(m) == j, (layout.batch, m)).astype(float)
-        return _rows(action(_flat(unit, layout)), layout)[samples]
+        return layout.rows(action(layout.flat(unit, jnp)), jnp)[samples]
 
     columns = jax.lax.map(column, jnp.arange(m), batch_size=32)
     J = jnp.transpose(columns, (1, 2, 0))
     # A clamped node of a layer that has free ones is no node that could move: not an eigenvalue 0.
-    held = _rows(1.0 - _movable(p, structure), layout)[samples]
+    held = layout.rows(1.0 - movable(p, structure), jnp)[samples]
     own: jax.Array = J - held[:, :, None] * jnp.eye(m)
     return own
 
@@ -92,7 +92,7 @@ def dense_growth(t: float, z: Array, p: Parameters, structure: Structure, sample
         return Growth(-np.inf, 0.0, 0)
     if not np.isfinite(z).all():  # there are none
         return Growth(np.inf, 0.0, int(samples[0]))
-    J = np.asarray(_jacobians(float(t), z, p, structure, samples))
+    J = np.asarray(jacobians(float(t), z, p, structure, samples))
     eigenvalues = np.linalg.eigvals(J)
     row, k = np.unravel_index(np.argmax(eigenvalues.real), eigenvalues.shape)
     largest = eigenvalues[row, k]
@@ -140,22 +140,22 @@ def _iterate(
     """The Cayley transform in the space of the disturbances, shape (B, k, k); and these, shape (B, m, k)."""
     layout = structure.layout
     factors = newton.factor(newton.linearise(t, z, p, structure), 1.0, p, structure)
-    movable = _rows(_movable(p, structure), layout)[:, :, None]
+    mask = layout.rows(movable(p, structure), jnp)[:, :, None]
 
     def transform(V: Any) -> Any:
         """(I - J)^{-1} (I + J) V, each sample's."""
 
         def solved(column: Any) -> Any:
-            return _rows(newton.solve(factors, _flat(column, layout), p, structure), layout)
+            return layout.rows(newton.solve(factors, layout.flat(column, jnp), p, structure), jnp)
 
         return 2.0 * jax.vmap(solved, in_axes=2, out_axes=2)(V) - V
 
-    V = jnp.linalg.qr(movable * V)[0]
+    V = jnp.linalg.qr(mask * V)[0]
     V = jax.lax.fori_loop(0, iterations, lambda _, V: jnp.linalg.qr(transform(V))[0], V)
     return jnp.einsum("bmi,bmj->bij", V, transform(V)), V
 
 
-def _movable(p: Parameters, structure: Structure) -> Any:
+def movable(p: Parameters, structure: Structure) -> Any:
     """1 for each unknown node that is not clamped, 0 for the others, shape (B m,)."""
     layout = structure.layout
     ones = layout.unpack(jnp.ones(layout.node_count), State(p.clamp, p.clamp[1:], p.held))
@@ -164,14 +164,3 @@ def _movable(p: Parameters, structure: Structure) -> Any:
         for x_l, value, clamped in zip(ones.x, p.clamp, structure.clamped, strict=True)
     )
     return layout.pack(State(x, ones.eps, p.held), jnp)
-
-
-def _rows(y: Any, layout: Layout) -> Any:
-    """The nodes in `y`, shape (B m,), as one row a sample, shape (B, m)."""
-    return jnp.concatenate(list(layout.views(y).values()), axis=1)
-
-
-def _flat(Z: Any, layout: Layout) -> Any:
-    """The inverse of `_rows`."""
-    ends = np.cumsum([shape[1] for shape in layout.shapes.values()])[:-1]
-    return jnp.concatenate([part.ravel() for part in jnp.split(Z, ends, axis=1)])

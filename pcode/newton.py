@@ -12,6 +12,7 @@ by M^l and W^l. Eliminating from layer 0 upwards leaves in each eps^{l+1} the n_
 
 with S^l = diag sigma'(x^l) and H^l what x^l answers to. So a wide layer below a narrow one costs a
 matrix of the narrow one's size (this is the Woodbury identity), and nothing is of the size of the weights.
+A last layer that is wider than the one below is solved with matrices of the narrower one's size as well.
 
 In the notation of a row vector for each sample, layer l obeys
 
@@ -69,6 +70,30 @@ class Point(NamedTuple):
     free: Layers
 
 
+class Wide(NamedTuple):
+    """N^{-1} of a last layer that is wider than the one below, by Woodbury's identity.
+
+    N = E + A M D, with E a diagonal, so
+    N^{-1} = E^{-1} - E^{-1} A (I + M D E^{-1} A)^{-1} M D E^{-1}.
+
+    Attributes
+    ----------
+    E_inverse : array, shape (B, n_n)
+    A : array, shape (B, n_n, n_{n-1})
+        alpha^2 W S H^{-1} S of the layer below.
+    K_inverse : array, shape (B, n_{n-1}, n_{n-1})
+        (I + M D E^{-1} A)^{-1}.
+    M : array, shape (n_{n-1}, n_n)
+    D_over_E : array, shape (B, n_n)
+    """
+
+    E_inverse: Any
+    A: Any
+    K_inverse: Any
+    M: Any
+    D_over_E: Any
+
+
 class Factors(NamedTuple):
     """(I - a J), eliminated; what `solve` needs.
 
@@ -82,7 +107,7 @@ class Factors(NamedTuple):
         Layers 0..n.
     T : tuple of arrays, shapes (B, n_l), or None
         Layers 1..n; None where T is no diagonal: its action follows from the layers below.
-    N_inverse : tuple of arrays, shapes (B, n_l) where diagonal, else (B, n_l, n_l)
+    N_inverse : tuple of arrays, shapes (B, n_l) where diagonal, else (B, n_l, n_l); or Wide
         Layers 1..n.
     """
 
@@ -132,20 +157,26 @@ def factor(point: Point, a: Any, p: Parameters, structure: Structure, one: Any =
         f, D_l = point.free[layer], _own(point, layer, alpha, one, p)
         T_l = jnp.broadcast_to(rest, f.shape)
         if layout.free[layer - 1]:
-            kind = jnp.float32 if f.size * f.shape[1] > LARGEST_DOUBLE else f.dtype
-            link = W[layer - 1].astype(kind), M[layer - 1].astype(kind)
-            T_l = rest.astype(kind)[:, :, None] * jnp.eye(f.shape[1], dtype=kind) + _fill(
-                point, layer - 1, alpha, D, T, inverses, link
-            )
-            own = (alpha**2 * f).astype(kind)[:, None, :] * jnp.eye(f.shape[1], dtype=kind)
-            inverse = jnp.linalg.inv(T_l * D_l.astype(kind)[:, None, :] + own)
+            wide = layer == n and layout.sizes[n] > layout.sizes[n - 1]
+            kind = jnp.float32 if f.size * min(M[layer - 1].shape) > LARGEST_DOUBLE else f.dtype
+            M_l, eye = M[layer - 1].astype(kind), jnp.eye(f.shape[1], dtype=kind)
+            A = _heard(point, layer - 1, alpha, D, T, inverses, W[layer - 1].astype(kind))
+            if wide:
+                inverse: Any = _wide(A, M_l, D_l, rest * D_l + alpha**2 * f)
+            else:
+                T_l = rest.astype(kind)[:, :, None] * eye + A @ M_l
+                own = (alpha**2 * f).astype(kind)[:, None, :] * eye
+                inverse = jnp.linalg.inv(T_l * D_l.astype(kind)[:, None, :] + own)
         else:
             N = _safe(T_l * D_l + alpha**2 * f, T_l * jnp.abs(D_l) + alpha**2)
             inverse = 1.0 / N
         D.append(D_l)
         T.append(T_l)
         inverses.append(inverse)
-    diagonal = tuple(T_l if T_l.ndim == 2 else None for T_l in T)
+    diagonal = tuple(
+        T_l if T_l.ndim == 2 and not isinstance(inverse, Wide) else None
+        for T_l, inverse in zip(T, inverses, strict=True)
+    )
     return Factors(point, a, one, tuple(D), diagonal, tuple(inverses))
 
 
@@ -158,17 +189,24 @@ def _own(point: Point, layer: int, alpha: Any, one: Any, p: Parameters) -> Any:
     return _safe(D, jnp.ones_like(D)) if layer == 0 else D
 
 
-def _fill(
+def _wide(A: Any, M: Any, D: Any, E: Any) -> Wide:
+    """N^{-1} for N = E + A M D. E is positive in a last layer, whose values predict nothing."""
+    E_inverse = 1.0 / E
+    D_over_E = D * E_inverse
+    K = jnp.eye(len(M), dtype=A.dtype) + (M * D_over_E.astype(A.dtype)[:, None, :]) @ A
+    return Wide(E_inverse, A, jnp.linalg.inv(K), M, D_over_E)
+
+
+def _heard(
     point: Point,
     below: int,
     alpha: Any,
     D: list[Any],
     T: list[Any],
     inverses: list[Any],
-    link: tuple[Any, Any],
+    W: Any,
 ) -> Any:
-    """alpha^2 W S H^{-1} S M of the layer `below`, shape (B, n_{l+1}, n_{l+1}), where x is eliminated."""
-    W, M = link
+    """alpha^2 W S H^{-1} S of the layer `below`, shape (B, n_{l+1}, n_l), where x is eliminated."""
     S, f, D_l = (part.astype(W.dtype) for part in (point.slope[below], point.free[below], D[below]))
     if below == 0:
         answer = S / D_l * S
@@ -181,8 +219,8 @@ def _fill(
         D_, f_ = D_l[:, None, :], f[:, None, :]
         x = D_ * (rows - alpha * f_ * eps) + alpha * f_ * (eps @ T[below - 1])
         x = x / (D_**2 + alpha**2 * f_)
-        return alpha**2 * (x * S[:, None, :]) @ M
-    return alpha**2 * jnp.einsum("ji,bi,ik->bjk", W, answer.astype(W.dtype), M, optimize=True)
+        return alpha**2 * x * S[:, None, :]
+    return alpha**2 * W * answer.astype(W.dtype)[:, None, :]
 
 
 def _safe(pivot: Any, size: Any) -> Any:
@@ -302,6 +340,11 @@ def _weights(
 
 def _times(rows: Any, matrix: Any) -> Any:
     """Each sample's row vector times its matrix, or its diagonal."""
+    if isinstance(matrix, Wide):
+        scaled = rows * matrix.E_inverse
+        inner = jnp.einsum("bi,bij->bj", scaled.astype(matrix.A.dtype), matrix.A)
+        inner = jnp.einsum("bi,bij->bj", inner, matrix.K_inverse)
+        return scaled - ((inner @ matrix.M) * matrix.D_over_E).astype(rows.dtype)
     if matrix.ndim == 2:
         return rows * matrix
     return jnp.einsum("bi,bij->bj", rows.astype(matrix.dtype), matrix).astype(rows.dtype)

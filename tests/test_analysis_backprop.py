@@ -133,6 +133,7 @@ def run():
     return pcode.simulate(network, phases, weights=weights, save=pcode.Save(60, 60), rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_along_a_run_the_nodes_lag_behind_rest_in_proportion_to_tau_over_delta(run):
     answer = backprop(run, ratios=[4e-3, 1e-3, 2.5e-4])
     assert answer.ratios.tolist() == [4e-3, 1e-3, 2.5e-4]
@@ -159,10 +160,19 @@ def test_the_last_phase_with_both_ends_clamped_is_asked_about(run):
     assert "within" in str(answer).splitlines()[0]
 
 
+def test_a_run_that_never_trains_has_no_target(run):
+    network = run.network
+    held = pcode.Phase("test", {0: np.ones((1, 3))}, learn=False, duration=1.0)
+    tested = pcode.simulate(network, [held], weights=run.weights, save=pcode.Save(5, 5))
+    with pytest.raises(InputError, match="phase: none has both ends clamped, so there is no target"):
+        backprop(tested)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         ({"phase": "test"}, "phase: there is no target: layer 2 is not clamped in 'test'; choose a phase"),
+        ({"variances": 3.0}, r"variances: must be list\[float\], not 3.0"),
         ({"variances": [0.0]}, "variances: must be positive numbers"),
         ({"ratios": [-1.0]}, "ratios: must be positive numbers"),
         ({"points": 1}, "points: must be 2 or more, not 1"),

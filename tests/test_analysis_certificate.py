@@ -70,7 +70,7 @@ def test_a_good_run_passes_every_check_that_applies(run, settled):
     assert set(found.values()) == {"pass"}
 
 
-@pytest.mark.parametrize("method", ["Kvaerno3", "BDF", "DOP853"])
+@pytest.mark.parametrize("method", [pytest.param("Kvaerno3", marks=pytest.mark.slow), "BDF", "DOP853"])
 def test_the_second_solver_is_not_of_the_library_of_the_first(method):
     network, weights = linear(feedback="tied")
     phase = pcode.Phase("train", {0: X, 3: Y}, duration=5.0)

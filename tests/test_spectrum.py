@@ -231,3 +231,10 @@ def test_wrong_options_are_told_in_one_line(xor):
     ):
         with pytest.raises(InputError, match=told):
             ask(run, "spectrum", options)
+
+
+def test_an_option_that_is_one_of_a_few_words_is_told_with_them(xor):
+    network, phases, weights = xor
+    run = pcode.simulate(network, phases, weights=weights, save=RAPID)
+    with pytest.raises(InputError, match="at: must be rest or state, not 'end'"):
+        ask(run, "spectrum", {"at": "end"})

@@ -140,8 +140,8 @@ def backprop(
     /,
     phase: PhaseOption = None,
     time: float | None = None,
-    variances: Sequence[float] | None = None,
-    ratios: Sequence[float] | None = None,
+    variances: list[float] | None = None,
+    ratios: list[float] | None = None,
     points: int = 40,
 ) -> Backprop:
     """Compare the errors and the weights' flow with the gradient of the squared error.
@@ -153,9 +153,9 @@ def backprop(
         A phase with both ends clamped; the last such one where left out.
     time : float, optional
         The moment, in the run's time; the end of the phase where left out.
-    variances : sequence of float, optional
+    variances : list of float, optional
         Output variances nu^n to try at rest; up to 10^4 times that of the run where left out.
-    ratios : sequence of float, optional
+    ratios : list of float, optional
         Ratios tau/delta to try, each a simulation; ten times, once and a tenth of that of the run
         where left out and the network is small.
     points : int
@@ -170,8 +170,12 @@ def backprop(
     InputError
         If no phase has both ends clamped and all hidden layers free, or an option is out of range.
     """
-    chosen = phase if phase is not None or time is not None else last_phase(run, (0, run.network.n))
-    situation = Situation.of(run, chosen, time)
+    if phase is None and time is None:
+        phase = last_phase(run, (0, run.network.n))
+        if phase is None:
+            what = "none has both ends clamped, so there is no target to learn; ask of a run that trains"
+            raise InputError("phase", what)
+    situation = Situation.of(run, phase, time)
     _check(situation)
     _check_positive(variances=variances, ratios=ratios)
     if points < 2:

@@ -20,6 +20,7 @@ from ..run import Run
 from ..select import PhaseChoice, choose_phases
 from ..state import State
 from .courses import EnergyCourse, WeightDrift, drift_of, energy_of
+from .equilibrium import rest_of
 from .modes import Eigenvalues, node_eigenvalues
 from .result import Result
 from .settling import decay_rate, overshoot, settling_time
@@ -28,7 +29,7 @@ from .situation import Situation, weights_clock_error
 Rows = NDArray[np.signedinteger[Any]]
 
 # Residual of the nodes' rest.
-TOLERANCE = 1e-11
+TOLERANCE = 1e-10
 
 # Units of tau within which nodes settle, as a rule: more moments are looked at there.
 FAST = 40.0
@@ -66,7 +67,8 @@ class PhaseConvergence:
         Fitted exponential rate of all nodes together.
     slowest, fastest : complex
         Eigenvalues of the nodes' Jacobian at rest, at the start of a learning phase, with the
-        largest and the smallest real part; of large networks the latter is not known (NaN).
+        largest and the smallest real part; of large networks the latter is not known (NaN). Zeros, of
+        a continuum of equilibria (fact 4), are left out.
     overshoot : ndarray, shape (n + 1,)
         How far a value node of the layer went beyond its rest, over the layer's largest first
         distance; dimensionless.
@@ -236,7 +238,7 @@ def _spread(rows: Rows, most: int) -> Rows:
 def _rests(run: Run, rows: Rows, end: Situation | None) -> tuple[list[State], NDArray[np.bool_]]:
     """The nodes' rest at each of `rows`, and at which it was found; at all that of `end`, where given."""
     if end is not None:
-        rest = nodes_at_rest(end.problem(), tol=TOLERANCE)
+        rest = rest_of(end, TOLERANCE)
         return [rest.state] * rows.size, np.full(rows.size, rest.found)
     states: list[State] = []
     found: list[bool] = []
@@ -292,8 +294,8 @@ def _floor(run: Run, index: int, rows: Rows, t: Array, rests: list[State], slowe
 
 
 def _extremes(eigenvalues: Eigenvalues) -> tuple[complex, complex]:
-    """Those with the largest and the smallest real part; NaN for the latter where not all are known."""
-    values = eigenvalues.values
+    """Those with the largest and the smallest real part, zeros left out; NaN for what is not known."""
+    values = eigenvalues.moving if eigenvalues.moving.size else eigenvalues.values
     smallest = complex(values[values.real.argmin()]) if eigenvalues.exact else complex("nan")
     return complex(values[values.real.argmax()]), smallest
 
