@@ -187,18 +187,16 @@ def separation(
     """
     start = Situation.start(run, _learning(run, phase))
     start.require_constant("separation")
-    if not 0.0 < tolerance < 1.0:
-        raise InputError("tolerance", f"must be a part between 0 and 1, such as 0.01, not {tolerance:g}")
+    _check_tolerance(tolerance)
     network = start.network
     large = sum(a * b for a, b in network.links) > LARGE
     tried = _ratios(network, ratios, large)
     lasted = _duration(start, duration, large)
     chosen = replace(start.phase, duration=lasted * network.delta, until=None, learn=True)
     settings = Settings(*((1e-6, 1e-9) if large else (1e-8, 1e-11)))
-    notes: list[str] = []
+    notes = []
     if large and duration is None and lasted == LARGE_DURATION:
-        notes.append(f"only the first {lasted:g} delta is compared; for more say duration, in units of delta")
-
+        notes.append(f"only the first {lasted:g} delta are compared; for more give a duration")
     times = np.geomspace(1e-3, 1.0, FEW_TIMES if large else TIMES) * chosen.duration
     limit, slowest, told = _limit(network, chosen, start.state, times, settings)
     if told:
@@ -361,6 +359,11 @@ def _ratios(network: Network, ratios: Sequence[float] | None, large: bool) -> Ar
     if not ratios or not all(np.isfinite(ratio) and ratio > 0.0 for ratio in ratios):
         raise InputError("ratios", f"must list delta/tau to try, each more than 0, not {ratios!r}")
     return np.unique([*map(float, ratios), *([] if own is None else [own])])
+
+
+def _check_tolerance(tolerance: float) -> None:
+    if not 0.0 < tolerance < 1.0:
+        raise InputError("tolerance", f"must be a part between 0 and 1, such as 0.01, not {tolerance:g}")
 
 
 def _duration(start: Situation, duration: float | None, large: bool) -> float:
