@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import NullLocator
 
-from ..analysis.modes import Eigenvalues
-from ..analysis.rates import EULER, RK45, Rates, stability_border
-from ..analysis.spectrum import Spectrum
 from ..errors import InputError
 from ..select import check_flags, check_word
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
+
+if TYPE_CHECKING:
+    from ..analysis.modes import Eigenvalues
+    from ..analysis.rates import Rates
+    from ..analysis.spectrum import Spectrum
 
 Against = Literal["plane", "time"]
 
@@ -135,6 +137,8 @@ def _paler(color: str, share: float) -> tuple[float, float, float]:
 
 def _regions(ax: Axes, answer: Spectrum) -> None:
     """Outline where explicit methods are stable at the longest step stable at all moments."""
+    from ..analysis.rates import EULER, RK45, stability_border
+
     moments = [answer.rates, *answer.course]
     methods = (("Euler", EULER, "step_euler", ":"), ("RK45", RK45, "step_rk45", "--"))
     low, high = ax.get_xlim()
