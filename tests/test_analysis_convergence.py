@@ -8,7 +8,7 @@ import pcode
 from pcode import InputError
 from pcode.analysis import ask
 from pcode.analysis.convergence import convergence
-from pcode.analysis.settling import decay_rate, overshoot, settling_time
+from pcode.analysis.settling import decay_fit, decay_rate, overshoot, settling_time
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-13, "method": "DOP853"}
 
@@ -125,6 +125,9 @@ def test_measures_of_a_known_decay_are_those_of_its_formula():
     assert decay_rate(t, d, np.zeros(401)) == pytest.approx(0.7, rel=1e-9)
     assert np.isnan(settling_time(t, np.cos(t) ** 2, 0.01))
     assert np.isnan(decay_rate(t, np.zeros(401), np.zeros(401)))
+    rate, start, end, height = decay_fit(t, d, np.zeros(401))
+    assert height == pytest.approx(3.0 * np.exp(-rate * start), rel=1e-9)
+    assert start == pytest.approx(np.log(20.0) / 0.7, abs=0.05) < end  # where it has fallen to a twentieth
     # What is below the floor is not fitted.
     assert decay_rate(t, d + 1e-3, np.full(401, 0.02)) == pytest.approx(0.7, rel=0.05)
     z = np.exp(-0.2 * t) * np.cos(t)

@@ -65,6 +65,22 @@ def test_distances_from_rest_are_drawn_with_the_slowest_eigenvalue(answers):
         answer.plot(phase="x")
 
 
+def test_fitted_lines_fall_at_the_fitted_rates_where_the_distances_were_fitted(answers):
+    found = answers["convergence"].phases[1]
+    ax = answers["convergence"].plot(phase="test")
+    thin = [line for line in ax.get_lines() if line.get_linewidth() == 0.6]
+    rates = np.concatenate([found.value_rate, found.error_rate])
+    starts = np.concatenate([found.value_fit, found.error_fit])[:, 0]
+    shown = np.isfinite(rates)
+    assert len(thin) == shown.sum() > 0
+    for line, rate, start in zip(thin, rates[shown], starts[shown], strict=True):
+        t, d = line.get_data()
+        assert t[0] == start
+        np.testing.assert_allclose(np.diff(np.log(d)), -rate * np.diff(t), rtol=1e-6)
+    ends = f"{rates[shown].min():.3g}", f"{rates[shown].max():.3g}"
+    assert thin[0].get_label() == "fitted rates\n" + " to ".join(dict.fromkeys(ends))
+
+
 def test_every_check_with_a_figure_has_a_row(answers):
     answer = answers["certificate"]
     ax = answer.plot()
