@@ -1,12 +1,12 @@
 r"""Weights as matrices: before, after, and what has changed.
 
 One row for each link l. From left to right the weights at the start of the run, at its end, and the
-difference: a matrix with a row for each node of the one layer and a column for each node of the
-other. Blue is negative, red positive, white 0; the three share the scale of the colour bar. Next to them each
-feedback weight W^l_ji against its counterpart M^l_ij, before (open circles) and after (dots); on
-the grey line W is the transpose of M. At the bottom the angle between M^l and the transposed
-W^l, taken as vectors, against time in units of delta, the time constant of the weights: 0 degrees
-where they are parallel, 90 where they have nothing to do with each other. Vertical lines mark where a phase
+difference: a matrix with a row for each node of the one layer and a column for each node of the other.
+Blue is negative, red positive, white 0, grey no number; the three share the scale of the colour bar.
+Next to them each feedback weight W^l_ji against its counterpart M^l_ij, before (open circles) and after
+(dots); on the grey line W is the transpose of M. At the bottom the angle between M^l and the transposed
+W^l, taken as vectors, against time in units of delta, the time constant of the weights: 0 degrees where
+they are parallel, 90 where they have nothing to do with each other. Vertical lines mark where a phase
 ends and the next begins. Where feedback is tied to the transpose of M there is nothing to compare, and
 scatter and angle are left out; where weights are held, so are their end and change. Of a network with
 more than four links, some are shown; nodes are counted from 0.

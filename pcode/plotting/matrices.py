@@ -21,6 +21,9 @@ MatrixKind = Literal["M", "W"]
 # A diverging map whose two ends differ in hue for the colour-blind too; white is 0.
 DIVERGING = "RdBu_r"
 
+# Of weights that are no numbers, or too large to draw.
+NOTHING = "0.7"
+
 # Points beyond which a scatter is a burden to a vector file, and becomes an image in it.
 MOST_POINTS = 5_000
 
@@ -44,7 +47,7 @@ def weight_matrix(
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
-    r"""Weights of one link as a matrix of colours, white where a weight is 0.
+    r"""Weights of one link as a matrix of colours, white where a weight is 0, grey where it is no number.
 
     Parameters
     ----------
@@ -92,6 +95,7 @@ def weight_matrix(
     with axes_or_new(ax) as ax:
         given: dict[str, Any] = {"cmap": DIVERGING, "vmin": -largest, "vmax": largest, "aspect": "auto"}
         image = ax.imshow(_drawable(matrices[when]), **(given | kwargs))
+        ax.set_facecolor(NOTHING)  # shows where there is no number
         rows, columns = matrices[when].shape
         ax.set_yticks(_nodes(rows))
         ax.set_xticks(_nodes(columns))
