@@ -97,6 +97,7 @@ def test_learned_feedback_that_starts_as_the_transpose_stays_at_angle_zero():
         ("weight_matrix", {"layer": 0, "kind": "beta"}, "kind"),
         ("weight_matrix", {"layer": 0, "when": "now"}, "when"),
         ("weight_matrix", {"layer": 0, "largest": -1.0}, "largest"),
+        ("weight_matrix", {"layer": 0, "largest": "much"}, "largest"),
         ("weight_matrix", {"layer": 0, "phase": "x"}, "phase"),
         ("feedback_scatter", {"layer": -1}, "layer"),
         ("feedback_angle", {"layers": [2]}, "layers"),

@@ -111,6 +111,8 @@ def test_values_that_are_no_numbers_are_left_out():
         ({"nodes": ["x1", "x1.0"]}, "nodes: must be named like"),
         ({"nodes": ["eps0.0", "x1.0"]}, "nodes: must be a layer from 1 to 2"),
         ({"nodes": ["x1.8", "x1.0"]}, "nodes: layer 1 has nodes 0 to 7, and no 8"),
+        ({"nodes": 3}, "nodes: must be two or three"),
+        ({"sample": [0, 1]}, "sample: must be the number of one sample"),
         ({"sample": 4}, "samples: sample 4"),
         ({"phase": "x"}, "phase: there is no phase 'x'"),
         ({"phase": ["train", "test"]}, "phase: must be the index or the name of one phase"),

@@ -89,7 +89,7 @@ def weight_matrix(
         matrices["change"] = matrices["after"] - matrices["before"]
     if largest is None:
         largest = max(_size(matrix) for matrix in matrices.values()) or 1.0
-    elif not largest > 0.0:
+    elif not isinstance(largest, int | float) or not largest > 0.0:
         raise InputError("largest", f"must be a positive number, not {largest!r}")
     first, last = (layer, layer + 1) if kind == "M" else (layer + 1, layer)
     with axes_or_new(ax) as ax:

@@ -123,6 +123,8 @@ def trajectory(
     check_flags(together=together, legend=legend)
     check_flags(log_time=False if log_time is None else log_time)
     index = moving_phase(run, phase)
+    if not isinstance(sample, int | np.integer | None):
+        raise InputError("sample", f"must be the number of one sample, not {sample!r}")
     shown = choose_samples(run, sample, [index])
     logarithmic = suits_log_time(run, index) if log_time is None else log_time
     path = _path(run, index, shown[0], nodes, together, clock)
@@ -236,7 +238,7 @@ def _whole(run: Run, rows: slice, sample: int) -> Array:
 
 
 def _several(nodes: Any) -> list[str]:
-    named = [nodes] if isinstance(nodes, str) else list(nodes)
+    named = list(nodes) if isinstance(nodes, Sequence) and not isinstance(nodes, str) else [nodes]
     if len(named) not in (2, 3):
         raise InputError("nodes", f'must be two or three nodes, e.g. ["x1.0", "eps1.0"], not {nodes!r}')
     return named
