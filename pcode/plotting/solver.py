@@ -94,7 +94,7 @@ def step_sizes(
         mark = {"tau": r"h / \tau", "delta": r"h / \delta", "time": "h"}[axis.clock]
         finish(ax, axis, f"length of step, ${mark}$", False, phase_names)
         if legend and rests:
-            ax.legend(loc="lower left", bbox_to_anchor=(1.0, 0.0))
+            ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.3))
     return ax
 
 
