@@ -157,7 +157,8 @@ class Field:
         weights = sum(a * b for a, b in zip(layout.sizes, layout.sizes[1:], strict=False))
         pass_over = float(layout.batch * weights + layout.size)
         if self.everything:
-            return 12.0 * (pass_over + layout.batch * min(max(layout.sizes), 64) ** 2 * layout.n)
+            # Many small operations, whose overhead outweighs what they compute.
+            return 1e3 * (pass_over + layout.batch * min(max(layout.sizes), 64) ** 2 * layout.n)
         return pass_over * (1.0 + 8.0 * K) + 8.0 * float(K) ** 3
 
     @property
@@ -181,7 +182,7 @@ class Field:
         """
         chart, K = self.chart, self.slaved.size
         count = len(points)
-        batch = _batch(self.work, self.layout.size, count)
+        batch = _batch(self.work, self.layout.size)
         padded = -(-count // batch) * batch if count else 0
         if guess is None:
             guess = np.broadcast_to(self.start, (count, K))
@@ -217,8 +218,7 @@ class Field:
         return np.transpose(slopes, (1, 2, 0))
 
 
-def _batch(work: float, size: int, count: int) -> int:
-    """Points of one call: few different numbers, so that little is compiled."""
-    most = BATCH_WORK / max(size, 1.0, min(work, 4e5) / 50.0)
-    fits = 2 ** int(np.clip(np.floor(np.log2(most)), 3, 11))
-    return min(fits, 128) if count <= 128 else fits
+def _batch(work: float, size: int) -> int:
+    """Points of one call: one number for all calls of a field, so that little is compiled."""
+    most = BATCH_WORK / max(size, 1.0, min(work, 1e6) / 50.0)
+    return int(2 ** int(np.clip(np.floor(np.log2(most)), 3, 8)))

@@ -30,8 +30,10 @@ Limits = Sequence[float] | None
 # Points along a side of the grid, and the work that may go into it.
 FINEST, COARSEST, WORK = 161, 25, 4e9
 
-# The part of a trajectory's extent that is shown around it.
-MARGIN = 0.25
+# The part of a trajectory's extent that is shown around it, of nodes and of weights; and how far beyond its
+# usual size a trajectory has run away.
+MARGIN, MARGIN_WEIGHTS = 0.25, 0.4
+RUNAWAY = 1e3
 
 # A vertex of one nullcline at which the other rate is below this part of its usual size is on both.
 BOTH = 1e-6
@@ -70,8 +72,8 @@ class PhasePlane:
         The run, projected onto the plane.
     now : ndarray, shape (2,)
         Where it is at the moment `t`; where the plane was laid through if that is an equilibrium.
-    tau, delta, units : float, float, str
-        Of the network, and the run's unit of time.
+    tau, delta : float
+        Of the network, in the run's unit of time.
     moves : bool
         Whether anything that is held moves along the run, so that the field is that of the moment.
     """
@@ -136,7 +138,7 @@ def phase_plane(
         phase = last_phase(run, learn=True) if any(one.of_weights for one in parsed) else 0
     situation = Situation.of(run, phase, time)
     made = chart(run, situation, (("x", x), ("y", y)))
-    field = Field(made, _slaved(made, rest))
+    field = Field(made, slaved_nodes(made, rest))
     times, trajectory = made.path(run)
     sides = _resolution(field, resolution)
     low, high = _window(field, trajectory, _limits("xlim", xlim), _limits("ylim", ylim))
@@ -167,8 +169,8 @@ def phase_plane(
         times=times,
         trajectory=trajectory,
         now=field.origin,
-        tau=made.situation.network.tau,
-        delta=made.situation.network.delta,
+        tau=run.network.tau,
+        delta=run.network.delta,
         moves=bool(situation.record.learn) or field.slaved.size < _other_nodes(made),
     )
 
@@ -198,7 +200,7 @@ def _other_nodes(made: Chart) -> int:
     return int(_nodes(made).size)
 
 
-def _slaved(made: Chart, rest: Rest) -> Array:
+def slaved_nodes(made: Chart, rest: Rest) -> Array:
     """Which unknowns are slaved.
 
     Raises
@@ -258,14 +260,16 @@ def _window(
     field: Field, trajectory: Array, xlim: tuple[float, float] | None, ylim: tuple[float, float] | None
 ) -> tuple[Array, Array]:
     """Lower and upper ends: around the trajectory, and around equilibria not far from it."""
-    seen = trajectory[np.isfinite(trajectory).all(axis=1)]
-    seen = np.vstack([seen, field.origin])
+    seen = np.vstack([trajectory[np.isfinite(trajectory).all(axis=1)], field.origin])
+    usual = np.median(np.abs(seen), axis=0) + np.abs(seen[0])
+    seen = seen[(np.abs(seen) <= RUNAWAY * (usual + usual.max())).all(axis=1)]
     low, high = seen.min(axis=0), seen.max(axis=0)
     size = np.maximum(np.abs(low), np.abs(high)).max()
     least = 0.05 * size if size > 0.0 else 1.0
     widths = np.maximum(high - low, np.maximum(least, 0.02 * (high - low).max()))
     middle = 0.5 * (low + high)
-    low, high = middle - (0.5 + MARGIN) * widths, middle + (0.5 + MARGIN) * widths
+    margin = MARGIN_WEIGHTS if all(one.of_weights for one in field.chart.wanted) else MARGIN
+    low, high = middle - (0.5 + margin) * widths, middle + (0.5 + margin) * widths
     if xlim is None and ylim is None:
         low, high = _with_equilibria(field, low, high)
     for k, limits in enumerate((xlim, ylim)):

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from ..run import Run
 from .energies import energy
 from .nodes import error_nodes, value_nodes
+from .phase_plane import phase_plane
 from .weights import weight_drift, weight_norms
 
 P = ParamSpec("P")
@@ -50,6 +51,7 @@ class RunPlots:
     weight_drift = _method(weight_drift)
     weight_norms = _method(weight_norms)
     energy = _method(energy)
+    phase_plane = _method(phase_plane)
 
     def __repr__(self) -> str:
         names = ", ".join(name for name in vars(type(self)) if not name.startswith("_"))
