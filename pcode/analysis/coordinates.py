@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from .._jax import jax, jnp
 from ..equilibrium import nodes_at_rest
 from ..errors import InputError
 from ..network import Array
@@ -127,8 +129,8 @@ def take_samples(situation: Situation, samples: tuple[int, ...]) -> Situation:
     )
 
 
-def check_wanted(situation: Situation, where: str, wanted: Wanted) -> Wanted:
-    """`wanted`, its sample filled in, if the moment has such a coordinate that moves.
+def check_wanted(situation: Situation, where: str, wanted: Wanted, moves: bool = True) -> Wanted:
+    """`wanted`, its sample filled in, if the moment has such a coordinate, which `moves` where it must.
 
     Raises
     ------
@@ -136,7 +138,7 @@ def check_wanted(situation: Situation, where: str, wanted: Wanted) -> Wanted:
         With the key `where`, if it has not.
     """
     network, record, name = situation.network, situation.record, wanted.name
-    if wanted.of_weights and not record.learn:
+    if wanted.of_weights and moves and not record.learn:
         raise InputError(where, f"{name} does not move: weights are held in {record.name!r}; take nodes")
     if not wanted.single:
         return wanted
@@ -254,7 +256,9 @@ def chart(run: Run, situation: Situation, names: tuple[tuple[str, Any], ...]) ->
     if not any(one.of_weights for one in wanted):
         chosen = {one.sample for one in wanted if one.sample is not None} or {situation.record.samples[0]}
         situation = take_samples(situation, tuple(sorted(chosen)))
-    problem = _problem(situation, wanted)
+    problem = moving_problem(
+        situation, any(one.of_weights for one in wanted), any(one.kind == "W" for one in wanted)
+    )
     y0 = reference = problem.y0
     if not np.isfinite(y0).all():
         what = f"the state at t = {situation.t:g} is not finite; choose an earlier time"
@@ -281,16 +285,16 @@ def replace_start(problem: Problem, y0: Array) -> Problem:
     return replace(problem, y0=y0)
 
 
-def _problem(situation: Situation, wanted: tuple[Wanted, ...]) -> Problem:
-    """What moves: the weights too where one is wanted, and W by itself only where it is."""
-    learn = any(one.of_weights for one in wanted)
+def moving_problem(situation: Situation, learn: bool, feedback: bool) -> Problem:
+    """Nodes and, with `learn`, weights as unknowns; W by itself only with `feedback`, else it goes with M."""
     phase = replace(situation.phase, learn=learn, until=None)
     problem = make_problem(situation.network, phase, situation.state, reduce=False)
-    if any(one.kind == "W" for one in wanted):
+    if feedback:
         return problem
     structure, parameters, state, reduction = reduce_feedback(
         problem.structure, problem.parameters, situation.state, problem.reduction
     )
+    parameters = jax.tree.map(partial(jnp.asarray, dtype=float), parameters)
     y0 = structure.layout.pack(state)
     return replace(problem, structure=structure, parameters=parameters, y0=y0, reduction=reduction)
 

@@ -58,7 +58,7 @@ def _evaluate(
     def at_point(q: Any, z: Any) -> Any:
         y = base.y0 + base.directions @ (q - base.q0)
         if base.slaved.size:
-            settle = _all_nodes if everything else _dense
+            settle = _all_nodes if everything else settled
             z, residual = settle(y, z, base, p, structure)
             y = y.at[base.slaved].set(z)
         else:
@@ -68,8 +68,10 @@ def _evaluate(
     return jax.vmap(at_point)(points, guess)
 
 
-def _dense(y: Any, z: Any, base: Base, p: Parameters, structure: Structure) -> tuple[Any, Any]:
-    """Slaved nodes at rest, from `z`, and their residual."""
+def settled(
+    y: Any, z: Any, base: Base, p: Parameters, structure: Structure, inverse_step: Any = 1.0
+) -> tuple[Any, Any]:
+    """Slaved nodes at rest, from `z`, and their residual; with an `inverse_step` of 0 by Newton's method."""
 
     def rates(z: Any) -> Any:
         return p.tau * vector_field(0.0, y.at[base.slaved].set(z), p, structure)[base.slaved]
@@ -92,11 +94,11 @@ def _dense(y: Any, z: Any, base: Base, p: Parameters, structure: Structure) -> t
         return (
             jnp.where(good, tried, z),
             jnp.where(good, g_tried, g),
-            jnp.where(good, longer, 10.0 * inverse_step),
+            jnp.where(good, longer, jnp.maximum(10.0 * inverse_step, 0.1)),
             k + 1,
         )
 
-    z, g, _, _ = jax.lax.while_loop(going, step, (z, rates(z), jnp.ones(()), 0))
+    z, g, _, _ = jax.lax.while_loop(going, step, (z, rates(z), jnp.asarray(inverse_step, float), 0))
     return z, residual(z, g)
 
 
