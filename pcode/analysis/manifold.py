@@ -8,7 +8,7 @@ ends and the nodes have to jump. Other weights are held at their values of a mom
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -304,12 +304,3 @@ def _branch(curve: Curve, at: int, rest: Any) -> Branch:
     crosses = (growth[:-1] < 0.0) != (growth[1:] < 0.0)
     turns = np.flatnonzero(crosses & turning[:-1] & turning[1:])
     return Branch(curve.points[:, -1], curve.points[:, at], growth, curve.folds, turns)
-
-
-def with_delta(situation: Situation, ratio: float) -> Situation:
-    """The same with another delta, delta/tau = `ratio`, for as many delta."""
-    network = situation.network
-    delta = ratio * network.tau
-    phase = replace(situation.phase, duration=situation.phase.duration * delta / network.delta)
-    made = type(network)(**network.to_dict() | {"delta": delta})
-    return replace(situation, network=made, phase=phase)

@@ -19,6 +19,7 @@ from .nodes import error_nodes, value_nodes
 from .output import save_figure
 from .phase_plane import phase_plane
 from .separation import separation
+from .slow_manifold import slow_manifold
 from .spectrum import spectrum
 from .stability import stability
 from .style import STYLE, style
@@ -40,6 +41,7 @@ __all__ = [
     "phase_plane",
     "save_figure",
     "separation",
+    "slow_manifold",
     "spectrum",
     "stability",
     "style",

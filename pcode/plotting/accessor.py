@@ -13,6 +13,7 @@ from ..run import Run
 from .energies import energy
 from .nodes import error_nodes, value_nodes
 from .phase_plane import phase_plane
+from .slow_manifold import slow_manifold
 from .weights import weight_drift, weight_norms
 
 P = ParamSpec("P")
@@ -52,6 +53,7 @@ class RunPlots:
     weight_norms = _method(weight_norms)
     energy = _method(energy)
     phase_plane = _method(phase_plane)
+    slow_manifold = _method(slow_manifold)
 
     def __repr__(self) -> str:
         names = ", ".join(name for name in vars(type(self)) if not name.startswith("_"))

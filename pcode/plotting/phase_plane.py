@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyArrowPatch
 
 from ..analysis.fixed_points import FixedPoint
 from ..analysis.plane import Limits, PhasePlane, Rest
@@ -17,6 +16,7 @@ from ..analysis.situation import PhaseOption
 from ..network import Array
 from ..run import Run
 from ..select import check_flags
+from .marks import arrow_heads, lengths, round_times, time_marks
 from .style import axes_or_new
 
 # First and second nullcline, stable and unstable separatrices, the field.
@@ -25,13 +25,12 @@ SECOND = {"color": "#D55E00", "linestyle": (0, (6, 1.5))}
 STABLE = {"color": "#009E73", "linestyle": (0, (1, 1))}
 UNSTABLE = {"color": "#CC79A7", "linestyle": (0, (3, 1, 1, 1))}
 FIELD = "0.72"
-HALO = "white"
 
 # Markers by kind: filled where stable.
 MARKERS = {"node": "o", "focus": "s", "centre": "D", "saddle": "X", "degenerate": "*"}
 
-# Marks of time along a trajectory, about so many; arrows; points of streamlines along a side.
-MARKS, ARROWS, FLOW_SIDE = 5, 3, 41
+# Points of streamlines along a side.
+FLOW_SIDE = 41
 
 
 def phase_plane(
@@ -222,76 +221,10 @@ def _trajectory(ax: Axes, plane: PhasePlane, marks: bool, style: dict[str, Any])
     ax.plot(*path[:1].T, linestyle="none", marker="o", markersize=4.0, markerfacecolor="white",
             markeredgecolor="black", zorder=4.0, gid="start")  # fmt: skip
     color = handles[0].get_color()
-    _arrows(ax, path, color)
+    arrow_heads(ax, path, color)
     if marks and len(path) > 1:
-        _time_marks(ax, plane, path, t, color)
+        slow = plane.tau == 0.0 or any(one.of_weights for one in plane.wanted)
+        since = (t - t[0]) / (plane.delta if slow else plane.tau)
+        chosen = round_times(since, lengths(ax, path))
+        time_marks(ax, path, since, chosen, r"\delta" if slow else r"\tau", color)
     return handles
-
-
-def _in_window(ax: Axes, path: Array) -> Array:
-    """The path in parts of the window."""
-    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
-    return (path - [x0, y0]) / [x1 - x0, y1 - y0]  # type: ignore[no-any-return]
-
-
-def _arrows(ax: Axes, path: Array, color: Any) -> None:
-    """Arrow heads along the path, at equal parts of its length."""
-    steps = np.linalg.norm(np.diff(_in_window(ax, path), axis=0), axis=1)
-    length = np.concatenate([[0.0], np.cumsum(steps)])
-    if not length[-1] > 0.05:
-        return
-    for share in (np.arange(ARROWS) + 0.5) / ARROWS:
-        at = share * length[-1]
-        ends = [np.array([np.interp(a, length, path[:, k]) for k in range(2)])
-                for a in (at - 1e-3 * length[-1], at + 1e-3 * length[-1])]  # fmt: skip
-        ax.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=10.0, color=color,
-                                     linewidth=0.0, shrinkA=0.0, shrinkB=0.0, zorder=3.5))  # fmt: skip
-
-
-def _time_marks(ax: Axes, plane: PhasePlane, path: Array, t: Array, color: Any) -> None:
-    """Dots at round times since the phase's start, in units of its clock, with their values beside."""
-    slow = plane.tau == 0.0 or any(one.of_weights for one in plane.wanted)
-    unit, symbol = (plane.delta, r"\delta") if slow else (plane.tau, r"\tau")
-    since = (t - t[0]) / unit
-    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(_in_window(ax, path), axis=0), axis=1))])
-    placed: list[Array] = []
-    for value in round_times(since, length):
-        at = np.array([np.interp(value, since, path[:, k]) for k in range(2)])
-        spot = _in_window(ax, at)
-        if (spot < 0.02).any() or (spot > 0.98).any():
-            continue
-        if any(np.abs((spot - other) / [0.13, 0.07]).max() < 1.0 for other in placed):
-            continue
-        placed.append(spot)
-        ax.plot(*at[:, None], linestyle="none", marker="o", markersize=2.8, color=color, zorder=4.0, gid="time")
-        right = spot[0] < 0.85
-        ax.annotate(
-            f"${value:g}{symbol}$", at, (4 if right else -4, 4), textcoords="offset points", fontsize=6.5,
-            ha="left" if right else "right", va="bottom", zorder=6.0, annotation_clip=True,
-            bbox={"boxstyle": "square,pad=0.1", "facecolor": HALO, "edgecolor": "none", "alpha": 0.75},
-        )  # fmt: skip
-
-
-def round_times(since: Array, length: Array) -> list[float]:
-    """Times 1, 2 or 5 times a power of ten at which a path is at about equal parts of its length.
-
-    Parameters
-    ----------
-    since : ndarray, shape (T,)
-        Times since the start, rising.
-    length : ndarray, shape (T,)
-        Of the path up to there.
-    """
-    if not length[-1] > 0.0:
-        return []
-    found: list[float] = []
-    for share in np.arange(1, MARKS + 1) / (MARKS + 1):
-        t = float(np.interp(share * length[-1], length, since))
-        if not t > 0.0:
-            continue
-        power = 10.0 ** math.floor(math.log10(t))
-        near = min((1.0, 2.0, 5.0, 10.0), key=lambda m: abs(math.log(m * power / t)))
-        value = near * power
-        if value <= since[-1] and value not in found:
-            found.append(value)
-    return found
