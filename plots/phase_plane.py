@@ -4,8 +4,8 @@ Grey streamlines are the rates of the two coordinates, broader where these are f
 speed); colours are their nullclines, every branch in the window: solid where the first coordinate does not
 move, dashed where the second does not. Where both are still every equilibrium in the window has a marker of
 its kind (circle: node, square: focus, diamond: centre, cross: saddle), filled where it is stable
-in the plane; the legend says where it is not so once all nodes are free. Where both nullclines are one, on the
-broad grey curve, every point is an equilibrium. Dotted is the stable manifold of a saddle, the border
+in the plane; the legend says where it is not so once all nodes are free. Where both nullclines are one,
+on the broad grey curve, every point is an equilibrium. Dotted is the stable manifold of a saddle, the border
 between two basins, dash-dotted its unstable one. The black line is the run, projected onto the plane from its
 ring on, with dots at round times since the phase's start in units of tau, or of delta where a weight is a
 coordinate. The line over each panel says what became of all other unknowns: nodes are at rest for
@@ -40,8 +40,9 @@ def figure(
     run : Run
     x, y : str, optional
         The coordinates, such as x1[0] and eps1[0] (nodes), x1[0,3] (of sample 3), M0[2,1] and beta1[0]
-        (weights), pc1 and pc2 (principal components of a sample's nodes), wpc1 and wpc2 (of the weights), mode1
-        and mode2 (eigenvectors of the nodes at rest); two that suit the run where both are left out.
+        (weights), pc1 and pc2 (principal components of a sample's nodes), wpc1 and wpc2 (of the
+        weights), mode1 and mode2 (eigenvectors of the nodes at rest); two that suit the run where both
+        are left out.
     rest : {"slaved", "held"} or table of these by array, optional
         Other nodes at rest for every point of the plane, or held as they were; slaved where left out and
         possible.
@@ -55,7 +56,9 @@ def figure(
         Points along a side of the grid on which nullclines are sought.
     """
     if (x is None) is not (y is None):
-        raise InputError("y" if y is None else "x", "must be given too, as the other coordinate is; or neither")
+        raise InputError(
+            "y" if y is None else "x", "must be given too, as the other coordinate is; or neither"
+        )
     if x is None or y is None:
         chosen = plotting.telling_plane(run, phase)
         x, y, phase = chosen.x, chosen.y, chosen.phase
@@ -73,8 +76,8 @@ def figure(
         window = {"xlim": xlim, "ylim": ylim}
         for ax, moment in zip(panels, moments, strict=False):
             plotting.phase_plane(
-                run, x, y, rest=rest, phase=phase, time=moment, resolution=resolution, legend=len(moments) == 1,
-                note=len(moments) == 1, ax=ax, **window,
+                run, x, y, rest=rest, phase=phase, time=moment, resolution=resolution,
+                legend=len(moments) == 1, note=len(moments) == 1, ax=ax, **window,
             )  # fmt: skip
             window = {"xlim": list(ax.get_xlim()), "ylim": list(ax.get_ylim())}
             if moment is not None and len(moments) > 1:

@@ -1,7 +1,7 @@
 """Curves of equilibria by pseudo-arclength continuation (Keller 1977).
 
-The zeros of G(u), m equations in m + 1 unknowns u = (z, w), are curves. From a point u with unit tangent T the
-next one is sought in the plane that is one step s ahead,
+The zeros of G(u), m equations in m + 1 unknowns u = (z, w), are curves. From a point u with unit tangent
+T the next one is sought in the plane that is one step s ahead,
 
     G(v) = 0,   T . (v - u - s T) = 0,
 

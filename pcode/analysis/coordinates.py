@@ -75,7 +75,9 @@ class Wanted:
             return cls(text, direction[1], int(direction[2]))
         two = entry is not None and entry[4] is not None
         if entry is None or (entry[1] in "MW" and not two) or (entry[1] == "beta" and two):
-            what = f"must be a coordinate such as x1[0], eps1[0], M0[0,0], beta1[0], pc1 or mode1, not {name!r}"
+            what = (
+                f"must be a coordinate such as x1[0], eps1[0], M0[0,0], beta1[0], pc1 or mode1, not {name!r}"
+            )
             raise InputError(where, what)
         numbers = tuple(int(part) for part in entry.groups()[2:] if part is not None)
         if entry[1] in ("x", "eps"):
@@ -101,7 +103,9 @@ class Wanted:
     def symbol(self) -> str:
         """In mathtext, without the dollar signs."""
         if self.single:
-            subscript = ",".join(map(str, self.index)) if max(self.index) > 9 else "".join(map(str, self.index))
+            subscript = (
+                ",".join(map(str, self.index)) if max(self.index) > 9 else "".join(map(str, self.index))
+            )
             return f"{_SYMBOLS[self.kind]}^{{{self.number}}}_{{{subscript}}}"
         return {"pc": "a", "wpc": "w", "mode": "u"}[self.kind] + f"_{self.number}"
 
@@ -124,9 +128,7 @@ def take_samples(situation: Situation, samples: tuple[int, ...]) -> Situation:
     state = situation.state
     picked = State(tuple(x[rows] for x in state.x), tuple(e[rows] for e in state.eps), state.weights)
     phase = replace(situation.phase, clamp=clamp, samples=samples)
-    return replace(
-        situation, phase=phase, state=picked, record=replace(situation.record, samples=samples)
-    )
+    return replace(situation, phase=phase, state=picked, record=replace(situation.record, samples=samples))
 
 
 def check_wanted(situation: Situation, where: str, wanted: Wanted, moves: bool = True) -> Wanted:
@@ -220,12 +222,14 @@ def values_along(run: Run, situation: Situation, name: str, rows: Any) -> Array:
     if name[0] in "xe":
         samples = list(situation.record.samples)
         nodes = run.data[name].isel(time=rows, sample=samples).to_numpy()
-        return nodes.reshape(len(rows), -1)  # type: ignore[no-any-return]
+        return nodes.reshape(len(rows), -1)
     t = run.data["time"].to_numpy()[rows]
     own = np.flatnonzero(run.data["weight_phase"].to_numpy() == situation.index)
     times = run.data["weight_time"].to_numpy()[own]
     values = run.data[name].isel(weight_time=own).to_numpy().reshape(own.size, -1)
-    after = np.clip(np.searchsorted(times, t), 1, max(own.size - 1, 1)) if own.size > 1 else np.zeros(t.size, int)
+    after = (
+        np.clip(np.searchsorted(times, t), 1, max(own.size - 1, 1)) if own.size > 1 else np.zeros(t.size, int)
+    )
     before = np.maximum(after - 1, 0)
     span = times[after] - times[before]
     share = np.divide(t - times[before], span, out=np.zeros_like(t), where=span > 0.0)[:, None]
@@ -275,7 +279,7 @@ def chart(run: Run, situation: Situation, names: tuple[tuple[str, Any], ...]) ->
         reference = next(origin for origin in origins if origin is not None)
     else:
         reference = np.where(directions.any(axis=1), 0.0, reference)
-    projectors = np.linalg.pinv(directions)
+    projectors: Array = np.asarray(np.linalg.pinv(directions), float)
     kept = tuple(labelled(one, situation) for one in wanted)
     return Chart(problem, y0, kept, directions, projectors, reference, situation)
 
@@ -306,7 +310,9 @@ def _at_rest(problem: Problem, situation: Situation) -> Array:
     if not rest.found:
         rest = rest_of(situation, AT_REST)
     if not rest.found:
-        what = f"the nodes have no equilibrium near where they are at t = {situation.t:g}; choose single nodes"
+        what = (
+            f"the nodes have no equilibrium near where they are at t = {situation.t:g}; choose single nodes"
+        )
         raise InputError("time", what)
     y = problem.y0.copy()
     nodes = held.layout.pack(rest.state)
@@ -347,7 +353,7 @@ def _principal(
     mean = values.mean(axis=0) if len(values) else np.zeros(0)
     _, sizes, axes = np.linalg.svd(values - mean, full_matrices=False)
     if len(sizes) < 2 or not sizes[1] > 1e-9 * max(sizes[0], 1e-300):
-        what = f"{wanted.name} does not exist: what it is taken of moves along a line at most; take {names[0]}[...]"
+        what = f"{wanted.name} does not exist: what it is of moves along a line at most; take {names[0]}[...]"
         raise InputError("phase", what)
     axis = axes[wanted.number - 1]
     axis = axis * np.sign(axis[np.abs(axis).argmax()])  # of the two signs, always the same

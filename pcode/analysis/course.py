@@ -1,7 +1,8 @@
 """The course of one weight and one node from the start of a phase, at times close enough to see a jump.
 
-A run saves few times, and log-spaced ones: a jump of the nodes late in a phase falls between two of them. Here the
-phase is integrated anew, at any delta/tau, and again with more times wherever two points of the curve are far apart.
+A run saves few times, and log-spaced ones: a jump of the nodes late in a phase falls between two of
+them. Here the phase is integrated anew, at any delta/tau, and again with more times wherever two points
+of the curve are far apart.
 """
 
 from __future__ import annotations
@@ -80,6 +81,9 @@ def course(
     start = Situation.start(run, phase)
     start.require_constant("a trajectory at another delta/tau")
     network = start.network
+    if ratio is not None and not start.record.learn:
+        what = f"weights are held in {start.record.name!r}, so delta tells nothing; leave ratios out"
+        raise InputError("ratios", what)
     if ratio is None:
         ratio = network.delta / network.tau if network.tau > 0.0 else 1e4
     if not np.isfinite(ratio) or not ratio > 0.0:
@@ -87,9 +91,9 @@ def course(
     network = replace_tau(network, network.delta / ratio)
     problem = make_problem(network, replace(start.phase, until=None), start.state)
     if problem.layout.size > MOST_UNKNOWNS:
-        what = f"a network of {problem.layout.size:,} unknowns is not integrated anew ({MOST_UNKNOWNS:,} at most)"
-        raise InputError("ratios", f"{what}; leave ratios out")
-    sample = start.record.samples.index(node.sample or start.record.samples[0])
+        what = f"{problem.layout.size:,} unknowns are too many to integrate anew; leave it out"
+        raise InputError("ratios", what)
+    sample = 0 if node.sample is None else start.record.samples.index(node.sample)
     times = np.geomspace(min(1e-2 * network.tau, 1e-3 * problem.duration), problem.duration, FIRST_TIMES)
     begin = _pick(problem.state(0.0, problem.y0), weight, node, sample)
     path = begin[None]
@@ -116,7 +120,9 @@ def _pick(state: State, weight: Wanted, node: Wanted, sample: int) -> Array:
     weights = {"M": state.weights.M, "W": state.weights.W, "beta": (np.zeros(0), *state.weights.beta)}
     nodes = {"x": state.x, "eps": (np.zeros((0, 0)), *state.eps)}
     array = weights[weight.kind] or ()
-    return np.array([array[weight.number][weight.index], nodes[node.kind][node.number][sample, node.index[0]]])
+    return np.array(
+        [array[weight.number][weight.index], nodes[node.kind][node.number][sample, node.index[0]]]
+    )
 
 
 def _finer(times: Array, path: Array) -> Array:

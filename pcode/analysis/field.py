@@ -160,7 +160,8 @@ class Field:
         pass_over = float(layout.batch * weights + layout.size)
         if self.everything:
             # Many small operations, whose overhead outweighs what they compute.
-            return 1e3 * (pass_over + layout.batch * min(max(layout.sizes), 64) ** 2 * layout.n)
+            solves = float(layout.batch * layout.n * min(max(layout.sizes), 64) ** 2)
+            return 1e3 * (pass_over + solves)
         return pass_over * (1.0 + 8.0 * K) + 8.0 * float(K) ** 3
 
     @property

@@ -101,7 +101,9 @@ def fixed_points(
         return ()
     widths = np.array([x[-1] - x[0], y[-1] - y[0]])
     low, high = np.array([x[0], y[0]]), np.array([x[-1], y[-1]])
-    starts = np.column_stack([0.5 * (x[cells[:, 1]] + x[cells[:, 1] + 1]), 0.5 * (y[cells[:, 0]] + y[cells[:, 0] + 1])])
+    starts = np.column_stack(
+        [0.5 * (x[cells[:, 1]] + x[cells[:, 1] + 1]), 0.5 * (y[cells[:, 0]] + y[cells[:, 0] + 1])]
+    )
     points, guess, found = _newton(field, starts, slaved[tuple(cells.T)], widths, scale)
     inside = found & ((points >= low - 1e-9 * widths) & (points <= high + 1e-9 * widths)).all(axis=1)
     kept = _distinct(points / widths, inside)
@@ -113,13 +115,12 @@ def fixed_points(
         if not np.isfinite(J).all():
             continue
         values, vectors = np.linalg.eig(J)
-        # The kind is judged where neither coordinate nor its rate dwarfs the other.
         kind, stable = kind_of(values)
         made.append(FixedPoint(points[k], kind, stable, values, vectors, guess[k]))
     return tuple(sorted(made, key=lambda one: tuple(one.point)))
 
 
-def _cells(rates: Array) -> Array:
+def _cells(rates: Array) -> Any:
     """Row and column of the cells over which both rates change their sign, shape (C, 2)."""
     corners = np.stack([rates[:-1, :-1], rates[1:, :-1], rates[:-1, 1:], rates[1:, 1:]])
     with np.errstate(invalid="ignore"):
@@ -127,7 +128,9 @@ def _cells(rates: Array) -> Array:
     return np.argwhere(changes.all(axis=-1))
 
 
-def _newton(field: Field, points: Array, guess: Array, widths: Array, scale: Array) -> tuple[Array, Array, Any]:
+def _newton(
+    field: Field, points: Array, guess: Array, widths: Array, scale: Array
+) -> tuple[Array, Array, Any]:
     """Points where the rates are zero, their slaved nodes, and whether Newton's method came to one."""
     points, guess = points.copy(), guess.copy()
     going = np.ones(len(points), bool)
@@ -141,7 +144,7 @@ def _newton(field: Field, points: Array, guess: Array, widths: Array, scale: Arr
         finite = np.isfinite(rates).all(axis=1)
         size = np.abs(rates / scale).max(axis=1)
         jacobians = field.jacobians(points[which], guess[which], widths)
-        singular = ~np.isfinite(jacobians).all(axis=(1, 2)) | ~finite
+        singular: Any = ~np.isfinite(jacobians).all(axis=(1, 2)) | ~finite
         J = np.where(singular[:, None, None], np.eye(2), jacobians) * widths / scale[:, None]
         # The pseudo-inverse: along a curve of equilibria J has no inverse.
         step = -np.einsum("gij,gj->gi", np.linalg.pinv(J, rcond=1e-9), np.nan_to_num(rates) / scale)

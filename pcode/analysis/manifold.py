@@ -8,13 +8,14 @@ ends and the nodes have to jump. Other weights are held at their values of a mom
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from .._jax import jax, jnp
+from .._jax import jax
 from ..errors import InputError
 from ..network import Array
 from ..run import Run
@@ -23,7 +24,9 @@ from .continuation import Curve, System, follow
 from .coordinates import Wanted, check_wanted, labelled, moving_problem, take_samples, values_along
 from .equilibrium import ticking
 from .field import Base, settled
+from .manifold_choice import telling_pair
 from .situation import PhaseOption, Situation
+from .window import checked_limits
 
 # Nodes of a sample that can be followed with dense matrices.
 MOST_NODES = 300
@@ -39,6 +42,9 @@ FAR, MARGIN = 10.0, 0.2
 
 # Growth, in units of 1/tau, that counts as none.
 STABLE = 1e-9
+
+# Places along the run at which nodes are brought to rest, and the unknowns with which they no longer are.
+RESTS, MOST_ALONG = 100, 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +86,8 @@ class CriticalManifold:
     ----------
     weight, node : Wanted
         What is on the axes.
-    phase : str
+    index : int
+        Of the phase.
     t : float
         The moment whose other weights are held.
     branches : tuple of Branch
@@ -88,6 +95,9 @@ class CriticalManifold:
         The weight's window.
     times, trajectory : ndarray, shapes (T,), (T, 2)
         The run: weight and node at saved times of the phase.
+    along : ndarray, shape (R, 2)
+        The weight, and the node at rest for all weights of the run, at some of these times: what the
+        trajectory follows where other weights move as well.
     others : int
         How many other weights there are.
     tau, delta : float
@@ -95,13 +105,14 @@ class CriticalManifold:
 
     weight: Wanted
     node: Wanted
-    phase: str
+    index: int
     t: float
     branches: tuple[Branch, ...]
     low: float
     high: float
     times: Array
     trajectory: Array
+    along: Array
     others: int
     tau: float
     delta: float
@@ -128,6 +139,12 @@ def _settle(
 
 
 @partial(jax.jit, static_argnames="structure")
+def _settle_along(Y: Any, Z: Any, nodes: Any, p: Parameters, structure: Structure) -> Any:
+    """Nodes at rest, shape (G, m), from `Z`, for the weights in `Y`, shape (G, N)."""
+    return jax.vmap(lambda y, z: settled(y, z, Base(y, None, None, None, nodes), p, structure))(Y, Z)
+
+
+@partial(jax.jit, static_argnames="structure")
 def _rates(u: Any, y0: Any, place: Any, nodes: Any, p: Parameters, structure: Structure) -> Any:
     y = y0.at[nodes].set(u[:-1]).at[place].set(u[-1])
     return p.tau * vector_field(0.0, y, p, structure)[nodes]
@@ -140,12 +157,12 @@ def _jacobian(u: Any, y0: Any, place: Any, nodes: Any, p: Parameters, structure:
 
 def critical_manifold(
     run: Run,
-    weight: str,
-    node: str,
+    weight: str | None = None,
+    node: str | None = None,
     *,
     phase: PhaseOption = None,
     time: float | None = None,
-    limits: tuple[float, float] | None = None,
+    limits: Sequence[float] | None = None,
     seed: int = 0,
 ) -> CriticalManifold:
     """Follow the equilibria of a sample's nodes over one weight.
@@ -153,10 +170,12 @@ def critical_manifold(
     Parameters
     ----------
     run : Run
-    weight, node : str
-        Such as ``M0[0,0]`` or ``beta1[0]``, and ``x1[0]`` or ``eps1[0]``; ``x1[0,3]`` of sample 3.
+    weight, node : str, optional
+        Such as ``M0[0,0]`` or ``beta1[0]``, and ``x1[0]`` or ``eps1[0]``; ``x1[0,3]`` of sample 3. Where
+        left out the prediction weight that moves most, and a node that hangs on it.
     phase, time
-        The moment whose other weights are held, see `Situation.of`.
+        The moment whose other weights are held, see `Situation.of`; the end of the last phase that
+        learns where left out.
     limits : two floats, optional
         The weight's window; around its course in the run where left out.
     seed : int
@@ -167,6 +186,8 @@ def critical_manifold(
     InputError
         If there is no such weight, node or moment, there are too many nodes, or none comes to rest.
     """
+    weight, node, phase = telling_pair(run, weight, node, phase)
+    window = checked_limits("limits", limits)
     situation = ticking(Situation.of(run, phase, time))
     on, of = Wanted.parse("weight", weight), Wanted.parse("node", node)
     if not on.of_weights or not on.single:
@@ -187,7 +208,7 @@ def critical_manifold(
     place = layout.slices[on.array].start + int(np.ravel_multi_index(on.index, layout.shapes[on.array]))
     shown = layout.slices[of.array].start + of.index[0]
     times, trajectory = _course(run, alone, on, of)
-    low, high = limits or _window(trajectory[:, 0], float(y0[place]))
+    low, high = window or _window(trajectory[:, 0], float(y0[place]))
     rest = (y0, place, nodes, problem.parameters, problem.structure)
     found = _starts(rest, low, high, seed)
     if not len(found):
@@ -198,13 +219,14 @@ def critical_manifold(
     return CriticalManifold(
         weight=on,
         node=labelled(of, situation),
-        phase=situation.record.name,
+        index=situation.index,
         t=situation.t,
         branches=branches,
         low=low,
         high=high,
         times=times,
         trajectory=trajectory,
+        along=_rests_along(run, alone, trajectory, on, of),
         others=layout.size - layout.node_count - 1,
         tau=run.network.tau,
         delta=run.network.delta,
@@ -234,6 +256,26 @@ def _course(run: Run, situation: Situation, on: Wanted, of: Wanted) -> tuple[Arr
     return run.data["time"].to_numpy()[rows], np.column_stack([weight, node])
 
 
+def _rests_along(run: Run, situation: Situation, course: Array, on: Wanted, of: Wanted) -> Array:
+    """The weight, and the node at rest for all weights of the run, along the phase, shape (R, 2)."""
+    problem = moving_problem(situation, True, True)
+    layout = problem.layout
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
+    finite = np.isfinite(course).all(axis=1)
+    if layout.size > MOST_ALONG or finite.sum() < 2:
+        return np.empty((0, 2))
+    rows, course = rows[finite], course[finite]
+    steps = np.abs(np.diff(course[:, 0])) / max(np.ptp(course[:, 0]), 1e-300)
+    length = np.append(0.0, np.cumsum(steps))
+    picked = np.unique(np.searchsorted(length, np.linspace(0.0, length[-1], RESTS)).clip(0, rows.size - 1))
+    Y = np.concatenate([values_along(run, situation, name, rows[picked]) for name in layout.shapes], axis=1)
+    nodes = np.flatnonzero(_free(problem))
+    z, residual = _settle_along(Y, Y[:, nodes], nodes, problem.parameters, problem.structure)
+    at = int(np.flatnonzero(nodes == layout.slices[of.array].start + of.index[0])[0])
+    rests = np.where(np.asarray(residual) < 1e-9, np.asarray(z)[:, at], np.nan)
+    return np.column_stack([course[picked, 0], rests])
+
+
 def _window(course: Array, now: float) -> tuple[float, float]:
     seen = np.append(course[np.isfinite(course)], now)
     low, high = float(seen.min()), float(seen.max())
@@ -258,7 +300,8 @@ def _starts(rest: Any, low: float, high: float, seed: int) -> Array:
     good = (np.asarray(residual) < 1e-9) & np.isfinite(found).all(axis=1)
     good &= np.abs(found[:, :-1]).max(axis=1) < FAR * size.max() * 10.0
     order = np.concatenate([np.flatnonzero(good & ~newton), np.flatnonzero(good & newton)])
-    return found[order]
+    starts: Array = found[order]
+    return starts
 
 
 def _followed(rest: Any, starts: Array, low: float, high: float) -> list[Curve]:

@@ -42,7 +42,9 @@ def telling_pair(
         if hangs is not None and (best is None or moved.max() > best[0]):
             best = (float(moved.max()), name, hangs)
     if best is None:
-        raise InputError("weight", "no free value node hangs on a prediction weight here; name a weight and a node")
+        raise InputError(
+            "weight", "no free value node hangs on a prediction weight here; name a weight and a node"
+        )
     return best[1], node or best[2], phase
 
 
@@ -52,7 +54,11 @@ def _free_node(situation: Situation, weight: Wanted) -> str | None:
         return None
     link = weight.number
     names = {
-        "M": (f"x{link + 1}[{weight.index[-1]}]", f"x{link}[{weight.index[0]}]", f"eps{link + 1}[{weight.index[-1]}]"),
+        "M": (
+            f"x{link + 1}[{weight.index[-1]}]",
+            f"x{link}[{weight.index[0]}]",
+            f"eps{link + 1}[{weight.index[-1]}]",
+        ),
         "W": (f"x{link}[{weight.index[-1]}]",),
         "beta": (f"x{link}[{weight.index[0]}]", f"eps{link}[{weight.index[0]}]"),
     }[weight.kind]

@@ -2,13 +2,14 @@
 
 Marching squares on a grid give the branches, with a vertex on every edge of the grid that a branch
 crosses. Each vertex is then moved along its edge onto the zero, by the Illinois method (Dowell and
-Jarratt 1971), which keeps it between two signs. Where the rate jumps from one sign to the other without a zero, as
-where slaved nodes change their branch, it comes to none, and the curve is parted there.
+Jarratt 1971), which keeps it between two signs. Where the rate jumps from one sign to the other without
+a zero, as where slaved nodes change their branch, it comes to none, and the curve is parted there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import contourpy
 import numpy as np
@@ -57,9 +58,11 @@ def zero_curves(x: Array, y: Array, values: Array, rate: Rate) -> tuple[Array, .
     return tuple(branches)
 
 
-def _polish(vertices: Array, x: Array, y: Array, values: Array, rate: Rate) -> tuple[Array, Array]:
+def _polish(vertices: Array, x: Array, y: Array, values: Array, rate: Rate) -> tuple[Array, Any]:
     """The vertices moved along their edges onto the zero, and whether there is one."""
-    place = np.column_stack([(vertices[:, 1] - y[0]) / (y[1] - y[0]), (vertices[:, 0] - x[0]) / (x[1] - x[0])])
+    place = np.column_stack(
+        [(vertices[:, 1] - y[0]) / (y[1] - y[0]), (vertices[:, 0] - x[0]) / (x[1] - x[0])]
+    )
     place = np.clip(place, 0.0, np.array(values.shape) - 1.0)
     off = np.abs(place - np.round(place))
     along = np.argmax(off, axis=1)  # the direction of its edge: 0 up, 1 across
@@ -81,7 +84,7 @@ def _polish(vertices: Array, x: Array, y: Array, values: Array, rate: Rate) -> t
 
 
 def _illinois(
-    f: Callable[[Array, Array], Array], a: Array, b: Array, fa: Array, fb: Array
+    f: Callable[[Any, Array], Array], a: Array, b: Array, fa: Array, fb: Array
 ) -> tuple[Array, Array]:
     """Where many functions are zero between `a` and `b`, and their values there.
 
@@ -109,7 +112,7 @@ def _illinois(
     return s, fs
 
 
-def _parted(line: Array, good: Array) -> list[Array]:
+def _parted(line: Array, good: Any) -> list[Array]:
     """The stretches of a curve between vertices that are not on it."""
     if good.all():
         return [line]

@@ -1,13 +1,13 @@
 """The phase plane of two coordinates of a run: rates, nullclines, equilibria, separatrices, trajectory.
 
-Of all the rest, nodes are either *held* at their values at a moment of the run, or *slaved*: at every point of the
-plane they are at rest. Weights that are no coordinate are held; `learned` W goes with M, from which
-it keeps its distance (fact 5 of the model).
+Of all the rest, nodes are either *held* at their values at a moment of the run, or *slaved*: at every
+point of the plane they are at rest. Weights that are no coordinate are held; `learned` W goes with M,
+from which it keeps its distance (fact 5 of the model).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -23,9 +23,9 @@ from .growth_at import growth_of_nodes
 from .nullclines import zero_curves
 from .separatrices import Separatrix, separatrices
 from .situation import PhaseOption, Situation, last_phase
+from .window import Limits, checked_limits
 
 Rest = Literal["held", "slaved"] | Mapping[str, Literal["held", "slaved"]]
-Limits = Sequence[float] | None
 
 # Points along a side of the grid, and the work that may go into it.
 FINEST, COARSEST, WORK = 161, 25, 4e9
@@ -141,11 +141,11 @@ def phase_plane(
     field = Field(made, slaved_nodes(made, rest))
     times, trajectory = made.path(run)
     sides = _resolution(field, resolution)
-    low, high = _window(field, trajectory, _limits("xlim", xlim), _limits("ylim", ylim))
+    low, high = _window(field, trajectory, checked_limits("xlim", xlim), checked_limits("ylim", ylim))
     xs, ys = np.linspace(low[0], high[0], sides), np.linspace(low[1], high[1], sides)
     rates, slaved = on_grid(field, xs, ys)
     if not np.isfinite(rates).any():
-        what = "the nodes to be slaved come to rest nowhere in the window; take rest = held, or another window"
+        what = "nodes come to rest nowhere in the window; take rest = held, or another window"
         raise InputError("rest", what)
     scale = _usual(rates)
     nullclines = tuple(_nullcline(field, xs, ys, rates, slaved, k) for k in range(2))
@@ -182,7 +182,7 @@ def on_grid(field: Field, x: Array, y: Array) -> tuple[Array, Array]:
     return rates.reshape(y.size, x.size, 2), slaved.reshape(y.size, x.size, -1)
 
 
-def _nodes(made: Chart) -> Array:
+def _nodes(made: Chart) -> Any:
     """Indices of the free nodes among the unknowns that are no coordinate."""
     layout, clamp = made.problem.layout, made.problem.parameters.clamp
     free = np.zeros(layout.size, bool)
@@ -200,7 +200,7 @@ def _other_nodes(made: Chart) -> int:
     return int(_nodes(made).size)
 
 
-def slaved_nodes(made: Chart, rest: Rest) -> Array:
+def slaved_nodes(made: Chart, rest: Rest) -> Any:
     """Which unknowns are slaved.
 
     Raises
@@ -210,12 +210,14 @@ def slaved_nodes(made: Chart, rest: Rest) -> Array:
     """
     names = [name for name in made.problem.layout.shapes if name[0] in "xe"]
     if isinstance(rest, str):
-        said = dict.fromkeys(names, rest)
+        said: dict[str, str] = dict.fromkeys(names, rest)
     else:
         unknown = [name for name in rest if name not in names]
         if unknown:
-            raise InputError("rest", f"there are no nodes {unknown[0]!r} that move here; there are {', '.join(names)}")
-        said = dict.fromkeys(names, "held") | dict(rest)
+            raise InputError(
+                "rest", f"there are no nodes {unknown[0]!r} that move here; there are {', '.join(names)}"
+            )
+        said = dict.fromkeys(names, "held") | {name: str(word) for name, word in rest.items()}
     wrong = [word for word in said.values() if word not in ("held", "slaved")]
     if wrong:
         raise InputError("rest", f"must be slaved or held, not {wrong[0]!r}")
@@ -226,25 +228,14 @@ def slaved_nodes(made: Chart, rest: Rest) -> Array:
     chosen = nodes[asked[nodes]]
     if not chosen.size:
         return chosen
-    if made.wanted[0].kind in ("pc", "mode"):
-        raise InputError("rest", f"must be held where the plane is that of {made.wanted[0].kind}1 and the like")
+    x, y = made.wanted
+    if x.kind in ("pc", "mode"):
+        raise InputError("rest", f"must be held in the plane of {x.name} and {y.name}")
     every = all(one.of_weights for one in made.wanted) and chosen.size == made.problem.layout.node_count
     if chosen.size > MOST_DENSE and not every:
         what = f"{chosen.size} nodes cannot be slaved at every point ({MOST_DENSE} at most); take rest = held"
         raise InputError("rest", what)
     return chosen
-
-
-def _limits(where: str, limits: Limits) -> tuple[float, float] | None:
-    if limits is None:
-        return None
-    try:
-        low, high = (float(limit) for limit in limits)
-    except (TypeError, ValueError):
-        low = high = np.nan
-    if not low < high or not np.isfinite([low, high]).all():
-        raise InputError(where, f"must be two numbers, the lower one first, not {limits!r}")
-    return low, high
 
 
 def _resolution(field: Field, asked: int | None) -> int:
@@ -339,12 +330,18 @@ def _told(field: Field, made: Chart) -> str:
     nodes, K = _other_nodes(made), field.slaved.size
     t = f"t = {made.situation.t:.4g}"
     told = []
-    if nodes and K == nodes:
-        told.append("all other nodes at rest" if not all(w.of_weights for w in made.wanted) else "nodes at rest")
+    if nodes and nodes == K:
+        told.append(
+            "all other nodes at rest" if not all(w.of_weights for w in made.wanted) else "nodes at rest"
+        )
     elif nodes and K:
         told.append(f"{K} of the other nodes at rest, {nodes - K} held as at {t}")
     elif nodes:
-        held = "in the nodes' eigenplane at rest" if made.wanted[0].kind == "mode" else f"other nodes held as at {t}"
+        held = (
+            "in the nodes' eigenplane at rest"
+            if made.wanted[0].kind == "mode"
+            else f"other nodes held as at {t}"
+        )
         told.append(held)
     other = "other weights" if any(one.of_weights for one in made.wanted) else "weights"
     told.append(f"{other} held as at {t}")

@@ -61,15 +61,21 @@ def separatrices(
 
 
 def _followed(
-    field: Field, saddle: FixedPoint, vector: Array, low: Array, widths: Array, sense: float, others: list[Array]
+    field: Field,
+    saddle: FixedPoint,
+    vector: Array,
+    low: Array,
+    widths: Array,
+    sense: float,
+    others: list[Array],
 ) -> Array:
     """The curve from a saddle along `vector` (in windows), with the flow or (`sense` -1) against it."""
     begin = (saddle.point - low) / widths
     targets = np.array([(other - low) / widths for other in others]).reshape(-1, 2)
 
     def direction(_: float, q: Array) -> Array:
-        rates, _ = field.rates((low + q * widths)[None], saddle.slaved[None])
-        scaled = sense * rates[0] / widths
+        rates = field.rates((low + q * widths)[None], saddle.slaved[None])[0]
+        scaled: Array = sense * rates[0] / widths
         size = float(np.linalg.norm(scaled))
         return scaled / size if np.isfinite(size) and size > 0.0 else np.zeros(2)
 

@@ -5,6 +5,7 @@ setting of Matplotlib. They are methods of ``run.plot`` as well. `STYLE` is the 
 sheet, for ``matplotlib.pyplot.style.use``; `style` is the same as a context.
 """
 
+from ..analysis.manifold import critical_manifold
 from ..analysis.plane_choice import telling_plane
 from ..analysis.result import register_plot
 from ..run import register_accessor
@@ -35,6 +36,7 @@ __all__ = [
     "choose_phases",
     "choose_samples",
     "convergence",
+    "critical_manifold",
     "energy",
     "equilibrium",
     "error_nodes",

@@ -15,6 +15,9 @@ from ..network import Array
 ARROWS = 3
 LABEL_ROOM = np.array([0.13, 0.07])
 
+# What a round time begins with.
+ROUND = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0)
+
 
 def in_window(ax: Axes, path: Array) -> Array:
     """Points, shape (..., 2), in parts of the window of `ax`."""
@@ -38,15 +41,14 @@ def arrow_heads(ax: Axes, path: Array, color: Any) -> None:
     for share in (np.arange(ARROWS) + 0.5) / ARROWS:
         at = share * length[-1]
         near = (at - 2e-3 * length[-1], at + 2e-3 * length[-1])
-        ends = [np.array([np.interp(a, length, path[:, k]) for k in range(2)]) for a in near]
-        ax.add_patch(
-            FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=9.0, color=color, linewidth=0.0,
-                            shrinkA=0.0, shrinkB=0.0, zorder=3.5)
-        )  # fmt: skip
+        x, y = (np.interp(near, length, path[:, k]).tolist() for k in range(2))
+        look: dict[str, Any] = {"linewidth": 0.0, "shrinkA": 0.0, "shrinkB": 0.0, "zorder": 3.5}
+        ends = {"posA": (x[0], y[0]), "posB": (x[1], y[1])}
+        ax.add_patch(FancyArrowPatch(**ends, arrowstyle="-|>", mutation_scale=9.0, color=color, **look))
 
 
 def round_times(since: Array, length: Array, count: int = 5) -> list[float]:
-    """Times 1, 2 or 5 times a power of ten at which a path is at about equal parts of its length.
+    """Round times at which a path is at about equal parts of its length.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ def round_times(since: Array, length: Array, count: int = 5) -> list[float]:
         if not t > 0.0 or not length[-1] > 0.0:
             continue
         power = 10.0 ** math.floor(math.log10(t))
-        near = min((1.0, 2.0, 5.0, 10.0), key=lambda m: abs(math.log(m * power / t)))
+        near = min(ROUND, key=lambda m: abs(math.log(m * power / t)))
         value = float(f"{near * power:g}")
         if value <= since[-1] and value not in found:
             found.append(value)
@@ -96,10 +98,13 @@ def time_marks(
         if any(np.abs((spot - other) / LABEL_ROOM).max() < 1.0 for other in placed):
             continue
         placed.append(spot)
-        ax.plot(*at[:, None], linestyle="none", marker="o", markersize=2.8, color=color, zorder=4.0, gid="time")
+        ax.plot(
+            *at[:, None], linestyle="none", marker="o", markersize=2.8, color=color, zorder=4.0, gid="time"
+        )
         right = spot[0] < 0.85
         ax.annotate(
-            f"${number(value)}\\,{symbol}$", at, (4 if right else -4, 4), textcoords="offset points", fontsize=6.5,
+            f"${number(value)}\\,{symbol}$", (at[0], at[1]), (4 if right else -4, 4),
+            textcoords="offset points", fontsize=6.5,
             ha="left" if right else "right", va="bottom", zorder=6.0, annotation_clip=True,
             bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75},
         )  # fmt: skip

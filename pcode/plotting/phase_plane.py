@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ..analysis.fixed_points import FixedPoint
-from ..analysis.plane import Limits, PhasePlane, Rest
+from ..analysis.plane import PhasePlane, Rest
 from ..analysis.plane import phase_plane as compute
 from ..analysis.situation import PhaseOption
+from ..analysis.window import Limits
 from ..network import Array
 from ..run import Run
 from ..select import check_flags
@@ -20,10 +21,10 @@ from .marks import arrow_heads, lengths, round_times, time_marks
 from .style import axes_or_new
 
 # First and second nullcline, stable and unstable separatrices, the field.
-FIRST = {"color": "#0072B2", "linestyle": "-"}
-SECOND = {"color": "#D55E00", "linestyle": (0, (6, 1.5))}
-STABLE = {"color": "#009E73", "linestyle": (0, (1, 1))}
-UNSTABLE = {"color": "#CC79A7", "linestyle": (0, (3, 1, 1, 1))}
+FIRST: dict[str, Any] = {"color": "#0072B2", "linestyle": "-"}
+SECOND: dict[str, Any] = {"color": "#D55E00", "linestyle": (0, (6, 1.5))}
+STABLE: dict[str, Any] = {"color": "#009E73", "linestyle": (0, (1, 1))}
+UNSTABLE: dict[str, Any] = {"color": "#CC79A7", "linestyle": (0, (3, 1, 1, 1))}
 FIELD = "0.72"
 
 # Markers by kind: filled where stable.
@@ -63,10 +64,10 @@ def phase_plane(
     run : Run
         The run to draw.
     x, y : str
-        The coordinates: ``x1[0]`` or ``eps1[0]`` for a node (``x1[0,3]`` of sample 3), ``M0[2,1]``, ``W0[1,2]``
-        or ``beta1[0]`` for a weight, ``pc1`` and ``pc2`` for principal components of a sample's nodes, ``wpc1`` and
-        ``wpc2`` of the weights, ``mode1`` and ``mode2`` for the nodes' slowest or growing eigenvectors at
-        their equilibrium.
+        The coordinates: ``x1[0]`` or ``eps1[0]`` for a node (``x1[0,3]`` of sample 3), ``M0[2,1]``,
+        ``W0[1,2]`` or ``beta1[0]`` for a weight, ``pc1`` and ``pc2`` for principal components of a
+        sample's nodes, ``wpc1`` and ``wpc2`` of the weights, ``mode1`` and ``mode2`` for the nodes'
+        slowest or growing eigenvectors at their equilibrium.
     rest : {"slaved", "held"} or mapping
         Other nodes at rest for every point of the plane, or held at their values of the moment; by array in
         a mapping, such as ``{"eps1": "slaved"}``. A line of text over the Axes says which.
@@ -96,9 +97,7 @@ def phase_plane(
         If there is no such coordinate, moment or window, or too many nodes to be slaved.
     """
     check_flags(trajectory=trajectory, marks=marks, legend=legend, note=note)
-    plane = compute(
-        run, x, y, rest=rest, phase=phase, time=time, xlim=xlim, ylim=ylim, resolution=resolution
-    )
+    plane = compute(run, x, y, rest=rest, phase=phase, time=time, xlim=xlim, ylim=ylim, resolution=resolution)
     with axes_or_new(ax) as ax:
         draw_plane(ax, plane, trajectory=trajectory, marks=marks, legend=legend, note=note, style=kwargs)
     return ax
@@ -133,7 +132,10 @@ def draw_plane(
 def _flow(ax: Axes, plane: PhasePlane) -> None:
     """Streamlines of the field, in grey."""
     step = max(1, math.ceil((plane.x.size - 1) / FLOW_SIDE))
-    x, y = np.linspace(plane.x[0], plane.x[-1], plane.x.size), np.linspace(plane.y[0], plane.y[-1], plane.y.size)
+    x, y = (
+        np.linspace(plane.x[0], plane.x[-1], plane.x.size),
+        np.linspace(plane.y[0], plane.y[-1], plane.y.size),
+    )
     u, v = np.moveaxis(plane.rates, -1, 0)
     masked = [np.ma.masked_invalid(part[::step, ::step]) for part in (u, v)]
     if all(np.ma.getmaskarray(masked[0]).ravel()):
@@ -141,9 +143,10 @@ def _flow(ax: Axes, plane: PhasePlane) -> None:
     # Streamlines hang on the direction only: sizes of 1 keep those of slow places as smooth as others.
     width, height = x[-1] - x[0], y[-1] - y[0]
     size = np.ma.hypot(masked[0] / width, masked[1] / height)
-    size = np.ma.where(size > 0.0, size, 1.0)
-    ax.streamplot(x[::step], y[::step], masked[0] / size, masked[1] / size, color=FIELD, linewidth=_widths(size),
-                  density=1.1, arrowsize=0.6, arrowstyle="->", zorder=0.5)  # fmt: skip
+    size[np.ma.getdata(size) <= 0.0] = 1.0
+    along = (x[::step], y[::step], masked[0] / size, masked[1] / size)
+    ax.streamplot(*along, color=FIELD, linewidth=_widths(size), density=1.1, arrowsize=0.6,
+                  arrowstyle="->", zorder=0.5)  # fmt: skip
     ax.set_xlim(plane.x[0], plane.x[-1])
     ax.set_ylim(plane.y[0], plane.y[-1])
 
@@ -162,7 +165,10 @@ def _curves(ax: Axes, plane: PhasePlane) -> list[Any]:
         label = rf"$\mathrm{{d}}{one.symbol}/\mathrm{{d}}t = 0$"
         handles += _lines(ax, branches, look | {"linewidth": 1.3, "zorder": 2.0}, label)
     handles += _lines(
-        ax, plane.continua, {"color": "black", "linewidth": 3.0, "alpha": 0.35, "zorder": 1.8}, "equilibria: a whole curve"
+        ax,
+        plane.continua,
+        {"color": "black", "linewidth": 3.0, "alpha": 0.35, "zorder": 1.8},
+        "equilibria: a whole curve",
     )
     for stable, look, label in (
         (True, STABLE, "separatrix: stable manifold"),
@@ -210,14 +216,21 @@ def _trajectory(ax: Axes, plane: PhasePlane, marks: bool, style: dict[str, Any])
     path, t = plane.trajectory[kept], plane.times[kept]
     if not len(path):
         return []
-    given: dict[str, Any] = {"color": "black", "linewidth": 1.1, "linestyle": "-", "zorder": 3.0, "label": "run"}
+    given: dict[str, Any] = {
+        "color": "black",
+        "linewidth": 1.1,
+        "linestyle": "-",
+        "zorder": 3.0,
+        "label": "run",
+    }
     now = int(np.searchsorted(t, plane.t, side="right"))
     handles: list[Any] = list(ax.plot(*path[:now].T, **(given | style)))
     if now < len(path):
         faint = {"alpha": 0.35, "label": "_nolegend_"}
         ax.plot(*path[max(now - 1, 0) :].T, **(given | style | faint))
-        handles += ax.plot(*plane.now[:, None], linestyle="none", marker="o", markersize=5.5, zorder=4.5,
-                           markerfacecolor="#E69F00", markeredgecolor="black", label="run at this moment")  # fmt: skip
+        dot: dict[str, Any] = {"marker": "o", "markersize": 5.5, "markerfacecolor": "#E69F00"}
+        handles += ax.plot(*path[max(now - 1, 0)][:, None], linestyle="none", markeredgecolor="black",
+                           label="run at this moment", zorder=4.5, **dot)  # fmt: skip
     ax.plot(*path[:1].T, linestyle="none", marker="o", markersize=4.0, markerfacecolor="white",
             markeredgecolor="black", zorder=4.0, gid="start")  # fmt: skip
     color = handles[0].get_color()

@@ -11,7 +11,6 @@ from matplotlib.lines import Line2D
 
 from ..analysis.course import Course, course
 from ..analysis.manifold import CriticalManifold, critical_manifold
-from ..analysis.manifold_choice import telling_pair
 from ..analysis.situation import PhaseOption
 from ..errors import InputError
 from ..network import Array
@@ -38,7 +37,8 @@ def slow_manifold(
     ratios: Sequence[float] | None = None,
     phase: PhaseOption = None,
     time: float | None = None,
-    limits: tuple[float, float] | None = None,
+    limits: Sequence[float] | None = None,
+    manifold: CriticalManifold | None = None,
     marks: bool = True,
     legend: bool = True,
     note: bool = True,
@@ -47,10 +47,10 @@ def slow_manifold(
 ) -> Axes:
     r"""The critical manifold over a weight, and the trajectory: fast onto it, slow along it.
 
-    Broad grey curves are the equilibria of the nodes for each value of the weight, solid where these are stable and
-    dashed where not, with diamonds at folds. On top the trajectory, integrated anew from the start of the
-    phase, so that jumps are seen: broad where it is slow, thin where it is fast, that is faster, in
-    units of the window, than :math:`1/\sqrt{\tau\delta}`.
+    Broad grey curves are the equilibria of the nodes for each value of the weight, solid where these are
+    stable and dashed where not, with diamonds at folds. On top the trajectory, integrated anew from the
+    start of the phase, so that jumps are seen: broad where it is slow, thin where it is fast, that is
+    faster, in units of the window, than :math:`1/\sqrt{\tau\delta}`.
 
     Parameters
     ----------
@@ -67,6 +67,9 @@ def slow_manifold(
         The moment of the run whose other weights are held; the end of the phase where left out.
     limits : two floats, optional
         The weight's window.
+    manifold : pcode.analysis.manifold.CriticalManifold, optional
+        What `critical_manifold` gave for this run, where it is to be drawn more than once; `weight`, `node`,
+        `time` and `limits` are of no account then.
     marks, legend, note : bool
         Whether to draw marks of time (of a single trajectory), a legend, and what became of other weights.
     ax : matplotlib.axes.Axes, optional
@@ -85,9 +88,9 @@ def slow_manifold(
         If there is no such weight or node, it is too large, or no equilibrium is found.
     """
     check_flags(marks=marks, legend=legend, note=note)
-    weight, node, phase = telling_pair(run, weight, node, phase)
-    manifold = critical_manifold(run, weight, node, phase=phase, time=time, limits=_limits(limits))
-    courses = _courses(run, manifold, ratios, phase)
+    if manifold is None:
+        manifold = critical_manifold(run, weight, node, phase=phase, time=time, limits=limits)
+    courses = _courses(run, manifold, ratios)
     low, high = _heights(manifold, courses)
     with axes_or_new(ax) as ax:
         ax.set_xlim(manifold.low, manifold.high)
@@ -102,32 +105,22 @@ def slow_manifold(
         if legend:
             ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         if note and manifold.others:
-            ax.set_title(f"other weights held as at t = {manifold.t:.4g}", loc="left", fontsize=7, color="0.3")
+            ax.set_title(
+                f"other weights held as at t = {manifold.t:.4g}", loc="left", fontsize=7, color="0.3"
+            )
     return ax
 
 
-def _limits(limits: Any) -> tuple[float, float] | None:
-    if limits is None:
-        return None
-    try:
-        low, high = (float(limit) for limit in limits)
-    except (TypeError, ValueError):
-        low = high = np.nan
-    if not low < high or not np.isfinite([low, high]).all():
-        raise InputError("limits", f"must be two numbers, the lower one first, not {limits!r}")
-    return low, high
-
-
-def _courses(
-    run: Run, manifold: CriticalManifold, ratios: Sequence[float] | None, phase: PhaseOption
-) -> list[Course]:
+def _courses(run: Run, manifold: CriticalManifold, ratios: Sequence[float] | None) -> list[Course]:
     """Trajectories: integrated anew, or as saved where the network is too large for that."""
     if ratios is not None:
         if isinstance(ratios, str) or not 1 <= len(ratios) <= len(SEVERAL):
             raise InputError("ratios", f"must list one to {len(SEVERAL)} numbers delta/tau, not {ratios!r}")
-        return [course(run, manifold.weight, manifold.node, ratio, phase) for ratio in sorted(ratios)]
+        return [
+            course(run, manifold.weight, manifold.node, ratio, manifold.index) for ratio in sorted(ratios)
+        ]
     try:
-        return [course(run, manifold.weight, manifold.node, None, phase)]
+        return [course(run, manifold.weight, manifold.node, None, manifold.index)]
     except InputError:
         kept = np.isfinite(manifold.trajectory).all(axis=1)
         tau = manifold.tau or manifold.delta / 1e4
@@ -173,7 +166,12 @@ def _manifold(ax: Axes, manifold: CriticalManifold) -> list[Any]:
             add(branch.weight[at], branch.node[at], marker | look, "fold")
         if branch.turns.size:
             look = {"marker": "^", "markersize": 5.5, "markerfacecolor": "white"}
-            add(branch.weight[branch.turns], branch.node[branch.turns], marker | look, "oscillation sets in (Hopf)")
+            add(
+                branch.weight[branch.turns],
+                branch.node[branch.turns],
+                marker | look,
+                "oscillation sets in (Hopf)",
+            )
     return [handles[label] for label in sorted(handles, key=lambda one: (one[0] != "e", one))]
 
 
@@ -183,12 +181,24 @@ def _single(
     """One trajectory, its slow and fast parts in colours of their own, with arrows and marks of time."""
     given = {"color": SLOW, "linewidth": SLOW_WIDTH, "zorder": 3.0, "solid_capstyle": "round"}
     quick = {"color": FAST, "linewidth": FAST_WIDTH, "zorder": 3.1}
-    handles = _parts(ax, one, given | style, quick | style, ("slow", "fast"))
+    handles = list(
+        ax.plot(*manifold.along.T, color="black", linewidth=0.9, linestyle=(0, (1, 1.2)), zorder=2.5,
+                label="at rest, weights of the run")
+    ) if manifold.others and len(manifold.along) else []  # fmt: skip
+    handles += _parts(ax, one, given | style, quick | style, ("slow", "fast"))
     path = np.column_stack([one.weight, one.node])
-    start = {"linestyle": "none", "marker": "o", "markersize": 4.0, "markerfacecolor": "white"}
+    start: dict[str, Any] = {
+        "linestyle": "none",
+        "marker": "o",
+        "markersize": 4.0,
+        "markerfacecolor": "white",
+    }
     ax.plot(*path[:1].T, **start, markeredgecolor="black", zorder=4.5, gid="start")
     arrow_heads(ax, path, "black")
     if marks and manifold.tau > 0.0:
+        if not np.ptp(one.weight) > 0.0:  # no weight moves, so delta tells nothing
+            time_marks(ax, path, one.t, round_times(one.t, lengths(ax, path)), r"\tau", "black")
+            return handles
         _both_clocks(ax, one, path)
     return handles
 
@@ -201,19 +211,21 @@ def _both_clocks(ax: Axes, one: Course, path: Array) -> None:
     if early.sum() > 1 and length[early][-1] > 0.1:
         chosen = round_times(one.t[early], length[early], 2)
         placed = time_marks(ax, path[early], one.t[early], chosen, r"\tau", "black")
-    time_marks(ax, path, one.t / one.ratio, round_times(one.t / one.ratio, length, 6), r"\delta", "black", placed)
+    time_marks(
+        ax, path, one.t / one.ratio, round_times(one.t / one.ratio, length, 6), r"\delta", "black", placed
+    )
 
 
-def _several(
-    ax: Axes, manifold: CriticalManifold, courses: list[Course], style: dict[str, Any]
-) -> list[Any]:
+def _several(ax: Axes, manifold: CriticalManifold, courses: list[Course], style: dict[str, Any]) -> list[Any]:
     """A trajectory for each delta/tau, in a colour of its own."""
     handles = []
     pick = np.linspace(0, len(SEVERAL) - 1, len(courses)).round().astype(int) if len(courses) > 1 else [3]
     for k, one in zip(pick, courses, strict=True):
         given = {"color": SEVERAL[k], "zorder": 3.0}
         label = rf"$\delta/\tau = {number(one.ratio)}$"
-        lines = _parts(ax, one, given | {"linewidth": 1.7} | style, given | {"linewidth": 0.8} | style, (label, ""))
+        lines = _parts(
+            ax, one, given | {"linewidth": 1.7} | style, given | {"linewidth": 0.8} | style, (label, "")
+        )
         arrow_heads(ax, np.column_stack([one.weight, one.node]), SEVERAL[k])
         handles += [Line2D([], [], color=SEVERAL[k], linewidth=1.7, label=label)] if lines else []
     ax.plot(courses[0].weight[:1], courses[0].node[:1], linestyle="none", marker="o", markersize=4.0,
@@ -239,5 +251,3 @@ def _parts(
             line.set_label("_nolegend_")
         handles.setdefault(label, line)
     return [handles[label] for label in labels if label in handles]
-
-
