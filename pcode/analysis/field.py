@@ -155,14 +155,14 @@ class Field:
     @property
     def work(self) -> float:
         """A measure of what a point costs: a number of multiplications or so."""
-        layout, K = self.layout, self.slaved.size
+        layout, K = self.layout, float(self.slaved.size)
         weights = sum(a * b for a, b in zip(layout.sizes, layout.sizes[1:], strict=False))
-        pass_over = float(layout.batch * weights + layout.size)
+        pass_over: float = float(layout.batch * weights + layout.size)
         if self.everything:
             # Many small operations, whose overhead outweighs what they compute.
             solves = float(layout.batch * layout.n * min(max(layout.sizes), 64) ** 2)
             return 1e3 * (pass_over + solves)
-        return pass_over * (1.0 + 8.0 * K) + 8.0 * float(K) ** 3
+        return pass_over * (1.0 + 8.0 * K) + 8.0 * K * K * K
 
     @property
     def start(self) -> Array:

@@ -43,7 +43,7 @@ def arrow_heads(ax: Axes, path: Array, color: Any) -> None:
         near = (at - 2e-3 * length[-1], at + 2e-3 * length[-1])
         x, y = (np.interp(near, length, path[:, k]).tolist() for k in range(2))
         look: dict[str, Any] = {"linewidth": 0.0, "shrinkA": 0.0, "shrinkB": 0.0, "zorder": 3.5}
-        ends = {"posA": (x[0], y[0]), "posB": (x[1], y[1])}
+        ends: dict[str, Any] = {"posA": (x[0], y[0]), "posB": (x[1], y[1])}
         ax.add_patch(FancyArrowPatch(**ends, arrowstyle="-|>", mutation_scale=9.0, color=color, **look))
 
 

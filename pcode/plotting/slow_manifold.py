@@ -179,13 +179,16 @@ def _single(
     ax: Axes, manifold: CriticalManifold, one: Course, marks: bool, style: dict[str, Any]
 ) -> list[Any]:
     """One trajectory, its slow and fast parts in colours of their own, with arrows and marks of time."""
-    given = {"color": SLOW, "linewidth": SLOW_WIDTH, "zorder": 3.0, "solid_capstyle": "round"}
-    quick = {"color": FAST, "linewidth": FAST_WIDTH, "zorder": 3.1}
+    given: dict[str, Any] = {"color": SLOW, "linewidth": SLOW_WIDTH, "zorder": 3.0, "solid_capstyle": "round"}
+    quick: dict[str, Any] = {"color": FAST, "linewidth": FAST_WIDTH, "zorder": 3.1}
     handles = list(
-        ax.plot(*manifold.along.T, color="black", linewidth=0.9, linestyle=(0, (1, 1.2)), zorder=2.5,
+        ax.plot(*manifold.along.T, color="black", linewidth=0.9, linestyle=(0, (1, 1.2)), zorder=3.6,
                 label="at rest, weights of the run")
     ) if manifold.others and len(manifold.along) else []  # fmt: skip
-    handles += _parts(ax, one, given | style, quick | style, ("slow", "fast"))
+    if np.ptp(one.weight) > 0.0:
+        handles += _parts(ax, one, given | style, quick | style, ("slow", "fast"))
+    else:  # no weight moves, so nothing is slow
+        handles += ax.plot(one.weight, one.node, **(quick | {"label": "run"} | style))
     path = np.column_stack([one.weight, one.node])
     start: dict[str, Any] = {
         "linestyle": "none",
@@ -211,9 +214,11 @@ def _both_clocks(ax: Axes, one: Course, path: Array) -> None:
     if early.sum() > 1 and length[early][-1] > 0.1:
         chosen = round_times(one.t[early], length[early], 2)
         placed = time_marks(ax, path[early], one.t[early], chosen, r"\tau", "black")
-    time_marks(
-        ax, path, one.t / one.ratio, round_times(one.t / one.ratio, length, 6), r"\delta", "black", placed
-    )
+    late = ~early
+    if late.sum() > 1:
+        since = one.t[late] / one.ratio
+        chosen = round_times(since, length[late] - length[late][0], 6)
+        time_marks(ax, path[late], since, chosen, r"\delta", "black", placed)
 
 
 def _several(ax: Axes, manifold: CriticalManifold, courses: list[Course], style: dict[str, Any]) -> list[Any]:
