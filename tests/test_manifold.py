@@ -29,7 +29,7 @@ def textbook():
 @pytest.fixture(scope="module")
 def jump():
     path = Path(__file__).parent.parent / "scenarios" / "slow_manifold.toml"
-    return Scenario.load(path, ["save.nodes=300", "save.weights=100"]).run()
+    return Scenario.load(path, ["save.nodes=300", "save.weights=100"]).simulate()
 
 
 def cubic(m):

@@ -14,8 +14,8 @@ from .fixed_points import FixedPoint
 
 # How far from the saddle a curve begins, in windows; how far beyond the window it is followed; how long.
 BEGIN = 1e-4
-MARGIN = 0.05
-LONGEST = 8.0
+MARGIN = 0.5
+LONGEST = 12.0
 
 # A curve has come to an equilibrium where it is this near, in windows.
 ARRIVED = 2e-3
