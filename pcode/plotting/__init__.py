@@ -5,6 +5,8 @@ setting of Matplotlib. They are methods of ``run.plot`` as well. `STYLE` is the 
 sheet, for ``matplotlib.pyplot.style.use``; `style` is the same as a context.
 """
 
+from ..analysis.manifold import critical_manifold
+from ..analysis.plane_choice import telling_plane
 from ..analysis.result import register_plot
 from ..run import register_accessor
 from ..select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
@@ -17,7 +19,9 @@ from .equilibrium import equilibrium
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
+from .phase_plane import phase_plane
 from .separation import separation
+from .slow_manifold import slow_manifold
 from .solver import knows_order, solver_work, step_orders, step_sizes
 from .spectrum import spectrum
 from .stability import stability
@@ -35,6 +39,7 @@ __all__ = [
     "choose_phases",
     "choose_samples",
     "convergence",
+    "critical_manifold",
     "energy",
     "equilibrium",
     "error_nodes",
@@ -42,9 +47,11 @@ __all__ = [
     "feedback_scatter",
     "knows_order",
     "moving_phase",
+    "phase_plane",
     "principal_components",
     "save_figure",
     "separation",
+    "slow_manifold",
     "solver_work",
     "spectrum",
     "stability",
@@ -52,6 +59,7 @@ __all__ = [
     "step_sizes",
     "style",
     "suits_log_time",
+    "telling_plane",
     "trajectory",
     "value_nodes",
     "weight_drift",

@@ -13,6 +13,8 @@ from ..run import Run
 from .energies import energy
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .nodes import error_nodes, value_nodes
+from .phase_plane import phase_plane
+from .slow_manifold import slow_manifold
 from .solver import solver_work, step_orders, step_sizes
 from .trajectories import trajectory
 from .weights import weight_drift, weight_norms
@@ -60,6 +62,8 @@ class RunPlots:
     step_orders = _method(step_orders)
     step_sizes = _method(step_sizes)
     trajectory = _method(trajectory)
+    phase_plane = _method(phase_plane)
+    slow_manifold = _method(slow_manifold)
 
     def __repr__(self) -> str:
         names = ", ".join(name for name in vars(type(self)) if not name.startswith("_"))

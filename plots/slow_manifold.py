@@ -1,0 +1,74 @@
+r"""Fast onto the critical manifold, slow along it, and over its folds.
+
+Broad grey curves are the critical manifold: the equilibria of the nodes of one sample over one weight,
+solid where they are stable and dashed where not; diamonds are folds, where a stable branch ends, and
+triangles places where an oscillation sets in. Other weights are held at their values of the moment that
+the line over the panel names. As they move too, the dotted curve shows where the node would rest for all
+weights of the run: that is what the trajectory falls onto. Left, the run from its ring on, integrated anew
+so that jumps are seen: thin and red where it is fast, broad and blue where it is slow, that is slower, in
+units of the window, than 1/sqrt(tau delta); dots are times since the phase's start, in units of tau or
+delta. Right, the same for several delta/tau, broad where slow and thin where fast: the larger it is, the
+more closely the trajectory keeps to the manifold, up to its folds. Where weights are held, or a network
+has more than 3,000 unknowns, there is no right panel, and such a network shows its saved times.
+"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from pcode import InputError, Run, plotting
+
+
+def figure(
+    run: Run,
+    weight: str | None = None,
+    node: str | None = None,
+    ratios: list[float] | None = None,
+    phase: int | str | None = None,
+    time: float | None = None,
+    limits: list[float] | None = None,
+) -> Figure:
+    """Draw the critical manifold with the run, and with trajectories at several delta/tau.
+
+    Parameters
+    ----------
+    run : Run
+    weight, node : str, optional
+        Such as M0[0,0] and x1[0]; the prediction weight that moves most, and a node that hangs on it,
+        where left out.
+    ratios : list of float, optional
+        delta/tau of the trajectories on the right, five at most; three below the run's own where left out.
+    phase : int or str, optional
+        Index or name of the phase; the last that learns where left out.
+    time : float, optional
+        The moment whose other weights are held, in the run's time; the phase's end where left out.
+    limits : two floats, optional
+        Ends of the weight's axis.
+    """
+    network = run.network
+    own = network.delta / network.tau if network.tau > 0.0 else 1e4
+    asked = ratios or [own / 100.0, own / 10.0, own]
+    manifold = plotting.critical_manifold(run, weight, node, phase=phase, time=time, limits=limits)
+    with plotting.style():
+        fig = Figure(figsize=(7.2, 3.6), layout="constrained")
+        left, right = fig.subplots(1, 2, sharex=True)
+        plotting.slow_manifold(run, manifold=manifold, legend=False, ax=left)
+        try:
+            plotting.slow_manifold(run, manifold=manifold, ratios=asked, legend=False, note=False, ax=right)
+        except InputError as error:
+            if ratios is not None or error.where != "ratios":
+                raise
+            fig.delaxes(right)
+            left.set_subplotspec(fig.add_gridspec(1, 1)[0])
+            panels = [left]
+        else:
+            right.set_ylabel("")
+            low, high = zip(left.get_ylim(), right.get_ylim(), strict=True)
+            for ax in (left, right):
+                ax.set_ylim(min(low), max(high))
+            panels = [left, right]
+        entries = {}
+        for ax in panels:
+            entries |= {line.get_label(): line for line in ax.get_lines() if line.get_label()[0] != "_"}
+        fig.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=4)
+    return fig
