@@ -14,6 +14,7 @@ from .certificate import certificate
 from .convergence import convergence
 from .energies import energy
 from .equilibrium import equilibrium
+from .network import network, network_key
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
 from .separation import separation
@@ -35,6 +36,8 @@ __all__ = [
     "energy",
     "equilibrium",
     "error_nodes",
+    "network",
+    "network_key",
     "save_figure",
     "separation",
     "spectrum",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec
 
@@ -11,12 +12,13 @@ from matplotlib.axes import Axes
 
 from ..run import Run
 from .energies import energy
+from .network import network
 from .nodes import error_nodes, value_nodes
 from .weights import weight_drift, weight_norms
 
 P = ParamSpec("P")
 
-_RUN_ENTRY = "run : Run\n    The run to draw.\n"
+_RUN_ENTRY = re.compile(r"^run : Run.*\n(    .*\n)+", re.MULTILINE)
 
 
 def _method(function: Callable[Concatenate[Run, P], Axes]) -> Callable[Concatenate[RunPlots, P], Axes]:
@@ -30,7 +32,7 @@ def _method(function: Callable[Concatenate[Run, P], Axes]) -> Callable[Concatena
     signature = inspect.signature(function)
     rest = list(signature.parameters.values())[1:]
     method.__signature__ = signature.replace(parameters=[own, *rest])  # type: ignore[attr-defined]
-    method.__doc__ = inspect.getdoc(function).replace(_RUN_ENTRY, "")  # type: ignore[union-attr]
+    method.__doc__ = _RUN_ENTRY.sub("", inspect.getdoc(function) or "", count=1)
     return method
 
 
@@ -50,6 +52,7 @@ class RunPlots:
     weight_drift = _method(weight_drift)
     weight_norms = _method(weight_norms)
     energy = _method(energy)
+    network = _method(network)
 
     def __repr__(self) -> str:
         names = ", ".join(name for name in vars(type(self)) if not name.startswith("_"))
