@@ -19,6 +19,8 @@ from matplotlib.figure import Figure
 
 from pcode import InputError, Run, plotting
 
+SUITS = ("digits", "textbook", "unstable_feedback", "xor")
+
 
 def figure(
     run: Run,

@@ -137,6 +137,26 @@ def check(scenario: ScenarioArgument, method: MethodOption = None, changes: SetO
     return DONE
 
 
+@app.command(hidden=True)
+def gallery(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="An empty folder, or an older gallery.")],
+) -> int:
+    """Draw every shipped recipe for the scenarios it suits, with a page of them all."""
+    from .. import shipped
+    from . import BAD_INPUT, complain
+    from .gallery import INDEX, Gallery
+
+    signals = context.obj if isinstance(context.obj, Signals) else Signals()
+    made = Gallery(folder, shipped.names("scenarios"), shipped.names("plots"), typer.echo)
+    made.make(signals)
+    if made.failures:
+        more = f" (and {len(made.failures) - 1} more)" if len(made.failures) > 1 else ""
+        return complain(f"{made.failures[0]}{more}", BAD_INPUT)
+    typer.echo(str(folder / INDEX))
+    return DONE
+
+
 @app.command("list")
 def list_() -> int:
     """List the scenarios, recipes, questions, methods, data sets and activations that there are."""
