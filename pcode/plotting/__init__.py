@@ -5,6 +5,7 @@ setting of Matplotlib. They are methods of ``run.plot`` as well. `STYLE` is the 
 sheet, for ``matplotlib.pyplot.style.use``; `style` is the same as a context.
 """
 
+from ..analysis.plane_choice import telling_plane
 from ..analysis.result import register_plot
 from ..run import register_accessor
 from ..select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
@@ -17,6 +18,7 @@ from .equilibrium import equilibrium
 from .network import network, network_key
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
+from .phase_plane import phase_plane
 from .separation import separation
 from .spectrum import spectrum
 from .stability import stability
@@ -38,12 +40,14 @@ __all__ = [
     "error_nodes",
     "network",
     "network_key",
+    "phase_plane",
     "save_figure",
     "separation",
     "spectrum",
     "stability",
     "style",
     "suits_log_time",
+    "telling_plane",
     "value_nodes",
     "weight_drift",
     "weight_kinds",

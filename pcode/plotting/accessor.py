@@ -14,6 +14,7 @@ from ..run import Run
 from .energies import energy
 from .network import network
 from .nodes import error_nodes, value_nodes
+from .phase_plane import phase_plane
 from .weights import weight_drift, weight_norms
 
 P = ParamSpec("P")
@@ -53,6 +54,7 @@ class RunPlots:
     weight_norms = _method(weight_norms)
     energy = _method(energy)
     network = _method(network)
+    phase_plane = _method(phase_plane)
 
     def __repr__(self) -> str:
         names = ", ".join(name for name in vars(type(self)) if not name.startswith("_"))
