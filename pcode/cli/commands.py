@@ -101,6 +101,31 @@ def plot(
 
 
 @app.command()
+def animate(
+    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The result of a run.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", help="The film: .mp4 (by ffmpeg) or .gif; animation.mp4, or .gif, beside the run."
+        ),
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="OPTION=VALUE", help="Set x, y, rest, phase or sample."),
+    ] = None,
+    seconds: Annotated[float, typer.Option("--seconds", metavar="S", help="How long the film is.")] = 8.0,
+    fps: Annotated[int, typer.Option("--fps", metavar="N", help="Pictures a second.")] = 10,
+) -> int:
+    """Film a run: its phase plane as the weights learn, its energy and the network."""
+    from .filming import film_run
+
+    if run_file.is_dir():
+        run_file /= "run.nc"
+    typer.echo(str(film_run(run_file, out, _options(options, "phase=0"), seconds, fps)))
+    return DONE
+
+
+@app.command()
 def analyse(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask; see `pcode list`.")],
     run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The result of a run.")],

@@ -10,11 +10,13 @@ from ..analysis.result import register_plot
 from ..run import register_accessor
 from ..select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .accessor import RunPlots
+from .animation import animate
 from .backprop import backprop
 from .certificate import certificate
 from .convergence import convergence
 from .energies import energy
 from .equilibrium import equilibrium
+from .film import film_moments, film_phase, moment_text, node_plane
 from .network import network, network_key
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
@@ -28,6 +30,7 @@ from .weights import weight_drift, weight_kinds, weight_norms
 __all__ = [
     "STYLE",
     "RunPlots",
+    "animate",
     "backprop",
     "certificate",
     "check_extent",
@@ -38,8 +41,12 @@ __all__ = [
     "energy",
     "equilibrium",
     "error_nodes",
+    "film_moments",
+    "film_phase",
+    "moment_text",
     "network",
     "network_key",
+    "node_plane",
     "phase_plane",
     "save_figure",
     "separation",

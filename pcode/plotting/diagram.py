@@ -20,8 +20,9 @@ LARGEST_GAP = 1.5  # between nodes of a layer
 LEAST_BLOCK = 6.0  # height of a block
 LANE = 0.5  # between the lines of M and of W, in radii
 
-# Height of a drawing over its width.
+# Height of a drawing over its width; of a small one.
 FLATNESS = 0.42
+COMPACT = 0.8
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,12 @@ class Column:
         return np.column_stack([np.full(self.size, self.x), self.y])
 
 
-def columns(sizes: Sequence[int]) -> tuple[Column, ...]:
+def columns(sizes: Sequence[int], flatness: float = FLATNESS) -> tuple[Column, ...]:
     """The layers, left to right, of a network with these numbers of nodes."""
     circles = [size for size in sizes if size <= MOST_CIRCLES]
     has_block = len(circles) < len(sizes)
     height = float(max([*circles, LEAST_BLOCK if has_block else 1.0]))
-    distance = max(LEAST_DISTANCE, height / FLATNESS / (len(sizes) - 1))
+    distance = max(LEAST_DISTANCE, height / flatness / (len(sizes) - 1))
     half = max(RADIUS, 0.05 * height)
     return tuple(
         Column(layer, size, layer * distance, _heights(size, height), size > MOST_CIRCLES,

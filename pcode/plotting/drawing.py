@@ -65,6 +65,8 @@ class Drawing:
         Whether to draw W; where None, if there are few lines.
     style : dict
         Keywords of the nodes' `PolyCollection`.
+    named : bool
+        Whether to name the layers.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Drawing:
         scales: Scales,
         feedback: bool | None,
         style: dict[str, Any],
+        named: bool = True,
     ) -> None:
         self.ax, self.cols, self.scales = ax, tuple(cols), scales
         drawn = drawn_links(self.cols)
@@ -91,7 +94,8 @@ class Drawing:
             for kind in self.kinds
         }
         self._matrices = {k: _matrix(ax, a, b, scales) for k, a, b in pairs(self.cols) if a.block or b.block}
-        self._label(clamped)
+        if named:
+            self._label(clamped)
         self._frame()
 
     def show(self, x: Sequence[Array] | None, eps: Sequence[Array] | None, weights: Weights | None) -> None:
@@ -168,7 +172,9 @@ def link_kinds(cols: Sequence[Column], feedback: bool | None) -> tuple[str, ...]
     return ("M", "W") if paired else ("M",)
 
 
-def add_bars(ax: Axes, scales: Scales, nodes: bool, kinds: Sequence[str], y: float) -> None:
+def add_bars(
+    ax: Axes, scales: Scales, nodes: bool, kinds: Sequence[str], y: float, short: bool = False
+) -> None:
     """Put a row of colour bars on `ax`, `y` inches above its lower edge (below it where negative).
 
     Parameters
@@ -180,6 +186,8 @@ def add_bars(ax: Axes, scales: Scales, nodes: bool, kinds: Sequence[str], y: flo
     kinds : sequence of {"M", "W"}
         The weights that share a bar; none for no bar.
     y : float
+    short : bool
+        Whether to leave out which half shows what.
     """
     bars = [(X_BAR, NODE_COLOURS, scales.x), (EPS_BAR, NODE_COLOURS, scales.eps)] if nodes else []
     if kinds:
@@ -194,7 +202,7 @@ def add_bars(ax: Axes, scales: Scales, nodes: bool, kinds: Sequence[str], y: flo
         inset = ax.inset_axes((middle - 0.5 * width, y, width, BAR_HEIGHT), transform=place)
         mappable = ScalarMappable(Normalize(-size, size), _map(cmap))
         bar = ax.figure.colorbar(mappable, cax=inset, orientation="horizontal")
-        bar.set_label(label, fontsize=7, labelpad=1.0)
+        bar.set_label(label.partition(" (")[0] if short else label, fontsize=7, labelpad=1.0)
         bar.outline.set_linewidth(0.4)
         bar.locator = MaxNLocator(3, symmetric=True)
         inset.tick_params(labelsize=6, length=2.0, pad=1.0)

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..network import Array, Network, Weights
 from ..run import Run
 from ..select import check_flags, choose_samples
-from .diagram import columns
+from .diagram import COMPACT, FLATNESS, columns
 from .drawing import KEY_ABOVE, Drawing, Scales, add_bars, link_kinds
 from .series import LARGEST
 from .style import axes_or_new
@@ -109,6 +109,7 @@ def network(
     feedback: bool | None = None,
     bars: bool = True,
     title: bool = True,
+    compact: bool = False,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -139,6 +140,8 @@ def network(
         Whether to put colour bars to the right. Colours mean the same at all times of a run.
     title : bool
         Whether to write phase, time and sample, or the sizes, above.
+    compact : bool
+        Whether the picture is small: taller than usual for its width, without the names of layers.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure, reached as ``ax.figure``, where left out.
     **kwargs
@@ -154,7 +157,9 @@ def network(
     InputError
         If an option is none of those allowed, or the run has no such phase, time or sample.
     """
-    check_flags(bars=bars, title=title, **({} if feedback is None else {"feedback": feedback}))
+    check_flags(
+        bars=bars, title=title, compact=compact, **({} if feedback is None else {"feedback": feedback})
+    )
     if isinstance(run, Run):
         if weights is not None:
             raise InputError("weights", "are those of the run; give them with a Network only")
@@ -170,7 +175,8 @@ def network(
         scale = Scales(1.0, 1.0, _size(() if weights is None else (*weights.M, *weights.feedback)))
     with axes_or_new(ax) as ax:
         W = _draw_feedback(net, feedback)
-        drawing = Drawing(ax, columns(net.sizes), moment.clamped, scale, W, kwargs)
+        cols = columns(net.sizes, COMPACT if compact else FLATNESS)
+        drawing = Drawing(ax, cols, moment.clamped, scale, W, kwargs, named=not compact)
         drawing.show(moment.x, moment.eps, moment.weights)
         if bars:
             drawing.add_bars(nodes=moment.x is not None)
