@@ -1,14 +1,15 @@
 r"""Settling and learning in a strip of moments: the nullclines drift as the weights learn.
 
-Each column is a moment of one phase. Above, the plane of two nodes, for one sample: grey streamlines are their
-rates, with the weights as they are at that moment, and the colours are their nullclines, solid where the
-first node does not move and dashed where the second does not; the other nodes are at rest for every point of
-the plane, or held as they are where the text in the corner says so. Markers are equilibria: circle for a node, square for
-a focus, diamond for a centre, cross for a saddle, filled where stable. The run so far is black, from its ring on, what
-follows is pale, and a yellow dot is the run at that moment. Within a few tau it falls to the equilibrium; the
-weights, which move on the slow time delta, then carry the equilibrium along. Below, the network at that moment: upper
-halves of the circles are values, lower halves errors, thick outlines mark clamped values, and lines are weights M
-(dashed: W), the stronger the wider. Layers of more than 20 nodes are strips, and their M a picture.
+Each column is a moment of one phase. Above, the plane of two nodes, for one sample: grey streamlines are
+their rates, with the weights as they are at that moment, and the colours are their nullclines, solid where
+the first node does not move and dashed where the second does not; the other nodes are at rest for every
+point of the plane, or held as they are where the text in the corner says so. Markers are equilibria: circle
+for a node, square for a focus, diamond for a centre, cross for a saddle, filled where stable. The run so
+far is black, from its ring on, what follows is pale, and a yellow dot is the run at that moment. Within a
+few tau it falls to the equilibrium; the weights, which move on the slow time delta, then carry the
+equilibrium along. Below, the network at that moment: upper halves of the circles are values, lower halves
+errors, thick outlines mark clamped values, and lines are weights M (dashed: W), the stronger the wider.
+Layers of more than 20 nodes are strips, and their M a picture.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SUITS = ("timescales", "xor")
 
 def figure(
     run: Run,
-    moments: int = 4,
+    moments: int = 5,
     times: list[float] | None = None,
     x: str | None = None,
     y: str | None = None,
@@ -60,11 +61,11 @@ def figure(
         x, y, found = plotting.node_plane(run, chosen)
         rest = rest or found
     rest = rest or "slaved"
-    shown = times if times is not None else plotting.film_moments(run, count, chosen)
+    shown = times if times is not None else plotting.film_moments(run, count, chosen, "log")
     window = _window(run, x, y, rest, chosen)
     with plotting.style():
-        fig = Figure(figsize=(8.4, 4.6), layout="constrained")
-        grid = fig.add_gridspec(3, count, height_ratios=[2.3, 1.6, 0.5])
+        fig = Figure(figsize=(1.6 + 1.6 * count, 4.4), layout="constrained")
+        grid = fig.add_gridspec(3, count, height_ratios=[2.2, 1.5, 0.5])
         for k, time in enumerate(shown):
             plane, net = fig.add_subplot(grid[0, k]), fig.add_subplot(grid[1, k])
             plotting.phase_plane(run, x, y, rest=rest, phase=chosen, time=time, resolution=61, marks=False,
@@ -78,6 +79,9 @@ def figure(
             elif rest == "held":
                 plane.text(0.03, 0.97, "other nodes held", transform=plane.transAxes, va="top", fontsize=6)
         plotting.network_key(run, ax=fig.add_subplot(grid[2, :]))
+        entries = {line.get_label(): line for ax in fig.axes for line in ax.get_lines()}
+        named = [label for label in entries if not label.startswith("_")]
+        fig.legend([entries[label] for label in named], named, loc="outside upper center", ncols=5)
     return fig
 
 

@@ -61,12 +61,15 @@ def film_phase(run: Run, phase: int | str | None = None) -> int:
     return chosen
 
 
-def film_moments(run: Run, count: int, phase: int | str | None = None) -> list[float]:
+def film_moments(
+    run: Run, count: int, phase: int | str | None = None, slow: Literal["linear", "log"] = "linear"
+) -> list[float]:
     """Saved times of a phase that tell it in `count` pictures, in the run's time.
 
     The first is the phase's start, and the last its end. Where its weights learn, nearly a third of those
     between are spread over the logarithm of time, up to 20 tau, so that the fast settling of the
-    nodes is seen; the others evenly over slow time. Where nothing learns all are spread over the logarithm.
+    nodes is seen; the others evenly over slow time, or, for a few pictures, over its logarithm. Where nothing
+    learns all are spread over the logarithm.
 
     Parameters
     ----------
@@ -75,6 +78,7 @@ def film_moments(run: Run, count: int, phase: int | str | None = None) -> list[f
         2 at least. Where few times are saved some come twice.
     phase : int or str, optional
         The first that learns, or else the last, where left out.
+    slow : {"linear", "log"}
 
     Raises
     ------
@@ -92,11 +96,12 @@ def film_moments(run: Run, count: int, phase: int | str | None = None) -> list[f
     elif settled == 0.0 or settled >= 0.5 * length:
         wanted = np.linspace(0.0, length, count)[1:]
     else:
+        spread = np.geomspace if slow == "log" else np.linspace
         fast = max(1, round(SETTLING * between))
         early = np.geomspace(min(FIRST * tau, 0.5 * settled), settled, fast)
         if fast == 1:
             early = np.array([settled])
-        wanted = np.concatenate([early, np.linspace(settled, length, between - fast + 1)[1:]])
+        wanted = np.concatenate([early, spread(settled, length, between - fast + 1)[1:]])
     since = times - times[0]
     rows = [0, *(int(np.abs(since - t).argmin()) for t in wanted)]
     return [float(times[row]) for row in rows]
@@ -120,7 +125,8 @@ def node_plane(run: Run, phase: int | str | None = None) -> tuple[str, str, str]
     """Two nodes in whose plane the nullclines drift as weights learn, and what becomes of the other nodes.
 
     The two value nodes of the last hidden layer that move most, for the first sample, or the only one
-    and the error above it; with the other nodes at rest for every point of the plane where that can be had.
+    and the error above it, with the other nodes at rest for every point of the plane; in large networks the
+    node that moves most and its own error, the others held.
 
     Parameters
     ----------
@@ -157,13 +163,16 @@ def _first_plane(run: Run, phase: int) -> tuple[Plane, PhasePlane]:
 def _candidates(run: Run, phase: int) -> list[Plane]:
     sizes, n = run.network.sizes, run.network.n
     few = sum(sizes) * len(run.phases[phase].samples) <= MOST_SLAVED
-    rests: tuple[Literal["slaved", "held"], ...] = ("slaved", "held") if few else ("held",)
-    pairs = []
+    planes = []
     if n > 1:
         a, b = _liveliest(run, phase, n - 1)
-        pairs.append((f"x{n - 1}[{a}]", f"eps{n}[0]" if a == b else f"x{n - 1}[{b}]"))
-    pairs += [(f"x{n}[0]", f"eps{n}[0]"), (f"eps{n}[0]", f"eps{n}[1]"), ("x0[0]", "eps1[0]")]
-    return [Plane(x, y, rest) for x, y in pairs for rest in rests]
+        x = f"x{n - 1}[{a}]"
+        if few:
+            planes.append(Plane(x, f"eps{n}[0]" if a == b else f"x{n - 1}[{b}]", "slaved"))
+        # With errors held, values would hardly have a field of their own.
+        planes.append(Plane(x, f"eps{n - 1}[{a}]", "held"))
+    pairs = [(f"x{n}[0]", f"eps{n}[0]"), (f"eps{n}[0]", f"eps{n}[1]"), ("x0[0]", "eps1[0]")]
+    return planes + [Plane(x, y, "held") for x, y in pairs]
 
 
 # Nodes, all samples together, beyond which others are held: to slave them for every frame takes long.
@@ -265,8 +274,13 @@ class Film:
     def _show_plane(self, time: float) -> None:
         ax, plane = self._left, self._plane
         try:
-            computed = compute(run=self.run, x=plane.x, y=plane.y, rest=plane.rest, phase=self.phase, time=time,
-                               resolution=RESOLUTION, **self._window)  # fmt: skip
+            given: dict[str, Any] = {
+                "phase": self.phase,
+                "time": time,
+                "resolution": RESOLUTION,
+                **self._window,
+            }
+            computed = compute(self.run, plane.x, plane.y, rest=plane.rest, **given)
         except InputError as error:
             ax.text(0.5, 0.5, "no plane at this moment", ha="center", transform=ax.transAxes, color=NEUTRAL)
             ax.set_xlabel(str(error.where))
