@@ -89,5 +89,6 @@ def _window(run: Run, x: str, y: str, rest: str, phase: int) -> dict[str, tuple[
     """One window for all moments: that of the phase's end, which holds the whole of the run."""
     with plotting.style():
         ax = Figure().add_subplot()
-        plotting.phase_plane(run, x, y, rest=rest, phase=phase, resolution=25, ax=ax)
+        end = plotting.last_finite(run, phase)
+        plotting.phase_plane(run, x, y, rest=rest, phase=phase, time=end, resolution=25, ax=ax)
     return {"xlim": ax.get_xlim(), "ylim": ax.get_ylim()}

@@ -22,7 +22,7 @@ from pcode import InputError, Status, plotting
 pytestmark = pytest.mark.filterwarnings("error")
 
 PLOTS = Path(__file__).parent.parent / "plots"
-RECIPES = ("energy", "network", "node_convergence", "overview", "weight_drift")
+RECIPES = ("energy", "filmstrip", "network", "node_convergence", "overview", "weight_drift")
 GENERATE = Stage("generate", 300.0, learn=False, clamped=(-1,))
 HELD = Stage("look", 30.0, samples=(0,), learn=False)
 

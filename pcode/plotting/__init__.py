@@ -16,7 +16,7 @@ from .certificate import certificate
 from .convergence import convergence
 from .energies import energy
 from .equilibrium import equilibrium
-from .film import film_moments, film_phase, moment_text, node_plane
+from .film import film_moments, film_phase, last_finite, moment_text, node_plane
 from .network import network, network_key
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
@@ -43,6 +43,7 @@ __all__ = [
     "error_nodes",
     "film_moments",
     "film_phase",
+    "last_finite",
     "moment_text",
     "network",
     "network_key",

@@ -115,7 +115,8 @@ def _write_gif(film: Film, moments: list[float], fps: int, path: Path, tell: Tel
             tell(k + 1)
 
     frames, durations = pictures(), _durations(len(moments), fps)
-    next(frames).save(path, format="GIF", save_all=True, append_images=frames, duration=durations, loop=0)
+    with path.open("wb") as file:
+        next(frames).save(file, "GIF", save_all=True, append_images=frames, duration=durations, loop=0)
 
 
 def _durations(count: int, fps: int) -> list[int]:

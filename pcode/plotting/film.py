@@ -21,6 +21,7 @@ from .drawing import Drawing, add_bars
 from .energies import energy
 from .network import Moment, clock_text, scales
 from .phase_plane import draw_plane
+from .series import LARGEST
 from .style import NEUTRAL, style
 
 # The part of the frames in which nodes settle, from 0.1 tau to 20 tau, logarithmically.
@@ -153,11 +154,38 @@ def _first_plane(run: Run, phase: int) -> tuple[Plane, PhasePlane]:
     """The first plane that can be computed, as it is at the phase's end."""
     for plane in _candidates(run, phase):
         try:
-            return plane, compute(run, plane.x, plane.y, rest=plane.rest, phase=phase, resolution=RESOLUTION)
+            return plane, _last_plane(run, plane, phase)
         except InputError:
             continue
     what = "no plane of two nodes suits this run by itself; name two, such as x1[0] and eps1[0]"
     raise InputError("x", what)
+
+
+def _last_plane(run: Run, plane: Plane, phase: int) -> PhasePlane:
+    """A plane at the phase's end, or, of a run that went astray, at the last moment when all was finite."""
+    end = last_finite(run, phase)
+    return compute(run, plane.x, plane.y, rest=plane.rest, phase=phase, time=end, resolution=RESOLUTION)
+
+
+def last_finite(run: Run, phase: int) -> float:
+    """The last saved time of a phase at which all its nodes are finite; its end where there is none.
+
+    Parameters
+    ----------
+    run : Run
+    phase : int
+        Index of the phase.
+    """
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == phase)
+    samples = list(run.phases[phase].samples)
+    names = [f"x{k}" for k in range(run.network.n + 1)] + [f"eps{k}" for k in range(1, run.network.n + 1)]
+    finite = np.ones(rows.size, bool)
+    for name in names:
+        nodes = run.data[name].isel(time=rows, sample=samples).to_numpy()
+        with np.errstate(invalid="ignore"):
+            finite &= (np.abs(nodes) <= LARGEST).all(axis=(1, 2))
+    chosen = rows[finite][-1] if finite.any() else rows[-1]
+    return float(run.data["time"][chosen])
 
 
 def _candidates(run: Run, phase: int) -> list[Plane]:
@@ -231,7 +259,7 @@ class Film:
                 self._plane = Plane(self._plane.x, self._plane.y, rest)
         else:
             self._plane = Plane(x, y, rest or ("held" if x.startswith(("pc", "mode")) else "slaved"))
-            last = compute(run, x, y, rest=self._plane.rest, phase=self.phase, resolution=RESOLUTION)
+            last = _last_plane(run, self._plane, self.phase)
         self._window = {"xlim": (last.x[0], last.x[-1]), "ylim": (last.y[0], last.y[-1])}
         with style():
             self.figure = Figure(figsize=SIZE, dpi=DPI)
