@@ -68,7 +68,7 @@ def figure(
         grid = fig.add_gridspec(3, count, height_ratios=[2.2, 1.5, 0.5])
         for k, time in enumerate(shown):
             plane, net = fig.add_subplot(grid[0, k]), fig.add_subplot(grid[1, k])
-            plotting.phase_plane(run, x, y, rest=rest, phase=chosen, time=time, resolution=61, marks=False,
+            plotting.phase_plane(run, x, y, rest=rest, phase=chosen, time=time, resolution=41, marks=False,
                                  legend=False, note=False, ax=plane, **window)  # fmt: skip
             plotting.network(run, phase=chosen, time=time, sample=sample, bars=False, title=False,
                              compact=True, ax=net)  # fmt: skip

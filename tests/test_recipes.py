@@ -80,7 +80,13 @@ def xor():
     return RUNS["2-8-1, four samples, two phases"]()
 
 
-@pytest.mark.parametrize("name", RECIPES)
+# Five phase planes a figure take their time.
+HEAVY = ("filmstrip",)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in HEAVY)) for name in RECIPES]
+)
 def test_every_recipe_draws_every_run_with_nothing_cut_off_and_no_tick_on_another(run, name):
     before = mpl.rcParams.copy()
     fig = load(name).figure(run)
