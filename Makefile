@@ -45,11 +45,14 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
+# One file after another in each of two processes: most of the time one core alone would be at work.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 gallery: $(VENV)/.run
 	$(BIN)/pcode gallery plots/gallery

@@ -23,7 +23,7 @@ from . import newton
 from ._jax import jax, jnp
 from .network import Array
 from .problem import Problem
-from .state import Layout, State
+from .state import State
 from .system import Parameters, Structure, linearise, vector_field
 
 # A step is kept if the rates grow by no more than this factor; a step of Newton's method only if
@@ -127,10 +127,10 @@ def rest(
         return p.tau * vector_field(0.0, y, p, structure)
 
     def residual(y: Any, g: Any) -> Any:
-        return _over_samples(jnp.abs(g) / (1.0 + jnp.abs(y)), layout, jnp.max)
+        return jnp.max(layout.rows(jnp.abs(g) / (1.0 + jnp.abs(y)), jnp), axis=1)
 
     def size(g: Any) -> Any:
-        return jnp.sqrt(_over_samples(g**2, layout, jnp.sum))
+        return jnp.linalg.norm(layout.rows(g, jnp), axis=1)
 
     def going(c: _Carry) -> Any:
         return (c.k < max_iterations) & ~(residual(c.y, c.g) <= tol).all()
@@ -146,7 +146,8 @@ def rest(
         good = jnp.isfinite(after) & (after < bound)
         longer = jnp.clip(after / jnp.maximum(before, 1e-300), 0.1, 2.0) * c.inverse_step
         shorter = jnp.maximum(SHORTER * c.inverse_step, FIRST_INVERSE_STEP)
-        moved = _every_node(good & (residual(c.y, c.g) > tol), layout)
+        moved = good & (residual(c.y, c.g) > tol)
+        moved = layout.flat(jnp.broadcast_to(moved[:, None], layout.rows(c.y, jnp).shape), jnp)
         return _Carry(
             jnp.where(moved, tried, c.y),
             jnp.where(moved, g_tried, c.g),
@@ -157,15 +158,3 @@ def rest(
     begin = _Carry(y0, field(y0), jnp.full(layout.batch, inverse_step, dtype=float), jnp.zeros((), int))
     end = jax.lax.while_loop(going, step, begin)
     return end.y, residual(end.y, end.g), end.k
-
-
-def _over_samples(y: Any, layout: Layout, total: Any) -> Any:
-    """`total` (max or sum) of the numbers >= 0 in `y`, shape (N,), over each sample's; shape (B,)."""
-    parts = [total(part, axis=1, initial=0.0) for part in layout.views(y).values()]
-    return total(jnp.stack(parts), axis=0, initial=0.0)
-
-
-def _every_node(of_sample: Any, layout: Layout) -> Any:
-    """What holds of each sample, shape (B,), for each of its nodes, shape (N,)."""
-    shapes = layout.shapes.values()
-    return jnp.concatenate([jnp.broadcast_to(of_sample[:, None], shape).ravel() for shape in shapes])

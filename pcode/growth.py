@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from . import newton
 from ._jax import jax, jnp
 from .network import Array
-from .state import Layout
+from .state import Layout, State
 from .system import Parameters, Structure, linearise, vector_field
 
 Indices = NDArray[np.int64]
@@ -23,8 +23,10 @@ Indices = NDArray[np.int64]
 # Where all samples' dense eigenvalue problems together take less work than this, they are solved.
 LARGEST_DENSE = 3_000_000
 
-# Iterations for the fastest growth, at first and from the vectors of the step before.
-FIRST_ITERATIONS, ITERATIONS = 60, 12
+# Disturbances of each sample that are followed in search of one that grows, and iterations of them, at
+# first and from those of the step before.
+DISTURBANCES = 4
+FIRST_ITERATIONS, ITERATIONS = 30, 4
 
 # Growth, as a factor an iteration, from which on a sample is looked at.
 SUSPECT = 1.0 + 1e-7
@@ -54,7 +56,7 @@ def nodes_a_sample(layout: Layout) -> int:
 
 
 @partial(jax.jit, static_argnames="structure")
-def _jacobians(t: Any, z: Any, p: Parameters, structure: Structure, samples: Any) -> jax.Array:
+def jacobians(t: Any, z: Any, p: Parameters, structure: Structure, samples: Any) -> jax.Array:
     """J of the nodes of `samples`, shape (samples, m, m)."""
     layout = structure.layout
     m = nodes_a_sample(layout)
@@ -63,10 +65,14 @@ def _jacobians(t: Any, z: Any, p: Parameters, structure: Structure, samples: Any
     def column(j: Any) -> Any:
         # One direction serves all samples at once: column j of every sample's Jacobian.
         unit = jnp.broadcast_to(jnp.arange(m) == j, (layout.batch, m)).astype(float)
-        return _rows(action(_flat(unit, layout)), layout)[samples]
+        return layout.rows(action(layout.flat(unit, jnp)), jnp)[samples]
 
     columns = jax.lax.map(column, jnp.arange(m), batch_size=32)
-    return jnp.transpose(columns, (1, 2, 0))
+    J = jnp.transpose(columns, (1, 2, 0))
+    # A clamped node of a layer that has free ones is no node that could move: not an eigenvalue 0.
+    held = layout.rows(1.0 - movable(p, structure), jnp)[samples]
+    own: jax.Array = J - held[:, :, None] * jnp.eye(m)
+    return own
 
 
 def dense_growth(t: float, z: Array, p: Parameters, structure: Structure, samples: Indices) -> Growth:
@@ -86,7 +92,7 @@ def dense_growth(t: float, z: Array, p: Parameters, structure: Structure, sample
         return Growth(-np.inf, 0.0, 0)
     if not np.isfinite(z).all():  # there are none
         return Growth(np.inf, 0.0, int(samples[0]))
-    J = np.asarray(_jacobians(float(t), z, p, structure, samples))
+    J = np.asarray(jacobians(float(t), z, p, structure, samples))
     eigenvalues = np.linalg.eigvals(J)
     row, k = np.unravel_index(np.argmax(eigenvalues.real), eigenvalues.shape)
     largest = eigenvalues[row, k]
@@ -94,65 +100,67 @@ def dense_growth(t: float, z: Array, p: Parameters, structure: Structure, sample
 
 
 def suspects(
-    t: float, z: Array, p: Parameters, structure: Structure, vector: Array | None
+    t: float, z: Array, p: Parameters, structure: Structure, vectors: Array | None
 ) -> tuple[Indices, Array | None]:
-    """Samples whose nodes may be unstable, and a vector to go on with at the next step.
+    """Samples whose nodes may be unstable, and vectors to go on with at the next step.
 
     Where the Jacobians are small, that is every sample. Otherwise it is the one whose disturbances
-    grow fastest under (I - J)^{-1} (I + J), which makes what grows larger and all else smaller (the
-    Cayley transform), if they grow at all. The disturbances are those of the step before, so that
-    the iterations go on along a run; an instability may be seen some steps late, but not for ever.
+    grow fastest under (I - J)^{-1} (I + J), if they grow at all: this Cayley transform enlarges what
+    grows under J and makes all else smaller. A few disturbances of each sample are iterated, and the
+    transform's eigenvalues in the space of these tell their growth (subspace iteration, Saad 2011,
+    chapter 5). They are those of the step before, so the iterations go on along a run; an instability
+    may be seen some steps late.
 
     Parameters
     ----------
     t, z, p, structure
         As for `dense_growth`.
-    vector : ndarray, optional
+    vectors : ndarray, shape (B, m, k), optional
         What was returned before.
     """
     layout = structure.layout
-    if layout.batch * nodes_a_sample(layout) ** 3 <= LARGEST_DENSE:
+    m = nodes_a_sample(layout)
+    if layout.batch * m**3 <= LARGEST_DENSE:
         return np.arange(layout.batch, dtype=np.int64), None
     iterations = ITERATIONS
-    if vector is None:
-        vector, iterations = np.random.default_rng(0).standard_normal(z.size), FIRST_ITERATIONS
-    factors, vector_after = _iterate(float(t), z, p, structure, vector, iterations)
-    fastest = int(np.argmax(factors))
-    found = [fastest] if factors[fastest] > SUSPECT else []
-    return np.array(found, dtype=np.int64), np.asarray(vector_after)
+    if vectors is None:
+        shape = (layout.batch, m, min(DISTURBANCES, m))
+        vectors, iterations = np.random.default_rng(0).standard_normal(shape), FIRST_ITERATIONS
+    projected, after = _iterate(float(t), z, p, structure, vectors, iterations)
+    growth = np.abs(np.linalg.eigvals(np.asarray(projected))).max(axis=1)
+    fastest = int(np.argmax(growth))
+    found = [fastest] if growth[fastest] > SUSPECT else []
+    return np.array(found, dtype=np.int64), np.asarray(after)
 
 
 @partial(jax.jit, static_argnames="structure")
 def _iterate(
-    t: Any, z: Any, p: Parameters, structure: Structure, v: Any, iterations: Any
+    t: Any, z: Any, p: Parameters, structure: Structure, V: Any, iterations: Any
 ) -> tuple[jax.Array, jax.Array]:
-    """Growth of each sample's disturbance `v`, a factor an iteration, shape (B,); and what it became."""
+    """The Cayley transform in the space of the disturbances, shape (B, k, k); and these, shape (B, m, k)."""
     layout = structure.layout
     factors = newton.factor(linearise(t, z, p, structure), 1.0, p, structure)
+    mask = layout.rows(movable(p, structure), jnp)[:, :, None]
 
-    def norms(v: Any) -> Any:
-        return jnp.linalg.norm(_rows(v, layout), axis=1)
+    def transform(V: Any) -> Any:
+        """(I - J)^{-1} (I + J) V, each sample's."""
 
-    def scaled(v: Any, sizes: Any) -> Any:
-        return _flat(_rows(v, layout) / jnp.maximum(sizes, 1e-300)[:, None], layout)
+        def solved(column: Any) -> Any:
+            return layout.rows(newton.solve(factors, layout.flat(column, jnp), p, structure), jnp)
 
-    def iterate(_: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
-        v, logarithm = carry
-        v = 2.0 * newton.solve(factors, v, p, structure) - v  # (I - J)^{-1} (I + J) v
-        sizes = norms(v)
-        return scaled(v, sizes), logarithm + jnp.log(jnp.maximum(sizes, 1e-300))
+        return 2.0 * jax.vmap(solved, in_axes=2, out_axes=2)(V) - V
 
-    begin = (scaled(v, norms(v)), jnp.zeros(layout.batch))
-    v, logarithm = jax.lax.fori_loop(0, iterations, iterate, begin)
-    return jnp.exp(logarithm / iterations), v
+    V = jnp.linalg.qr(mask * V)[0]
+    V = jax.lax.fori_loop(0, iterations, lambda _, V: jnp.linalg.qr(transform(V))[0], V)
+    return jnp.einsum("bmi,bmj->bij", V, transform(V)), V
 
 
-def _rows(y: Any, layout: Layout) -> Any:
-    """The nodes in `y`, shape (B m,), as one row a sample, shape (B, m)."""
-    return jnp.concatenate(list(layout.views(y).values()), axis=1)
-
-
-def _flat(Z: Any, layout: Layout) -> Any:
-    """The inverse of `_rows`."""
-    ends = np.cumsum([shape[1] for shape in layout.shapes.values()])[:-1]
-    return jnp.concatenate([part.ravel() for part in jnp.split(Z, ends, axis=1)])
+def movable(p: Parameters, structure: Structure) -> Any:
+    """1 for each unknown node that is not clamped, 0 for the others, shape (B m,)."""
+    layout = structure.layout
+    ones = layout.unpack(jnp.ones(layout.node_count), State(p.clamp, p.clamp[1:], p.held))
+    x: tuple[Any, ...] = tuple(
+        jnp.where(jnp.isnan(value), 1.0, 0.0) if clamped else x_l
+        for x_l, value, clamped in zip(ones.x, p.clamp, structure.clamped, strict=True)
+    )
+    return layout.pack(State(x, ones.eps, p.held), jnp)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from .errors import InputError
 
@@ -58,5 +58,8 @@ def _checked(function: Callable[..., Any], name: str, value: Any, called: str, s
 
 def _named(hint: Any) -> str:
     """A type as a user of the command line may know it, who has no None to give."""
+    if get_origin(hint) is Literal:
+        *most, last = map(str, get_args(hint))
+        return f"{', '.join(most)} or {last}" if most else last
     name = (hint.__name__ if isinstance(hint, type) else str(hint)).removesuffix(" | None")
     return "true or false" if name == "bool" else name

@@ -56,7 +56,8 @@ def simulate(
         To start from, see `Network.init_weights`.
     nodes : {"feedforward", "zero", "equilibrium"} or State
         Where the nodes of samples that were not shown in the phase before start: at the
-        feedforward pass or at zero, with eps = 0, or at rest. A State is for the first phase.
+        feedforward pass or at zero, with eps = 0, or at rest. A State is for the first phase. With
+        tau = 0 all nodes are at once at the equilibrium to which they lead from there.
     method : str
         A solver's name, see `pcode.METHODS`; "auto" chooses one for each phase and says why.
     rtol, atol : float

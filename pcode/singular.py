@@ -47,7 +47,8 @@ ROUNDING = 1e-9
 # lose no more than a factor 1e-6 by it, and where equilibria form a continuum it stays near.
 LONG = 1e6
 
-# Least growth, in units of 1/tau, that counts as instability: a continuum of equilibria has none.
+# Least growth, in units of 1/tau, that counts as instability, and less than which is none: that of a
+# disturbance along a continuum of equilibria.
 STABLE = 1e-8
 
 
@@ -138,7 +139,7 @@ def settled(problem: Problem) -> State:
     Raises
     ------
     InputError
-        If none is reached, or it is not stable.
+        If none is reached, it is not stable, or the weights learn and it is one of a continuum.
     """
     rest = nodes_at_rest(problem, REST, step=1.0)
     if not rest.found:
@@ -148,7 +149,16 @@ def settled(problem: Problem) -> State:
         )
         raise InputError("nodes", what)
     slow = SlowProblem(replace(problem, y0=problem.layout.pack(rest.state)))
-    growth = slow.growth(0.0, slow.y0, slow.suspects(0.0, slow.y0))
+    samples = slow.suspects(0.0, slow.y0)
+    if problem.layout.free[0] and not samples.size:
+        samples = np.zeros(1, dtype=np.int64)  # a free input may rest anywhere in a continuum
+    growth = slow.growth(0.0, slow.y0, samples)
+    if problem.layout.learn and abs(growth.rate) <= STABLE:
+        what = (
+            "with tau = 0 the weights must decide where they rest, and here they rest anywhere in a "
+            "continuum of equilibria (an eigenvalue is 0, as where layer 0 is free and the widest)"
+        )
+        raise InputError("nodes", f"{what}; set node_decay, or use tau > 0")
     if growth.rate > STABLE:
         what = "with tau = 0 they must be at rest, and the equilibrium that they reach is unstable"
         raise InputError("nodes", f"{what} {instability(growth)}; use tau > 0")
@@ -192,7 +202,7 @@ class SlowProblem:
         self.settle_tol = problem.settle_tol
         start = problem.y0[:count]
         self._kept: tuple[tuple[float, Array], tuple[float, Array]] = ((0.0, start), (0.0, start))
-        self._vector: Array | None = None
+        self._vectors: Array | None = None
         self.lost_branch = False
 
     @property
@@ -253,7 +263,7 @@ class SlowProblem:
     def suspects(self, t: float, y: Array) -> Indices:
         """Samples whose nodes may be unstable, by index; see `pcode.growth.suspects`."""
         p, structure = _holding(t, y, self._kept[1][1], self.parameters, self.structure)
-        samples, self._vector = suspects(t, self._nodes(t, y), p, structure, self._vector)
+        samples, self._vectors = suspects(t, self._nodes(t, y), p, structure, self._vectors)
         return samples
 
     def growth(self, t: float, y: Array, samples: Indices) -> Growth:

@@ -100,6 +100,15 @@ class Layout:
         """The unknown arrays in the flat vector `y` (NumPy or JAX), by name."""
         return {name: y[self.slices[name]].reshape(shape) for name, shape in self.shapes.items()}
 
+    def rows(self, y: Any, xp: Any = np) -> Any:
+        """The nodes in `y`, shape (N,), as one row a sample, shape (B, m)."""
+        return xp.concatenate([part for name, part in self.views(y).items() if name[0] in "xe"], axis=1)
+
+    def flat(self, rows: Any, xp: Any = np) -> Any:
+        """The inverse of `rows`: the nodes as a vector, shape (B m,)."""
+        ends = np.cumsum([shape[1] for name, shape in self.shapes.items() if name[0] in "xe"])
+        return xp.concatenate([xp.ravel(part) for part in xp.split(rows, ends[:-1], axis=1)])
+
     def unpack(self, y: Any, held: State) -> State:
         """The whole state: the unknowns from `y`, shape (N,), the rest from `held`."""
         named = self.views(y)

@@ -56,7 +56,8 @@ _MEANING = {
     ),
     Status.NONLINEAR_FAILURE: (
         "the implicit step's equations could not be solved: usually because a solution grows without "
-        "bound, or because rtol is too loose; try a tighter rtol or another method"
+        "bound, or because rtol is too loose; try a tighter rtol or another method. With tau = 0: the nodes "
+        "lost their stable equilibrium"
     ),
     Status.DIVERGED: (
         "a value grew beyond all bounds: feedback W far from M^T can make the nodes unstable, as can "

@@ -6,7 +6,8 @@ import pytest
 import pcode
 from pcode import InputError
 from pcode.analysis import ask
-from pcode.analysis.backprop import backprop, compare, gradients
+from pcode.analysis.backprop import backprop
+from pcode.analysis.gradients import compare, loss_and_gradients
 from pcode.analysis.vectors import angle
 from pcode.equilibrium import nodes_at_rest
 from pcode.problem import make_problem
@@ -46,7 +47,8 @@ def test_the_gradient_is_that_of_finite_differences_of_the_loss(activation, rng)
         output = reference.feedforward(network, X, M, beta)
         return 0.5 * ((Y - output) ** 2).sum() / len(X)
 
-    by_mu, by_M = gradients(network, weights, X, Y)
+    value, by_mu, by_M = loss_and_gradients(network, weights, X, Y)
+    assert value == pytest.approx(loss(weights.M, weights.beta), rel=1e-12)
     h = 1e-5
     for layer in range(network.n):
         for place in np.ndindex(weights.M[layer].shape):
@@ -131,6 +133,7 @@ def run():
     return pcode.simulate(network, phases, weights=weights, save=pcode.Save(60, 60), rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_along_a_run_the_nodes_lag_behind_rest_in_proportion_to_tau_over_delta(run):
     answer = backprop(run, ratios=[4e-3, 1e-3, 2.5e-4])
     assert answer.ratios.tolist() == [4e-3, 1e-3, 2.5e-4]
@@ -157,10 +160,19 @@ def test_the_last_phase_with_both_ends_clamped_is_asked_about(run):
     assert "within" in str(answer).splitlines()[0]
 
 
+def test_a_run_that_never_trains_has_no_target(run):
+    network = run.network
+    held = pcode.Phase("test", {0: np.ones((1, 3))}, learn=False, duration=1.0)
+    tested = pcode.simulate(network, [held], weights=run.weights, save=pcode.Save(5, 5))
+    with pytest.raises(InputError, match="phase: none has both ends clamped, so there is no target"):
+        backprop(tested)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         ({"phase": "test"}, "phase: there is no target: layer 2 is not clamped in 'test'; choose a phase"),
+        ({"variances": 3.0}, r"variances: must be list\[float\], not 3.0"),
         ({"variances": [0.0]}, "variances: must be positive numbers"),
         ({"ratios": [-1.0]}, "ratios: must be positive numbers"),
         ({"points": 1}, "points: must be 2 or more, not 1"),

@@ -70,7 +70,7 @@ def test_a_good_run_passes_every_check_that_applies(run, settled):
     assert set(found.values()) == {"pass"}
 
 
-@pytest.mark.parametrize("method", ["Kvaerno3", "BDF", "DOP853"])
+@pytest.mark.parametrize("method", [pytest.param("Kvaerno3", marks=pytest.mark.slow), "BDF", "DOP853"])
 def test_the_second_solver_is_not_of_the_library_of_the_first(method):
     network, weights = linear(feedback="tied")
     phase = pcode.Phase("train", {0: X, 3: Y}, duration=5.0)
@@ -119,6 +119,17 @@ def test_a_phase_whose_clamp_moves_cannot_be_integrated_again():
     assert checks["solver"].verdict == "not applicable"
     assert "time series" in checks["solver"].about
     assert answer.passed
+
+
+def test_a_run_in_the_singular_limit_is_integrated_again_by_another_order():
+    network, weights = linear()
+    network = pcode.Network(**network.to_dict() | {"tau": 0.0})
+    phase = pcode.Phase("train", {0: X, 3: Y}, duration=100.0)
+    answer = certificate(pcode.simulate(network, [phase], weights=weights, save=pcode.Save(20, 10)))
+    checks = {check.name: check for check in answer.checks}
+    assert checks["solver"].about.endswith("beside RK45")
+    # At the end nodes are at rest, and W is M^T by fact 5: the closed form of fact 7 applies.
+    assert {checks[name].verdict for name in ("energy", "tolerance", "solver", "feedback")} == {"pass"}
 
 
 def test_a_part_of_a_phase_is_compared_where_something_was_saved(run):

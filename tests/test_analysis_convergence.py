@@ -98,6 +98,26 @@ def test_nodes_of_a_learning_phase_are_measured_from_the_rest_of_the_moment():
     assert found.lyapunov is None
 
 
+def limit():
+    """The same network in the singular limit: F falls as a gradient flow (fact 8), nodes have no time."""
+    network = pcode.Network((1, 1, 1), "identity", tau=0.0, delta=100.0, feedback="tied")
+    weights = pcode.Weights(([[0.5]], [[1.2]]), None, ([0.1], [0.0]))
+    phase = pcode.Phase("train", {0: [[1.0]], 2: [[2.0]]}, duration=300.0)
+    return pcode.simulate(network, [phase], weights=weights, save=pcode.Save(40, 40))
+
+
+def test_in_the_singular_limit_the_weights_drift_down_the_energy_and_nodes_do_not_settle():
+    answer = convergence(limit())
+    found = answer.phases[0]
+    assert not found.at_rest
+    assert np.isnan(found.energy.rises_at)
+    assert found.energy.last < found.energy.first
+    assert (found.drift.change > 0.0).all()
+    assert "always at rest (tau = 0)" in str(answer)
+    with pytest.raises(InputError, match="phase: no such phase with an equilibrium"):
+        answer.plot()
+
+
 def test_measures_of_a_known_decay_are_those_of_its_formula():
     t = np.linspace(0.0, 20.0, 401)
     d = 3.0 * np.exp(-0.7 * t)

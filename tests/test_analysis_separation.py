@@ -174,6 +174,20 @@ def test_where_the_limit_does_not_exist_that_is_told():
         separation(run)
 
 
+def test_where_the_limit_ends_on_the_way_that_is_told_and_the_rest_compared():
+    """The weights learn their way to a Hopf bifurcation (see test_singular) at t = 0.00563 delta."""
+    network = pcode.Network((1, 1, 1, 1), "identity", delta=1e4, feedback="fixed")
+    weights = pcode.Weights(([[-0.9]], [[-2.0]], [[0.6]]), ([[0.0]], [[0.9]], [[1.3]]), ([0.0],) * 3)
+    phase = pcode.Phase("learn", {0: [[1.0]], 3: [[-2.6]]}, duration=100.0)
+    run = pcode.simulate(network, [phase], weights=weights)
+    answer = separation(run, ratios=[500.0, 3e4])
+    assert answer.slow_time[-1] <= 0.00564
+    assert any("ends early" in note and "Hopf" in note for note in answer.notes)
+    assert np.isnan(answer.largest[0])  # 500 is too small for the nodes to rest before that
+    assert "500   not told: still in the initial layer" in str(answer)
+    assert np.isfinite(answer.largest[-1])
+
+
 def test_moving_clamps_are_refused():
     network, _, weights = chain()
     ramp = pcode.TimeSeries([0.0, 10.0], [X[:, None], Y[:, None]])

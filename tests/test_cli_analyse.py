@@ -81,7 +81,7 @@ def test_a_question_of_a_scenario_that_has_no_answer_is_told_in_one_line(tmp_pat
     assert main(["run", str(tmp_path / "small.toml"), "--out", str(tmp_path / "out"), *changes]) == 2
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
-    assert "analysis.questions: backprop: phase: there is no target: layer 2 is not clamped" in err
+    assert "analysis.questions: backprop: phase: none has both ends clamped, so there is no target" in err
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert "there is no target" in report["analysis"]["backprop"]["error"]
 

@@ -79,3 +79,21 @@ def test_no_array_is_larger_than_the_weights_or_the_smaller_of_two_joined_layers
     traced = jax.make_jaxpr(newton_step)(problem.y0, problem.y0)
     most = max(lower * min(lower, upper) for lower, upper in network.links)
     assert largest_array(traced.jaxpr) <= max(problem.y0.size, batch * most)
+
+
+def test_a_wide_last_layer_is_solved_as_exactly_as_any():
+    """3-5-9, its last layer partly clamped: Woodbury's identity against dense algebra."""
+    rng = np.random.default_rng(2)
+    network = pcode.Network((3, 5, 9), nu=(0.3, 2.0), node_decay=0.1, feedback="fixed")
+    Y = rng.standard_normal((2, 9))
+    Y[0, :4] = np.nan
+    x = (rng.standard_normal((2, 3)), rng.standard_normal((2, 5)), np.nan_to_num(Y, nan=0.3))
+    eps = (rng.standard_normal((2, 5)), rng.standard_normal((2, 9)))
+    state = pcode.State(x, eps, network.init_weights(1, W="independent"))
+    phase = pcode.Phase("any", {0: x[0], 2: Y}, duration=1.0, learn=False)
+    problem = make_problem(network, phase, state, reduce=False)
+    for a in (0.1, 3.0, 100.0):
+        A = np.eye(problem.y0.size) - a * finite_difference_jacobian(problem, 0.0)
+        r = rng.standard_normal(problem.y0.size)
+        found = problem.solve(problem.factor(problem.linearise(0.0, problem.y0), a), r)
+        np.testing.assert_allclose(found, np.linalg.solve(A, r), rtol=1e-6, atol=1e-7)

@@ -9,6 +9,7 @@ import pcode
 from pcode import InputError
 from pcode.growth import dense_growth, suspects
 from pcode.problem import make_problem
+from pcode.scenario import Scenario
 from pcode.singular import settled
 from tests.conftest import XOR_X, XOR_Y
 
@@ -168,6 +169,16 @@ def test_a_hopf_bifurcation_on_the_way_ends_the_phase_where_it_happens():
     assert f"lost stability by an oscillation (Hopf, angular frequency {frequency:.2f}" in run.message
 
 
+def test_the_iteration_for_large_networks_sees_it_too(monkeypatch):
+    monkeypatch.setattr("pcode.growth.LARGEST_DENSE", 0)
+    network, phase, weights = against_the_transpose()
+    run = pcode.simulate(network, [phase], weights=weights, **TIGHT)
+    t, _, frequency = hopf_solved_alone()
+    assert run.status == "nonlinear_failure"
+    assert run.phases[0].t_end == pytest.approx(t, rel=0.02)  # it may be some steps late
+    assert f"(Hopf, angular frequency {frequency:.2f}" in run.message
+
+
 def well(nu, learn):
     """1-1-1, the second link square: a double well for x^1, tilted by an input that moves from -1 to 3.
 
@@ -221,6 +232,39 @@ def test_nodes_that_cannot_start_at_a_stable_equilibrium_are_refused():
         pcode.simulate(network, [phase], weights=weights)
 
 
+def test_a_continuum_of_equilibria_has_no_limit_unless_the_weights_are_held_or_nodes_decay(rng):
+    """Fact 4: the input free and wider than the next layer; node decay selects one equilibrium."""
+    network = pcode.Network((4, 3, 2), "identity", tau=0.0, delta=100.0)
+    weights, target = network.init_weights(rng), rng.standard_normal((3, 2))
+    learn = pcode.Phase("learn", {2: target}, duration=100.0)
+    with pytest.raises(
+        InputError, match=r"nodes: .*continuum of equilibria .*; set node_decay, or use tau > 0"
+    ):
+        pcode.simulate(network, [learn], weights=weights)
+    held = pcode.Phase("held", {2: target}, duration=100.0, learn=False)
+    run = pcode.simulate(network, [held], weights=weights)
+    assert np.abs(run.state.eps[0]).max() < 1e-9
+    decaying = pcode.Network((4, 3, 2), "identity", tau=0.0, delta=100.0, node_decay=0.1)
+    assert pcode.simulate(decaying, [learn], weights=weights).status == "success"
+
+
+def test_with_partly_clamped_layers_and_jumping_clamps_the_full_flow_comes_near_to_first_order(rng):
+    target = rng.standard_normal((3, 2))
+    shown = rng.standard_normal((3, 4))
+    shown[:, 1] = np.nan
+    series = pcode.TimeSeries([0.0, 50.0, 50.0, 100.0], np.stack([shown, 2 * shown, -shown, shown]))
+    phase = pcode.Phase("learn", {0: series, 2: target}, duration=150.0)
+
+    def reached(tau):
+        network = pcode.Network((4, 3, 2), tau=tau, delta=100.0, node_decay=0.1, weight_decay=0.05)
+        run = pcode.simulate(network, [phase], weights=network.init_weights(rng=1), rtol=1e-8, atol=1e-10)
+        return np.concatenate([m.ravel() for m in run.weights.M])
+
+    limit = reached(0.0)
+    far, near = (np.linalg.norm(reached(tau) - limit) for tau in (0.04, 0.02))
+    assert far / near == pytest.approx(2.0, rel=0.05)
+
+
 @pytest.mark.parametrize("method", ["cvode", "BDF", "LSODA", "Kvaerno5", "Tsit5"])
 def test_methods_for_the_coupled_equations_say_that_they_do_not_fit(method):
     network, phase, weights = linear_chain()
@@ -251,6 +295,20 @@ def test_a_run_in_the_limit_is_saved_loaded_and_drawn(tmp_path):
     assert loaded.network == network
     assert loaded.plot.value_nodes(1).get_xlabel() == r"time, $t / \delta$"
     assert loaded.plot.energy().get_xlabel() == r"time, $t / \delta$"
+
+
+def test_a_scenario_can_ask_for_the_limit():
+    scenario = Scenario.load("timescales", ["network.tau=0", "save.nodes=20", "save.weights=20"])
+    run = scenario.simulate()
+    assert run.status == "success"
+    full = Scenario.load("timescales", ["network.delta=1e5", "phase.0.duration=1e6"]).simulate()
+    np.testing.assert_allclose(run.weights.M[0], full.weights.M[0], atol=1e-4)
+
+
+def test_a_scenario_with_a_method_for_the_coupled_equations_names_its_key():
+    scenario = Scenario.load("xor", ["network.tau=0"])
+    with pytest.raises(InputError, match=r"solver\.method: cvode works on .*; use auto, DOP853 or RK45"):
+        _ = scenario.plan
 
 
 def test_the_growth_of_a_disturbance_is_the_eigenvalue_of_theory():

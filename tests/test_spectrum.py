@@ -130,7 +130,7 @@ def test_eigenvalues_at_the_ends_by_arnoldi_are_those_of_dense_algebra():
     network = pcode.Network((4, 8, 6, 3), nu=(0.5, 1.0, 2.0), feedback="learned", delta=50.0)
     rng = np.random.default_rng(3)
     clamp = {0: rng.standard_normal((3, 4)), 3: rng.standard_normal((3, 3))}
-    phase = pcode.Phase("train", clamp, duration=500.0)
+    phase = pcode.Phase("train", clamp, duration=5.0)
     weights = network.init_weights(1, scale=1.5, W="independent")
     problem = Situation.of(pcode.simulate(network, [phase], weights=weights, save=RAPID)).problem(reduce=True)
     for question in (node_eigenvalues, slow_eigenvalues):
@@ -231,3 +231,10 @@ def test_wrong_options_are_told_in_one_line(xor):
     ):
         with pytest.raises(InputError, match=told):
             ask(run, "spectrum", options)
+
+
+def test_an_option_that_is_one_of_a_few_words_is_told_with_them(xor):
+    network, phases, weights = xor
+    run = pcode.simulate(network, phases, weights=weights, save=RAPID)
+    with pytest.raises(InputError, match="at: must be rest or state, not 'end'"):
+        ask(run, "spectrum", {"at": "end"})

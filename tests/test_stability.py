@@ -141,3 +141,17 @@ def test_wrong_options_and_too_many_nodes_are_told_in_one_line():
     large = pcode.simulate(wide, [phase], weights=wide.init_weights(0), save=pcode.Save(nodes=3, weights=2))
     with pytest.raises(InputError, match="801 nodes a sample, too many"):
         ask(large, "stability")
+
+
+def test_a_continuum_of_equilibria_does_not_hide_an_oscillation():
+    """Layer 0 free and without weights, so two zero eigenvalues, beside the chain of fact 6."""
+    network = pcode.Network(sizes=(2, 1, 1, 1), activation="identity", feedback="tied")
+    M = ([[0.0], [0.0]], [[1.0]], [[1.0]])
+    weights = pcode.Weights(M, None, ([0.2], [0.0], [0.0]))
+    phase = pcode.Phase("generate", {3: [[0.5]]}, duration=1.0, learn=False)
+    run = pcode.simulate(network, [phase], weights=weights, save=pcode.Save(nodes=5, weights=2))
+    answer = ask(run, "stability", {"gains": [1.0]})
+    [point] = answer.border
+    assert point.kind == "oscillation"
+    assert point.mix == pytest.approx(0.75, abs=1e-6)
+    assert answer.simulated.measured == pytest.approx(np.sqrt(0.5), rel=1e-3)

@@ -15,58 +15,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 
-from .. import dynamics
-from .._jax import jax, jnp
-from ..activations import by_name
+from .._jax import jnp
 from ..equilibrium import Rest, nodes_at_rest
 from ..errors import InputError
-from ..network import Array, Network, Weights
+from ..network import Array
 from ..phase import Phase, Save
 from ..problem import make_problem
 from ..run import Run
 from ..simulation import simulate
 from ..state import State
+from .gradients import Comparison, compare, hebbian, loss_and_gradients
 from .result import Result
 from .situation import PhaseOption, Situation, last_phase
-from .vectors import angle, in_layers, norm
+from .vectors import in_layers, norm
 
 # Factors on the output variance, and on tau/delta, that are tried.
 VARIANCES = (1.0, 10.0, 100.0, 1e3, 1e4)
 RATIOS = (10.0, 1.0, 0.1)
 
-# Unknowns beyond which other ratios tau/delta, each a simulation, are tried on request only.
+# Unknowns, and seconds that the phase took, beyond which other ratios tau/delta, each a simulation, are
+# tried on request only; and steps after which such a simulation is given up, unless one was requested.
 MOST_UNKNOWNS = 20_000
+MOST_SECONDS = 5.0
+MOST_STEPS = 20_000
 
 # Root mean square of the gradient below which angles say little but rounding and residuals.
 VANISHED = 1e-9
-
-
-class Comparison(NamedTuple):
-    """Errors, flow and feedback beside backpropagation; angles in degrees, sizes dimensionless.
-
-    Entry k of the last axis is layer k + 1 for errors, the link from layer k to k + 1 for the rest.
-
-    Attributes
-    ----------
-    error_angle, error_size : ndarray, shape (..., n)
-        Between nu^n eps^l and -B dL/dmu^l, all samples as one vector.
-    flow_angle, flow_size : ndarray, shape (..., n)
-        Between nu^n mean_b[sigma(x^l)^T eps^{l+1}] and -dL/dM^l.
-    feedback_angle, feedback_size : ndarray, shape (..., n)
-        Between W^l and the transpose of M^l.
-    """
-
-    error_angle: Array
-    error_size: Array
-    flow_angle: Array
-    flow_size: Array
-    feedback_angle: Array
-    feedback_size: Array
 
 
 @dataclass(frozen=True)
@@ -127,10 +105,11 @@ class Backprop(Result):
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
         rest, now = self.rest, self.now
+        samples = f"{self.samples} sample{'s' * (self.samples != 1)}"
         told = [
             f"at rest the weights' flow is within {_most(rest.flow_angle)} degrees of the gradient's "
             f"descent, the errors within {_most(rest.error_angle)} (nu^n = {self.nu:g})",
-            f"phase {self.phase!r}, t = {self.t:g}, {self.samples} samples, loss {self.loss:.3g}; "
+            f"phase {self.phase!r}, t = {self.t:g}, {samples}, loss {self.loss:.3g}; "
             f"angle in degrees and relative size, nodes at rest (as they are):",
         ]
         told += [
@@ -146,6 +125,9 @@ class Backprop(Result):
             )
             told.append(f"as nu^n grows, largest angle of the flow: {', '.join(angles)}")
         for ratio, angles, lag in zip(self.ratios, self.ratio_angle, self.ratio_lag, strict=True):
+            if np.isnan(lag).all():
+                told.append(f"tau/delta = {ratio:.3g}: the simulation failed, or took too many steps")
+                continue
             told.append(
                 f"tau/delta = {ratio:.3g}: after one delta the flow is within {_most(angles)} degrees of the "
                 f"gradient's descent, and lags behind that of nodes at rest by {100 * np.nanmax(lag):.2g}%"
@@ -158,8 +140,8 @@ def backprop(
     /,
     phase: PhaseOption = None,
     time: float | None = None,
-    variances: Sequence[float] | None = None,
-    ratios: Sequence[float] | None = None,
+    variances: list[float] | None = None,
+    ratios: list[float] | None = None,
     points: int = 40,
 ) -> Backprop:
     """Compare the errors and the weights' flow with the gradient of the squared error.
@@ -171,9 +153,9 @@ def backprop(
         A phase with both ends clamped; the last such one where left out.
     time : float, optional
         The moment, in the run's time; the end of the phase where left out.
-    variances : sequence of float, optional
+    variances : list of float, optional
         Output variances nu^n to try at rest; up to 10^4 times that of the run where left out.
-    ratios : sequence of float, optional
+    ratios : list of float, optional
         Ratios tau/delta to try, each a simulation; ten times, once and a tenth of that of the run
         where left out and the network is small.
     points : int
@@ -188,8 +170,12 @@ def backprop(
     InputError
         If no phase has both ends clamped and all hidden layers free, or an option is out of range.
     """
-    chosen = phase if phase is not None or time is not None else last_phase(run, (0, run.network.n))
-    situation = Situation.of(run, chosen, time)
+    if phase is None and time is None:
+        phase = last_phase(run, (0, run.network.n))
+        if phase is None:
+            what = "none has both ends clamped, so there is no target to learn; ask of a run that trains"
+            raise InputError("phase", what)
+    situation = Situation.of(run, phase, time)
     _check(situation)
     _check_positive(variances=variances, ratios=ratios)
     if points < 2:
@@ -201,13 +187,15 @@ def backprop(
     rows = _rows(run, situation, points)
     course = [Situation.at(run, row) for row in rows]
     shrunk, notes = _ratios(situation, ratios), _notes(situation, rest)
-    lagging = [_lag(run, situation, ratio) for ratio in shrunk]
+    if ratios is None and not shrunk and situation.phase.learn and not situation.moving and network.tau:
+        notes += ("other tau/delta were not tried, being long simulations; ratios=[0.01, 0.001] tries them",)
+    lagging = [_lag(run, situation, ratio, ratios is not None) for ratio in shrunk]
     return Backprop(
         phase=situation.phase.name,
         t=situation.t,
         samples=situation.batch,
         nu=nu,
-        loss=float(_gradients(network, situation.state.weights, situation.inputs, situation.targets)[0]),
+        loss=loss_and_gradients(network, situation.state.weights, situation.inputs, situation.targets)[0],
         rest=compare(network, rest.state),
         now=compare(network, situation.state),
         residual=float(rest.residual.max()),
@@ -222,81 +210,6 @@ def backprop(
     )
 
 
-def compare(network: Network, state: State) -> Comparison:
-    """Errors, flow and feedback of a state, both of whose ends are data, beside backpropagation."""
-    found = _compare(state, network.nu[-1], network.activation)
-    return Comparison(*(np.asarray(part) for part in found))
-
-
-def gradients(
-    network: Network, weights: Weights, inputs: Array, targets: Array
-) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-    """Gradients of L = mean_b 1/2 |y - f(x^0)|^2 of the plain feedforward network.
-
-    Parameters
-    ----------
-    network : Network
-    weights : Weights
-    inputs, targets : ndarray, shapes (B, n_0), (B, n_n)
-
-    Returns
-    -------
-    tuple of ndarray, shapes (B, n_l)
-        dL/dmu^l with respect to each sample's predictions, l = 1..n.
-    tuple of ndarray, shapes (n_l, n_{l+1})
-        dL/dM^l, l = 0..n-1.
-    """
-    _, by_mu, by_M = _gradients(network, weights, inputs, targets)
-    return tuple(map(np.asarray, by_mu)), tuple(map(np.asarray, by_M))
-
-
-def _gradients(network: Network, weights: Weights, inputs: Array, targets: Array) -> tuple[Any, Any, Any]:
-    plain = weights._replace(W=None)
-    return _loss_and_gradients(plain, inputs, targets, network.activation)  # type: ignore[no-any-return]
-
-
-@partial(jax.jit, static_argnames="activation")
-def _loss_and_gradients(
-    weights: Weights, inputs: Any, targets: Any, activation: tuple[str, ...]
-) -> tuple[Any, Any, Any]:
-    sigma = tuple(map(by_name, activation))
-    batch = inputs.shape[0]
-    given = (inputs, *(jnp.full((batch, M.shape[1]), jnp.nan) for M in weights.M))
-
-    def loss(offsets: Any, M: Any) -> Any:
-        # An offset to each sample's prediction: its gradient is that by mu.
-        beta = tuple(b + offset for b, offset in zip(weights.beta, offsets, strict=True))
-        output = dynamics.feedforward(given, M, beta, sigma)[-1]
-        return 0.5 * jnp.sum((targets - output) ** 2) / batch
-
-    nothing = tuple(jnp.zeros(layer.shape) for layer in given[1:])
-    value, (by_mu, by_M) = jax.value_and_grad(loss, argnums=(0, 1))(nothing, weights.M)
-    return value, by_mu, by_M
-
-
-@partial(jax.jit, static_argnames="activation")
-def _compare(state: State, nu: Any, activation: tuple[str, ...]) -> tuple[Any, ...]:
-    x, eps, weights = state
-    batch = x[0].shape[0]
-    plain = weights._replace(W=None)
-    _, by_mu, by_M = _loss_and_gradients(plain, x[0], x[-1], activation)
-    descent = tuple(-batch * g for g in by_mu), tuple(-g for g in by_M)
-    found = tuple(nu * e for e in eps), tuple(nu * flow for flow in hebbian(x, eps, activation))
-
-    def size(a: Any, b: Any) -> Any:
-        return norm(a, jnp) / norm(b, jnp)
-
-    turned = partial(angle, xp=jnp)
-    pairs = (*zip(found, descent, strict=True), (weights.feedback, tuple(M.T for M in weights.M)))
-    return tuple(in_layers(measure, a, b) for a, b in pairs for measure in (turned, size))
-
-
-def hebbian(x: Any, eps: Any, activation: tuple[str, ...]) -> Any:
-    """mean_b[sigma(x^l)^T eps^{l+1}], l = 0..n-1: delta dM^l/dt without its decay."""
-    nothing = tuple(jnp.zeros(()) for _ in eps)
-    return dynamics.prediction_weight_rates(x, eps, nothing, tuple(map(by_name, activation)), 1.0, 0.0)  # type: ignore[arg-type]
-
-
 def _at_rest_with(situation: Situation, nu: float, start: State) -> Comparison:
     """The comparison at rest, with the output variance `nu`; Newton starts at `start`."""
     network = replace(situation.network, nu=(*situation.network.nu[:-1], nu))
@@ -306,8 +219,11 @@ def _at_rest_with(situation: Situation, nu: float, start: State) -> Comparison:
     return compare(network, rest.state)
 
 
-def _lag(run: Run, situation: Situation, ratio: float) -> tuple[Array, Array]:
-    """Angle of the flow to the gradient, and its lag behind that of nodes at rest, after one delta."""
+def _lag(run: Run, situation: Situation, ratio: float, patient: bool) -> tuple[Array, Array]:
+    """Angle of the flow to the gradient, and its lag behind that of nodes at rest, after one delta.
+
+    NaN where that takes too long, unless `patient`, or fails.
+    """
     begin = Situation.start(run, situation.index)
     network = replace(begin.network, delta=begin.network.tau / ratio)
     phase = Phase(begin.phase.name, begin.phase.clamp, duration=network.delta)
@@ -315,7 +231,11 @@ def _lag(run: Run, situation: Situation, ratio: float) -> tuple[Array, Array]:
     x, eps = (tuple(map(np.asarray, part)) for part in start[:2])
     weights = begin.state.weights
     nodes = State(x, eps, weights)
-    after = simulate(network, [phase], weights=weights, nodes=nodes, save=Save(2, 2)).state
+    most = 1_000_000 if patient else MOST_STEPS
+    again = simulate(network, [phase], weights=weights, nodes=nodes, save=Save(2, 2), max_steps=most)
+    if again.status.failed:
+        return np.full(network.n, np.nan), np.full(network.n, np.nan)
+    after = again.state
     rest = nodes_at_rest(make_problem(network, phase, after, reduce=False)).state
     flow, settled = (hebbian(state.x, state.eps, network.activation) for state in (after, rest))
     lag = in_layers(lambda a, b: norm(a - b, jnp) / norm(b, jnp), flow, settled)
@@ -329,8 +249,9 @@ def _ratios(situation: Situation, ratios: Sequence[float] | None) -> list[float]
         if network.tau == 0.0:
             raise InputError("ratios", "there is no tau/delta to change: with tau = 0 nodes are at rest")
         return sorted(map(float, ratios), reverse=True)
-    small = situation.record.unknowns <= MOST_UNKNOWNS
-    if not small or situation.moving or network.tau == 0.0 or not situation.phase.learn:
+    record = situation.record
+    quick = record.unknowns <= MOST_UNKNOWNS and record.stats.solve_seconds <= MOST_SECONDS
+    if not quick or situation.moving or network.tau == 0.0 or not situation.phase.learn:
         return []
     return [factor * network.tau / network.delta for factor in RATIOS]
 
@@ -345,11 +266,9 @@ def _notes(situation: Situation, rest: Rest) -> tuple[str, ...]:
         notes.append("the weights decay; their flow is told without that")
     if any(not np.allclose(M.T, W) for M, W in zip(weights.M, weights.feedback, strict=True)):
         notes.append("W is not M^T, so that angles need not vanish as nu^n grows")
-    _, by_M = gradients(network, weights, situation.inputs, situation.targets)
+    _, _, by_M = loss_and_gradients(network, weights, situation.inputs, situation.targets)
     if max(float(np.sqrt(np.mean(g**2))) for g in by_M) < VANISHED:
         notes.append("the gradient has all but vanished: its direction is rounding; ask at an earlier time")
-    if situation.record.unknowns > MOST_UNKNOWNS and situation.phase.learn:
-        notes.append("other tau/delta were not tried, being simulations; ratios=[0.01, 0.001] tries them")
     return tuple(notes)
 
 

@@ -84,10 +84,13 @@ class Plane:
             return Look(mix, gain, "lost", complex("nan"), rest)
         values = [np.linalg.eigvals(block) for block in NodeSystem(self.problem(rest.state)).blocks()]
         every = np.concatenate(values).astype(complex)
-        worst = every[np.argmax(every.real)]
-        if worst.real <= still_below(every):
+        still = still_below(every)
+        # Zero eigenvalues are a continuum's: they neither damp nor grow.
+        moving = every[np.abs(every) > still]
+        worst = moving[np.argmax(moving.real)]
+        if worst.real <= still:
             return Look(mix, gain, "stable", complex(worst), rest)
-        turns = abs(worst.imag) > still_below(every)
+        turns = abs(worst.imag) > still
         return Look(mix, gain, "oscillation" if turns else "real", complex(worst), rest)
 
 
@@ -101,7 +104,7 @@ class Look:
     kind : {"stable", "real", "oscillation", "lost"}
         By what the equilibrium is unstable, where it is; lost where it could not be followed.
     value : complex
-        The rightmost node eigenvalue, in one over the unit of time.
+        The rightmost node eigenvalue that is not zero, in one over the unit of time.
     rest : Rest
     """
 

@@ -19,9 +19,11 @@ from ..errors import InputError
 from ..network import Array
 from ..problem import feedforward, given_nodes, make_problem
 from ..run import Run
+from ..singular import SlowProblem
 from ..solvers.auto import STABLE, fastest_rate
 from ..state import State
 from ..status import Status
+from .equilibrium import ticking
 from .result import Result
 from .situation import PhaseOption, Situation, last_phase
 
@@ -193,7 +195,7 @@ def _residual(run: Run) -> Check:
     ended = [k for k, record in enumerate(run.phases) if record.status is Status.EQUILIBRIUM]
     if not ended:
         return _none("equilibrium", "no phase ended at an equilibrium")
-    situation = Situation.of(run, ended[-1])
+    situation = ticking(Situation.of(run, ended[-1]))
     problem = situation.problem()
     # The end is where the rate crosses settle_tol, as near as a root can be found.
     threshold = 1.01 * situation.phase.settle_tol
@@ -214,7 +216,7 @@ def _energy(end: Situation) -> Check:
     for why, there in wanting.items():
         if there:
             return _none(name, f"no closed form of the equilibrium's energy (fact 7): {why}")
-    problem = end.problem(learn=False)
+    problem = ticking(end).problem(learn=False)
     unrest = problem.unrest(0.0, problem.y0)
     if unrest > NEAR_REST:
         return _none(name, f"the nodes of {end.phase.name!r} were not near rest at its end ({unrest:.1e})")
@@ -284,7 +286,8 @@ def integrate(
     `compare` has times to stop at, since the start, and a function of their index and the nodes there.
     """
     phase = replace(start.phase, duration=span, until=None)
-    problem = make_problem(start.network, phase, start.state, reduce=reduce)
+    coupled = make_problem(start.network, phase, start.state, reduce=reduce)
+    problem = coupled if start.network.tau > 0.0 else SlowProblem(coupled)
     solver = solvers.by_name(method)
     solver.check(problem.layout)
     times, look = compare if compare is not None else (np.array([span]), lambda k, x, eps: None)
@@ -324,13 +327,15 @@ def _no_repeat(start: Situation, span: float) -> str | None:
         return f"{start.phase.name!r} failed ({start.record.status})"
     if not span > 0.0:
         return f"no time passed in {start.phase.name!r}"
-    if start.network.tau == 0.0:
-        return "tau = 0: see the question separation"
+    if start.network.tau == 0.0 and not start.phase.learn:
+        return f"nothing moves in {start.phase.name!r}: tau = 0, weights held"
     return None
 
 
 def _second(own: str, start: Situation, span: float) -> str:
-    """A solver of another library than `own`, that is up to the phase."""
+    """A solver of another library than `own`, that is up to the phase; with tau = 0, of another order."""
+    if start.network.tau == 0.0:
+        return "RK45" if own == "DOP853" else "DOP853"
     if own != "cvode":
         return "cvode"
     problem = start.problem(reduce=True)

@@ -7,7 +7,7 @@ the eigenvalues of the nodes' Jacobian, the slowest of which is the rate in the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,66 +19,23 @@ from ..network import Array
 from ..run import Run
 from ..select import PhaseChoice, choose_phases
 from ..state import State
+from .courses import EnergyCourse, WeightDrift, drift_of, energy_of
+from .equilibrium import rest_of
+from .modes import Eigenvalues, node_eigenvalues
 from .result import Result
 from .settling import decay_rate, overshoot, settling_time
 from .situation import Situation, weights_clock_error
 
 Rows = NDArray[np.signedinteger[Any]]
 
-# Nodes, all samples together, beyond which the dense eigenvalue problem is left out.
-MOST_NODES = 800
-
-# A rise of an energy by less than this many times rtol of its largest value is not told from rounding.
-NOISE = 10.0
+# Residual of the nodes' rest.
+TOLERANCE = 1e-10
 
 # Units of tau within which nodes settle, as a rule: more moments are looked at there.
 FAST = 40.0
 
 # Nodes lag behind a rest that moves; a distance is that of settling where it is this many times larger.
 ABOVE_LAG = 10.0
-
-
-@dataclass(frozen=True)
-class EnergyCourse:
-    """How an energy, summed over layers, went in a phase; dimensionless.
-
-    Attributes
-    ----------
-    first, last, largest : float
-    largest_at : float
-        When, since the phase's start.
-    rise : float
-        Sum of its rises between saved times.
-    rises_at : float
-        When, since the phase's start, it first begins to rise; NaN if it never does.
-    """
-
-    first: float
-    last: float
-    largest: float
-    largest_at: float
-    rise: float
-    rises_at: float
-
-
-@dataclass(frozen=True)
-class WeightDrift:
-    """How the prediction weights M^0..M^{n-1} moved in a phase; arrays of shape (n,).
-
-    Attributes
-    ----------
-    change : ndarray
-        Norm of the change, dimensionless.
-    fastest, last : ndarray
-        Norm of delta dM/dt between saved times: the largest, and that at the end.
-    fastest_at : ndarray
-        When, since the phase's start.
-    """
-
-    change: Array
-    fastest: Array
-    last: Array
-    fastest_at: Array
 
 
 @dataclass(frozen=True)
@@ -92,8 +49,10 @@ class PhaseConvergence:
     t_start, duration : float
         `duration` is what was had.
     at_rest : bool
-        Whether an equilibrium was found at all moments looked at; without one, nothing of what follows
-        on nodes is known.
+        Whether an equilibrium was found to measure from; without one, and with tau = 0, where nodes
+        are at rest at every instant, nothing of what follows on nodes has a value.
+    lost : int
+        Moments looked at for which none was found; they are left out.
     times : ndarray, shape (T,)
         The moments looked at.
     value_distance : ndarray, shape (T, n + 1)
@@ -108,7 +67,8 @@ class PhaseConvergence:
         Fitted exponential rate of all nodes together.
     slowest, fastest : complex
         Eigenvalues of the nodes' Jacobian at rest, at the start of a learning phase, with the
-        largest and the smallest real part; NaN for large networks.
+        largest and the smallest real part; of large networks the latter is not known (NaN). Zeros, of
+        a continuum of equilibria (fact 4), are left out.
     overshoot : ndarray, shape (n + 1,)
         How far a value node of the layer went beyond its rest, over the layer's largest first
         distance; dimensionless.
@@ -126,6 +86,7 @@ class PhaseConvergence:
     t_start: float
     duration: float
     at_rest: bool
+    lost: int
     times: Array
     value_distance: Array
     error_distance: Array
@@ -166,7 +127,10 @@ class Convergence(Result):
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
-        settled = "; ".join(f"{found.phase}: {_settled(found.settling)}" for found in self.phases)
+        settled = "; ".join(
+            f"{found.phase}: {_settled(found.settling) if found.at_rest else _restless(found)}"
+            for found in self.phases
+        )
         told = [f"nodes, to {100 * self.fraction:g}% of their largest distance from rest: {settled}"]
         for found in self.phases:
             told += _phase_lines(found)
@@ -217,18 +181,26 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         early = since <= FAST
         rows = np.concatenate([_spread(rows[early], points), _spread(rows[~early], points // 2)])
     t = run.data["time"].to_numpy()[rows] - record.t_start
-    rests, at_rest = _rests(run, rows, end if still else None)
-    x, eps = _deviations(run, rows, rests)
+    limit = run.network.tau == 0.0  # nodes are at rest at every instant
+    rests, found = ([], np.zeros(rows.size, bool)) if limit else _rests(run, rows, end if still else None)
+    at_rest = bool(found.any())
+    if at_rest:
+        rows, t, rests = (
+            rows[found],
+            t[found],
+            [rest for rest, kept in zip(rests, found, strict=True) if kept],
+        )
+    x, eps = _deviations(run, rows, rests if at_rest else None)
     values, errors = _distances(x), _distances(eps)
     for layer in end.phase.clamp:
         if end.clamped(layer):
             values[:, layer] = np.nan
-    if not at_rest:
-        values[:], errors[:] = np.nan, np.nan
-    eigenvalues = _eigenvalues(end if still else Situation.at(run, int(rows[0])), rests[0])
-    slowest, fastest = _extremes(eigenvalues if at_rest else np.empty(0))
+    slowest, fastest = complex("nan"), complex("nan")
+    if at_rest:
+        moment = replace(end if still else Situation.at(run, int(rows[0])), state=rests[0])
+        slowest, fastest = _extremes(node_eigenvalues(moment.problem()))
     together = np.sqrt(np.nansum(values**2, axis=1) + np.nansum(errors**2, axis=1))
-    floor = np.zeros(t.size) if still else _floor(run, index, rows, t, rests, slowest)
+    floor = np.zeros(t.size) if still or not at_rest else _floor(run, index, rows, t, rests, slowest)
     V = 0.5 * together**2 if still and at_rest and _has_lyapunov(end) else None
     return PhaseConvergence(
         phase=record.name,
@@ -236,6 +208,7 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         t_start=record.t_start,
         duration=record.t_end - record.t_start,
         at_rest=at_rest,
+        lost=0 if limit else int((~found).sum()),
         times=t,
         value_distance=values,
         error_distance=errors,
@@ -247,9 +220,9 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         slowest=slowest,
         fastest=fastest,
         overshoot=np.array([overshoot(part) if at_rest and not end.moving else np.nan for part in x]),
-        drift=_drift(run, index) if record.learn else None,
-        energy=_energy(run, index, "energy"),
-        energy_slaved=_energy(run, index, "energy_slaved"),
+        drift=drift_of(run, index) if record.learn else None,
+        energy=energy_of(run, index, "energy"),
+        energy_slaved=energy_of(run, index, "energy_slaved"),
         lyapunov=V,
     )
 
@@ -262,26 +235,39 @@ def _spread(rows: Rows, most: int) -> Rows:
     return picked
 
 
-def _rests(run: Run, rows: Rows, end: Situation | None) -> tuple[list[State], bool]:
-    """The nodes' rest at each of `rows`; at all of them that of `end`, where one is given."""
-    moments = (Situation.at(run, int(row)) for row in rows) if end is None else iter([end])
-    found = [nodes_at_rest(moment.problem(), tol=1e-11) for moment in moments]
-    states = [rest.state for rest in found]
-    return states if end is None else states * len(rows), all(rest.found for rest in found)
+def _rests(run: Run, rows: Rows, end: Situation | None) -> tuple[list[State], NDArray[np.bool_]]:
+    """The nodes' rest at each of `rows`, and at which it was found; at all that of `end`, where given."""
+    if end is not None:
+        rest = rest_of(end, TOLERANCE)
+        return [rest.state] * rows.size, np.full(rows.size, rest.found)
+    states: list[State] = []
+    found: list[bool] = []
+    for row in rows:
+        moment = Situation.at(run, int(row))
+        # From the rest before, which is near where nodes ring far away from it; else from the nodes.
+        before = [s for s, kept in zip(states, found, strict=True) if kept][-1:]
+        starts = [moment.state, *(State(b.x, b.eps, moment.state.weights) for b in before)]
+        for start in reversed(starts):
+            rest = nodes_at_rest(replace(moment, state=start).problem(), tol=TOLERANCE)
+            if rest.found:
+                break
+        states.append(rest.state)
+        found.append(rest.found)
+    return states, np.array(found)
 
 
-def _deviations(run: Run, rows: Rows, rests: list[State]) -> tuple[list[Array], list[Array]]:
-    """Deviations of x^l and eps^l from `rests` at `rows`, shapes (T, B, n_l)."""
+def _deviations(run: Run, rows: Rows, rests: list[State] | None) -> tuple[list[Array], list[Array]]:
+    """Deviations of x^l and eps^l from `rests` at `rows`, shapes (T, B, n_l); NaN where there are none."""
     samples = list(run.phases[int(run.data["phase"][int(rows[0])])].samples)
     n = run.network.n
 
-    def part(name: str, rest: list[Array]) -> Array:
-        deviation: Array = run.data[name].to_numpy()[rows][:, samples] - np.stack(rest)
-        return deviation
+    def part(name: str, k: int) -> Array:
+        kept: Array = run.data[f"{name}{k}"].to_numpy()[rows][:, samples]
+        if rests is None:
+            return np.full_like(kept, np.nan)
+        return kept - np.stack([np.asarray(rest.x[k] if name == "x" else rest.eps[k - 1]) for rest in rests])
 
-    x = [part(f"x{k}", [np.asarray(rest.x[k]) for rest in rests]) for k in range(n + 1)]
-    eps = [part(f"eps{k + 1}", [np.asarray(rest.eps[k]) for rest in rests]) for k in range(n)]
-    return x, eps
+    return [part("x", k) for k in range(n + 1)], [part("eps", k) for k in range(1, n + 1)]
 
 
 def _distances(deviations: list[Array]) -> Array:
@@ -299,37 +285,19 @@ def _floor(run: Run, index: int, rows: Rows, t: Array, rests: list[State], slowe
     flat = np.stack([np.concatenate([*rest.x, *rest.eps], axis=1) for rest in rests])
     steps = np.sqrt((np.diff(flat, axis=0) ** 2).sum(axis=2).mean(axis=1)) / np.maximum(np.diff(t), 1e-300)
     speed = np.append(steps, steps[-1:])
-    rate = min(network.nu) / (2.0 * network.tau) if np.isnan(slowest) else -slowest.real
-    lag = 1.0 / max(rate, 1e-300)
+    stable = slowest.real < 0.0  # neither unknown nor unstable
+    lag = -1.0 / slowest.real if stable else 2.0 * network.tau / min(network.nu)
     start = run.phases[index].t_start
     off = np.array([weights_clock_error(run, index, start + moment) for moment in t])
     floor: Array = ABOVE_LAG * speed * (lag + off)
     return floor
 
 
-def _eigenvalues(situation: Situation, rest: State) -> Array:
-    """Eigenvalues of the nodes' Jacobian at rest; none for large networks."""
-    problem = situation.problem(learn=False)
-    layout = problem.layout
-    if layout.size > MOST_NODES:
-        return np.empty(0)
-    free = layout.views(np.ones(layout.size, dtype=bool))  # views: what is written shows in the whole
-    whole = np.ones(layout.size, dtype=bool)
-    for layer, kept in situation.phase.clamp.items():
-        if f"x{layer}" in free:
-            held = ~np.isnan(np.asarray(kept))
-            whole[layout.slices[f"x{layer}"]] = ~held.ravel()
-    J = problem.jacobian(0.0, layout.pack(rest))[np.ix_(whole, whole)]
-    eigenvalues: Array = np.linalg.eigvals(J)
-    return eigenvalues
-
-
-def _extremes(eigenvalues: Array) -> tuple[complex, complex]:
-    """Those with the largest and the smallest real part; NaN for none."""
-    if not eigenvalues.size:
-        return complex("nan"), complex("nan")
-    real = eigenvalues.real
-    return complex(eigenvalues[real.argmax()]), complex(eigenvalues[real.argmin()])
+def _extremes(eigenvalues: Eigenvalues) -> tuple[complex, complex]:
+    """Those with the largest and the smallest real part, zeros left out; NaN for what is not known."""
+    values = eigenvalues.moving if eigenvalues.moving.size else eigenvalues.values
+    smallest = complex(values[values.real.argmin()]) if eigenvalues.exact else complex("nan")
+    return complex(values[values.real.argmax()]), smallest
 
 
 def _has_lyapunov(situation: Situation) -> bool:
@@ -338,42 +306,14 @@ def _has_lyapunov(situation: Situation) -> bool:
     return linear and all(np.allclose(M.T, W) for M, W in zip(weights.M, weights.feedback, strict=True))
 
 
-def _drift(run: Run, index: int) -> WeightDrift:
-    rows = np.flatnonzero(run.data["weight_phase"].to_numpy() == index)
-    t = run.data["weight_time"].to_numpy()[rows] - run.phases[index].t_start
-    change, fastest, last, fastest_at = [], [], [], []
-    for k in range(run.network.n):
-        M = run.data[f"M{k}"].to_numpy()[rows].reshape(rows.size, -1)
-        gaps = np.diff(t)
-        kept = gaps > 0.0
-        speed = run.network.delta * np.linalg.norm(np.diff(M, axis=0)[kept], axis=1) / gaps[kept]
-        change.append(np.linalg.norm(M[-1] - M[0]))
-        fastest.append(speed.max())
-        last.append(speed[-1])
-        fastest_at.append(0.5 * (t[1:] + t[:-1])[kept][speed.argmax()])
-    return WeightDrift(*(np.array(part) for part in (change, fastest, last, fastest_at)))
-
-
-def _energy(run: Run, index: int, name: str) -> EnergyCourse:
-    rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
-    t = run.data["time"].to_numpy()[rows] - run.phases[index].t_start
-    E = run.data[name].to_numpy()[rows].sum(axis=1)
-    steps = np.diff(E)
-    rising = np.flatnonzero(steps > NOISE * float(run.data.attrs["rtol"]) * np.abs(E).max())
-    return EnergyCourse(
-        first=float(E[0]),
-        last=float(E[-1]),
-        largest=float(E.max()),
-        largest_at=float(t[E.argmax()]),
-        rise=float(steps[rising].sum()),
-        rises_at=float(t[rising[0]]) if rising.size else float("nan"),
-    )
-
-
 def _each(measure: object, distances: Array) -> Array:
     """`measure` of each column; NaN where that is."""
     assert callable(measure)
     return np.array([np.nan if np.isnan(d).any() else measure(d) for d in distances.T])
+
+
+def _restless(found: PhaseConvergence) -> str:
+    return "no equilibrium found" if found.lost else "always at rest (tau = 0)"
 
 
 def _settled(time: float) -> str:
@@ -385,8 +325,8 @@ def _phase_lines(found: PhaseConvergence) -> list[str]:
         f"phase {found.phase!r}, {'learning' if found.learn else 'weights held'}, "
         f"t = {found.t_start:g} to {found.t_start + found.duration:g}; times since its start"
     ]
-    if not found.at_rest:
-        told.append("  no equilibrium was found, from which to measure the nodes")
+    if found.lost:
+        told.append(f"  no equilibrium was found at {found.lost} of the moments looked at")
     for layer in range(found.overshoot.size if found.at_rest else 0):
         parts = []
         if not np.isnan(found.value_distance[0, layer]):
@@ -419,12 +359,13 @@ def _rate(rate: float) -> str:
 
 
 def _spectrum_line(found: PhaseConvergence) -> str:
-    if np.isnan(found.slowest):
-        return "too many for all eigenvalues, see the question spectrum"
     slowest, ringing = found.slowest, ""
+    if slowest.real > 0.0:
+        ringing = ", unstable"
     if slowest.imag != 0.0:
-        ringing = f", ringing with the period {2.0 * np.pi / abs(slowest.imag):.3g}"
-    return f"slowest eigenvalue {slowest.real:.3g}{ringing}; fastest {found.fastest.real:.3g}"
+        ringing += f", ringing with the period {2.0 * np.pi / abs(slowest.imag):.3g}"
+    fastest = "" if np.isnan(found.fastest) else f"; fastest {found.fastest.real:.3g}"
+    return f"slowest eigenvalue {slowest.real:.3g}{ringing}{fastest}"
 
 
 def _energy_words(course: EnergyCourse) -> str:

@@ -76,7 +76,8 @@ class Equilibrium(Result):
     kind : {"stable", "unstable", "oscillating", "neutral", "unknown"}
         The worst of all samples; unknown where no rest was found.
     rightmost : complex
-        The node eigenvalue of the largest real part there that is not zero, in one over the unit of time.
+        The node eigenvalue of the largest real part there that is not zero, in one over the unit of
+        time; where tau is 0, in 1/tau.
     exact : bool
         Whether all eigenvalues were computed, not just those at the ends.
     zero_eigenvalues : int

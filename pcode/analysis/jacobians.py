@@ -19,26 +19,10 @@ import numpy as np
 from .. import newton
 from .._jax import jax, jnp
 from ..equilibrium import holding_weights
+from ..growth import jacobians, movable
 from ..network import Array
 from ..problem import Problem
-from ..state import Layout
 from ..system import Parameters, Structure, linearise, vector_field
-
-
-@partial(jax.jit, static_argnames="structure")
-def _blocks(y: Any, p: Parameters, structure: Structure) -> Any:
-    """J of the nodes of each sample, shape (B, m, m)."""
-    layout = structure.layout
-
-    def field(Z: Any) -> Any:
-        return _rows(vector_field(0.0, _flat(Z, layout), p, structure), layout)
-
-    Z = _rows(y, layout)
-    m = Z.shape[1]
-    _, action = jax.linearize(field, Z)
-    # One direction serves all samples at once: column j of every sample's Jacobian.
-    columns = jax.lax.map(lambda j: action(jnp.zeros_like(Z).at[:, j].set(1.0)), jnp.arange(m), batch_size=64)
-    return jnp.transpose(columns, (1, 2, 0))
 
 
 @partial(jax.jit, static_argnames="structure")
@@ -53,6 +37,17 @@ def _schur_action(y: Any, v: Any, p: Parameters, structure: Structure, factors: 
     moved = action(jnp.concatenate([jnp.zeros(k), v]))
     follow = newton.solve(factors, p.tau * moved[:k], p, nodes)
     return moved[k:] + action(jnp.concatenate([follow, jnp.zeros_like(v)]))[k:]
+
+
+@partial(jax.jit, static_argnames="structure")
+def _schur_matrix(y: Any, p: Parameters, structure: Structure, factors: newton.Factors) -> Any:
+    """S, shape (N_w, N_w)."""
+    size = structure.layout.size - structure.layout.node_count
+
+    def column(k: Any) -> Any:
+        return _schur_action(y, jnp.zeros(size).at[k].set(1.0), p, structure, factors)
+
+    return jax.lax.map(column, jnp.arange(size), batch_size=32).T
 
 
 @partial(jax.jit, static_argnames="structure")
@@ -97,15 +92,9 @@ class NodeSystem:
     @cached_property
     def free(self) -> Any:
         """Which of each sample's m nodes are free, shape (B, m)."""
-        layout = self.held.layout
-        clamp = self.held.parameters.clamp
-        parts = []
-        for name in layout.shapes:
-            layer = int(name.lstrip("xeps"))
-            partly = name[0] == "x" and self.held.structure.clamped[layer]
-            shape = layout.shapes[name]
-            parts.append(np.isnan(np.asarray(clamp[layer])) if partly else np.ones(shape, bool))
-        return np.concatenate(parts, axis=1)
+        held = self.held
+        moves = movable(held.parameters, held.structure)
+        return np.asarray(held.layout.rows(moves, jnp)) > 0.0
 
     @property
     def size(self) -> int:
@@ -114,14 +103,15 @@ class NodeSystem:
 
     def blocks(self) -> list[Array]:
         """The Jacobian of every sample's free nodes."""
-        blocks = np.asarray(_blocks(self.held.y0, self.held.parameters, self.held.structure))
+        held = self.held
+        every = np.arange(held.layout.batch)
+        blocks = np.asarray(jacobians(0.0, held.y0, held.parameters, held.structure, every))
         return [block[np.ix_(mask, mask)] for block, mask in zip(blocks, self.free, strict=True)]
 
     @cached_property
     def flat_free(self) -> Any:
         """Which of the N node unknowns are free, shape (N,)."""
-        ends = np.cumsum([shape[1] for shape in self.held.layout.shapes.values()])[:-1]
-        return np.concatenate([part.ravel() for part in np.split(self.free, ends, axis=1)])
+        return self.held.layout.flat(self.free)
 
     def action(self, v: Array) -> Array:
         """J v, shape (N,)."""
@@ -170,7 +160,8 @@ class SlowSystem:
 
     def matrix(self) -> Array:
         """S, shape (N_w, N_w)."""
-        return np.column_stack([self.action(v) for v in np.eye(self.size)])
+        problem = self.problem
+        return np.asarray(_schur_matrix(problem.y0, problem.parameters, problem.structure, self._factors))
 
 
 def _held(problem: Problem) -> Problem:
@@ -192,14 +183,3 @@ def _nodes_only(structure: Structure) -> Structure:
     """The structure of the same nodes, with weights that are held as they are."""
     layout = replace(structure.layout, learn=False, feedback="fixed")
     return structure._replace(layout=layout, gap=False)
-
-
-def _rows(y: Any, layout: Layout) -> Any:
-    """The nodes in `y`, shape (B m,), as one row a sample, shape (B, m)."""
-    return jnp.concatenate(list(layout.views(y).values()), axis=1)
-
-
-def _flat(Z: Any, layout: Layout) -> Any:
-    """The inverse of `_rows`."""
-    ends = np.cumsum([shape[1] for shape in layout.shapes.values()])[:-1]
-    return jnp.concatenate([part.ravel() for part in jnp.split(Z, ends, axis=1)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,12 @@ MOST_WORK = 4e8
 # 1/delta one of the weights: what learns so slowly is the trace of errors not yet quite learned away.
 NEUTRAL = 1e-8
 NEUTRAL_WEIGHTS = 1e-4
+
+# Most of those of a symmetric matrix: about 10 seconds.
+MOST_SYMMETRIC_WORK = 2e10
+
+# Part of the matrix by which it may differ from its transpose and still be symmetric.
+SYMMETRY = 1e-9
 
 # Eigenvalues that are sought at each end, iterations for them, and their relative accuracy.
 SOUGHT = 8
@@ -94,55 +101,68 @@ def node_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenval
 
 
 def slow_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenvalues:
-    """Eigenvalues of the weights on the slow manifold, at a start of `problem` where the nodes rest."""
+    """Eigenvalues of the weights on the slow manifold, at a start of `problem` where the nodes rest.
+
+    With W = M^T the matrix is symmetric, that of a gradient flow (fact 8 of the model), and all
+    eigenvalues of a larger one can be had.
+    """
     system = SlowSystem(problem)
-    if float(system.size) ** 3 <= most_work:
-        values = np.linalg.eigvals(system.matrix()).astype(complex)
-    else:
-        values = _distinct(
-            np.concatenate([_arnoldi(system.action, system.size, which) for which in ("LM", "LR")])
-        )
+    work = float(system.size) ** 3
+    transposed = problem.layout.feedback == "tied" and not problem.structure.gap
+    values = np.empty(0, complex)
+    if work <= most_work or (transposed and most_work > 0.0 and work <= MOST_SYMMETRIC_WORK):
+        matrix = system.matrix()
+        if np.abs(matrix - matrix.T).max() <= SYMMETRY * np.abs(matrix).max():
+            values = np.linalg.eigvalsh(0.5 * (matrix + matrix.T)).astype(complex)
+        elif work <= most_work:
+            values = np.linalg.eigvals(matrix).astype(complex)
+    if not values.size:
+        ends = [_arnoldi(system.action, system.size, which) for which in ("LM", "LR")]
+        values = _distinct(np.concatenate(ends))
     exact = values.size == system.size
     still = NEUTRAL_WEIGHTS / float(problem.parameters.delta)
     return Eigenvalues(values, exact, system.size, still, np.full(values.size, -1))
 
 
-def full_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenvalues | None:
-    """All eigenvalues of nodes and weights together; None where there are too many for that."""
+def full_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenvalues:
+    """Eigenvalues of nodes and weights together: all, or the largest ones where there are too many."""
     size = problem.layout.size
-    if float(size) ** 3 > most_work:
-        return None
-    J = problem.jacobian(0.0, problem.y0)
     free = np.ones(size, bool)
     free[: problem.layout.node_count] = NodeSystem(problem).flat_free
-    values = np.linalg.eigvals(J[np.ix_(free, free)]).astype(complex)
     still = NEUTRAL_WEIGHTS / float(problem.parameters.delta)
+    count = int(free.sum())
+    if float(size) ** 3 > most_work:
+        action = _inside(free, lambda v: problem.jacobian_action(0.0, problem.y0, v))
+        values = _distinct(_arnoldi(action, count, "LM"))
+        return Eigenvalues(values, False, count, still, np.full(values.size, -1))
+    J = problem.jacobian(0.0, problem.y0)
+    values = np.linalg.eigvals(J[np.ix_(free, free)]).astype(complex)
     return Eigenvalues(values, True, values.size, still, np.full(values.size, -1))
 
 
 def _node_ends(system: NodeSystem) -> Complex:
     """The largest, the smallest and the rightmost eigenvalues of the nodes of all samples."""
     free = system.flat_free
-
-    def inside(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
-        """The same among the free nodes only."""
-
-        def restricted(v: Array) -> Array:
-            whole = np.zeros(free.size)
-            whole[free] = v
-            inner: Array = function(whole)[free]
-            return inner
-
-        return restricted
-
-    size, action = int(free.sum()), inside(system.action)
+    size, action = int(free.sum()), _inside(free, system.action)
     largest = _arnoldi(action, size, "LM")
     fastest = float(np.abs(largest).max())
     shift = 1e-4 * fastest
-    smallest = shift + 1.0 / _arnoldi(inside(system.inverse(shift)), size, "LM")
+    smallest = shift + 1.0 / _arnoldi(_inside(free, system.inverse(shift)), size, "LM")
     time = FLOW_TIMES / fastest
-    last = _arnoldi(inside(lambda v: system.propagate(v, time, fastest)), size, "LM", of=action)
+    last = _arnoldi(_inside(free, lambda v: system.propagate(v, time, fastest)), size, "LM", of=action)
     return _distinct(np.concatenate([largest, smallest, last]))
+
+
+def _inside(free: Any, function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """The same linear map among those unknowns that are `free`."""
+
+    def restricted(v: Array) -> Array:
+        whole = np.zeros(free.size)
+        whole[free] = v
+        inner: Array = function(whole)[free]
+        return inner
+
+    return restricted
 
 
 def _arnoldi(

@@ -48,7 +48,7 @@ class Rates:
     gap : float or None
         `node_slowest` over `weight_fastest`: how many times faster the nodes are.
     stiffness : float or None
-        Largest |lambda| over the smallest rate of decay.
+        Largest |lambda| over the smallest rate of decay; only where all of the weights' are known.
     step_euler, step_rk45 : float or None
         Longest stable steps.
     node_settling, weight_settling : float or None
@@ -81,10 +81,11 @@ def rates_of(
     `tolerance` is the part of the start that is left when something has settled.
     """
     of_weights = np.empty(0, complex) if weights is None else weights.moving
-    together = full.moving if full is not None else np.concatenate([nodes.moving, of_weights])
+    together = full.moving if full is not None and full.exact else np.concatenate([nodes.moving, of_weights])
     node_slowest = _slowest(nodes.moving)
     # Of some eigenvalues only, the slowest need not be among them.
-    weight_slowest = _slowest(of_weights) if weights is None or weights.exact else None
+    known = weights is None or weights.exact
+    weight_slowest = _slowest(of_weights) if known else None
     weight_fastest = _largest(of_weights)
     slow_ends = [rate for rate in (node_slowest, weight_slowest) if rate is not None]
     fastest = _largest(together)
@@ -101,7 +102,7 @@ def rates_of(
         weight_growth=weight_growth,
         **_ringing(together),
         gap=_ratio(node_slowest, weight_fastest),
-        stiffness=_ratio(fastest, min(slow_ends, default=None)),
+        stiffness=_ratio(fastest, min(slow_ends, default=None)) if known else None,
         step_euler=stable_step(together, EULER),
         step_rk45=stable_step(together, RK45),
         node_settling=_ratio(waits, node_slowest) if node_growth is None else None,

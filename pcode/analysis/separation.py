@@ -125,7 +125,7 @@ class Separation(Result):
             self._verdict(),
             f"phase {self.phase!r}, {self.duration:g} delta; distances in parts of how far the weights move:",
             "   delta/tau   largest distance",
-            *(f"{ratio:12.6g}   {100 * far:.3g}%" for ratio, far in rows),
+            *(f"{ratio:12.6g}   {_percent(far)}" for ratio, far in rows),
             fit,
             *(f"note: {note}" for note in self.notes),
         ]
@@ -147,6 +147,10 @@ class Separation(Result):
             f"{own} is too small for {allowed}: the weights depart from the singular limit by up to {far} "
             f"({needed} would do)"
         )
+
+
+def _percent(distance: float) -> str:
+    return f"{100 * distance:.3g}%" if np.isfinite(distance) else "not told: still in the initial layer"
 
 
 def separation(
@@ -183,39 +187,42 @@ def separation(
     """
     start = Situation.start(run, _learning(run, phase))
     start.require_constant("separation")
-    if not 0.0 < tolerance < 1.0:
-        raise InputError("tolerance", f"must be a part between 0 and 1, such as 0.01, not {tolerance:g}")
+    _check_tolerance(tolerance)
     network = start.network
     large = sum(a * b for a, b in network.links) > LARGE
     tried = _ratios(network, ratios, large)
     lasted = _duration(start, duration, large)
     chosen = replace(start.phase, duration=lasted * network.delta, until=None, learn=True)
     settings = Settings(*((1e-6, 1e-9) if large else (1e-8, 1e-11)))
-    notes: list[str] = []
+    notes = []
     if large and duration is None and lasted == LARGE_DURATION:
-        notes.append(f"only the first {lasted:g} delta is compared; for more say duration, in units of delta")
-
+        notes.append(f"only the first {lasted:g} delta are compared; for more give a duration")
     times = np.geomspace(1e-3, 1.0, FEW_TIMES if large else TIMES) * chosen.duration
     limit, slowest, told = _limit(network, chosen, start.state, times, settings)
     if told:
         notes.append(f"the limit ends early: {told}")
     times = times[: len(limit)]
-    scale = float(np.linalg.norm(limit - _vector(start.state.weights), axis=1).max())
-    if scale <= 1e-6 * (1.0 + float(np.linalg.norm(_vector(start.state.weights)))):
-        what = (
-            f"the weights hardly move in {start.record.name!r}: there is nothing to compare; choose another"
-        )
-        raise InputError("phase", what)
+    scale = _path(start, limit)
     distance = np.full((len(tried), times.size), np.nan)
     for k, ratio in enumerate(tried):
         full = replace_tau(network, network.delta / ratio)
         weights, failed = _weights(make_problem(full, chosen, start.state), times, settings)
         if failed:
             notes.append(f"at delta/tau = {ratio:g} the full flow ends early: {failed}")
-        outside = times[: len(weights)] >= LAYER * full.tau / slowest
-        apart = np.linalg.norm(weights - limit[: len(weights)], axis=1) / scale
-        distance[k, : len(weights)] = np.where(outside, apart, np.nan)
+        for row, (t, w) in enumerate(zip(times, weights, strict=False)):
+            if t >= LAYER * full.tau / slowest:
+                distance[k, row] = np.linalg.norm(w - limit[row]) / scale
     return _answer(start, lasted, tolerance, tried, times / network.delta, distance, settings, notes)
+
+
+def _path(start: Situation, limit: Array) -> float:
+    """How far the weights of the limit, shape (T, count), move from their start."""
+    first = _vector(start.state.weights)
+    path = float(np.linalg.norm(limit - first, axis=1).max())
+    if path <= 1e-6 * (1.0 + float(np.linalg.norm(first))):
+        what = f"the weights hardly move in {start.record.name!r}"
+        raise InputError("phase", f"{what}: there is nothing to compare; choose another")
+    return path
 
 
 def _answer(
@@ -352,6 +359,11 @@ def _ratios(network: Network, ratios: Sequence[float] | None, large: bool) -> Ar
     if not ratios or not all(np.isfinite(ratio) and ratio > 0.0 for ratio in ratios):
         raise InputError("ratios", f"must list delta/tau to try, each more than 0, not {ratios!r}")
     return np.unique([*map(float, ratios), *([] if own is None else [own])])
+
+
+def _check_tolerance(tolerance: float) -> None:
+    if not 0.0 < tolerance < 1.0:
+        raise InputError("tolerance", f"must be a part between 0 and 1, such as 0.01, not {tolerance:g}")
 
 
 def _duration(start: Situation, duration: float | None, large: bool) -> float:

@@ -41,7 +41,7 @@ class Spectrum(Result):
     weights : Eigenvalues or None
         Of the weights on the slow manifold, where they learn.
     full : Eigenvalues or None
-        Of nodes and weights together, where there are few enough.
+        Of nodes and weights together, where the weights learn.
     left_out : int
         Weights whose course needs no equation of its own: each has the eigenvalue -lambda/delta.
     left_out_rate : float
@@ -112,16 +112,16 @@ class Spectrum(Result):
 
     def _remarks(self) -> list[str]:
         told = []
-        if self.weights is not None and self.weights.neutral + (0 if self.left_out_rate else self.left_out):
-            neutral = self.weights.neutral + (0 if self.left_out_rate else self.left_out)
-            told.append(
-                f"{neutral:,} of {self.weights.count + self.left_out:,} directions of the weights are neutral"
-            )
+        still = self.left_out if not self.left_out_rate else 0
+        if self.weights is not None and self.weights.neutral + still:
+            least = "" if self.weights.exact else "at least "
+            neutral, of = self.weights.neutral + still, self.weights.count + self.left_out
+            told.append(f"{least}{neutral:,} of {of:,} directions of the weights are neutral")
         if self.nodes.neutral:
             told.append(
                 f"{self.nodes.neutral} directions of the nodes are neutral: a continuum of equilibria"
             )
-        parts = [("nodes", self.nodes), ("weights", self.weights)]
+        parts = [("nodes", self.nodes), ("weights", self.weights), ("both together", self.full)]
         ends = [
             f"{name} ({part.values.size} of {part.count:,})"
             for name, part in parts

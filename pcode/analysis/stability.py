@@ -135,6 +135,8 @@ class Stability(Result):
             }
             where = f"|W - M^T|/|M| = {own.distance:.4g} (mix {own.mix:.4g})"
             return f"nodes are stable up to {where}; beyond, {by[own.kind]}"
+        if self.kinds[row, 0] == "lost":
+            return "no equilibrium of the nodes was reached at W = M^T"
         if self.kinds[row, 0] != "stable":
             return "nodes are not stable at W = M^T already"
         return f"nodes are stable all the way to |W - M^T|/|M| = {self.distances[-1]:.4g}"
@@ -272,25 +274,12 @@ def _simulated(plane: Plane, crossings: list[tuple[BorderPoint, Look]]) -> Simul
     rows = np.zeros(system.free.shape)
     rows[worst, system.free[worst]] = AMPLITUDE * mode / np.abs(mode).max()
     rest = problem.y0
-    y0 = rest + _flat(rows, problem.layout.shapes)
+    y0 = rest + problem.layout.flat(rows)
     seen = int(np.abs(rows[worst]).argmax())
     t, z = _followed(plane.network, plane.phase, problem.state(0.0, y0), point.frequency, worst, seen)
-    centre = _flat_index(rest, problem.layout.shapes, worst, seen)
+    centre = float(problem.layout.rows(rest)[worst, seen])
     measured, growth = oscillation(t, z - centre)
     return Simulated(point.mix, point.gain, point.frequency, measured, growth)
-
-
-def _flat(rows: Array, shapes: dict[str, tuple[int, ...]]) -> Array:
-    """Rows of each sample's nodes, shape (B, m), as the vector of unknowns."""
-    ends = np.cumsum([shape[1] for shape in shapes.values()])[:-1]
-    return np.concatenate([part.ravel() for part in np.split(rows, ends, axis=1)])
-
-
-def _flat_index(y: Array, shapes: dict[str, tuple[int, ...]], b: int, column: int) -> float:
-    """The node in `column` of sample `b`."""
-    mark = np.zeros((next(iter(shapes.values()))[0], sum(shape[1] for shape in shapes.values())))
-    mark[b, column] = 1.0
-    return float(y[_flat(mark, shapes) > 0.0][0])
 
 
 def _followed(
@@ -298,7 +287,7 @@ def _followed(
 ) -> tuple[Array, Array]:
     """Times, and one node of sample `b`, over some periods of a simulation from `start`."""
     duration = PERIODS * 2.0 * np.pi / frequency
-    held = Phase(phase.name, phase.clamp, duration=duration, learn=False)
+    held = replace(phase, duration=duration)
     run = simulate(
         network,
         [held],

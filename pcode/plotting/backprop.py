@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..analysis.backprop import Backprop, Comparison
 from ..network import Array
 from ..select import check_flags, check_word
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
+
+if TYPE_CHECKING:
+    from ..analysis.backprop import Backprop
+    from ..analysis.gradients import Comparison
 
 Against = Literal["time", "variance"]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..analysis.certificate import Certificate
 from ..errors import InputError
 from .style import NEUTRAL, axes_or_new, line_style
+
+if TYPE_CHECKING:
+    from ..analysis.certificate import Certificate
 
 # Figures of 0, which have no place on a logarithmic axis, stand this far below the least threshold.
 ZERO = 1e-3

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..analysis.convergence import Convergence, PhaseConvergence
 from ..errors import InputError
 from ..select import check_flags
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
+
+if TYPE_CHECKING:
+    from ..analysis.convergence import Convergence, PhaseConvergence
 
 
 def convergence(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..analysis.separation import Separation
 from ..select import check_flags, check_word
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
+
+if TYPE_CHECKING:
+    from ..analysis.separation import Separation
 
 Against = Literal["ratio", "time"]
 

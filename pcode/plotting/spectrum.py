@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from ..analysis.rates import Rates
-from ..analysis.spectrum import Spectrum
 from ..errors import InputError
 from ..select import check_flags, check_word
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
+
+if TYPE_CHECKING:
+    from ..analysis.rates import Rates
+    from ..analysis.spectrum import Spectrum
 
 Against = Literal["plane", "time"]
 

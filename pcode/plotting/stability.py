@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
 
-from ..analysis.border import KINDS
-from ..analysis.stability import Stability
 from ..network import Array
 from ..select import check_flags
 from .style import NEUTRAL, axes_or_new
 
+if TYPE_CHECKING:
+    from ..analysis.stability import Stability
+
 # Light to dark in this order, so that a grey copy tells them apart.
-COLORS = ("#eef3f7", "#E69F00", "#0072B2", "#444444")
-NAMES = ("stable", "unstable, real", "unstable, oscillation", "equilibrium lost")
+# Colour and name of what becomes of the nodes.
+LOOKS = {
+    "stable": ("#eef3f7", "stable"),
+    "real": ("#E69F00", "unstable, real"),
+    "oscillation": ("#0072B2", "unstable, oscillation"),
+    "lost": ("#444444", "equilibrium lost"),
+}
 
 
 def stability(answer: Stability, /, *, legend: bool = True, ax: Axes | None = None, **kwargs: Any) -> Axes:
@@ -60,15 +66,17 @@ def stability(answer: Stability, /, *, legend: bool = True, ax: Axes | None = No
 
 
 def _map(ax: Axes, answer: Stability, legend: bool, style: dict[str, Any]) -> None:
-    codes = np.vectorize(KINDS.index)(answer.kinds)
+    looks = list(LOOKS.values())
+    codes = np.vectorize(list(LOOKS).index)(answer.kinds)
     given: dict[str, Any] = {
-        "cmap": ListedColormap(COLORS),
-        "norm": BoundaryNorm(np.arange(5) - 0.5, 4),
+        "cmap": ListedColormap([color for color, _ in looks]),
+        "norm": BoundaryNorm(np.arange(len(looks) + 1) - 0.5, len(looks)),
         "rasterized": True,
     }
     ax.pcolormesh(_edges(answer.mixes), _edges(answer.gains), codes, **(given | style))
     handles: list[Any] = [
-        Patch(facecolor=COLORS[k], edgecolor=NEUTRAL, linewidth=0.4, label=NAMES[k]) for k in np.unique(codes)
+        Patch(facecolor=looks[k][0], edgecolor=NEUTRAL, linewidth=0.4, label=looks[k][1])
+        for k in np.unique(codes)
     ]
     if answer.border:
         line = np.array([(point.mix, point.gain) for point in answer.border])
@@ -91,16 +99,16 @@ def _map(ax: Axes, answer: Stability, legend: bool, style: dict[str, Any]) -> No
 def _ray(ax: Axes, answer: Stability, legend: bool, style: dict[str, Any]) -> None:
     ax.axhline(0.0, color=NEUTRAL, linewidth=0.8, zorder=0.5)
     ax.plot(answer.mixes, answer.growth[0], color="black", linewidth=0.8, zorder=1.0)
-    for k, kind in enumerate(KINDS):
+    for kind, (color, name) in LOOKS.items():
         there = answer.kinds[0] == kind
         if there.any() and kind != "lost":
             given: dict[str, Any] = {
                 "linestyle": "none",
                 "marker": "o",
                 "markeredgecolor": "black",
-                "color": COLORS[k],
+                "color": color,
             }
-            ax.plot(answer.mixes[there], answer.growth[0][there], **(given | {"label": NAMES[k]} | style))
+            ax.plot(answer.mixes[there], answer.growth[0][there], **(given | {"label": name} | style))
     if legend:
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 

@@ -1,0 +1,118 @@
+r"""The yardstick of `backprop`: gradients of the plain feedforward network, and a state beside them.
+
+With L = mean_b 1/2 |y - f(x^0)|^2, mu^l the predictions of the feedforward pass and B the batch:
+
+    nu^n eps^l                           beside  -B dL/dmu^l
+    nu^n mean_b[sigma(x^l)^T eps^{l+1}]  beside  -dL/dM^l
+    W^l                                  beside  (M^l)^T
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import dynamics
+from .._jax import jax, jnp
+from ..activations import by_name
+from ..network import Array, Network, Weights
+from ..state import State
+from .vectors import angle, in_layers, norm
+
+
+class Comparison(NamedTuple):
+    """Errors, flow and feedback beside backpropagation; angles in degrees, sizes dimensionless.
+
+    Entry k of the last axis is layer k + 1 for errors, the link from layer k to k + 1 for the rest.
+
+    Attributes
+    ----------
+    error_angle, error_size : ndarray, shape (..., n)
+        Between nu^n eps^l and -B dL/dmu^l, all samples as one vector.
+    flow_angle, flow_size : ndarray, shape (..., n)
+        Between nu^n mean_b[sigma(x^l)^T eps^{l+1}] and -dL/dM^l.
+    feedback_angle, feedback_size : ndarray, shape (..., n)
+        Between W^l and the transpose of M^l.
+    """
+
+    error_angle: Array
+    error_size: Array
+    flow_angle: Array
+    flow_size: Array
+    feedback_angle: Array
+    feedback_size: Array
+
+
+def compare(network: Network, state: State) -> Comparison:
+    """Errors, flow and feedback of a state, both of whose ends are data, beside backpropagation."""
+    found = _compare(state, network.nu[-1], network.activation)
+    return Comparison(*(np.asarray(part) for part in found))
+
+
+def loss_and_gradients(
+    network: Network, weights: Weights, inputs: Array, targets: Array
+) -> tuple[float, tuple[Array, ...], tuple[Array, ...]]:
+    """L = mean_b 1/2 |y - f(x^0)|^2 of the plain feedforward network, and its gradients.
+
+    Parameters
+    ----------
+    network : Network
+    weights : Weights
+    inputs, targets : ndarray, shapes (B, n_0), (B, n_n)
+
+    Returns
+    -------
+    float
+        L, dimensionless.
+    tuple of ndarray, shapes (B, n_l)
+        dL/dmu^l with respect to each sample's predictions, l = 1..n.
+    tuple of ndarray, shapes (n_l, n_{l+1})
+        dL/dM^l, l = 0..n-1.
+    """
+    plain = weights._replace(W=None)
+    loss, by_mu, by_M = _loss_and_gradients(plain, inputs, targets, network.activation)
+    return float(loss), tuple(map(np.asarray, by_mu)), tuple(map(np.asarray, by_M))
+
+
+@partial(jax.jit, static_argnames="activation")
+def _loss_and_gradients(
+    weights: Weights, inputs: Any, targets: Any, activation: tuple[str, ...]
+) -> tuple[Any, Any, Any]:
+    sigma = tuple(map(by_name, activation))
+    batch = inputs.shape[0]
+    given = (inputs, *(jnp.full((batch, M.shape[1]), jnp.nan) for M in weights.M))
+
+    def loss(offsets: Any, M: Any) -> Any:
+        # An offset to each sample's prediction: its gradient is that by mu.
+        beta = tuple(b + offset for b, offset in zip(weights.beta, offsets, strict=True))
+        output = dynamics.feedforward(given, M, beta, sigma)[-1]
+        return 0.5 * jnp.sum((targets - output) ** 2) / batch
+
+    nothing = tuple(jnp.zeros(layer.shape) for layer in given[1:])
+    value, (by_mu, by_M) = jax.value_and_grad(loss, argnums=(0, 1))(nothing, weights.M)
+    return value, by_mu, by_M
+
+
+@partial(jax.jit, static_argnames="activation")
+def _compare(state: State, nu: Any, activation: tuple[str, ...]) -> tuple[Any, ...]:
+    x, eps, weights = state
+    batch = x[0].shape[0]
+    plain = weights._replace(W=None)
+    _, by_mu, by_M = _loss_and_gradients(plain, x[0], x[-1], activation)
+    descent = tuple(-batch * g for g in by_mu), tuple(-g for g in by_M)
+    found = tuple(nu * e for e in eps), tuple(nu * flow for flow in hebbian(x, eps, activation))
+
+    def size(a: Any, b: Any) -> Any:
+        return norm(a, jnp) / norm(b, jnp)
+
+    turned = partial(angle, xp=jnp)
+    pairs = (*zip(found, descent, strict=True), (weights.feedback, tuple(M.T for M in weights.M)))
+    return tuple(in_layers(measure, a, b) for a, b in pairs for measure in (turned, size))
+
+
+def hebbian(x: Any, eps: Any, activation: tuple[str, ...]) -> Any:
+    """mean_b[sigma(x^l)^T eps^{l+1}], l = 0..n-1: delta dM^l/dt without its decay."""
+    nothing = tuple(jnp.zeros(()) for _ in eps)
+    return dynamics.prediction_weight_rates(x, eps, nothing, tuple(map(by_name, activation)), 1.0, 0.0)  # type: ignore[arg-type]
