@@ -294,6 +294,8 @@ class Film:
             self._drawing.show(now.x, now.eps, now.weights)
             self._clock.set_xdata([time / unit, time / unit])
             self._left.clear()
+            # Ticks are made when they are drawn, where the style may be another.
+            self._left.tick_params(labelsize=7, width=0.6, length=3.0)
             self._show_plane(time)
             record = run.phases[self.phase]
             since = moment_text(run, self.phase, time)
