@@ -3,7 +3,6 @@
 PYTHON ?= python3
 VENV ?= .venv
 SCENARIO ?= xor
-SCENARIOS := $(basename $(notdir $(sort $(wildcard scenarios/*.toml))))
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
@@ -15,7 +14,7 @@ help:
 	@echo "make test       lint, types, and all tests"
 	@echo "make test-fast  the tests, without the slow ones"
 	@echo "make lint       style, layering and types"
-	@echo "make gallery    every scenario and every figure, into plots/gallery/"
+	@echo "make gallery    every figure for the scenarios it suits, with a page of them, in plots/gallery/"
 	@echo "make bench      the benchmarks, as a table of ratios (ARGS=--quick for a short one)"
 	@echo "make wheel      build the distribution into dist/"
 	@echo "make setup      only make the environment, in $(VENV)/"
@@ -56,14 +55,7 @@ test-fast: $(VENV)/.dev
 	$(PYTEST) -m "not slow"
 
 gallery: $(VENV)/.run
-	@mkdir -p plots/gallery
-	@for name in $(SCENARIOS); do \
-		$(BIN)/pcode run $$name --out results/gallery/$$name --force || exit $$?; \
-		for figure in results/gallery/$$name/*.png; do \
-			cp $$figure plots/gallery/$$name-$$(basename $$figure); \
-		done; \
-	done
-	@echo "the gallery is in plots/gallery/"
+	$(BIN)/pcode gallery plots/gallery
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(ARGS)

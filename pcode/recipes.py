@@ -29,10 +29,14 @@ class Recipe:
         The file it stands in.
     figure : callable
         ``figure(run, **options)`` returns the Figure.
+    suits : tuple of str, optional
+        The module's ``SUITS``: names of the shipped scenarios to show it with, besides those that ask
+        for it themselves.
     """
 
     path: Path
     figure: Callable[..., Figure]
+    suits: tuple[str, ...] | None = None
 
     @classmethod
     def load(cls, wanted: str, beside: Path | None = None) -> Recipe:
@@ -62,7 +66,8 @@ class Recipe:
         figure = getattr(module, "figure", None)
         if not callable(figure):
             raise InputError("figure", "is missing; a recipe needs a function figure(run)", str(path))
-        return cls(path, figure)
+        suits = getattr(module, "SUITS", None)
+        return cls(path, figure, None if suits is None else tuple(suits))
 
     @property
     def name(self) -> str:
@@ -93,13 +98,17 @@ class Recipe:
         return drawn
 
 
-def caption(path: Path) -> str:
-    """The first line of a recipe's docstring, read without running the recipe."""
+def docstring(path: Path) -> str:
+    """A recipe's docstring, which is its figure's caption, read without running the recipe."""
     try:
-        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     except (OSError, SyntaxError, ValueError):
         return ""
-    return text.partition("\n")[0]
+
+
+def caption(path: Path) -> str:
+    """The first line of a recipe's docstring."""
+    return docstring(path).partition("\n")[0]
 
 
 def _told(error: Exception, path: Path) -> str:

@@ -22,7 +22,9 @@ from pcode import InputError, Status, plotting
 pytestmark = pytest.mark.filterwarnings("error")
 
 PLOTS = Path(__file__).parent.parent / "plots"
-RECIPES = ("energy", "node_convergence", "overview", "solver", "trajectories", "weight_drift", "weights")
+RECIPES = (
+    "energy", "filmstrip", "network", "node_convergence", "overview", "solver", "trajectories", "weight_drift", "weights",
+)  # fmt: skip
 GENERATE = Stage("generate", 300.0, learn=False, clamped=(-1,))
 HELD = Stage("look", 30.0, samples=(0,), learn=False)
 
@@ -80,7 +82,13 @@ def xor():
     return RUNS["2-8-1, four samples, two phases"]()
 
 
-@pytest.mark.parametrize("name", RECIPES)
+# Five phase planes a figure take their time.
+HEAVY = ("filmstrip",)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in HEAVY)) for name in RECIPES]
+)
 def test_every_recipe_draws_every_run_with_nothing_cut_off_and_no_tick_on_another(run, name):
     before = mpl.rcParams.copy()
     fig = load(name).figure(run)
@@ -150,12 +158,23 @@ def test_recipes_use_the_public_interface_only(name):
                 assert node.attr in plotting.__all__
 
 
-@pytest.mark.parametrize("name", RECIPES)
+# A moment needs no course in time.
+MOMENTS = ("network",)
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name not in MOMENTS])
 def test_a_run_in_which_no_time_passed_is_refused_in_one_line(name):
     run = synthetic_run((2, 3, 1), (Stage(status=Status.NONLINEAR_FAILURE, rows=1),))
     with pytest.raises(InputError, match="no time passed") as caught:
         load(name).figure(run)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+def test_a_moment_is_drawn_of_a_run_in_which_no_time_passed(name):
+    run = synthetic_run((2, 3, 1), (Stage(status=Status.NONLINEAR_FAILURE, rows=1),))
+    fig = load(name).figure(run)
+    assert [ax.get_title() for ax in fig.axes if ax.get_title()] == ["train, $t$ = 0, sample 0"]
 
 
 def test_weights_that_are_held_have_no_drift_to_show(xor):

@@ -101,6 +101,31 @@ def plot(
 
 
 @app.command()
+def animate(
+    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The result of a run.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", help="The film: .mp4 (by ffmpeg) or .gif; animation.mp4, or .gif, beside the run."
+        ),
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="OPTION=VALUE", help="Set x, y, rest, phase or sample."),
+    ] = None,
+    seconds: Annotated[float, typer.Option("--seconds", metavar="S", help="How long the film is.")] = 8.0,
+    fps: Annotated[int, typer.Option("--fps", metavar="N", help="Pictures a second.")] = 10,
+) -> int:
+    """Film a run: its phase plane as the weights learn, its energy and the network."""
+    from .filming import film_run
+
+    if run_file.is_dir():
+        run_file /= "run.nc"
+    typer.echo(str(film_run(run_file, out, _options(options, "phase=0"), seconds, fps)))
+    return DONE
+
+
+@app.command()
 def analyse(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask; see `pcode list`.")],
     run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The result of a run.")],
@@ -134,6 +159,26 @@ def check(scenario: ScenarioArgument, method: MethodOption = None, changes: SetO
     _ = loaded.weights, loaded.questions
     recipes_of(loaded)
     typer.echo("\n".join(lines))
+    return DONE
+
+
+@app.command(hidden=True)
+def gallery(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="An empty folder, or an older gallery.")],
+) -> int:
+    """Draw every shipped recipe for the scenarios it suits, with a page of them all."""
+    from .. import shipped
+    from . import BAD_INPUT, complain
+    from .gallery import INDEX, Gallery
+
+    signals = context.obj if isinstance(context.obj, Signals) else Signals()
+    made = Gallery(folder, shipped.names("scenarios"), shipped.names("plots"), typer.echo)
+    made.make(signals)
+    if made.failures:
+        more = f" (and {len(made.failures) - 1} more)" if len(made.failures) > 1 else ""
+        return complain(f"{made.failures[0]}{more}", BAD_INPUT)
+    typer.echo(str(folder / INDEX))
     return DONE
 
 

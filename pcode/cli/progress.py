@@ -1,4 +1,4 @@
-"""A progress bar for terminals."""
+"""Progress bars for terminals."""
 
 from __future__ import annotations
 
@@ -38,5 +38,30 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
                 for finished in bars.tasks[:-1]:
                     bars.stop_task(finished.id)
             bars.update(bars.tasks[-1].id, completed=now.t, **fields)
+
+        yield tell
+
+
+@contextmanager
+def counting_bar(name: str, total: int) -> Iterator[Callable[[int], None] | None]:
+    """A function to tell how many of `total` are done; None where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task(name, total=total)
+
+        def tell(done: int) -> None:
+            bars.update(task, completed=done)
 
         yield tell

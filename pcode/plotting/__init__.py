@@ -11,12 +11,15 @@ from ..analysis.result import register_plot
 from ..run import register_accessor
 from ..select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .accessor import RunPlots
+from .animation import animate
 from .backprop import backprop
 from .certificate import certificate
 from .convergence import convergence
 from .energies import energy
 from .equilibrium import equilibrium
+from .film import film_moments, film_phase, last_finite, moment_text, node_plane
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
+from .network import network, network_key
 from .nodes import error_nodes, value_nodes
 from .output import save_figure
 from .phase_plane import phase_plane
@@ -32,6 +35,7 @@ from .weights import weight_drift, weight_kinds, weight_norms
 __all__ = [
     "STYLE",
     "RunPlots",
+    "animate",
     "backprop",
     "certificate",
     "check_extent",
@@ -45,8 +49,15 @@ __all__ = [
     "error_nodes",
     "feedback_angle",
     "feedback_scatter",
+    "film_moments",
+    "film_phase",
     "knows_order",
+    "last_finite",
+    "moment_text",
     "moving_phase",
+    "network",
+    "network_key",
+    "node_plane",
     "phase_plane",
     "principal_components",
     "save_figure",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec
 
@@ -12,6 +13,7 @@ from matplotlib.axes import Axes
 from ..run import Run
 from .energies import energy
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
+from .network import network
 from .nodes import error_nodes, value_nodes
 from .phase_plane import phase_plane
 from .slow_manifold import slow_manifold
@@ -21,7 +23,7 @@ from .weights import weight_drift, weight_norms
 
 P = ParamSpec("P")
 
-_RUN_ENTRY = "run : Run\n    The run to draw.\n"
+_RUN_ENTRY = re.compile(r"^run : Run.*\n(    .*\n)+", re.MULTILINE)
 
 
 def _method(function: Callable[Concatenate[Run, P], Axes]) -> Callable[Concatenate[RunPlots, P], Axes]:
@@ -35,7 +37,7 @@ def _method(function: Callable[Concatenate[Run, P], Axes]) -> Callable[Concatena
     signature = inspect.signature(function)
     rest = list(signature.parameters.values())[1:]
     method.__signature__ = signature.replace(parameters=[own, *rest])  # type: ignore[attr-defined]
-    method.__doc__ = inspect.getdoc(function).replace(_RUN_ENTRY, "")  # type: ignore[union-attr]
+    method.__doc__ = _RUN_ENTRY.sub("", inspect.getdoc(function) or "", count=1)
     return method
 
 
@@ -62,6 +64,7 @@ class RunPlots:
     step_orders = _method(step_orders)
     step_sizes = _method(step_sizes)
     trajectory = _method(trajectory)
+    network = _method(network)
     phase_plane = _method(phase_plane)
     slow_manifold = _method(slow_manifold)
 

@@ -1,0 +1,241 @@
+"""The network itself: nodes coloured by their values, links by their weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..analysis.situation import Situation
+from ..errors import InputError
+from ..network import Array, Network, Weights
+from ..run import Run
+from ..select import check_flags, choose_samples
+from .diagram import COMPACT, FLATNESS, columns
+from .drawing import KEY_ABOVE, Drawing, Scales, add_bars, link_kinds
+from .series import LARGEST
+from .style import axes_or_new
+
+# How far beyond their median the values of a run that failed may go and still set its colours.
+RUNAWAY = 100.0
+
+PhaseOption = int | str | None
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a drawing shows: the nodes of one sample, and the weights.
+
+    Attributes
+    ----------
+    x : tuple of ndarray, shapes (n_l,), or None
+        Value nodes of the layers 0..n; None where only the network is drawn.
+    eps : tuple of ndarray, shapes (n_l,), or None
+        Error nodes of the layers 1..n.
+    weights : Weights or None
+    clamped : tuple of ndarray of bool, shapes (n_l,)
+        Which value nodes are clamped.
+    title : str
+    """
+
+    x: tuple[Array, ...] | None
+    eps: tuple[Array, ...] | None
+    weights: Weights | None
+    clamped: tuple[Array, ...]
+    title: str
+
+    @classmethod
+    def of(
+        cls, run: Run, phase: PhaseOption = None, time: float | None = None, sample: int | None = None
+    ) -> Moment:
+        """The moment of a run; see `network`.
+
+        Raises
+        ------
+        InputError
+            If there is no such phase, time or sample.
+        """
+        now = Situation.of(run, phase, time)
+        shown = now.record.samples
+        chosen = shown[0] if sample is None else choose_samples(run, sample, (now.index,))[0]
+        row = shown.index(chosen)
+        clamped = tuple(
+            ~np.isnan(now.phase.clamp_at(layer, 0.0)[row])
+            if layer in now.phase.clamp
+            else np.zeros(size, bool)
+            for layer, size in enumerate(run.network.sizes)
+        )
+        return cls(
+            tuple(x[row] for x in now.state.x),
+            tuple(eps[row] for eps in now.state.eps),
+            now.state.weights,
+            clamped,
+            f"{now.record.name}, {clock_text(run, now.t)}, sample {chosen}",
+        )
+
+
+def clock_text(run: Run, t: float) -> str:
+    """A time of the run in words, in units of tau, or of delta from one delta on."""
+    tau, delta = run.network.tau, run.network.delta
+    if t == 0.0:
+        return "$t$ = 0"
+    if tau > 0.0 and t < delta:
+        return rf"$t$ = {t / tau:.3g} $\tau$"
+    return rf"$t$ = {t / delta:.3g} $\delta$"
+
+
+def scales(run: Run) -> Scales:
+    """The largest value, error and weight of a run, for colours that mean the same at all times."""
+    n = run.network.n
+    W = [] if run.network.feedback == "tied" else [f"W{k}" for k in range(n)]
+    failed = run.status.failed
+    return Scales(
+        _largest(run, [f"x{k}" for k in range(n + 1)], failed),
+        _largest(run, [f"eps{k}" for k in range(1, n + 1)], failed),
+        _largest(run, [*(f"M{k}" for k in range(n)), *W], failed),
+    )
+
+
+def network(
+    run: Run | Network,
+    /,
+    *,
+    phase: PhaseOption = None,
+    time: float | None = None,
+    sample: int | None = None,
+    weights: Weights | None = None,
+    feedback: bool | None = None,
+    bars: bool = True,
+    title: bool = True,
+    compact: bool = False,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    r"""The network at one moment: nodes coloured by their values, links by their weights.
+
+    Layers stand side by side, layer 0 on the left. Each node is a circle cut in two: the upper
+    half is its value :math:`x`, the lower one its error :math:`\varepsilon`; layer 0 has no errors.
+    A thick outline marks a clamped value. Lines are weights, the stronger the wider: solid
+    for :math:`M`, with which a value predicts the next layer, and dashed beside it for :math:`W`,
+    with which an error is fed back. A layer of more than 20 nodes is a block with a row for each node,
+    values left and errors right, and its M is a picture with a row for each node of the layer to its left.
+
+    Parameters
+    ----------
+    run : Run or Network
+        The run to draw, or a network by itself, whose nodes have no colours.
+    phase : int or str, optional
+        Index or name of the phase; that of `time`, or the last where left out.
+    time : float, optional
+        In the run's time; the nearest saved one is drawn, and the end of the phase where left out.
+    sample : int, optional
+        Row of the data; the first that the phase shows where left out.
+    weights : Weights, optional
+        Of a network by itself; a run has its own.
+    feedback : bool, optional
+        Whether to draw W; where it is not said, unless it is tied or there are many lines.
+    bars : bool
+        Whether to put colour bars to the right. Colours mean the same at all times of a run.
+    title : bool
+        Whether to write phase, time and sample, or the sizes, above.
+    compact : bool
+        Whether the picture is small: taller than usual for its width, without the names of layers.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure, reached as ``ax.figure``, where left out.
+    **kwargs
+        To `matplotlib.collections.PolyCollection`, for the nodes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Without ticks. Values, errors and weights are dimensionless.
+
+    Raises
+    ------
+    InputError
+        If an option is none of those allowed, or the run has no such phase, time or sample.
+    """
+    check_flags(
+        bars=bars, title=title, compact=compact, **({} if feedback is None else {"feedback": feedback})
+    )
+    if isinstance(run, Run):
+        if weights is not None:
+            raise InputError("weights", "are those of the run; give them with a Network only")
+        net, moment, scale = run.network, Moment.of(run, phase, time, sample), scales(run)
+    else:
+        for where, value in (("phase", phase), ("time", time), ("sample", sample)):
+            if value is not None:
+                raise InputError(where, "belongs to a run; a network by itself has none")
+        net = run
+        if weights is not None:
+            net.check_weights(weights)
+        moment = _by_itself(net, weights)
+        scale = Scales(1.0, 1.0, _size(() if weights is None else (*weights.M, *weights.feedback)))
+    with axes_or_new(ax) as ax:
+        W = _draw_feedback(net, feedback)
+        cols = columns(net.sizes, COMPACT if compact else FLATNESS)
+        drawing = Drawing(ax, cols, moment.clamped, scale, W, kwargs, named=not compact)
+        drawing.show(moment.x, moment.eps, moment.weights)
+        if bars:
+            drawing.add_bars(nodes=moment.x is not None)
+        if title:
+            drawing.add_title(moment.title)
+    return ax
+
+
+def network_key(run: Run, /, *, feedback: bool | None = None, ax: Axes | None = None) -> Axes:
+    """Colour bars for several drawings of one run, in an Axes of their own; about half an inch will do.
+
+    Parameters
+    ----------
+    run : Run
+        The run to draw.
+    feedback : bool, optional
+        As for `network`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure, reached as ``ax.figure``, where left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Dimensionless values, errors and weights.
+
+    Raises
+    ------
+    InputError
+        If W is asked for where feedback is tied.
+    """
+    kinds = link_kinds(columns(run.network.sizes), _draw_feedback(run.network, feedback))
+    with axes_or_new(ax) as ax:
+        ax.set_axis_off()
+        add_bars(ax, scales(run), nodes=True, kinds=kinds, y=KEY_ABOVE)
+    return ax
+
+
+def _by_itself(net: Network, weights: Weights | None) -> Moment:
+    clamped = tuple(np.zeros(size, bool) for size in net.sizes)
+    return Moment(None, None, weights, clamped, "-".join(map(str, net.sizes)))
+
+
+def _draw_feedback(net: Network, wanted: bool | None) -> bool | None:
+    """Whether to draw W; None for where few lines allow it."""
+    if wanted and net.feedback == "tied":
+        raise InputError("feedback", "must be false: with tied feedback W is the transpose of M")
+    return False if net.feedback == "tied" else wanted
+
+
+def _largest(run: Run, names: list[str], failed: bool) -> float:
+    return _size([run.data[name].to_numpy() for name in names], failed)
+
+
+def _size(arrays: Any, failed: bool = False) -> float:
+    """The largest absolute value, of those that are no runaways where a run failed; 1 where all are 0."""
+    sizes = [np.abs(values[np.isfinite(values)]) for values in arrays]
+    sizes = [size[size <= LARGEST] for size in sizes]
+    largest = max((float(size.max(initial=0.0)) for size in sizes), default=0.0)
+    if failed and largest > 0.0:
+        usual = float(np.median(np.concatenate([size.ravel() for size in sizes])))
+        largest = min(largest, RUNAWAY * usual) if usual > 0.0 else largest
+    return largest or 1.0
