@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 
 from pcode import Run, analysis, plotting
 
+SUITS = ("xor",)
+
 
 def figure(
     run: Run,

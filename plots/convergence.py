@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 
 from pcode import Run, analysis, plotting
 
+SUITS = ("textbook", "timescales")
+
 
 def figure(
     run: Run,

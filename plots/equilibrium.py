@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 
 from pcode import Run, analysis, plotting
 
+SUITS = ("textbook", "unstable_feedback")
+
 
 def figure(
     run: Run,

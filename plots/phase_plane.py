@@ -21,6 +21,8 @@ from matplotlib.figure import Figure
 
 from pcode import InputError, Run, plotting
 
+SUITS = ("slow_manifold", "textbook", "timescales", "unstable_feedback", "xor")
+
 
 def figure(
     run: Run,

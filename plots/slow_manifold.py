@@ -18,6 +18,8 @@ from matplotlib.figure import Figure
 
 from pcode import InputError, Run, plotting
 
+SUITS = ("slow_manifold", "timescales")
+
 
 def figure(
     run: Run,

@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 
 from pcode import Run, plotting
 
+SUITS = ("digits", "timescales")
+
 
 def figure(
     run: Run,

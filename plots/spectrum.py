@@ -17,6 +17,8 @@ from matplotlib.figure import Figure
 
 from pcode import InputError, Run, analysis, plotting
 
+SUITS = ("timescales", "unstable_feedback", "xor")
+
 
 def figure(
     run: Run,

@@ -19,6 +19,8 @@ from matplotlib.figure import Figure
 
 from pcode import Run, plotting
 
+SUITS = ("digits", "textbook", "xor")
+
 MOST = 9
 
 
