@@ -59,6 +59,7 @@ def test_a_picture_or_one_line_for_every_kind_of_run(name, kind):
     assert name == "slow_manifold" or not refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_runs_that_failed_or_hold_no_number_give_a_picture_or_one_line(name):
     failed = synthetic_run((2, 3, 1), (Stage(status=Status.DIVERGED, rows=2),))
@@ -89,7 +90,7 @@ def test_every_branch_and_every_kind_of_equilibrium_is_drawn_and_named(textbook)
     np.testing.assert_allclose(sorted(float(line.get_xdata()[0]) for line in markers), roots, atol=1e-7)
     filled = {line.get_marker(): line.get_markerfacecolor() for line in markers}
     assert filled == {"s": "black", "X": "white"}
-    first = [line for line in ax.get_lines() if line.get_color() == "#0072B2"]
+    first = [line for line in ax.get_lines() if line.get_color() == "#0072B2" and line.get_linestyle() == "-"]
     assert len(first) == 2  # a branch on each side of x = 0
     (run,) = [line for line in ax.get_lines() if line.get_label() == "run"]
     np.testing.assert_array_equal(run.get_xdata(), textbook.data["x1"][:, 0, 0])
