@@ -16,6 +16,7 @@ from pcode import InputError, Status
 pytestmark = pytest.mark.filterwarnings("error")
 
 RECIPES = ("phase_plane", "slow_manifold")
+KINDS = ("500 nodes in a layer", "1,000 samples, tied", "one link, fixed feedback")
 
 
 def inside(fig):
@@ -44,29 +45,33 @@ def learning():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
-@pytest.mark.parametrize("kind", RUNS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_picture_or_one_line_for_every_kind_of_run(name, kind):
-    before = mpl.rcParams.copy()
+    before, refused = mpl.rcParams.copy(), ""
     try:
         fig = load(name).figure(RUNS[kind]())
     except InputError as error:
-        assert name == "slow_manifold", error
-        assert "\n" not in str(error)
+        refused = str(error)
     else:
         assert inside(fig)
     assert mpl.rcParams.copy() == before
+    assert "\n" not in refused
+    assert name == "slow_manifold" or not refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_runs_that_failed_or_hold_no_number_give_a_picture_or_one_line(name):
     failed = synthetic_run((2, 3, 1), (Stage(status=Status.DIVERGED, rows=2),))
     nan = synthetic_run((2, 3, 1), (Stage(),), nodes=20, weights=8)
     nan.data["x1"][-3:] = np.nan
+    refused = ""
     for run in (failed, nan):
         try:
             assert inside(load(name).figure(run))
         except InputError as error:
-            assert "\n" not in str(error)
+            refused = str(error)
+        assert "\n" not in refused
 
 
 def test_every_branch_and_every_kind_of_equilibrium_is_drawn_and_named(textbook):
@@ -76,7 +81,7 @@ def test_every_branch_and_every_kind_of_equilibrium_is_drawn_and_named(textbook)
         r"$\mathrm{d}x^{1}_{0}/\mathrm{d}t = 0$",
         r"$\mathrm{d}\varepsilon^{2}_{0}/\mathrm{d}t = 0$",
     ]
-    assert texts[-2:] == ["stable focus", "saddle"]
+    assert {"stable focus", "saddle"} <= set(texts)
     assert ax.get_xlabel() == "value node $x^{1}_{0}$"
     assert ax.get_ylabel() == r"error node $\varepsilon^{2}_{0}$"
     assert ax.get_title("left") == "all other nodes at rest, weights held as at t = 20"
@@ -85,7 +90,7 @@ def test_every_branch_and_every_kind_of_equilibrium_is_drawn_and_named(textbook)
     np.testing.assert_allclose(sorted(float(line.get_xdata()[0]) for line in markers), roots, atol=1e-7)
     filled = {line.get_marker(): line.get_markerfacecolor() for line in markers}
     assert filled == {"s": "black", "X": "white"}
-    first = [line for line in ax.get_lines() if line.get_color() == "#0072B2"]
+    first = [line for line in ax.get_lines() if line.get_color() == "#0072B2" and line.get_linestyle() == "-"]
     assert len(first) == 2  # a branch on each side of x = 0
     (run,) = [line for line in ax.get_lines() if line.get_label() == "run"]
     np.testing.assert_array_equal(run.get_xdata(), textbook.data["x1"][:, 0, 0])

@@ -23,8 +23,16 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 PLOTS = Path(__file__).parent.parent / "plots"
 RECIPES = (
-    "energy", "filmstrip", "network", "node_convergence", "overview", "solver", "trajectories", "weight_drift", "weights",
-)  # fmt: skip
+    "energy",
+    "filmstrip",
+    "network",
+    "node_convergence",
+    "overview",
+    "solver",
+    "trajectories",
+    "weight_drift",
+    "weights",
+)
 GENERATE = Stage("generate", 300.0, learn=False, clamped=(-1,))
 HELD = Stage("look", 30.0, samples=(0,), learn=False)
 

@@ -22,7 +22,7 @@ from ..network import Array
 
 # Lengths of steps in scaled units, most points of one curve, and Newton's method.
 SHORTEST, FIRST, LONGEST = 1e-6, 2e-3, 1e-2
-MOST_POINTS = 4000
+MOST_POINTS = 1500
 MOST_ITERATIONS, ACCURACY = 8, 1e-11
 
 

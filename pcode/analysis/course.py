@@ -28,7 +28,10 @@ MOST_UNKNOWNS = 3000
 # Times at first, at most, and passes; how far apart points may be, in parts of the extent.
 FIRST_TIMES, MOST_TIMES, PASSES, APART = 300, 20_000, 4, 0.01
 
-SETTINGS = Settings(1e-7, 1e-10)
+# Nodes that ring for ever are followed for so many steps only.
+MOST_STEPS = 3000
+
+SETTINGS = Settings(1e-6, 1e-9, MOST_STEPS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,10 +106,10 @@ def course(
         def save(k: int, t: float, y: Array, rows: list[Array] = rows) -> None:
             rows.append(_pick(problem.state(t, y), weight, node, sample))
 
-        METHODS["auto"].solve(problem, times, SETTINGS, save, lambda *_: False)
+        solution = METHODS["cvode"].solve(problem, times, SETTINGS, save, lambda *_: False)
         path = np.array(rows)
         finer = _finer(np.append(0.0, times)[: len(path)], path)
-        if finer.size == len(path) - 1 or finer.size > MOST_TIMES:
+        if solution.status.failed or finer.size == len(path) - 1 or finer.size > MOST_TIMES:
             break
         times = finer
     if len(path) < 2:

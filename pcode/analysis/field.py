@@ -30,7 +30,7 @@ MOST_DENSE = 150
 
 # Residual of slaved nodes, max |tau dz/dt| / (1 + |z|), and most steps to it.
 AT_REST = 1e-12
-MOST_STEPS = 80
+MOST_STEPS = 60
 
 # Points of a batch, for numbers of unknowns this large.
 BATCH_WORK = 2e6
@@ -161,7 +161,7 @@ class Field:
         if self.everything:
             # Many small operations, whose overhead outweighs what they compute.
             solves = float(layout.batch * layout.n * min(max(layout.sizes), 64) ** 2)
-            return 1e3 * (pass_over + solves)
+            return 3e3 * (pass_over + solves)
         return pass_over * (1.0 + 8.0 * K) + 8.0 * K * K * K
 
     @property

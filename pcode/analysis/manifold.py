@@ -29,10 +29,10 @@ from .situation import PhaseOption, Situation
 from .window import checked_limits
 
 # Nodes of a sample that can be followed with dense matrices.
-MOST_NODES = 300
+MOST_NODES = 60
 
-# Values of the weight at which equilibria are sought, and starts at each.
-PLACES, STARTS = 9, 16
+# Values of the weight at which equilibria are sought, starts at each, and most curves.
+PLACES, STARTS, MOST_CURVES = 9, 16, 8
 
 # A start this near a curve, in scaled units, is on it.
 ON_CURVE = 5e-3
@@ -321,6 +321,8 @@ def _followed(rest: Any, starts: Array, low: float, high: float) -> list[Curve]:
     )
     curves: list[Curve] = []
     for start in starts:
+        if len(curves) == MOST_CURVES:
+            break
         if not any(_near(curve.points / scale, start / scale) for curve in curves):
             curves.append(follow(system, start))
     return [curve for curve in curves if len(curve.points) > 2]

@@ -66,7 +66,8 @@ def _candidates(run: Run, phase: int | str | None) -> Iterator[Plane]:
         if set(sizes) == {1} and n > 1:
             yield Plane(f"M{n - 2}[0,0]", f"M{n - 1}[0,0]", "slaved", learning)
         yield Plane("wpc1", "wpc2", "slaved", learning)
-    yield Plane("mode1", "mode2", "held", nodes)
+    if 2 * sum(sizes) <= MOST_DENSE:
+        yield Plane("mode1", "mode2", "held", nodes)
     if n > 1:
         hidden = n - 1
         other = f"eps{n}[0]" if sizes[hidden] == 1 else f"x{hidden}[1]"
