@@ -55,7 +55,7 @@ test-fast: $(VENV)/.dev
 	$(PYTEST) -m "not slow"
 
 gallery: $(VENV)/.run
-	$(BIN)/pcode gallery plots/gallery
+	$(BIN)/pcode gallery plots/gallery --also benchmarks/work_precision.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(ARGS)

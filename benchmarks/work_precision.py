@@ -141,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--case", action="append", help="measure only this case, and keep the others")
     parser.add_argument("--limit", type=float, default=60.0, metavar="SECONDS", help="of a point (60)")
     parser.add_argument("--data", type=Path, default=CACHE / "work-precision.json")
-    parser.add_argument("--out", type=Path, default=ROOT / "plots" / "gallery" / "work-precision.png")
+    parser.add_argument("--out", type=Path, default=ROOT / "plots" / "gallery" / "work_precision.png")
     asked = parser.parse_args(argv)
     notes = Console(stderr=True)
     measured = json.loads(asked.data.read_text()) if asked.data.exists() else []

@@ -112,6 +112,21 @@ def test_twice_gives_the_same_page_and_what_is_old_goes(content):
     assert "homeless" not in (folder / INDEX).read_text()
 
 
+def test_a_picture_that_others_make_stays_with_its_caption(content, tmp_path):
+    make(*content)
+    folder = content[0]
+    (folder / "speed.png").write_bytes(b"made elsewhere")
+    for name in ("speed", "absent"):
+        (tmp_path / f"{name}.py").write_text('"""How fast: ``python speed.py``.\n\nA <curve> each."""\n')
+    also = [tmp_path / "speed.py", tmp_path / "absent.py"]
+    Gallery(*content, lambda told: None, also).make(Signals())
+    assert (folder / "speed.png").read_bytes() == b"made elsewhere"
+    text = (folder / INDEX).read_text()
+    assert text.endswith("A \\<curve\\> each.\n\n![How fast: \\`\\`python speed.py\\`\\`.](speed.png)\n")
+    assert "- [speed](#speed): How fast" in text
+    assert "absent" not in text
+
+
 def test_a_folder_of_other_things_is_left_alone(content):
     folder, scenarios, recipes = content
     folder.mkdir()
@@ -164,6 +179,8 @@ def test_the_gallery_in_the_checkout_is_complete_light_and_its_commands_are_real
     shown = re.findall(r"\]\((.*\.png)\)$", text, re.MULTILINE)
     assert sorted(shown) == sorted(path.name for path in folder.glob("*.png"))
     assert all((folder / name).stat().st_size <= LARGEST for name in shown)
+    assert shown.pop() == "work_precision.png"  # the benchmarks' own: its command is in its caption
+    assert "python -m benchmarks.work\\_precision" in text
     runs = re.findall(r"^pcode run (\S+) --force$", text, re.MULTILINE)
     plots = re.findall(r"^pcode plot (\S+) (\S+) -o (\S+)$", text, re.MULTILINE)
     assert len(runs) == len(plots) == len(shown)

@@ -166,6 +166,10 @@ def check(scenario: ScenarioArgument, method: MethodOption = None, changes: SetO
 def gallery(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="An empty folder, or an older gallery.")],
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE.py", help="Keep FILE.png, and show it with the docstring of FILE.py."),
+    ] = None,
 ) -> int:
     """Draw every shipped recipe for the scenarios it suits, with a page of them all."""
     from .. import shipped
@@ -173,7 +177,7 @@ def gallery(
     from .gallery import INDEX, Gallery
 
     signals = context.obj if isinstance(context.obj, Signals) else Signals()
-    made = Gallery(folder, shipped.names("scenarios"), shipped.names("plots"), typer.echo)
+    made = Gallery(folder, shipped.names("scenarios"), shipped.names("plots"), typer.echo, also or ())
     made.make(signals)
     if made.failures:
         more = f" (and {len(made.failures) - 1} more)" if len(made.failures) > 1 else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +59,9 @@ class Gallery:
         By name.
     tell : callable
         Is told of every picture that stands.
+    also : sequence of Path
+        Python files whose pictures others put into the folder, a.png of a.py: they stay, and the files'
+        docstrings are their captions.
 
     Raises
     ------
@@ -72,8 +75,10 @@ class Gallery:
         scenarios: Mapping[str, Path],
         recipes: Mapping[str, Path],
         tell: Callable[[str], None],
+        also: Sequence[Path] = (),
     ) -> None:
         self.folder, self.scenarios, self.recipes, self._tell = folder, scenarios, recipes, tell
+        self._also = [path for path in also if (folder / f"{path.stem}.png").is_file()]
         _claim(folder)
         self._loaded = {name: Recipe.load(str(path)) for name, path in recipes.items()}
         self._files = {name: Scenario.load(str(path)).file for name, path in scenarios.items()}
@@ -137,22 +142,28 @@ class Gallery:
     def _write_page(self) -> None:
         entries = sorted(self.made)
         with replacing(self.folder / INDEX) as temporary:
-            temporary.write_text(page(entries, self.scenarios, self.recipes), encoding="utf-8")
-        kept = {entry.picture for entry in entries}
+            temporary.write_text(page(entries, self.scenarios, self.recipes, self._also), encoding="utf-8")
+        kept = {entry.picture for entry in entries} | {f"{path.stem}.png" for path in self._also}
         for picture in self.folder.glob("*.png"):
             if picture.name not in kept:
                 picture.unlink()
 
 
-def page(entries: list[Entry], scenarios: Mapping[str, Path], recipes: Mapping[str, Path]) -> str:
+def page(
+    entries: list[Entry],
+    scenarios: Mapping[str, Path],
+    recipes: Mapping[str, Path],
+    also: Sequence[Path] = (),
+) -> str:
     """The page: a section for each recipe with its caption, its pictures and what makes them."""
     names = sorted({entry.recipe for entry in entries})
+    listed = {name: recipes[name] for name in names} | {path.stem: path for path in also}
     parts = [
         MARK,
         "# Gallery",
         "Every figure recipe of pcode, drawn for scenarios that it suits. "
         "The commands below a picture make it again.",
-        "\n".join(f"- [{name}](#{name}): {_escaped(_first(recipes[name]))}" for name in names),
+        "\n".join(f"- [{name}](#{name}): {_escaped(_first(path))}" for name, path in listed.items()),
     ]
     for name in names:
         parts += [f"## {name}", *(_escaped(text) for text in docstring(recipes[name]).split("\n\n"))]
@@ -162,6 +173,9 @@ def page(entries: list[Entry], scenarios: Mapping[str, Path], recipes: Mapping[s
                 parts += [f"### {name}: {entry.scenario}", f"{_escaped(title)}."]
                 parts += [f"![{_escaped(f'{_first(recipes[name])} {title}')}]({entry.picture})"]
                 parts += ["\n".join(["```sh", *entry.commands, "```"])]
+    for path in also:
+        parts += [f"## {path.stem}", *(_escaped(text) for text in docstring(path).split("\n\n"))]
+        parts += [f"![{_escaped(_first(path))}]({path.stem}.png)"]
     return "\n\n".join(parts) + "\n"
 
 
