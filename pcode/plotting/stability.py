@@ -79,8 +79,10 @@ def _map(ax: Axes, answer: Stability, legend: bool, style: dict[str, Any]) -> No
         for k in np.unique(codes)
     ]
     if answer.border:
-        line = np.array([(point.mix, point.gain) for point in answer.border])
-        handles += ax.plot(*line.T, color="black", linewidth=1.2, marker=".", label="border")
+        found = {point.gain: point.mix for point in answer.border}
+        # A gain at which nothing is lost interrupts the line.
+        mixes = [found.get(gain, np.nan) for gain in answer.gains]
+        handles += ax.plot(mixes, answer.gains, color="black", linewidth=1.2, marker=".", label="border")
     if answer.simulated is not None:
         handles += ax.plot(
             [answer.simulated.mix],
