@@ -8,7 +8,7 @@ a reference by Radau at 1e-10 (Radau's own: from DOP853), over 1 + the reference
 variable at 30 saved times. Broad lines with filled symbols are pcode's, from the arguments of `simulate` to
 its result; thin ones with open symbols are the libraries' own solvers on the same compiled equations with
 exact Jacobians, dotted ones the explicit methods among them. Further left is faster, further down is more
-accurate. Where a method took longer than a minute its curve ends.
+accurate. Where a method took longer than 20 seconds its curve ends.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--draw", action="store_true", help="only draw what was measured before")
     parser.add_argument("--only", action="append", help="measure only this method, and keep the others")
     parser.add_argument("--case", action="append", help="measure only this case, and keep the others")
-    parser.add_argument("--limit", type=float, default=60.0, metavar="SECONDS", help="of a point (60)")
+    parser.add_argument("--limit", type=float, default=20.0, metavar="SECONDS", help="of a point (20)")
     parser.add_argument("--data", type=Path, default=CACHE / "work-precision.json")
     parser.add_argument("--out", type=Path, default=ROOT / "plots" / "gallery" / "work_precision.png")
     asked = parser.parse_args(argv)

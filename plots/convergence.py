@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from pcode import Run, analysis, plotting
 
-SUITS = ("textbook", "timescales")
+SUITS = ("textbook",)
 
 
 def figure(

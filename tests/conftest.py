@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import jax
 import numpy as np
 import pytest
 
@@ -9,6 +12,19 @@ import pcode
 
 XOR_X = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
 XOR_Y = np.array([[-1.0], [1.0], [1.0], [-1.0]])
+
+
+# Memory areas of one process, of which Linux allows 65,530. Compiled code takes several a function.
+MOST_AREAS = 25_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def let_go_of_compiled_code():
+    """Forget what the tests of a file had compiled, before the process has more than the system allows."""
+    yield
+    areas = Path("/proc/self/maps")
+    if areas.exists() and len(areas.read_text().splitlines()) > MOST_AREAS:
+        jax.clear_caches()
 
 
 @pytest.fixture
