@@ -73,6 +73,7 @@ def figure(
             plotting.network(run, phase=chosen, time=time, sample=sample, bars=False, title=False,
                              compact=True, ax=net)  # fmt: skip
             plane.set_title(plotting.moment_text(run, chosen, time))
+            plane.locator_params(nbins=4)  # the same in any size, so that the layout leaves room for them
             if k:
                 plane.set_ylabel("")
                 plane.tick_params(labelleft=False)
