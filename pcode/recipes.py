@@ -29,14 +29,14 @@ class Recipe:
         The file it stands in.
     figure : callable
         ``figure(run, **options)`` returns the Figure.
-    suits : tuple of str, optional
-        The module's ``SUITS``: names of the shipped scenarios to show it with, besides those that ask
-        for it themselves.
+    suits : mapping of str to mapping of str to value, optional
+        The module's ``SUITS``: the shipped scenarios to show it with, besides those that ask for it
+        themselves; by their names, the options to do so with. In the module it may be a sequence of names.
     """
 
     path: Path
     figure: Callable[..., Figure]
-    suits: tuple[str, ...] | None = None
+    suits: Mapping[str, Mapping[str, Any]] | None = None
 
     @classmethod
     def load(cls, wanted: str, beside: Path | None = None) -> Recipe:
@@ -67,7 +67,9 @@ class Recipe:
         if not callable(figure):
             raise InputError("figure", "is missing; a recipe needs a function figure(run)", str(path))
         suits = getattr(module, "SUITS", None)
-        return cls(path, figure, None if suits is None else tuple(suits))
+        if suits is not None and not isinstance(suits, Mapping):
+            suits = {name: {} for name in suits}
+        return cls(path, figure, suits)
 
     @property
     def name(self) -> str:

@@ -4,17 +4,18 @@ One panel for each sample. All its value and error nodes together are a point, a
 phase of the run is shown in the two directions in which it varies most, the principal components of its saved
 times; the axes say which part of the variance each has. Or the axes are chosen nodes, x^l_i for a value and
 eps^l_i for an error. Colour is the time since the phase's start, in units of tau, the time constant of the
-nodes (of delta where tau = 0); where the phase lasts more than 100 tau it is logarithmic, so that the fast
-way of the nodes to their rest and the slow one that they are then carried by the weights are both
-seen. A white circle marks the start, a black square the end. Panels have axes of their own, except where
-the components are those of all samples together, each about its own mean. Of more than nine samples,
-some are shown.
+nodes (of delta where tau = 0). Where the phase lasts more than 100 tau, or half of the path lies in its first
+tenth, it is logarithmic, so that the fast way of the nodes to their rest and the slow one that they are
+then carried by the weights are both seen. A white circle marks the start, a black square the end. Panels
+have axes of their own, except where the components are those of all samples together, each about its own
+mean. Of more than nine samples, some are shown.
 """
 
 from __future__ import annotations
 
 import math
 
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from pcode import Run, plotting
@@ -68,6 +69,7 @@ def figure(
         for ax, sample in zip(panels, shown, strict=False):
             bar = panels if ax is panels[0] else False
             plotting.trajectory(run, sample, nodes, colorbar=bar, legend=False, ax=ax, **options)
+            options["log_time"] = isinstance(ax.collections[0].norm, LogNorm)  # one bar for all
             ax.set_title(f"sample {sample}")
             if together and not space:
                 ax.label_outer()

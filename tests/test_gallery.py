@@ -83,6 +83,27 @@ def test_every_recipe_is_drawn_where_it_is_asked_for_and_where_it_suits_or_else_
     assert sorted(path.stem for path in content[0].glob("*.png")) == EXPECTED
 
 
+def test_options_of_a_recipe_for_a_scenario_are_used_and_stand_in_the_command(content, tmp_path, monkeypatch):
+    folder, scenarios, recipes = content
+    options = {"title": 'it\'s "x1"', "size": 2.0, "rows": [0, 1]}
+    recipes["chosen"].write_text(
+        f"SUITS = {{'first': {options!r}}}\nfrom matplotlib.figure import Figure\n"
+        "def figure(run, title: str = '', size: float = 1.0, rows: list[int] | None = None):\n"
+        "    fig = Figure(figsize=(size, size))\n    fig.suptitle(f'{title} {rows}')\n    return fig\n"
+    )
+    make(folder, scenarios, recipes)
+    with Image.open(folder / "first-chosen.png") as image, Image.open(folder / "second-chosen.png") as other:
+        assert image.size == (2 * other.width, 2 * other.height)
+    (line,) = re.findall(r"^pcode plot chosen .* -o first-chosen.png .*$", (folder / INDEX).read_text(), re.M)
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(line)
+    text = scenarios["first"].read_text().replace('"plain"', "")  # its recipes are no shipped ones
+    Path("first.toml").write_text(text)
+    assert main(["run", "first.toml"]) == 0
+    assert main(["plot", str(recipes["chosen"]), *words[3:]]) == 0
+    assert Path("first-chosen.png").read_bytes() == (folder / "first-chosen.png").read_bytes()
+
+
 def test_the_page_shows_every_picture_sorted_with_caption_and_commands(content):
     make(*content)
     folder, scenarios, recipes = content
@@ -182,10 +203,10 @@ def test_the_gallery_in_the_checkout_is_complete_light_and_its_commands_are_real
     assert shown.pop() == "work_precision.png"  # the benchmarks' own: its command is in its caption
     assert "python -m benchmarks.work\\_precision" in text
     runs = re.findall(r"^pcode run (\S+) --force$", text, re.MULTILINE)
-    plots = re.findall(r"^pcode plot (\S+) (\S+) -o (\S+)$", text, re.MULTILINE)
+    plots = re.findall(r"^pcode plot (\S+) (\S+) -o (\S+)(?: --set .*)?$", text, re.MULTILINE)
     assert len(runs) == len(plots) == len(shown)
     assert set(runs) <= set(shipped.names("scenarios"))
-    to_show = {name for name in shipped.names("plots") if Recipe.load(name).suits != ()}
+    to_show = {name for name in shipped.names("plots") if Recipe.load(name).suits != {}}
     assert {recipe for recipe, *_ in plots} == to_show, "run `make gallery`"
     assert [picture for *_, picture in plots] == shown
     assert {f"results/{name}/run.nc" for name in runs} == {run for _, run, _ in plots}

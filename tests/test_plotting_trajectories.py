@@ -52,12 +52,22 @@ def test_chosen_nodes_are_the_axes_and_the_ends_are_marked():
 def test_colours_are_times_since_the_start_of_the_phase_logarithmic_where_it_is_long():
     run = xor()
     (long,) = run.plot.trajectory(0, phase="train").collections
-    (short,) = run.plot.trajectory(0, phase="test").collections
     assert isinstance(long.norm, LogNorm)
     assert (long.norm.vmin, long.norm.vmax) == pytest.approx((0.01, 4000.0))
-    assert not isinstance(short.norm, LogNorm)
-    assert (short.norm.vmin, short.norm.vmax) == pytest.approx((0.0, 50.0))
     assert np.all(np.diff(long.get_array()) > 0.0)
+
+
+@pytest.mark.parametrize(("power", "logarithmic"), [(1.0, False), (0.5, False), (0.2, True)])
+def test_colours_of_a_short_phase_are_logarithmic_where_half_of_the_path_lies_in_its_first_tenth(
+    power, logarithmic
+):
+    run = xor()  # from 0 to 1 as the power of the time: 0.1, 0.32 or 0.63 of it in the first tenth
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == 1)
+    t = run.data["time"].to_numpy()[rows]
+    run.data["x1"][rows, 0, 0] = run.data["x1"][rows, 0, 1] = ((t - t[0]) / (t[-1] - t[0])) ** power
+    (short,) = run.plot.trajectory(0, ["x1.0", "x1.1"], phase="test").collections
+    assert isinstance(short.norm, LogNorm) is logarithmic
+    assert short.norm.vmax == pytest.approx(50.0)
 
 
 def test_axes_of_components_say_their_shares_which_are_those_of_the_covariance():

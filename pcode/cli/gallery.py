@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import tomlkit
 from PIL import Image
 
 from ..errors import InputError
@@ -32,10 +35,11 @@ COMMON = ("xor", "timescales", "textbook")
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """A picture of the gallery: a recipe drawn for a scenario."""
+    """A picture of the gallery: a recipe drawn for a scenario, with options of the recipe."""
 
     recipe: str
     scenario: str
+    options: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def picture(self) -> str:
@@ -46,7 +50,10 @@ class Entry:
     def commands(self) -> tuple[str, str]:
         """What makes the picture, from the shell."""
         run = f"results/{self.scenario}/run.nc"
-        return f"pcode run {self.scenario} --force", f"pcode plot {self.recipe} {run} -o {self.picture}"
+        plot = f"pcode plot {self.recipe} {run} -o {self.picture}"
+        options = [f"{name}={tomlkit.item(value).as_string()}" for name, value in self.options.items()]
+        sets = [f"--set {shlex.quote(option)}" for option in options]
+        return f"pcode run {self.scenario} --force", " ".join([plot, *sets])
 
 
 class Gallery:
@@ -126,14 +133,15 @@ class Gallery:
             return
         for recipe in (*planned, *tried):
             try:
-                self._draw(Entry(recipe, scenario), run)
+                options = (self._loaded[recipe].suits or {}).get(scenario, {})
+                self._draw(Entry(recipe, scenario, options), run)
             except InputError as error:
                 if scenario in self._must[recipe]:
                     self.failures.append(f"{scenario}: {error}")
 
     def _draw(self, entry: Entry, run: Run) -> None:
         path = self.folder / entry.picture
-        save_figure(self._loaded[entry.recipe].draw(run), path)
+        save_figure(self._loaded[entry.recipe].draw(run, entry.options), path)
         if path.stat().st_size > LARGEST:
             _shrink(path)
         self.made.append(entry)

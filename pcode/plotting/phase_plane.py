@@ -228,9 +228,10 @@ def _trajectory(ax: Axes, plane: PhasePlane, marks: bool, style: dict[str, Any])
     if now < len(path):
         faint = {"alpha": 0.35, "label": "_nolegend_"}
         ax.plot(*path[max(now - 1, 0) :].T, **(given | style | faint))
-        dot: dict[str, Any] = {"marker": "o", "markersize": 5.5, "markerfacecolor": "#E69F00"}
+        # Smaller than the markers of equilibria, and over them: the run is soon at one.
+        dot: dict[str, Any] = {"marker": "o", "markersize": 4.0, "markerfacecolor": "#F0E442"}
         handles += ax.plot(*path[max(now - 1, 0)][:, None], linestyle="none", markeredgecolor="black",
-                           label="run at this moment", zorder=4.5, **dot)  # fmt: skip
+                           markeredgewidth=0.6, label="run at this moment", zorder=5.5, **dot)  # fmt: skip
     ax.plot(*path[:1].T, linestyle="none", marker="o", markersize=4.0, markerfacecolor="white",
             markeredgecolor="black", zorder=4.0, gid="start")  # fmt: skip
     color = handles[0].get_color()

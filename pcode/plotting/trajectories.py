@@ -97,7 +97,7 @@ def trajectory(
         Index or name of the phase to draw; the last that learns where left out, or else the last.
     log_time : bool, optional
         Whether time since the phase's start is logarithmic in the colours; where it is not
-        said, it is if the phase lasts more than 100 tau.
+        said, it is if the phase lasts more than 100 tau, or half of the path lies in its first tenth.
     clock : {"tau", "delta", "time"}, optional
         Unit of time; tau where left out, or delta where tau = 0.
     colorbar : bool or sequence of Axes
@@ -126,8 +126,8 @@ def trajectory(
     if not isinstance(sample, int | np.integer | None):
         raise InputError("sample", f"must be the number of one sample, not {sample!r}")
     shown = choose_samples(run, sample, [index])
-    logarithmic = suits_log_time(run, index) if log_time is None else log_time
     path = _path(run, index, shown[0], nodes, together, clock)
+    logarithmic = suits_log_time(run, index) or _early(path) if log_time is None else log_time
     if len(path.labels) == 3 and ax is None:
         with style():
             ax = Figure(layout="constrained").add_subplot(projection="3d")
@@ -210,6 +210,14 @@ def _path(run: Run, index: int, sample: int, nodes: Nodes, together: bool, clock
     points = (whole - centre) @ directions
     names = tuple(f"PC {k + 1}: {100 * share:.3g}% of variance" for k, share in enumerate(shares))
     return Path(t, points, names, axis.label)
+
+
+def _early(path: Path) -> bool:
+    """Whether half of the path, by its length, lies in the first tenth of its time."""
+    kept = np.isfinite(path.points).all(axis=1)
+    t, points = path.t[kept], path.points[kept]
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    return bool(steps[t[1:] <= 0.1 * path.t[-1]].sum() > 0.5 * steps.sum())
 
 
 def _cloud(run: Run, rows: slice, samples: Sequence[int]) -> Array:
