@@ -6,7 +6,7 @@ import ast
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,7 +36,7 @@ class Recipe:
 
     path: Path
     figure: Callable[..., Figure]
-    suits: Mapping[str, Mapping[str, Any]] | None = None
+    suits: Mapping[str, Mapping[str, Any]] | None = field(default=None, compare=False)
 
     @classmethod
     def load(cls, wanted: str, beside: Path | None = None) -> Recipe:

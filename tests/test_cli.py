@@ -157,6 +157,18 @@ def test_a_recipe_of_ones_own_stands_beside_the_scenario(here: Path, tmp_path: P
     assert sorted(path.name for path in (here / "sub").iterdir()) == ["mine.py", "own.toml"]
 
 
+def test_a_recipe_that_names_what_it_suits_is_drawn_for_any_run(here: Path) -> None:
+    (here / "mine.py").write_text(
+        "from matplotlib.figure import Figure\n"
+        "SUITS = {'xor': {'height': 3.0}}\n"
+        "def figure(run, height: float = 2.0):\n"
+        "    return Figure(figsize=(3, height))\n"
+    )
+    (here / "quick.toml").write_text(QUICK.replace('"energy"', '"mine.py"'))
+    assert main(["run", "quick.toml"]) == 0
+    assert (here / "results/quick/mine.png").exists()
+
+
 def test_a_recipe_that_cannot_draw_the_run_leaves_the_run_and_the_other_figures(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
