@@ -4,8 +4,9 @@ Above, along a phase with both ends clamped: the angle, for each layer l, betwee
 prediction weights M^(l-1) and minus the gradient of half the squared error of the feedforward network
 (solid lines), and between the error nodes eps^l and minus its gradient with respect to the prediction of
 the layer (dotted), with the nodes as they are, against time, in the unit in which tau, the time constant
-of the nodes, is given. Below, the same with the nodes at rest, as the variance nu^n of the output grows:
-in theory the angle goes to 0 as 1/nu^n. The grey line is the variance of this run.
+of the nodes, is given. Below, the same with the nodes at rest, as the variance nu^n of the output grows: in
+theory the angle goes to 0 as 1/nu^n, if the feedback W is the transpose of M; what is left where it is not
+is the feedback's doing. The grey line is the variance of this run.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 
 from pcode import Run, analysis, plotting
 
-SUITS = ("separation", "xor")
+SUITS = ("alignment", "separation", "xor")
 
 
 def figure(

@@ -13,7 +13,10 @@ from matplotlib.figure import Figure
 
 from pcode import Run, analysis, plotting
 
-SUITS = ("textbook", "unstable_feedback")
+SUITS: dict[str, dict[str, object]] = {
+    "slow_manifold": {"time": 0.0, "starts": 16, "spread": 4.0},  # before the fold: three
+    "unstable_feedback": {},
+}
 
 
 def figure(

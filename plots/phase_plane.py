@@ -10,8 +10,10 @@ between two basins, dash-dotted its unstable one. The black line is the run, pro
 ring on, with dots at round times since the phase's start in units of tau, or of delta where a weight is a
 coordinate. The line over each panel says what became of all other unknowns: nodes are at rest for
 every point of the plane, or held, as other weights are, at their values of a moment; where that is not
-the end of the phase, a yellow dot shows the run at that moment and what follows is pale. With several `times`
-the rest is followed along the run, a panel for each, and the flow is that of the moment.
+the end of the phase, a yellow dot shows the run at that moment and what follows is pale. Nodes have
+several equilibria where a nullcline folds back; those at rest are in the one that they reach from where they
+were at that moment, so that a run in another crosses the streamlines. With several `times` the rest is followed
+along the run, a panel for each, and the flow is that of the moment.
 """
 
 from __future__ import annotations
@@ -21,7 +23,13 @@ from matplotlib.figure import Figure
 
 from pcode import InputError, Run, plotting
 
-SUITS = ("slow_manifold", "textbook", "timescales", "unstable_feedback", "xor")
+SUITS: dict[str, dict[str, object]] = {
+    "slow_manifold": {"x": "M0[0,0]", "y": "x1[0]", "times": 4474.0},  # in the fold
+    "textbook": {},
+    "timescales": {},
+    "unstable_feedback": {},
+    "xor": {},
+}
 
 
 def figure(

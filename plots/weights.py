@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from pcode import Run, plotting
 
-SUITS = ("digits", "xor")
+SUITS = ("alignment", "digits")
 
 
 def figure(

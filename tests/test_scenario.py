@@ -178,9 +178,8 @@ def test_weights_may_be_given_in_the_file(tmp_path: Path) -> None:
 
 
 def test_the_scenarios_ship() -> None:
-    assert {"textbook", "xor", "digits", "timescales", "unstable_feedback", "separation"} <= set(
-        shipped.names("scenarios")
-    )
+    listed = {"alignment", "digits", "separation", "slow_manifold", "textbook", "timescales", "xor"}
+    assert listed | {"unstable_feedback"} <= set(shipped.names("scenarios"))
 
 
 @pytest.mark.parametrize("name", shipped.names("scenarios"))
@@ -238,6 +237,24 @@ def test_the_textbook_scenario_comes_to_rest_where_the_two_errors_balance() -> N
     (root,) = roots[abs(roots.imag) < 1e-9].real
     assert float(run.data.x1[-1, 0, 0]) == pytest.approx(root, abs=1e-3)
     assert float(run.data.eps1[-1, 0, 0]) == pytest.approx(root - 3.0, abs=1e-3)
+
+
+def test_in_the_alignment_scenario_decay_takes_the_feedback_to_the_transpose_while_the_network_learns() -> None:
+    run = Scenario.load("alignment").simulate()
+    network, t = run.network, run.data.weight_time.to_numpy()
+    in_train = run.data.weight_phase.to_numpy() == 0
+    for k in range(network.n):
+        M, W = run.data[f"M{k}"].to_numpy(), run.data[f"W{k}"].to_numpy()
+        gap = W - M.transpose(0, 2, 1)
+        left = np.exp(-network.weight_decay * t / network.delta)[:, None, None] * gap[0]
+        np.testing.assert_allclose(gap[in_train], left[in_train], atol=1e-9)
+        cosines = (M * W.transpose(0, 2, 1)).sum(axis=(1, 2))
+        cosines /= np.linalg.norm(M, axis=(1, 2)) * np.linalg.norm(W, axis=(1, 2))
+        assert abs(np.degrees(np.arccos(cosines[0])) - 90.0) < 5.0
+        assert np.degrees(np.arccos(cosines[-1])) < 2.0
+    inputs = run.data.x0[-1].to_numpy()
+    wanted = -np.sign(inputs[:, 0] * inputs[:, 1])  # exclusive or, coded -1 and +1
+    np.testing.assert_array_equal(np.sign(run.data.x2[-1, :, 0]), wanted)
 
 
 def test_a_run_carries_its_scenario_and_reports_on_every_phase(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ SPAN = 100.0
 # Such an axis ends above what a curve shows over less than this part of the width, and above this
 # part of the largest energy: a zero crossed in passing, and rounding, would fill the picture.
 SLIVER = 0.01
-DEPTH = 1e-18
+DEPTH = 1e-14
 
 
 def energy(

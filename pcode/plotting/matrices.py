@@ -27,8 +27,9 @@ NOTHING = "0.7"
 # Points beyond which a scatter is a burden to a vector file, and becomes an image in it.
 MOST_POINTS = 5_000
 
-# Angles in degrees below which an axis would magnify rounding.
+# Angles in degrees below which an axis would magnify rounding; it has the ticks of a right angle then.
 LEAST_ANGLE = 1e-4
+RIGHT_ANGLE = (0.0, 30.0, 60.0, 90.0)
 
 # Most ticks along a side of a matrix.
 MOST_TICKS = 4
@@ -224,7 +225,10 @@ def feedback_angle(
             label = rf"$\theta^{{{layer}}}$" if layer in named else "_nolegend_"
             lines = ax.plot(t, values, **(line_style(layer, n) | {"label": label} | kwargs))
             dot_instants(ax, axis.stretches, lines, continuous=True)
-        top = ax.dataLim.y1 if ax.dataLim.y1 > LEAST_ANGLE else 1.0
+        top = ax.dataLim.y1
+        if not top > LEAST_ANGLE:
+            top = RIGHT_ANGLE[-1]
+            ax.set_yticks(RIGHT_ANGLE)
         ax.set_ylim(-0.04 * top, 1.08 * top)
         finish(ax, axis, r"angle of $W$ to $M^\top$ [degrees]", legend, phase_names)
     return ax
