@@ -155,6 +155,7 @@ def _iterate(
     return jnp.einsum("bmi,bmj->bij", V, transform(V)), V
 
 
+@partial(jax.jit, static_argnames="structure")
 def movable(p: Parameters, structure: Structure) -> Any:
     """1 for each unknown node that is not clamped, 0 for the others, shape (B m,)."""
     layout = structure.layout

@@ -12,8 +12,8 @@ coordinate. The line over each panel says what became of all other unknowns: nod
 every point of the plane, or held, as other weights are, at their values of a moment; where that is not
 the end of the phase, a yellow dot shows the run at that moment and what follows is pale. Nodes have
 several equilibria where a nullcline folds back; those at rest are in the one that they reach from where they
-were at that moment, so that a run in another crosses the streamlines. With several `times` the rest is followed
-along the run, a panel for each, and the flow is that of the moment.
+were at that moment, so that a run in another crosses the streamlines. With several `times` the rest is
+followed along the run, a panel for each, and the flow is that of the moment.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@ r"""Where the nodes are stable as the feedback leaves the transpose of the predi
 The feedback weights W are mixed, with the share m, from the transposed prediction weights and what the
 horizontal axis names; all weights are multiplied by the gain g. Colours say what becomes of the nodes at
 rest, weights held: stable, unstable by a real eigenvalue or by an oscillation, or without an
-equilibrium. The line is the border, found by bisection; the star is an oscillation on it that was
-simulated. With one gain only, the largest rate of growth of the nodes is drawn against the share, in one
-over the unit in which tau, their time constant, is given.
+equilibrium, on a grid of weights and, between them, by the rate of growth interpolated. The line with a dot
+at every gain is the border, found by bisection; the star is an oscillation on it that was simulated. With one
+gain only, the largest rate of growth of the nodes is drawn against the share, in one over the unit in
+which tau, their time constant, is given.
 """
 
 from __future__ import annotations

@@ -239,7 +239,7 @@ def test_the_textbook_scenario_comes_to_rest_where_the_two_errors_balance() -> N
     assert float(run.data.eps1[-1, 0, 0]) == pytest.approx(root - 3.0, abs=1e-3)
 
 
-def test_in_the_alignment_scenario_decay_takes_the_feedback_to_the_transpose_while_the_network_learns() -> None:
+def test_in_the_alignment_scenario_the_feedback_decays_to_the_transpose_while_the_network_learns() -> None:
     run = Scenario.load("alignment").simulate()
     network, t = run.network, run.data.weight_time.to_numpy()
     in_train = run.data.weight_phase.to_numpy() == 0

@@ -124,6 +124,23 @@ def test_the_map_and_the_ray_are_drawn(hopf):
     np.testing.assert_allclose(drawn[1].get_ydata(), ray.growth[0])
 
 
+@pytest.mark.parametrize("gain", [0.5, 0.8, 1.0, 1.5])
+def test_colours_of_the_map_change_where_the_characteristic_polynomial_says(hopf, gain):
+    (mesh,) = draw(hopf).collections
+    points, unstable = mesh.get_coordinates(), mesh.get_array() > 0
+    centres = 0.25 * (points[1:, 1:] + points[1:, :-1] + points[:-1, 1:] + points[:-1, :-1])
+    row = int(np.abs(centres[:, 0, 1] - gain).argmin())
+    mixes = centres[row, :, 0]
+    away = np.abs(2 * mixes - 1 - 0.5 / gain**2) > 4 * (mixes[1] - mixes[0])
+    np.testing.assert_array_equal(unstable[row][away], (2 * mixes - 1 > 0.5 / gain**2)[away])
+
+
+def test_where_everything_is_stable_the_map_is_of_one_colour():
+    answer = ask(chain(2), "stability", {"gains": [0.5, 1.0], "mixes": [0.0, 0.2], "check": False})
+    (mesh,) = draw(answer).collections
+    assert not mesh.get_array().any()
+
+
 def test_wrong_options_and_too_many_nodes_are_told_in_one_line():
     run = chain(2)
     for options, told in (

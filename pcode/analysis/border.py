@@ -79,10 +79,12 @@ class Plane:
     def look(self, mix: float, gain: float, near: State) -> Look:
         """The equilibrium near the nodes of `near`, at a point of the plane, and its stability."""
         start = near._replace(weights=self.at(mix, gain))
-        rest = nodes_at_rest(self.problem(start), AT_REST, MOST_STEPS)
+        problem = self.problem(start)
+        rest = nodes_at_rest(problem, AT_REST, MOST_STEPS)
         if not rest.found:
             return Look(mix, gain, "lost", complex("nan"), rest)
-        values = [np.linalg.eigvals(block) for block in NodeSystem(self.problem(rest.state)).blocks()]
+        there = replace(problem, y0=problem.layout.pack(rest.state))
+        values = [np.linalg.eigvals(block) for block in NodeSystem(there).blocks()]
         every = np.concatenate(values).astype(complex)
         still = still_below(every)
         # Zero eigenvalues are a continuum's: they neither damp nor grow.

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
+from scipy.spatial import cKDTree
 
 from ..network import Array
 from ..select import check_flags
@@ -15,6 +16,10 @@ from .style import NEUTRAL, axes_or_new
 
 if TYPE_CHECKING:
     from ..analysis.stability import Stability
+
+# Points along a side of the map, and the least rate that is one.
+FINE = 241
+TINY = 1e-12
 
 # Light to dark in this order, so that a grey copy tells them apart.
 # Colour and name of what becomes of the nodes.
@@ -29,8 +34,8 @@ LOOKS = {
 def stability(answer: Stability, /, *, legend: bool = True, ax: Axes | None = None, **kwargs: Any) -> Axes:
     r"""Where nodes are stable, over the mix of the feedback and the gain of all weights.
 
-    Each cell is one pair of weights :math:`gM` and
-    :math:`W = g((1 - m)M^\top + mR)`, coloured after what grows there; the line is the border
+    Weights are :math:`gM` and :math:`W = g((1 - m)M^\top + mR)`. Colours say what grows there; between those
+    that were looked at, and the border, the rate of growth is interpolated. The line is the border
     found by bisection, the star the oscillation on it that was simulated. Where there is but one gain, the
     largest real part of the node eigenvalues is drawn against the mix.
 
@@ -67,13 +72,16 @@ def stability(answer: Stability, /, *, legend: bool = True, ax: Axes | None = No
 
 def _map(ax: Axes, answer: Stability, legend: bool, style: dict[str, Any]) -> None:
     looks = list(LOOKS.values())
-    codes = np.vectorize(list(LOOKS).index)(answer.kinds)
+    mixes, gains = (np.linspace(v[0], v[-1], FINE) for v in (answer.mixes, answer.gains))
+    codes = _codes(answer, mixes, gains)
     given: dict[str, Any] = {
         "cmap": ListedColormap([color for color, _ in looks]),
         "norm": BoundaryNorm(np.arange(len(looks) + 1) - 0.5, len(looks)),
         "rasterized": True,
     }
-    ax.pcolormesh(_edges(answer.mixes), _edges(answer.gains), codes, **(given | style))
+    ax.pcolormesh(mixes, gains, codes, **(given | style))
+    ax.set_xlim(mixes[0], mixes[-1])
+    ax.set_ylim(gains[0], gains[-1])
     handles: list[Any] = [
         Patch(facecolor=looks[k][0], edgecolor=NEUTRAL, linewidth=0.4, label=looks[k][1])
         for k in np.unique(codes)
@@ -81,8 +89,8 @@ def _map(ax: Axes, answer: Stability, legend: bool, style: dict[str, Any]) -> No
     if answer.border:
         found = {point.gain: point.mix for point in answer.border}
         # A gain at which nothing is lost interrupts the line.
-        mixes = [found.get(gain, np.nan) for gain in answer.gains]
-        handles += ax.plot(mixes, answer.gains, color="black", linewidth=1.2, marker=".", label="border")
+        line = [found.get(gain, np.nan) for gain in answer.gains]
+        handles += ax.plot(line, answer.gains, color="black", linewidth=1.2, marker=".", label="border")
     if answer.simulated is not None:
         handles += ax.plot(
             [answer.simulated.mix],
@@ -115,9 +123,34 @@ def _ray(ax: Axes, answer: Stability, legend: bool, style: dict[str, Any]) -> No
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
-def _edges(centres: Array) -> Array:
-    """Edges of cells around `centres`, two or more."""
-    middles = 0.5 * (centres[1:] + centres[:-1])
-    ends = centres[[0, -1]] + np.array([-0.5, 0.5]) * (centres[1] - centres[0], centres[-1] - centres[-2])
-    edges: Array = np.concatenate([ends[:1], middles, ends[1:]])
-    return edges
+def _codes(answer: Stability, mixes: Array, gains: Array) -> Array:
+    """Indices into `LOOKS`, shape (gains, mixes), on a finer grid than was looked at.
+
+    Stable is where the rate of growth is negative: it is interpolated between the weights that were looked at
+    and the points of the border, where it is 0. What grows elsewhere is what does at the nearest weights
+    at which something does.
+    """
+    codes = np.vectorize(list(LOOKS).index)(answer.kinds)
+    # Rounding decides the sign of no growth at all; where the equilibrium is lost there is no rate.
+    growth = np.where(codes == 0, np.minimum(answer.growth, -TINY), np.fmax(answer.growth, TINY))
+    border = {point.gain: point.mix for point in answer.border}
+    along = [_interpolated(mixes, answer.mixes, row, border.get(gain))
+             for gain, row in zip(answer.gains, growth, strict=True)]  # fmt: skip
+    rates = np.array([np.interp(gains, answer.gains, column) for column in np.transpose(along)]).T
+    rows, columns = np.nonzero(codes)
+    if not rows.size:
+        return np.zeros(rates.shape, int)
+    size = (answer.mixes[-1] - answer.mixes[0], answer.gains[-1] - answer.gains[0])
+    known = np.column_stack([answer.mixes[columns], answer.gains[rows]]) / size
+    wanted = np.stack(np.meshgrid(mixes, gains), axis=-1) / size
+    nearest = cKDTree(known).query(wanted)[1]
+    return np.where(rates < 0.0, 0, codes[rows, columns][nearest])
+
+
+def _interpolated(mixes: Array, known: Array, growth: Array, border: float | None) -> Array:
+    """The growth along a ray at `mixes`, 0 on the border."""
+    if border is not None:
+        place = int(np.searchsorted(known, border))
+        known, growth = np.insert(known, place, border), np.insert(growth, place, 0.0)
+    found: Array = np.interp(mixes, known, growth)
+    return found
