@@ -7,8 +7,8 @@ delta, where the weights begin to tell. Right, what is slow: the departure of th
 M^(l-1) of that layer from their start, the norms of the departures of all weights, and the energy
 with the error nodes at their rest value, against time in units of delta, the time constant of the
 weights. Lines are single nodes or weights; where there are many, their median, middle half, middle
-90% and extremes. Energies are means over the batch. Solid vertical lines mark where a phase of the
-run ends and the next begins.
+90% and extremes. Energies are means over the batch; below 1e-14 of the largest, where rounding begins,
+they are left out. Solid vertical lines mark where a phase of the run ends and the next begins.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _mark_delta(run: Run, panels: list[Axes], phase: int | str | list[int | str]
         for k, start in enumerate(starts):
             at = (start + network.delta) / (network.tau or network.delta)
             ax.axvline(at, color="0.45", linewidth=0.8, linestyle="--", zorder=0.5)
-            if k == 0:
+            if k == 0 and ax is panels[0]:  # in the others it would stand on curves
                 ax.annotate(r"$\delta$", (at, 1.0), (2, -1), va="top", color="0.45",
                             xycoords=ax.get_xaxis_transform(), textcoords="offset points")  # fmt: skip
 

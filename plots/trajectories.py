@@ -71,6 +71,7 @@ def figure(
             plotting.trajectory(run, sample, nodes, colorbar=bar, legend=False, ax=ax, **options)
             options["log_time"] = isinstance(ax.collections[0].norm, LogNorm)  # one bar for all
             ax.set_title(f"sample {sample}")
+            ax.locator_params(nbins=6 if columns == 1 else 5)
             if together and not space:
                 ax.label_outer()
         for ax in panels[len(shown) :]:

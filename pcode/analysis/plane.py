@@ -328,7 +328,7 @@ def _in_the_whole(field: Field, point: FixedPoint) -> FixedPoint:
 def _told(field: Field, made: Chart) -> str:
     """What became of all the rest, in words."""
     nodes, K = _other_nodes(made), field.slaved.size
-    t = f"t = {made.situation.t:.4g}"
+    t = f"t = {made.situation.t:.6g}"
     told = []
     if nodes and nodes == K:
         told.append(

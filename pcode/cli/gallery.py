@@ -219,6 +219,6 @@ def _shrink(path: Path) -> None:
         share *= 0.9
         size = (round(share * whole.width), round(share * whole.height))
         smaller = whole.resize(size, Image.Resampling.LANCZOS)
-        reduced = smaller.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        reduced = smaller.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE)
         with replacing(path) as temporary:
             reduced.save(temporary, dpi=tuple(share * dot for dot in dots), optimize=True)

@@ -104,7 +104,7 @@ def _write_gif(film: Film, moments: list[float], fps: int, path: Path, tell: Tel
     both = Image.new("RGB", (samples[0].width, 2 * samples[0].height))
     for k, sample in enumerate(samples):
         both.paste(sample, (0, k * sample.height))
-    palette = both.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    palette = both.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE)
 
     def pictures() -> Iterator[Image.Image]:
         for k, moment in enumerate(moments):

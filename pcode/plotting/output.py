@@ -82,5 +82,8 @@ def _reduce(path: Path) -> None:
     """Write the PNG at `path` again with no more than 256 colours."""
     with Image.open(path) as image:
         dots = image.info["dpi"]
-        reduced = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        # Without the clustering even white and grey come out tinted.
+        reduced = image.convert("RGB").quantize(
+            256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE
+        )
     reduced.save(path, dpi=dots, optimize=True)

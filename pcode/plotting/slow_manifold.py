@@ -106,7 +106,7 @@ def slow_manifold(
             ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         if note and manifold.others:
             ax.set_title(
-                f"other weights held as at t = {manifold.t:.4g}", loc="left", fontsize=7, color="0.3"
+                f"other weights held as at t = {manifold.t:.6g}", loc="left", fontsize=7, color="0.3"
             )
     return ax
 

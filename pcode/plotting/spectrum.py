@@ -186,7 +186,7 @@ def _course(ax: Axes, answer: Spectrum, style: dict[str, Any]) -> None:
     if t.size > 2 and t[-1] > SPAN * t[1]:
         ax.set_xscale("log")
     ax.set_xlabel(r"time since start of phase, $t - t_0$ (unit of $\tau$)")
-    ax.set_ylabel(r"rate (1/unit of $\tau$)")
+    ax.set_ylabel(r"rate of decay (1/unit of $\tau$)")
 
 
 def _value(rates: Rates, name: str) -> float:
