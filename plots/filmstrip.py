@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from pcode import InputError, Run, plotting
 
-SUITS = ("timescales", "xor")
+SUITS = ("slow_manifold", "timescales", "xor")
 
 
 def figure(

@@ -81,9 +81,8 @@ def clock_text(run: Run, t: float) -> str:
     tau, delta = run.network.tau, run.network.delta
     if t == 0.0:
         return "$t$ = 0"
-    if tau > 0.0 and t < delta:
-        return rf"$t$ = {t / tau:.3g} $\tau$"
-    return rf"$t$ = {t / delta:.3g} $\delta$"
+    value, unit = (t / tau, r"\tau") if tau > 0.0 and t < delta else (t / delta, r"\delta")
+    return rf"$t$ = {float(f'{value:.3g}'):g} ${unit}$"
 
 
 def scales(run: Run) -> Scales:
