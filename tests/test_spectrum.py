@@ -220,6 +220,16 @@ def test_rates_along_a_run_are_those_of_its_moments(xor):
         draw(replace(answer, course=()), "time")
 
 
+def test_a_part_of_which_no_eigenvalue_was_found_is_not_drawn(xor):
+    network, phases, weights = xor
+    run = pcode.simulate(network, phases, weights=weights, save=RAPID)
+    answer = ask(run, "spectrum", {"moments": 2})
+    none = replace(answer.nodes, values=np.zeros(0, complex), samples=np.zeros(0, int))
+    labels = [text.get_text() for text in draw(replace(answer, full=none), "plane").get_legend().get_texts()]
+    assert "nodes" in labels
+    assert "both together" not in labels
+
+
 def test_wrong_options_are_told_in_one_line(xor):
     network, phases, weights = xor
     run = pcode.simulate(network, phases, weights=weights, save=RAPID)

@@ -120,7 +120,7 @@ def _plane(ax: Axes, answer: Spectrum, regions: bool, style: dict[str, Any]) -> 
 
 def _dots(ax: Axes, answer: Spectrum, part: Eigenvalues | None, look: dict[str, Any]) -> list[float]:
     """Draw eigenvalues; the sizes of their real parts that are not 0."""
-    if part is None:
+    if part is None or not part.values.size:
         return []
     values = answer.tau * np.where(np.abs(part.values) > part.still, part.values, 0.0)
     base: dict[str, Any] = {"linestyle": "none", "markersize": 3.5, "rasterized": values.size > MOST_POINTS}
