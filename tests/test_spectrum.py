@@ -233,6 +233,22 @@ def test_wrong_options_are_told_in_one_line(xor):
             ask(run, "spectrum", options)
 
 
+def test_the_whole_spectrum_of_a_large_network_is_refused_in_one_line_where_it_is_insisted_on():
+    network = pcode.Network(sizes=(3, 400, 1))
+    clamp = {0: np.ones((2, 3)), 2: np.ones((2, 1))}
+    for learn, told in (
+        (True, r"exact: 'held' has 3,203 unknowns, too many for all their eigenvalues \(at most 736\)"),
+        (False, r"exact: 'held' has 801 unknowns a sample, 2 samples, too many .* \(at most 584\)"),
+    ):
+        phase = pcode.Phase("held", clamp, duration=0.1, learn=learn)
+        run = pcode.simulate(network, [phase], weights=network.init_weights(0), save=RAPID)
+        with pytest.raises(InputError, match=f"{told}; leave exact out"):
+            ask(run, "spectrum", {"exact": True})
+        answer = ask(run, "spectrum")
+        assert not (answer.full if learn else answer.nodes).exact
+    assert ask(linear_run(), "spectrum", {"exact": True}).full.exact
+
+
 def test_an_option_that_is_one_of_a_few_words_is_told_with_them(xor):
     network, phases, weights = xor
     run = pcode.simulate(network, phases, weights=weights, save=RAPID)

@@ -346,7 +346,8 @@ def _learning(run: Run, phase: PhaseOption) -> int | str:
         return phase
     learning = [k for k, record in enumerate(run.phases) if record.learn]
     if not learning:
-        raise InputError("run", "no phase of it learns, so there is no slow flow to compare")
+        what = "no phase of it learns, so there is no slow flow to compare; ask of a run that trains"
+        raise InputError("run", what)
     return learning[0]
 
 
