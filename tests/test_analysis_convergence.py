@@ -78,6 +78,8 @@ def test_an_unstable_network_has_no_settling_time():
     found = convergence(run).phases[0]
     assert found.slowest.real == pytest.approx(0.5 * (-1.0 + np.sqrt(1.0 + 0.8)), rel=1e-9)
     assert np.isnan(found.settling)
+    assert np.isnan([found.rate, found.overshoot[1], found.value_rate[1]]).all()  # nothing decays
+    assert convergence(run).lines()[0].endswith("held: never, their rest is unstable")
 
 
 def test_nodes_of_a_learning_phase_are_measured_from_the_rest_of_the_moment():

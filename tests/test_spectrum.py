@@ -205,6 +205,14 @@ def test_unstable_nodes_are_the_first_thing_told():
     assert answer.lines()[0].startswith("the nodes are unstable")
 
 
+def test_a_rate_of_decay_is_not_taken_for_the_size_of_an_eigenvalue_that_rings():
+    """nu = 0.2: all that rings decays at nu/(2 tau) = 0.125, but |lambda| = s/tau."""
+    run = linear_run(nu=0.2, learn=False)
+    s = np.linalg.svd(node_matrix(run.network, run.weights)[0], compute_uv=False)
+    told = f"nodes decay at rates from 0.125 on (largest |lambda| {s.max() / 0.8:.3g})"
+    assert ask(run, "spectrum").lines()[0].startswith(told)
+
+
 def test_rates_along_a_run_are_those_of_its_moments(xor):
     network, phases, weights = xor
     run = pcode.simulate(network, phases, weights=weights, save=RAPID)

@@ -142,6 +142,7 @@ def test_wrong_options_and_too_many_nodes_are_told_in_one_line():
         ({"mixes": [0.5]}, "mixes: must be two or more"),
         ({"mixes": [0.5, 1.0]}, "mixes: must be two or more numbers that rise from 0, where W = M"),
         ({"gains": [-1.0]}, "gains: must be positive"),
+        ({"against": "random", "seed": -1}, "seed: must be 0 or more, not -1"),
         ({"samples": 2}, "samples: must be from 1 to 1"),
     ):
         with pytest.raises(InputError, match=told):

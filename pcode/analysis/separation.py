@@ -310,7 +310,12 @@ def _limit(
 ) -> tuple[Array, float, str]:
     """Weights of the singular limit at `times`, the nodes' slowest rate times tau, and why it ended early."""
     limit = replace_tau(network, 0.0)
-    rest = settled(make_problem(limit, phase, state, reduce=False))
+    try:
+        rest = settled(make_problem(limit, phase, state, reduce=False))
+    except InputError as error:
+        why = error.what.replace("tau = 0 they must", "tau = 0 the nodes must").split(";")[0]
+        what = f"there is no singular limit to compare with: {why}"
+        raise InputError("phase", f"{what}; ask of a phase whose nodes come to a stable rest") from None
     problem = SlowProblem(make_problem(limit, phase, rest))
     slowest = min(network.nu) / 2.0
     nodes = problem.structure.layout.node_count // problem.structure.layout.batch

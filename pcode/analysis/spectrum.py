@@ -88,11 +88,9 @@ class Spectrum(Result):
             period = r.node_growth_period
             turning = "" if period is None else f", as an oscillation of period {period:.3g}"
             told.append(f"the nodes are unstable: they leave rest at rate {r.node_growth:.3g}{turning}")
-        weights = (
-            f", weights at {_told(r.weight_slowest)} to {_told(r.weight_fastest)}" if self.weights else ""
-        )
+        weights = f"; weights at {_range(r.weight_slowest, r.weight_fastest)}" if self.weights else ""
         decaying = "nodes decay" if r.node_growth is None else "their other modes decay"
-        told.append(f"{decaying} at rates {_told(r.node_slowest)} to {_told(r.node_fastest)}{weights}")
+        told.append(f"{decaying} at {_range(r.node_slowest, r.node_fastest)}{weights}")
         told[0] += f" ({where})"
         if r.weight_growth is not None:
             told.append(f"the weights are leaving a saddle of what they learn, at rate {r.weight_growth:.3g}")
@@ -124,9 +122,9 @@ class Spectrum(Result):
             neutral, of = self.weights.neutral + still, self.weights.count + self.left_out
             told.append(f"{least}{neutral:,} of {of:,} directions of the weights are neutral{slow}")
         if self.nodes.neutral:
-            told.append(
-                f"{self.nodes.neutral} directions of the nodes are neutral: a continuum of equilibria"
-            )
+            least = "" if self.nodes.exact else "at least "
+            many = f"{self.nodes.neutral} direction{'s' * (self.nodes.neutral != 1)}"
+            told.append(f"neutral of the nodes: {least}{many}, as of a continuum of equilibria")
         parts = [("nodes", self.nodes), ("weights", self.weights), ("both together", self.full)]
         ends = [
             f"{name} ({part.values.size} of {part.count:,})"
@@ -296,6 +294,12 @@ def _along(
         times.append(there.t)
         course.append(rates)
     return np.array(times), tuple(course), tuple(parts)
+
+
+def _range(slowest: float | None, fastest: float | None) -> str:
+    """Slowest rate of decay, and the largest eigenvalue, which may owe its size to ringing."""
+    rate = "unknown rates" if slowest is None else f"rates from {slowest:.3g} on"
+    return f"{rate} (largest |lambda| {_told(fastest)})"
 
 
 def _told(value: float | None) -> str:

@@ -16,15 +16,15 @@ from ..run import Run
 from ..simulation import simulate
 from ..state import State
 from .border import KINDS, BorderPoint, Look, Plane, border_along, others, ray
-from .equilibrium import counted, ticking
+from .equilibrium import check_seed, counted, ticking
 from .jacobians import NodeSystem
 from .result import Result
 from .situation import PhaseOption, Situation
 
 Against = Literal["negated", "random", "own"]
 
-# Most work of dense eigenvalues, in cubes of a sample's nodes: about 10 seconds.
-MOST_WORK = 1.5e9
+# Most work of dense eigenvalues, in cubes of a sample's nodes: less than 10 seconds.
+MOST_WORK = 1e9
 
 # Samples, gains and mixes that are looked at where a user does not say.
 SAMPLES = 4
@@ -185,6 +185,7 @@ def stability(
     InputError
         If the nodes of a sample are too many, or an option is out of range.
     """
+    check_seed(seed)
     situation = ticking(Situation.of(run, phase, time))
     shares = _rising("mixes", mixes, np.linspace(0.0, 1.0, MIXES))
     if shares[0] != 0.0 or shares.size < 2:
