@@ -82,6 +82,16 @@ def test_an_unstable_network_has_no_settling_time():
     assert convergence(run).lines()[0].endswith("held: never, their rest is unstable")
 
 
+def test_nodes_that_learn_from_an_unstable_rest_have_no_settling_time():
+    """Fact 6: W = -M^T with |m| > 1/sqrt(2)."""
+    network = pcode.Network((1, 1, 1, 1), "identity", delta=1e4, feedback="learned")
+    weights = pcode.Weights(([[1.0]],) * 3, ([[-1.0]],) * 3, ([0.0],) * 3)
+    phase = pcode.Phase("learn", {0: [[1.0]], 3: [[0.5]]}, duration=5.0)
+    answer = convergence(pcode.simulate(network, [phase], weights=weights))
+    assert np.isnan(answer.phases[0].settling)
+    assert answer.lines()[0].endswith("learn: never, their rest is unstable at the start")
+
+
 def test_nodes_of_a_learning_phase_are_measured_from_the_rest_of_the_moment():
     """With delta large nodes settle as with the weights held, and then follow the drift at no distance."""
     network = pcode.Network((1, 1, 1), "identity", delta=1e5, nu=5.0, feedback="learned")

@@ -46,6 +46,9 @@ MOST_STEPS = 20_000
 # Root mean square of the gradient below which angles say little but rounding and residuals.
 VANISHED = 1e-9
 
+# Angles below this, in degrees, are rounding, and told as 0.
+ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class Backprop(Result):
@@ -129,8 +132,8 @@ class Backprop(Result):
                 told.append(f"tau/delta = {ratio:.3g}: the simulation failed, or took too many steps")
                 continue
             told.append(
-                f"tau/delta = {ratio:.3g}: after one delta the flow is {_within(angles)} the "
-                f"gradient's descent, and lags behind that of nodes at rest by {100 * np.nanmax(lag):.2g}%"
+                f"tau/delta = {ratio:.3g}: after one delta the flow is {_within(angles)} the gradient's "
+                f"descent, and lags behind that of nodes at rest by {_short(100 * np.nanmax(lag))}%"
             )
         return told + [f"note: {note}" for note in self.notes]
 
@@ -312,13 +315,15 @@ def _within(angles: Array) -> str:
 
 def _most(angles: Array) -> str:
     known = angles[np.isfinite(angles)]
-    return _degrees(known.max()) if known.size else "unknown"
+    return _short(known.max()) if known.size else "unknown"
 
 
-def _degrees(angle: float) -> str:
-    return f"{angle:.2g}" if angle < 99.5 else f"{angle:.0f}"
+def _short(number: float) -> str:
+    if number < ROUNDING:
+        return "0"
+    return f"{number:.2g}" if number < 99.5 else f"{number:.0f}"
 
 
 def _pair(parts: Sequence[Array], k: int) -> str:
     turned, size = parts[0][k], parts[1][k]
-    return f"{_degrees(turned)}, {size:.2g}" if np.isfinite(turned) else "none"
+    return f"{_short(turned)}, {size:.2g}" if np.isfinite(turned) else "none"

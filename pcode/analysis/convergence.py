@@ -62,8 +62,8 @@ class PhaseConvergence:
     value_settling, error_settling : ndarray, shapes (n + 1,), (n,)
         When the distance has fallen to `fraction` of its largest; NaN if it never did.
     value_rate, error_rate : ndarray, shapes (n + 1,), (n,)
-        Fitted exponential rates; NaN where there is too little to fit, or with the weights held the
-        rest is unstable, so that nothing decays to it. There `overshoot` is NaN as well.
+        Fitted exponential rates; NaN where there is too little to fit, or the rest is unstable, so
+        that nothing decays to it. There settling times and `overshoot` are NaN as well.
     value_fit, error_fit : ndarray, shapes (n + 1, 3), (n, 3)
         Start and end of what was fitted, and the height of the fitted line at its start.
     rate : float
@@ -110,8 +110,8 @@ class PhaseConvergence:
 
     @property
     def leaves_rest(self) -> bool:
-        """Whether, with the weights held, the nodes' rest is unstable."""
-        return bool(not self.learn and self.slowest.real > 0.0)
+        """Whether the nodes' rest is unstable; in a learning phase, at its start."""
+        return bool(self.slowest.real > 0.0)
 
     @property
     def settling(self) -> float:
@@ -212,11 +212,12 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
     together = np.sqrt(np.nansum(values**2, axis=1) + np.nansum(errors**2, axis=1))
     floor = np.zeros(t.size) if still or not at_rest else _floor(run, index, rows, t, rests, slowest)
     value_fit, error_fit = _fits(t, values, floor), _fits(t, errors, floor)
-    leaves = (
-        not record.learn and slowest.real > 0.0
-    )  # from an unstable rest nothing decays to it, or goes beyond
+    value_settling = _each(lambda d: settling_time(t, d, fraction, floor), values)
+    error_settling = _each(lambda d: settling_time(t, d, fraction, floor), errors)
+    leaves = slowest.real > 0.0  # to an unstable rest nothing decays, and nothing goes beyond it
     if leaves:
         value_fit, error_fit = np.full_like(value_fit, np.nan), np.full_like(error_fit, np.nan)
+        value_settling, error_settling = value_fit[:, 0], error_fit[:, 0]
     V = 0.5 * together**2 if still and at_rest and _has_lyapunov(end) else None
     return PhaseConvergence(
         phase=record.name,
@@ -228,8 +229,8 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         times=t,
         value_distance=values,
         error_distance=errors,
-        value_settling=_each(lambda d: settling_time(t, d, fraction, floor), values),
-        error_settling=_each(lambda d: settling_time(t, d, fraction, floor), errors),
+        value_settling=value_settling,
+        error_settling=error_settling,
         value_rate=value_fit[:, 0],
         error_rate=error_fit[:, 0],
         value_fit=value_fit[:, 1:],
@@ -344,7 +345,7 @@ def _settles(found: PhaseConvergence) -> bool:
 
 def _restless(found: PhaseConvergence) -> str:
     if found.leaves_rest:
-        return "never, their rest is unstable"
+        return f"never, their rest is unstable{' at the start' if found.learn else ''}"
     return "no equilibrium found" if found.lost else "always at rest (tau = 0)"
 
 
