@@ -183,3 +183,15 @@ def test_a_run_that_never_trains_has_no_target(run):
 def test_what_cannot_be_answered_is_told_in_one_line(run, options, told):
     with pytest.raises(InputError, match=told):
         ask(run, "backprop", options)
+
+
+def test_a_flow_that_ascends_is_not_told_as_within_an_angle():
+    """1-1-1 with W = -M^T and y above the output: eps^1 and with it M^0's flow point up the gradient."""
+    network = pcode.Network((1, 1, 1), "identity", nu=(1.0, 100.0), feedback="fixed")
+    weights = pcode.Weights(([[0.5]], [[0.5]]), ([[-0.5]], [[-0.5]]), ([0.0], [0.0]))
+    phase = pcode.Phase("held", {0: [[1.0]], 2: [[1.0]]}, duration=1.0, learn=False)
+    answer = ask(pcode.simulate(network, [phase], weights=weights), "backprop")
+    assert answer.rest.flow_angle.tolist() == pytest.approx([180.0, 0.0])
+    told = "at rest the weights' flow is up to 180 degrees off the gradient's descent, the errors up to 180 "
+    assert answer.lines()[0].startswith(told)
+    assert "the weights are held; their flow is the one that they would follow" in answer.notes

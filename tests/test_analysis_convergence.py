@@ -78,6 +78,18 @@ def test_an_unstable_network_has_no_settling_time():
     found = convergence(run).phases[0]
     assert found.slowest.real == pytest.approx(0.5 * (-1.0 + np.sqrt(1.0 + 0.8)), rel=1e-9)
     assert np.isnan(found.settling)
+    assert np.isnan([found.rate, found.overshoot[1], found.value_rate[1]]).all()  # nothing decays
+    assert convergence(run).lines()[0].endswith("held: never, their rest is unstable")
+
+
+def test_nodes_that_learn_from_an_unstable_rest_have_no_settling_time():
+    """Fact 6: W = -M^T with |m| > 1/sqrt(2)."""
+    network = pcode.Network((1, 1, 1, 1), "identity", delta=1e4, feedback="learned")
+    weights = pcode.Weights(([[1.0]],) * 3, ([[-1.0]],) * 3, ([0.0],) * 3)
+    phase = pcode.Phase("learn", {0: [[1.0]], 3: [[0.5]]}, duration=5.0)
+    answer = convergence(pcode.simulate(network, [phase], weights=weights))
+    assert np.isnan(answer.phases[0].settling)
+    assert answer.lines()[0].endswith("learn: never, their rest is unstable at the start")
 
 
 def test_nodes_of_a_learning_phase_are_measured_from_the_rest_of_the_moment():

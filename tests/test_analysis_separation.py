@@ -170,7 +170,10 @@ def test_where_the_limit_does_not_exist_that_is_told():
     weights = pcode.Weights(([[0.8]],) * 3, ([[-0.8]],) * 3, ([0.0],) * 3)
     phase = pcode.Phase("learn", {0: [[1.0]], 3: [[-1.0]]}, duration=10.0)
     run = pcode.simulate(network, [phase], weights=weights)
-    with pytest.raises(InputError, match=r"nodes: .*unstable by an oscillation"):
+    with pytest.raises(
+        InputError,
+        match=r"phase: there is no singular limit .*unstable by an oscillation.* in sample 0; ask of a phase",
+    ):
         separation(run)
 
 

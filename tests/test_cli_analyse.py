@@ -86,6 +86,17 @@ def test_a_question_of_a_scenario_that_has_no_answer_is_told_in_one_line(tmp_pat
     assert "there is no target" in report["analysis"]["backprop"]["error"]
 
 
+def test_questions_of_a_scenario_whose_run_fails_stand_in_the_report_with_the_reason(tmp_path, capsys):
+    (tmp_path / "small.toml").write_text(ASKED, encoding="utf-8")
+    changes = ["--method", "RK45", "--set", "solver.max_steps=1", "--set", "phase.0.duration=50"]
+    assert main(["run", str(tmp_path / "small.toml"), "--out", str(tmp_path / "out"), *changes]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert report["analysis"]["convergence"]["error"].startswith(
+        "not asked, since the run failed (max_steps)"
+    )
+
+
 def test_a_scenario_with_a_question_that_is_not_there_is_refused_before_it_runs(tmp_path, capsys):
     path = tmp_path / "small.toml"
     path.write_text(ASKED.replace('["convergence"]', '["convergence", "backprob"]'), encoding="utf-8")

@@ -97,6 +97,8 @@ def test_wrong_options_are_told_in_one_line(double_well):
         ({"start": "here"}, "start: "),
         ({"starts": -1}, "starts: must be 0 or more"),
         ({"spread": 0.0}, "spread: must be positive"),
+        ({"tol": float("inf")}, "tol: must be positive"),
+        ({"seed": -1}, "seed: must be 0 or more, not -1"),
         ({"phase": "learn"}, "phase: "),
     ):
         with pytest.raises(InputError, match=told):

@@ -205,6 +205,14 @@ def test_unstable_nodes_are_the_first_thing_told():
     assert answer.lines()[0].startswith("the nodes are unstable")
 
 
+def test_a_rate_of_decay_is_not_taken_for_the_size_of_an_eigenvalue_that_rings():
+    """nu = 0.2: all that rings decays at nu/(2 tau) = 0.125, but |lambda| = s/tau."""
+    run = linear_run(nu=0.2, learn=False)
+    s = np.linalg.svd(node_matrix(run.network, run.weights)[0], compute_uv=False)
+    told = f"nodes decay at rates from 0.125 on (largest |lambda| {s.max() / 0.8:.3g})"
+    assert ask(run, "spectrum").lines()[0].startswith(told)
+
+
 def test_rates_along_a_run_are_those_of_its_moments(xor):
     network, phases, weights = xor
     run = pcode.simulate(network, phases, weights=weights, save=RAPID)
@@ -241,6 +249,22 @@ def test_wrong_options_are_told_in_one_line(xor):
     ):
         with pytest.raises(InputError, match=told):
             ask(run, "spectrum", options)
+
+
+def test_the_whole_spectrum_of_a_large_network_is_refused_in_one_line_where_it_is_insisted_on():
+    network = pcode.Network(sizes=(3, 400, 1))
+    clamp = {0: np.ones((2, 3)), 2: np.ones((2, 1))}
+    for learn, told in (
+        (True, r"exact: 'held' has 3,203 unknowns, too many for all their eigenvalues \(at most 736\)"),
+        (False, r"exact: 'held' has 801 unknowns a sample, 2 samples, too many .* \(at most 584\)"),
+    ):
+        phase = pcode.Phase("held", clamp, duration=0.1, learn=learn)
+        run = pcode.simulate(network, [phase], weights=network.init_weights(0), save=RAPID)
+        with pytest.raises(InputError, match=f"{told}; leave exact out"):
+            ask(run, "spectrum", {"exact": True})
+        answer = ask(run, "spectrum")
+        assert not (answer.full if learn else answer.nodes).exact
+    assert ask(linear_run(), "spectrum", {"exact": True}).full.exact
 
 
 def test_an_option_that_is_one_of_a_few_words_is_told_with_them(xor):

@@ -41,6 +41,15 @@ def test_the_border_of_the_chain_is_where_its_characteristic_polynomial_says(hop
             assert kind == ("oscillation" if unstable else "stable")
 
 
+@pytest.mark.parametrize(("gain", "told"), [(2.0, "up to"), (0.5, "all the way to")])
+def test_without_the_runs_own_gain_the_nearest_one_is_told(gain, told):
+    """gain sqrt(2 mix - 1) = 1/sqrt(2): at gain 2 that is mix 0.5625, at gain 0.5 no mix up to 1."""
+    answer = ask(chain(3), "stability", {"gains": [gain], "mixes": [0.0, 0.5, 1.0], "check": False})
+    assert answer.lines()[0].startswith(f"nodes are stable {told} |W - M^T|/|M| = ")
+    assert f" at gain {gain:g}" in answer.lines()[0]
+    assert [point.mix for point in answer.border] == pytest.approx([0.5625] if gain == 2.0 else [], abs=1e-6)
+
+
 def test_the_oscillation_on_the_border_is_seen_in_a_simulation(hopf):
     assert hopf.simulated.gain == 1.0
     assert hopf.simulated.mix == pytest.approx(0.75, abs=1e-6)
@@ -148,7 +157,9 @@ def test_wrong_options_and_too_many_nodes_are_told_in_one_line():
         ({"against": "own"}, "against: tied feedback has no W of its own"),
         ({"mixes": [0.0, 0.0]}, "mixes: must be numbers that rise"),
         ({"mixes": [0.5]}, "mixes: must be two or more"),
+        ({"mixes": [0.5, 1.0]}, "mixes: must be two or more numbers that rise from 0, where W = M"),
         ({"gains": [-1.0]}, "gains: must be positive"),
+        ({"against": "random", "seed": -1}, "seed: must be 0 or more, not -1"),
         ({"samples": 2}, "samples: must be from 1 to 1"),
     ):
         with pytest.raises(InputError, match=told):

@@ -244,6 +244,35 @@ def test_node_decay_selects_the_generated_input_of_the_closed_form(rng):
     np.testing.assert_allclose(run.state.x[0], expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("feedback", ["tied", "learned"])
+def test_weight_decay_selects_the_minimum_norm_solution(feedback, rng):
+    """Fact 9: a linear layer learns (A^T A / (B nu) + lambda I)^{-1} A^T Y / (B nu), A the inputs and a 1.
+
+    That tends to the pseudo-inverse's solution as lambda does to 0. Without decay what the weights
+    started with outside the span of the inputs stays.
+    """
+    B, nu = 3, 0.7
+    X, Y = rng.standard_normal((B, 5)), rng.standard_normal((B, 2))
+    A = np.hstack([X, np.ones((B, 1))])
+    least = np.linalg.pinv(A) @ Y
+    start = np.vstack([rng.standard_normal((5, 2)), np.zeros((1, 2))])
+    apart = []
+    for decay in (1e-2, 1e-3, 0.0):
+        network = pcode.Network((5, 2), "identity", delta=10.0, nu=nu, weight_decay=decay, feedback=feedback)
+        W = (start[:5].T,) if feedback == "learned" else None
+        weights = pcode.Weights((start[:5],), W, (start[5],))
+        phase = pcode.Phase("learn", {0: X, 1: Y}, duration=1e6, until="equilibrium", settle_tol=1e-9)
+        run = pcode.simulate(network, [phase], weights=weights, rtol=1e-8, atol=1e-11)
+        assert run.status == "equilibrium"
+        found = np.vstack([run.weights.M[0], run.weights.beta])
+        ridge = np.linalg.solve(A.T @ A / (B * nu) + decay * np.eye(6), A.T @ Y / (B * nu))
+        expected = ridge if decay else least + start - np.linalg.pinv(A) @ A @ start
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        apart.append(np.abs(found - least).max())
+    assert apart[1] == pytest.approx(apart[0] / 10, rel=0.2)
+    assert apart[2] > 0.1
+
+
 def test_the_equilibrium_energy_of_a_linear_network_is_the_closed_form(rng):
     network, weights = linear_network(rng, sizes=(3, 4, 5, 2), nu=(0.5, 2.0, 1.5))
     M, _, beta = weights

@@ -46,6 +46,9 @@ MOST_STEPS = 20_000
 # Root mean square of the gradient below which angles say little but rounding and residuals.
 VANISHED = 1e-9
 
+# Angles below this, in degrees, are rounding, and told as 0.
+ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class Backprop(Result):
@@ -107,8 +110,8 @@ class Backprop(Result):
         rest, now = self.rest, self.now
         samples = f"{self.samples} sample{'s' * (self.samples != 1)}"
         told = [
-            f"at rest the weights' flow is within {_most(rest.flow_angle)} degrees of the gradient's "
-            f"descent, the errors within {_most(rest.error_angle)} (nu^n = {self.nu:g})",
+            f"at rest the weights' flow is {_within(rest.flow_angle)} the gradient's descent, "
+            f"the errors {_within(rest.error_angle).split(' degrees')[0]} (nu^n = {self.nu:g})",
             f"phase {self.phase!r}, t = {self.t:g}, {samples}, loss {self.loss:.3g}; "
             f"angle in degrees and relative size, nodes at rest (as they are):",
         ]
@@ -129,8 +132,8 @@ class Backprop(Result):
                 told.append(f"tau/delta = {ratio:.3g}: the simulation failed, or took too many steps")
                 continue
             told.append(
-                f"tau/delta = {ratio:.3g}: after one delta the flow is within {_most(angles)} degrees of the "
-                f"gradient's descent, and lags behind that of nodes at rest by {100 * np.nanmax(lag):.2g}%"
+                f"tau/delta = {ratio:.3g}: after one delta the flow is {_within(angles)} the gradient's "
+                f"descent, and lags behind that of nodes at rest by {_short(100 * np.nanmax(lag))}%"
             )
         return told + [f"note: {note}" for note in self.notes]
 
@@ -260,6 +263,8 @@ def _notes(situation: Situation, rest: Rest) -> tuple[str, ...]:
     network, weights, notes = situation.network, situation.state.weights, []
     if not rest.found:
         notes.append(f"the nodes were not brought to rest: residual {float(rest.residual.max()):.1e}")
+    if not situation.phase.learn:
+        notes.append("the weights are held; their flow is the one that they would follow")
     if network.node_decay > 0.0:
         notes.append("the value nodes decay, so that the errors at rest are not backpropagation's recursion")
     if network.weight_decay > 0.0:
@@ -302,11 +307,23 @@ def _stack(comparisons: Iterable[Comparison]) -> Comparison:
     return Comparison(*(np.stack(parts) for parts in zip(*listed, strict=True)))
 
 
+def _within(angles: Array) -> str:
+    """How far the angles go, in words: being within a right angle says something, being beyond it not."""
+    far = bool((angles[np.isfinite(angles)] > 90.0).any())
+    return f"{'up to' if far else 'within'} {_most(angles)} degrees {'off' if far else 'of'}"
+
+
 def _most(angles: Array) -> str:
     known = angles[np.isfinite(angles)]
-    return f"{known.max():.2g}" if known.size else "unknown"
+    return _short(known.max()) if known.size else "unknown"
+
+
+def _short(number: float) -> str:
+    if number < ROUNDING:
+        return "0"
+    return f"{number:.2g}" if number < 99.5 else f"{number:.0f}"
 
 
 def _pair(parts: Sequence[Array], k: int) -> str:
     turned, size = parts[0][k], parts[1][k]
-    return f"{turned:.2g}, {size:.2g}" if np.isfinite(turned) else "none"
+    return f"{_short(turned)}, {size:.2g}" if np.isfinite(turned) else "none"

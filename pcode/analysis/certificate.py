@@ -238,7 +238,7 @@ def _repeats(run: Run, start: Situation, end: Situation, span: float, method: st
     own = start.record.method.split(",")[0]
     second = method or _second(own, start, span)
     whole = bool(end.t == end.record.t_end)
-    threshold, what = AGREEMENT * rtol, "nodes at saved times" + (", weights at the end" if whole else "")
+    threshold, ends = AGREEMENT * rtol, ", weights at the end" if whole else ""
     repeats = {"tolerance": (own, 0.1), "solver": (second, 1.0)}
     for name, (used, factor) in repeats.items():
         off, compare = _beside(run, start, span)
@@ -246,10 +246,11 @@ def _repeats(run: Run, start: Situation, end: Situation, span: float, method: st
         if status.failed:
             yield Check(name, "fail", float("nan"), threshold, f"{used} ended with {status}")
             continue
+        at = f" (most at t = {start.t + compare[0][int(np.argmax(off))]:g})" if off else ""
         if whole:
             off.append(difference(_weight_list(end.state), _weight_list(state)))
         beside = f"{own} at a tenth of the tolerance" if name == "tolerance" else used
-        yield _check(name, max(off), threshold, f"{what}, beside {beside}")
+        yield _check(name, max(off), threshold, f"nodes at saved times{at}{ends}, beside {beside}")
     yield _feedback(start, span, own, rtol, atol)
 
 

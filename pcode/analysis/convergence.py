@@ -62,7 +62,8 @@ class PhaseConvergence:
     value_settling, error_settling : ndarray, shapes (n + 1,), (n,)
         When the distance has fallen to `fraction` of its largest; NaN if it never did.
     value_rate, error_rate : ndarray, shapes (n + 1,), (n,)
-        Fitted exponential rates; NaN where there is too little to fit.
+        Fitted exponential rates; NaN where there is too little to fit, or the rest is unstable, so
+        that nothing decays to it. There settling times and `overshoot` are NaN as well.
     value_fit, error_fit : ndarray, shapes (n + 1, 3), (n, 3)
         Start and end of what was fitted, and the height of the fitted line at its start.
     rate : float
@@ -108,6 +109,11 @@ class PhaseConvergence:
     lyapunov: Array | None
 
     @property
+    def leaves_rest(self) -> bool:
+        """Whether the nodes' rest is unstable; in a learning phase, at its start."""
+        return bool(self.slowest.real > 0.0)
+
+    @property
     def settling(self) -> float:
         """When the last layer has settled; NaN if one has not."""
         return float(np.max([*self.value_settling[~np.isnan(self.value_distance[0])], *self.error_settling]))
@@ -132,7 +138,7 @@ class Convergence(Result):
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
         settled = "; ".join(
-            f"{found.phase}: {_settled(found.settling) if found.at_rest else _restless(found)}"
+            f"{found.phase}: {_settled(found.settling) if _settles(found) else _restless(found)}"
             for found in self.phases
         )
         told = [f"nodes, to {100 * self.fraction:g}% of their largest distance from rest: {settled}"]
@@ -206,6 +212,12 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
     together = np.sqrt(np.nansum(values**2, axis=1) + np.nansum(errors**2, axis=1))
     floor = np.zeros(t.size) if still or not at_rest else _floor(run, index, rows, t, rests, slowest)
     value_fit, error_fit = _fits(t, values, floor), _fits(t, errors, floor)
+    value_settling = _each(lambda d: settling_time(t, d, fraction, floor), values)
+    error_settling = _each(lambda d: settling_time(t, d, fraction, floor), errors)
+    leaves = slowest.real > 0.0  # to an unstable rest nothing decays, and nothing goes beyond it
+    if leaves:
+        value_fit, error_fit = np.full_like(value_fit, np.nan), np.full_like(error_fit, np.nan)
+        value_settling, error_settling = value_fit[:, 0], error_fit[:, 0]
     V = 0.5 * together**2 if still and at_rest and _has_lyapunov(end) else None
     return PhaseConvergence(
         phase=record.name,
@@ -217,16 +229,18 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         times=t,
         value_distance=values,
         error_distance=errors,
-        value_settling=_each(lambda d: settling_time(t, d, fraction, floor), values),
-        error_settling=_each(lambda d: settling_time(t, d, fraction, floor), errors),
+        value_settling=value_settling,
+        error_settling=error_settling,
         value_rate=value_fit[:, 0],
         error_rate=error_fit[:, 0],
         value_fit=value_fit[:, 1:],
         error_fit=error_fit[:, 1:],
-        rate=decay_rate(t, together, floor) if at_rest else float("nan"),
+        rate=decay_rate(t, together, floor) if at_rest and not leaves else float("nan"),
         slowest=slowest,
         fastest=fastest,
-        overshoot=np.array([overshoot(part) if at_rest and not end.moving else np.nan for part in x]),
+        overshoot=np.array(
+            [overshoot(part) if at_rest and not (end.moving or leaves) else np.nan for part in x]
+        ),
         drift=drift_of(run, index) if record.learn else None,
         energy=energy_of(run, index, "energy"),
         energy_slaved=energy_of(run, index, "energy_slaved"),
@@ -325,7 +339,13 @@ def _fits(t: Array, distances: Array, floor: Array) -> Array:
     return np.stack([none if np.isnan(d).any() else decay_fit(t, d, floor) for d in distances.T])
 
 
+def _settles(found: PhaseConvergence) -> bool:
+    return found.at_rest and not found.leaves_rest
+
+
 def _restless(found: PhaseConvergence) -> str:
+    if found.leaves_rest:
+        return f"never, their rest is unstable{' at the start' if found.learn else ''}"
     return "no equilibrium found" if found.lost else "always at rest (tau = 0)"
 
 
@@ -340,7 +360,7 @@ def _phase_lines(found: PhaseConvergence) -> list[str]:
     ]
     if found.lost:
         told.append(f"  no equilibrium was found at {found.lost} of the moments looked at")
-    for layer in range(found.overshoot.size if found.at_rest else 0):
+    for layer in range(found.overshoot.size if found.at_rest and not found.leaves_rest else 0):
         parts = []
         if not np.isnan(found.value_distance[0, layer]):
             parts.append(f"values {_settled(found.value_settling[layer])}")
@@ -351,7 +371,8 @@ def _phase_lines(found: PhaseConvergence) -> list[str]:
         if parts:
             told.append(f"  layer {layer}  {', '.join(parts)}")
     if found.at_rest:
-        told.append(f"  all nodes: {_rate(found.rate)}; {_spectrum_line(found)}")
+        how = "leave their rest" if found.leaves_rest else _rate(found.rate)
+        told.append(f"  all nodes: {how}; {_spectrum_line(found)}")
     if found.drift is not None:
         told += [
             f"  M{k} drifts by {found.drift.change[k]:.3g}, at most {found.drift.fastest[k]:.3g} per delta "

@@ -204,8 +204,10 @@ def equilibrium(
         raise InputError("start", f"must be state, feedforward or zero, not {start!r}")
     if starts < 0:
         raise InputError("starts", f"must be 0 or more, not {starts}")
-    if not spread > 0.0 or not tol > 0.0:
-        raise InputError("spread" if not spread > 0.0 else "tol", "must be positive")
+    for key, value in (("spread", spread), ("tol", tol)):
+        if not (value > 0.0 and np.isfinite(value)):
+            raise InputError(key, "must be positive")
+    check_seed(seed)
     situation = ticking(Situation.of(run, phase, time))
     begun = replace(situation, state=_started(situation, start))
     rest = rest_of(begun, tol)
@@ -247,6 +249,12 @@ def counted(samples: Sequence[int]) -> str:
 
 
 TOLD_STARTS = ("state", "feedforward", "zero")
+
+
+def check_seed(seed: int) -> None:
+    """Raise InputError unless random numbers can start from `seed`."""
+    if seed < 0:
+        raise InputError("seed", f"must be 0 or more, not {seed}")
 
 
 def ticking(situation: Situation) -> Situation:

@@ -31,14 +31,15 @@ from ..state import State
 from .result import Result
 from .situation import PhaseOption, Situation
 
-# Ratios delta/tau that are tried, in parts of the run's own (or of the nearest in RANGE): for
-# networks of up to LARGE weights, and above.
+# Ratios delta/tau that are tried, in parts of the run's own (or of the nearest in RANGE): where the
+# phase has up to MANY unknowns, and above.
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 FEW_FACTORS = (0.5, 1.0, 2.0)
 RANGE = (50.0, 2000.0)
-LARGE = 20_000
+MANY = 5_000
 
-# Of a large network's phase, so many delta are compared, unless more is asked for.
+# Of the phase of a network with more than LARGE weights so many delta are compared, unless more is asked for.
+LARGE = 20_000
 LARGE_DURATION = 20.0
 
 # Times compared, log-spaced over three decades.
@@ -190,14 +191,15 @@ def separation(
     _check_tolerance(tolerance)
     network = start.network
     large = sum(a * b for a, b in network.links) > LARGE
-    tried = _ratios(network, ratios, large)
+    many = large or start.record.unknowns > MANY
+    tried = _ratios(network, ratios, many)
     lasted = _duration(start, duration, large)
     chosen = replace(start.phase, duration=lasted * network.delta, until=None, learn=True)
-    settings = Settings(*((1e-6, 1e-9) if large else (1e-8, 1e-11)))
+    settings = Settings(*((1e-6, 1e-9) if many else (1e-8, 1e-11)))
     notes = []
     if large and duration is None and lasted == LARGE_DURATION:
         notes.append(f"only the first {lasted:g} delta are compared; for more give a duration")
-    times = np.geomspace(1e-3, 1.0, FEW_TIMES if large else TIMES) * chosen.duration
+    times = np.geomspace(1e-3, 1.0, FEW_TIMES if many else TIMES) * chosen.duration
     limit, slowest, told = _limit(network, chosen, start.state, times, settings)
     if told:
         notes.append(f"the limit ends early: {told}")
@@ -308,7 +310,12 @@ def _limit(
 ) -> tuple[Array, float, str]:
     """Weights of the singular limit at `times`, the nodes' slowest rate times tau, and why it ended early."""
     limit = replace_tau(network, 0.0)
-    rest = settled(make_problem(limit, phase, state, reduce=False))
+    try:
+        rest = settled(make_problem(limit, phase, state, reduce=False))
+    except InputError as error:
+        why = error.what.replace("tau = 0 they must", "tau = 0 the nodes must").split(";")[0]
+        what = f"there is no singular limit to compare with: {why}"
+        raise InputError("phase", f"{what}; ask of a phase whose nodes come to a stable rest") from None
     problem = SlowProblem(make_problem(limit, phase, rest))
     slowest = min(network.nu) / 2.0
     nodes = problem.structure.layout.node_count // problem.structure.layout.batch
@@ -346,16 +353,17 @@ def _learning(run: Run, phase: PhaseOption) -> int | str:
         return phase
     learning = [k for k, record in enumerate(run.phases) if record.learn]
     if not learning:
-        raise InputError("run", "no phase of it learns, so there is no slow flow to compare")
+        what = "no phase of it learns, so there is no slow flow to compare; ask of a run that trains"
+        raise InputError("run", what)
     return learning[0]
 
 
-def _ratios(network: Network, ratios: Sequence[float] | None, large: bool) -> Array:
+def _ratios(network: Network, ratios: Sequence[float] | None, many: bool) -> Array:
     """delta/tau to try, rising."""
     own = network.delta / network.tau if network.tau > 0.0 else None
     if ratios is None:
         centre = float(np.clip(own or 200.0, *RANGE))
-        ratios = [factor * centre for factor in (FEW_FACTORS if large else FACTORS)]
+        ratios = [factor * centre for factor in (FEW_FACTORS if many else FACTORS)]
     if not ratios or not all(np.isfinite(ratio) and ratio > 0.0 for ratio in ratios):
         raise InputError("ratios", f"must list delta/tau to try, each more than 0, not {ratios!r}")
     return np.unique([*map(float, ratios), *([] if own is None else [own])])

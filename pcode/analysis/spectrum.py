@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..run import Run
 from .equilibrium import rest_of
-from .modes import Eigenvalues, full_eigenvalues, node_eigenvalues, slow_eigenvalues
+from .modes import MOST_WORK, Eigenvalues, full_eigenvalues, node_eigenvalues, slow_eigenvalues
 from .rates import Rates, advice, rates_of
 from .result import Result, plain
 from .situation import PhaseOption, Situation, last_phase
@@ -88,11 +88,9 @@ class Spectrum(Result):
             period = r.node_growth_period
             turning = "" if period is None else f", as an oscillation of period {period:.3g}"
             told.append(f"the nodes are unstable: they leave rest at rate {r.node_growth:.3g}{turning}")
-        weights = (
-            f", weights at {_told(r.weight_slowest)} to {_told(r.weight_fastest)}" if self.weights else ""
-        )
+        weights = f"; weights at {_range(r.weight_slowest, r.weight_fastest)}" if self.weights else ""
         decaying = "nodes decay" if r.node_growth is None else "their other modes decay"
-        told.append(f"{decaying} at rates {_told(r.node_slowest)} to {_told(r.node_fastest)}{weights}")
+        told.append(f"{decaying} at {_range(r.node_slowest, r.node_fastest)}{weights}")
         told[0] += f" ({where})"
         if r.weight_growth is not None:
             told.append(f"the weights are leaving a saddle of what they learn, at rate {r.weight_growth:.3g}")
@@ -120,12 +118,13 @@ class Spectrum(Result):
         still = self.left_out if not self.left_out_rate else 0
         if self.weights is not None and self.weights.neutral + still:
             least = "" if self.weights.exact else "at least "
+            slow = f" (slower than {self.weights.still:.3g})" if self.weights.neutral else ""
             neutral, of = self.weights.neutral + still, self.weights.count + self.left_out
-            told.append(f"{least}{neutral:,} of {of:,} directions of the weights are neutral")
+            told.append(f"{least}{neutral:,} of {of:,} directions of the weights are neutral{slow}")
         if self.nodes.neutral:
-            told.append(
-                f"{self.nodes.neutral} directions of the nodes are neutral: a continuum of equilibria"
-            )
+            least = "" if self.nodes.exact else "at least "
+            many = f"{self.nodes.neutral} direction{'s' * (self.nodes.neutral != 1)}"
+            told.append(f"neutral of the nodes: {least}{many}, as of a continuum of equilibria")
         parts = [("nodes", self.nodes), ("weights", self.weights), ("both together", self.full)]
         ends = [
             f"{name} ({part.values.size} of {part.count:,})"
@@ -154,6 +153,7 @@ def spectrum(
     at: Where = "rest",
     moments: int = 0,
     tolerance: float | None = None,
+    exact: bool = False,
 ) -> Spectrum:
     """Eigenvalues of the nodes, of the weights on the slow manifold and of both, and what they imply.
 
@@ -168,6 +168,8 @@ def spectrum(
         Saved times along the phase at which the rates are told as well; none if 0.
     tolerance : float, optional
         What has fallen to this part of its start has settled; the phase's `settle_tol` if not given.
+    exact : bool
+        Insist on all eigenvalues, where else of a large network those at the ends would do.
 
     Returns
     -------
@@ -176,7 +178,8 @@ def spectrum(
     Raises
     ------
     InputError
-        If there is no such moment, tau is 0, or the nodes have no rest at it.
+        If there is no such moment, tau is 0, the nodes have no rest at it, or there are too many
+        eigenvalues to have them all where that is asked for.
     """
     if at not in ("rest", "state"):
         raise InputError("at", f"must be rest or state, not {at!r}")
@@ -191,6 +194,8 @@ def spectrum(
         )
     if tolerance is not None and not 0.0 < tolerance < 1.0:
         raise InputError("tolerance", f"must be between 0 and 1, not {tolerance:g}")
+    if exact:
+        _check_size(situation)
     tolerance = tolerance or min(situation.record.settle_tol, 0.5)
     nodes, weights, full, rates = _rates_at(situation, at, tolerance)
     times, course, parts = _along(run, situation, at, tolerance, moments)
@@ -215,6 +220,21 @@ def spectrum(
         course=course,
         course_parts=parts,
     )
+
+
+def _check_size(situation: Situation) -> None:
+    """Raise InputError if there are too many eigenvalues to have them all."""
+    layout = situation.problem(reduce=True, until=None).layout
+    batch = 1 if situation.phase.learn else layout.batch  # held weights tie no sample to another
+    size = layout.size // batch
+    most = int((MOST_WORK / batch) ** (1.0 / 3.0))
+    if size > most:
+        each = "" if batch == 1 else f" a sample, {batch} samples"
+        what = (
+            f"{situation.record.name!r} has {size:,} unknowns{each}, too many for all their eigenvalues (at "
+            f"most {most:,}); leave exact out for those at the ends of the spectrum"
+        )
+        raise InputError("exact", what)
 
 
 Parts = tuple[Eigenvalues, Eigenvalues | None, Eigenvalues | None, Rates]
@@ -274,6 +294,12 @@ def _along(
         times.append(there.t)
         course.append(rates)
     return np.array(times), tuple(course), tuple(parts)
+
+
+def _range(slowest: float | None, fastest: float | None) -> str:
+    """Slowest rate of decay, and the largest eigenvalue, which may owe its size to ringing."""
+    rate = "unknown rates" if slowest is None else f"rates from {slowest:.3g} on"
+    return f"{rate} (largest |lambda| {_told(fastest)})"
 
 
 def _told(value: float | None) -> str:

@@ -16,15 +16,15 @@ from ..run import Run
 from ..simulation import simulate
 from ..state import State
 from .border import KINDS, BorderPoint, Look, Plane, border_along, others, ray
-from .equilibrium import counted, ticking
+from .equilibrium import check_seed, counted, ticking
 from .jacobians import NodeSystem
 from .result import Result
 from .situation import PhaseOption, Situation
 
 Against = Literal["negated", "random", "own"]
 
-# Most work of dense eigenvalues, in cubes of a sample's nodes: about 10 seconds.
-MOST_WORK = 1.5e9
+# Most work of dense eigenvalues, in cubes of a sample's nodes: less than 10 seconds.
+MOST_WORK = 1e9
 
 # Samples, gains and mixes that are looked at where a user does not say.
 SAMPLES = 4
@@ -125,8 +125,10 @@ class Stability(Result):
         return told
 
     def _headline(self) -> str:
-        own = next((point for point in self.border if point.gain == 1.0), None)
         row = int(np.abs(self.gains - 1.0).argmin())
+        gain = float(self.gains[row])
+        own = next((point for point in self.border if point.gain == gain), None)
+        at = "" if gain == 1.0 else f" at gain {gain:g}"
         if own is not None:
             by = {
                 "real": "they leave rest along a real eigenvector",
@@ -134,12 +136,12 @@ class Stability(Result):
                 "lost": "their equilibrium is gone (a fold)",
             }
             where = f"|W - M^T|/|M| = {own.distance:.4g} (mix {own.mix:.4g})"
-            return f"nodes are stable up to {where}; beyond, {by[own.kind]}"
+            return f"nodes are stable up to {where}{at}; beyond, {by[own.kind]}"
         if self.kinds[row, 0] == "lost":
-            return "no equilibrium of the nodes was reached at W = M^T"
+            return f"no equilibrium of the nodes was reached at W = M^T{at}"
         if self.kinds[row, 0] != "stable":
-            return "nodes are not stable at W = M^T already"
-        return f"nodes are stable all the way to |W - M^T|/|M| = {self.distances[-1]:.4g}"
+            return f"nodes are not stable at W = M^T already{at}"
+        return f"nodes are stable all the way to |W - M^T|/|M| = {self.distances[-1]:.4g}{at}"
 
 
 def stability(
@@ -164,7 +166,7 @@ def stability(
         What is mixed into the feedback: -M^T, a random matrix of the norm of M link by link, or
         the W of the moment.
     mixes : sequence of float, optional
-        Shares of it, rising from 0 (W = M^T) on; 0 to 1 in 20 steps where left out.
+        Shares of it, rising from 0 (W = M^T); 0 to 1 in 20 steps where left out.
     gains : sequence of float, optional
         Factors on M and W, > 0; 0.1 to 2 where left out, or 1 alone where a map would take too long.
     samples : int, optional
@@ -183,10 +185,11 @@ def stability(
     InputError
         If the nodes of a sample are too many, or an option is out of range.
     """
+    check_seed(seed)
     situation = ticking(Situation.of(run, phase, time))
     shares = _rising("mixes", mixes, np.linspace(0.0, 1.0, MIXES))
-    if shares[0] < 0.0 or shares.size < 2:
-        raise InputError("mixes", "must be two or more numbers that rise from 0 or more")
+    if shares[0] != 0.0 or shares.size < 2:
+        raise InputError("mixes", "must be two or more numbers that rise from 0, where W = M^T")
     count, factors = _extent(situation, samples, gains, shares.size)
     plane, state = _plane(situation, count, against, seed)
     rays = [ray(plane, float(gain), shares, state) for gain in factors]

@@ -54,9 +54,15 @@ def run_scenario(scenario: Scenario, folder: Path, force: bool, signals: Signals
 
 def _answer(scenario: Scenario, run: Run, output: Output, signals: Signals) -> tuple[list[str], list[str]]:
     """Answer the scenario's questions, in the report; what to print of them, and why some have no answer."""
-    if not scenario.questions or run.status.failed or signals.stop():
+    if not scenario.questions or signals.stop():
         return [], []
-    values, told, unanswered = answers(run, scenario.questions)
+    if run.status.failed:
+        why = f"not asked, since the run failed ({run.status}); pcode analyse asks of what was reached"
+        values: dict[str, Any] = {question: {"error": why} for question in scenario.questions}
+        told: list[str] = []
+        unanswered: list[str] = []
+    else:
+        values, told, unanswered = answers(run, scenario.questions)
     with signals.keeping("saving"):
         output.write_json("report.json", report(run) | {"analysis": values})
     return told, unanswered
