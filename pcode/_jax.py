@@ -31,4 +31,6 @@ def _keep_compiled_code() -> None:
 
 
 jax.config.update("jax_enable_x64", True)
+# Solvers wait for every call, most of which take less time than to hand them to another thread.
+jax.config.update("jax_cpu_enable_async_dispatch", False)
 _keep_compiled_code()

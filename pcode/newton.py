@@ -13,9 +13,14 @@ from typing import Any, NamedTuple
 from . import chain
 from ._jax import jax, jnp
 from .dynamics import Layers
+from .krylov import gcr
 from .network import Weights
 from .state import State
 from .system import Parameters, Point, Structure
+
+# Directions kept by the Krylov iterations for the weight-borne coupling, and most iterations.
+VECTORS = 20
+MOST_ITERATIONS = 60
 
 
 class Factors(NamedTuple):
@@ -55,6 +60,49 @@ def solve(factors: Factors, r: Any, p: Parameters, structure: Structure) -> Any:
     kept = zip(d_x, right.x, factors.point.free, strict=True)
     d_x = tuple(jnp.where(f > 0.0, d, r_l) for d, r_l, f in kept)
     return layout.pack(State(d_x, d_eps, d_weights), jnp)
+
+
+def solve_coupled(
+    factors: Factors, r: Any, p: Parameters, structure: Structure, weight: Any, enough: Any
+) -> Any:
+    """The d with (I - a J) d = r, shapes (N,), the weight-borne coupling included.
+
+    A change w of the weights makes the nodes answer, and they change the weights: by c (r_w + s(w)),
+    affine in w. `solve` takes w = c r_w for the nodes; where what comes back differs, Krylov
+    iterations find the w that comes back as it is. Their vectors are of the size of the weights.
+
+    Parameters
+    ----------
+    factors : Factors
+    r : array, shape (N,)
+    p, structure : Parameters, Structure
+    weight : array, shape (N,)
+        The norm of v is the root mean square of v * weight over the weights.
+    enough : scalar
+        The residual that may be left, in this norm.
+    """
+    layout, k = structure.layout, structure.layout.node_count
+    d = solve(factors, r, p, structure)
+    if not layout.learn:
+        return d
+    weight = weight[k:]
+    c = 1.0 / (1.0 + factors.a * p.weight_decay / p.delta)
+
+    def through(r_nodes: Any, w: Any) -> Any:
+        """The d that the nodes make of r_nodes when the weights change by `w`."""
+        return solve(factors, jnp.concatenate([r_nodes, w / c]), p, structure)
+
+    def rest(w: Any) -> Any:
+        """What differs between a change of the weights and what comes back of it."""
+        return 2.0 * w - through(jnp.zeros(k), w)[k:]
+
+    def coupled(d: Any) -> Any:
+        w0 = c * r[k:]
+        w = w0 + gcr(rest, d[k:] - w0, weight, 0.0, enough, VECTORS, MOST_ITERATIONS)
+        return jnp.concatenate([through(r[:k], w)[:k], w])
+
+    missing = jnp.sqrt(jnp.mean(((d[k:] - c * r[k:]) * weight) ** 2))
+    return jax.lax.cond(missing > enough, coupled, lambda d: d, d)
 
 
 def _sources(factors: Factors, r: State, p: Parameters, structure: Structure) -> tuple[Layers, Layers]:

@@ -49,6 +49,27 @@ def test_it_solves_all_but_the_weight_borne_coupling_exactly(situation, log_a):
         np.testing.assert_allclose(found, expected, atol=2e-5 * scale)
 
 
+@settings(max_examples=30, deadline=None)
+@given(situations(), st.floats(-3.0, 2.0))
+def test_with_the_weight_borne_coupling_it_solves_exactly(situation, log_a):
+    network, phase, state, t = situation
+    if "relu" in network.activation:
+        return  # its kink has no finite difference
+    problem = make_problem(network, phase, state, reduce=False)
+    a = 10.0**log_a
+    A = np.eye(problem.y0.size) - a * finite_difference_jacobian(problem, t)
+    k = problem.layout.node_count
+    r = np.random.default_rng(1).standard_normal(problem.y0.size)
+    if max(np.linalg.cond(A[:k, :k]), np.linalg.cond(A)) > 1e6:
+        return
+    p, structure = problem.parameters, problem.structure
+    factors = problem.factor(problem.linearise(t, problem.y0), a)
+    found = np.asarray(newton.solve_coupled(factors, r, p, structure, np.ones_like(r), 1e-10))
+    expected = np.linalg.solve(A, r)
+    left = np.abs(A @ (found - expected)).max() / (1.0 + np.abs(expected).max())
+    assert left < 1e-4
+
+
 def largest_array(jaxpr):
     """Numbers in the largest array that a traced computation makes, calls within it included."""
     sizes = [math.prod(v.aval.shape) for equation in jaxpr.eqns for v in equation.outvars]

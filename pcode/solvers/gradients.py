@@ -34,8 +34,8 @@ import diffrax
 from .. import newton
 from .._jax import jax, jnp
 from ..errors import InputError
+from ..krylov import gcr
 from ..system import Parameters, Structure, linearise, vector_field
-from .krylov import gcr
 from .structured_root import StructuredNewton
 
 METHODS = ("Kvaerno5", "Kvaerno3", "Tsit5", "Dopri8")

@@ -19,8 +19,8 @@ import optimistix as optx
 
 from .. import newton
 from .._jax import jax, jnp
+from ..krylov import gcr
 from ..system import Structure, linearise
-from .krylov import gcr
 
 # Krylov vectors, and the relative residual at which they are enough.
 VECTORS = 8

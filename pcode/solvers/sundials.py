@@ -13,13 +13,13 @@ from sksundae.cvode import CVODE, CVODEJacTimes, CVODEPrecond
 
 from .. import newton
 from .._jax import jax, jnp
+from ..krylov import gcr
 from ..network import Array
 from ..problem import Problem
 from ..state import Layout
 from ..status import SolverStats, Status
 from ..system import Parameters, Structure, vector_field
 from .base import IVP, Save, Settings, Solution, Watch, coupled, march, refuse_without_nodes
-from .krylov import gcr
 
 # Directions kept by the Krylov iterations, and most iterations.
 VECTORS = 8
@@ -28,6 +28,11 @@ MOST_ITERATIONS = 60
 # Residual of a linear system, as a share of what CVODE allows. At 1 the weights' slow flow, where the
 # system is hard, takes half as many steps again; below 0.1 nothing is gained.
 LINEAR_SHARE = 0.1
+
+# Where gamma/delta is below SLIGHT the weight-borne coupling is too: the structured solve alone will do for
+# CVODE's Newton iterations. Above STRONG, where it decides, Krylov iterations of their own take care of it,
+# on vectors of the weights only, which for many samples are far shorter than those of all unknowns.
+SLIGHT, STRONG = 1e-3, 0.3
 
 # Nodes that ring have eigenvalues of up to several times more imaginary than real part. Orders 4 and 5
 # are not stable for all steps there (Hairer and Wanner 1996, V.2), and CVODE then may hold a step that is
@@ -55,29 +60,30 @@ class _LinearSolver:
     """(I - gamma J) z = r by `newton` and Krylov iterations, in one compiled call.
 
     The structured solve leaves out the weight-borne coupling, which is small for steps far below
-    delta, and its factors are some steps old; the iterations have what is left. CVODE's own GMRES
-    would take a call for each product with J and each structured solve, and a dozen passes over
-    vectors besides. So CVODE is given the answer by way of the preconditioner: asked to apply it
-    to the right-hand side, `solve` solves, and what CVODE sees from then on is the identity, with
+    delta, and its factors are some steps old; the iterations, with the exact Jacobian where CVODE
+    stands, have what is left. CVODE's own GMRES would take a call for each product with J and each
+    structured solve, and a dozen passes over vectors besides. So CVODE is given the answer by way of
+    the preconditioner: asked to apply it to the right-hand side, `solve` solves, and what CVODE sees
+    from then on is the identity, with
     which its GMRES ends after one vector.
     """
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
         self._problem, self._settings = problem, settings
-        self._point = problem.linearise(0.0, problem.y0)
-        self._factors = problem.factor(self._point, 1.0)
+        self._factors = problem.factor(problem.linearise(0.0, problem.y0), 1.0)
         self._solved = False
         self.linearised = 0
         self.gamma = np.nan
-        self.solve(0.0, problem.y0, problem.y0, problem.y0, np.empty_like(problem.y0), 1.0, 1.0, 1)
+        y, z, delta = problem.y0, np.empty_like(problem.y0), float(problem.parameters.delta)
+        for part in (0.0, SLIGHT, 1.0):  # compiles what it will need
+            self.solve(0.0, y, y, y, z, part * delta, 1.0, 1)
 
     def setup(self, t: float, y: Array, dy: Array, jok: int, jnew: list[int], gamma: float) -> None:
-        """Linearise anew unless that of before will do, and factor."""
-        jnew[0] = 0 if jok else 1
-        if not jok:
-            self._point = self._problem.linearise(t, y.copy())  # y is only lent
-            self.linearised += 1
-        self._factors = self._problem.factor(self._point, gamma)
+        """Linearise and factor. To do both costs little more than to factor alone, whatever `jok` says."""
+        jnew[0] = 1
+        point = self._problem.linearise(t, y.copy())  # y is only lent
+        self._factors = self._problem.factor(point, gamma)
+        self.linearised += 1
 
     def jacobian_action(self, t: float, y: Array, dy: Array, v: Array, out: Array) -> None:
         """Of the system as CVODE sees it, I - gamma J = I."""
@@ -95,12 +101,15 @@ class _LinearSolver:
         problem, tolerances = self._problem, (self._settings.rtol, self._settings.atol)
         enough = LINEAR_SHARE * delta / math.sqrt(y.size)
         self.gamma = gamma
-        z[:] = _solve(
-            self._factors, t, y, r, gamma, enough, *tolerances, problem.parameters, problem.structure
-        )
+        part = gamma / float(problem.parameters.delta) if problem.layout.learn else 0.0
+        if part < SLIGHT:
+            z[:] = problem.solve(self._factors, r)
+            return
+        asked = (self._factors, t, y, r, gamma, enough, *tolerances, part > STRONG)
+        z[:] = _solve(*asked, problem.parameters, problem.structure)
 
 
-@partial(jax.jit, static_argnames="structure")
+@partial(jax.jit, static_argnames=("coupled", "structure"))
 def _solve(
     factors: newton.Factors,
     t: Any,
@@ -110,21 +119,22 @@ def _solve(
     enough: Any,
     rtol: Any,
     atol: Any,
+    coupled: bool,
     p: Parameters,
     structure: Structure,
 ) -> Any:
     """The z with (I - gamma J) z = r, to a residual of `enough` times the tolerances."""
-
-    def field(y: Any) -> Any:
-        return vector_field(t, y, p, structure)
+    weight = 1.0 / (rtol * jnp.abs(y) + atol)
+    _, action = jax.linearize(lambda y: vector_field(t, y, p, structure), y)
 
     def precondition(r: Any) -> Any:
+        if coupled:
+            return newton.solve_coupled(factors, r, p, structure, weight, enough)
         return newton.solve(factors, r, p, structure)
 
     def operator(v: Any) -> Any:
-        return precondition(v - gamma * jax.jvp(field, (y,), (v,))[1])
+        return precondition(v - gamma * action(v))
 
-    weight = 1.0 / (rtol * jnp.abs(y) + atol)
     return gcr(operator, precondition(r), weight, 0.0, enough, VECTORS, MOST_ITERATIONS)
 
 

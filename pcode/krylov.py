@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .._jax import jax, jnp
+from ._jax import jax, jnp
 
 Operator = Callable[[Any], Any]
 
