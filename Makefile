@@ -28,6 +28,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) hatchling editables
 	@$(PIP) --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q pcode plots  # as pip does for what is not editable
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run

@@ -43,6 +43,7 @@ def gcr(
         Most iterations; `vectors` if not given.
     """
     limit = vectors if limit is None else limit
+    operator = jax.jit(operator)  # traced once for the two places where it is applied
 
     def norm(v: Any) -> Any:
         return jnp.sqrt(jnp.mean((v * weight) ** 2))

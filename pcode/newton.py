@@ -8,6 +8,7 @@ sample on its own, a chain of layers (`pcode.chain`). Nothing is of the size of 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from . import chain
@@ -46,6 +47,7 @@ def factor(point: Point, a: Any, p: Parameters, structure: Structure, one: Any =
     return Factors(point, a, chain.factor(point, a, p, structure, one))
 
 
+@partial(jax.jit, static_argnames="structure")  # traced once for all places where others apply it
 def solve(factors: Factors, r: Any, p: Parameters, structure: Structure) -> Any:
     """The d with (I - a J) d = r, shapes (N,), up to the weight-borne coupling."""
     layout = structure.layout

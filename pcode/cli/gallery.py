@@ -14,7 +14,7 @@ from PIL import Image
 
 from ..errors import InputError
 from ..files import replacing
-from ..plotting import save_figure
+from ..plotting.output import few_colours, save_figure
 from ..recipes import Recipe, docstring
 from ..run import Run
 from ..scenario import Scenario
@@ -219,6 +219,6 @@ def _shrink(path: Path) -> None:
         share *= 0.9
         size = (round(share * whole.width), round(share * whole.height))
         smaller = whole.resize(size, Image.Resampling.LANCZOS)
-        reduced = smaller.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE)
+        reduced = few_colours(smaller)
         with replacing(path) as temporary:
             reduced.save(temporary, dpi=tuple(share * dot for dot in dots), optimize=True)

@@ -82,8 +82,11 @@ def _reduce(path: Path) -> None:
     """Write the PNG at `path` again with no more than 256 colours."""
     with Image.open(path) as image:
         dots = image.info["dpi"]
-        # Without the clustering even white and grey come out tinted.
-        reduced = image.convert("RGB").quantize(
-            256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE
-        )
+        reduced = few_colours(image.convert("RGB"))
     reduced.save(path, dpi=dots, optimize=True)
+
+
+def few_colours(image: Image.Image) -> Image.Image:
+    """`image`, of mode RGB, with a palette of 256 colours."""
+    # Without the clustering even white and grey come out tinted; its last rounds take long and move few dots.
+    return image.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1000, dither=Image.Dither.NONE)

@@ -127,6 +127,7 @@ def _solve(
     weight = 1.0 / (rtol * jnp.abs(y) + atol)
     _, action = jax.linearize(lambda y: vector_field(t, y, p, structure), y)
 
+    @jax.jit  # traced once for both its uses
     def precondition(r: Any) -> Any:
         if coupled:
             return newton.solve_coupled(factors, r, p, structure, weight, enough)
