@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         arguments = sys.argv[1:]
         _hush()
-        # What imports make stays: to look through it again and again for garbage takes a tenth of a short run.
+        # What imports make stays: to search it for garbage again and again is a tenth of a short run.
         gc.set_threshold(50_000)
     with Signals() as signals:
         try:
