@@ -12,7 +12,11 @@ import jax
 import jax.numpy as jnp
 from platformdirs import user_cache_path
 
-__all__ = ["jax", "jnp"]
+__all__ = ["IN_ORDER", "jax", "jnp"]
+
+# For `jax.jit` of what solvers call thousands of times: kernels run one after another, each with all cores if
+# it is large. By default XLA hands them to threads, which for small networks takes longer than the kernels.
+IN_ORDER = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 
 
 def _keep_compiled_code() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csc_matrix
 
 from . import activations, dynamics, newton, sparse
-from ._jax import jax, jnp
+from ._jax import IN_ORDER, jax, jnp
 from .network import Array, Network, Weights
 from .phase import Phase
 from .reduction import Reduction, reduce_feedback, reduce_input
@@ -18,17 +18,17 @@ from .state import Layout, State
 from .system import Parameters, Point, Structure, linearise, state_at, unrest, vector_field
 
 
-@partial(jax.jit, static_argnames="structure")
+@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
 def _rhs(t: Any, y: Any, p: Parameters, structure: Structure) -> Any:
     return vector_field(t, y, p, structure)
 
 
-@partial(jax.jit, static_argnames="structure")
+@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
 def _jacobian_action(t: Any, y: Any, v: Any, p: Parameters, structure: Structure) -> Any:
     return jax.jvp(lambda z: vector_field(t, z, p, structure), (y,), (v,))[1]
 
 
-@partial(jax.jit, static_argnames="structure")
+@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
 def _jacobian(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
     _, action = jax.linearize(lambda z: vector_field(t, z, p, structure), y)
 
@@ -40,29 +40,29 @@ def _jacobian(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
     return columns.T
 
 
-@partial(jax.jit, static_argnames="structure")
+@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
 def _unrest(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
     return unrest(t, y, p, structure)
 
 
-@partial(jax.jit, static_argnames="structure")
+@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
 def _energies(t: Any, y: Any, p: Parameters, structure: Structure) -> tuple[jax.Array, jax.Array]:
     x, eps, (M, _, beta) = state_at(t, y, p, structure)
     mu = dynamics.predictions(x, M, beta, structure.sigma)
     return dynamics.energy(eps, p.nu), dynamics.energy_slaved(x, mu, p.nu)
 
 
-@partial(jax.jit, static_argnames="structure")
+@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
 def _linearise(t: Any, y: Any, p: Parameters, structure: Structure) -> Point:
     return linearise(t, y, p, structure)
 
 
-@partial(jax.jit, static_argnames="structure")
-def _factor(point: Point, a: Any, p: Parameters, structure: Structure) -> newton.Factors:
-    return newton.factor(point, a, p, structure)
+@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
+def _factor(t: Any, y: Any, a: Any, p: Parameters, structure: Structure) -> newton.Factors:
+    return newton.factor(linearise(t, y, p, structure), a, p, structure)
 
 
-@partial(jax.jit, static_argnames="structure")
+@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
 def _solve(factors: newton.Factors, r: Any, p: Parameters, structure: Structure) -> Any:
     return newton.solve(factors, r, p, structure)
 
@@ -122,16 +122,13 @@ class Problem:
 
     def sparse_jacobian(self, t: float, y: Array) -> csc_matrix:
         """J, shape (N, N), its zeros left out."""
-        point = jax.tree.map(np.asarray, self.linearise(t, y))
+        point = jax.tree.map(np.asarray, _linearise(float(t), y, self.parameters, self.structure))
         return sparse.jacobian(point, self._numpy_parameters, self.structure)
 
-    def linearise(self, t: float, y: Array) -> Point:
-        """The point (t, y), for `factor`."""
-        return _linearise(float(t), y, self.parameters, self.structure)  # type: ignore[no-any-return]
-
-    def factor(self, point: Point, a: float) -> newton.Factors:
-        """(I - a J) at `point`, eliminated, for `solve`."""
-        return _factor(point, float(a), self.parameters, self.structure)  # type: ignore[no-any-return]
+    def factor(self, t: float, y: Array, a: float) -> newton.Factors:
+        """(I - a J) at (t, y), eliminated, for `solve`."""
+        made: newton.Factors = _factor(float(t), y, float(a), self.parameters, self.structure)
+        return made
 
     def solve(self, factors: newton.Factors, r: Array) -> Array:
         """The d, shape (N,), with (I - a J) d = r up to the weight-borne coupling."""

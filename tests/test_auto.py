@@ -1,10 +1,12 @@
 """The choice of a method, what it says of it, and the cache of compiled code."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -75,3 +77,38 @@ def test_the_report_of_a_run_tells_what_was_taken_and_why(textbook):
     told = json.loads(json.dumps(report(pcode.simulate(network, phases, weights=weights))))
     assert told["method"] in pcode.METHODS
     assert told["method_reason"].startswith("perceive: lasts 40")
+
+
+@pytest.fixture
+def compiled():
+    """What JAX has compiled since the test began: functions, with the types of their arguments."""
+    told = []
+
+    class Listener(logging.Handler):
+        def emit(self, record):
+            if (text := record.getMessage()).startswith("Compiling jit("):
+                told.append(text)
+
+    jax.clear_caches()
+    listener, logger = Listener(), logging.getLogger("jax")
+    logger.addHandler(listener)
+    with jax.log_compiles():
+        yield told
+    logger.removeHandler(listener)
+
+
+@pytest.mark.parametrize("method", ["cvode", "Kvaerno5", "Tsit5", "BDF", "DOP853"])
+def test_other_numbers_on_the_same_network_compile_nothing_again(method, compiled):
+    def run(tau, delta, nu, scale, seed):
+        network = pcode.Network((2, 3, 1), tau=tau, delta=delta, nu=nu)
+        phase = pcode.Phase("train", {0: scale * XOR_X, 2: XOR_Y}, duration=3.0 * delta)
+        save = pcode.Save(nodes=11, weights=3)
+        pcode.simulate(network, [phase], weights=network.init_weights(rng=seed), method=method, save=save)
+
+    run(1.0, 50.0, 1.0, 1.0, 0)
+    first = list(compiled)
+    assert first
+    # To JAX a number of Python and one of NumPy are of different types.
+    assert len({text.replace(", weak_type=True", "") for text in first}) == len(set(first))
+    run(0.5, 200.0, 0.7, -0.5, 1)
+    assert compiled == first

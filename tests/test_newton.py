@@ -42,7 +42,7 @@ def test_it_solves_all_but_the_weight_borne_coupling_exactly(situation, log_a):
     expected[nodes] = np.linalg.solve(A[nodes, nodes], r[nodes] - A[nodes, weights] @ (c * r[weights]))
     expected[weights] = c * (r[weights] - A[weights, nodes] @ expected[nodes])
 
-    found = problem.solve(problem.factor(problem.linearise(t, problem.y0), a), r)
+    found = problem.solve(problem.factor(t, problem.y0, a), r)
     assert np.isfinite(found).all()
     if well_posed:
         scale = 1.0 + np.abs(expected).max()
@@ -63,7 +63,7 @@ def test_with_the_weight_borne_coupling_it_solves_exactly(situation, log_a):
     if max(np.linalg.cond(A[:k, :k]), np.linalg.cond(A)) > 1e6:
         return
     p, structure = problem.parameters, problem.structure
-    factors = problem.factor(problem.linearise(t, problem.y0), a)
+    factors = problem.factor(t, problem.y0, a)
     found = np.asarray(newton.solve_coupled(factors, r, p, structure, np.ones_like(r), 1e-10))
     expected = np.linalg.solve(A, r)
     left = np.abs(A @ (found - expected)).max() / (1.0 + np.abs(expected).max())
@@ -116,5 +116,5 @@ def test_a_wide_last_layer_is_solved_as_exactly_as_any():
     for a in (0.1, 3.0, 100.0):
         A = np.eye(problem.y0.size) - a * finite_difference_jacobian(problem, 0.0)
         r = rng.standard_normal(problem.y0.size)
-        found = problem.solve(problem.factor(problem.linearise(0.0, problem.y0), a), r)
+        found = problem.solve(problem.factor(0.0, problem.y0, a), r)
         np.testing.assert_allclose(found, np.linalg.solve(A, r), rtol=1e-6, atol=1e-7)

@@ -340,7 +340,7 @@ def _second(own: str, start: Situation, span: float) -> str:
     if own != "cvode":
         return "cvode"
     problem = start.problem(reduce=True)
-    if span * fastest_rate(problem) / STABLE <= EXPLICIT_STEPS:
+    if span * fastest_rate(problem) / STABLE["DOP853"] <= EXPLICIT_STEPS:
         return "DOP853"
     return "Radau" if problem.layout.node_count <= RADAU_NODES else "Kvaerno5"
 

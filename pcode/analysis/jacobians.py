@@ -119,7 +119,7 @@ class NodeSystem:
 
     def inverse(self, shift: float) -> Any:
         """The function r -> (J - shift)^{-1} r, by the structured elimination; `shift` > 0."""
-        factors = self.held.factor(self.held.linearise(0.0, self.held.y0), 1.0 / shift)
+        factors = self.held.factor(0.0, self.held.y0, 1.0 / shift)
         return lambda r: -self.held.solve(factors, r) / shift
 
     def propagate(self, v: Array, time: float, fastest: float) -> Array:

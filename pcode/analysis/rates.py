@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..network import Array
-from ..solvers.auto import FEW_STEPS, STABLE
+from ..solvers.auto import explicit
 from .modes import Complex, Eigenvalues
 
 # Coefficients of R(z), highest power first: Dormand and Prince's method of order 5, SciPy's RK45.
@@ -170,12 +170,12 @@ NDArrayBool = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 Advice = tuple[str, str]
 
 
-def advice(rates: Rates, duration: float) -> Advice:
-    """The solver that suits, and why; by the rule of `method = "auto"` where nothing rings on and on."""
+def advice(rates: Rates, duration: float, size: int) -> Advice:
+    """The solver for `size` unknowns, and why; by the rule of `method = "auto"` where nothing rings on and on."""
     fastest = max(filter(None, (rates.node_fastest, rates.weight_fastest)), default=0.0)
-    steps = duration * fastest / STABLE
-    if steps <= FEW_STEPS:
-        return "DOP853", f"{_round_up(steps)} steps of an explicit method cover the phase"
+    method, steps = explicit(duration * fastest, size)
+    if method is not None:
+        return method, f"{_round_up(steps)} steps of an explicit method cover the phase"
     told = f"an explicit method would need {steps:.2g} steps: RK45's are {_told(rates.step_rk45)} at most"
     if rates.damping_ratio is not None and rates.damping_ratio < LIGHT:
         why = f"{told}; the ringing is hardly damped (ratio {rates.damping_ratio:.2g})"

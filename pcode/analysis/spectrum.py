@@ -199,7 +199,7 @@ def spectrum(
     tolerance = tolerance or min(situation.record.settle_tol, 0.5)
     nodes, weights, full, rates = _rates_at(situation, at, tolerance)
     times, course, parts = _along(run, situation, at, tolerance, moments)
-    solver, reason = advice(rates, situation.phase.duration)
+    solver, reason = advice(rates, situation.phase.duration, situation.record.unknowns)
     network = situation.network
     return Spectrum(
         phase=situation.record.name,

@@ -26,7 +26,7 @@ _ALL: tuple[Solver, ...] = (
 )
 
 METHODS: dict[str, Solver] = {solver.name: solver for solver in _ALL}
-METHODS["auto"] = AutoSolver(METHODS["cvode"], METHODS["DOP853"])
+METHODS["auto"] = AutoSolver(dict(METHODS))
 
 # Not to be asked for: it serves where nothing is left to integrate.
 RESTING: Solver = RestingSolver()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,12 +13,16 @@ from ..singular import SlowProblem
 from ..state import Layout
 from .base import IVP, Save, Settings, Solution, Solver, Watch
 
-# Where an explicit method needs fewer steps than this it beats an implicit one, which takes several
-# hundred to follow the nodes down to the slow manifold.
+# Fewer steps than this are done before a method that is compiled as a whole has been.
 FEW_STEPS = 150
 
-# Length of step, times the largest rate, at which DOP853 is still stable (Hairer et al. 1993, IV.2).
-STABLE = 6.0
+# An implicit method takes several hundred steps to follow the nodes down to the slow manifold; so many of an
+# explicit one are less work. For up to SMALL unknowns the time goes into calls rather than arithmetic, and of
+# those a step of an implicit method needs more.
+MANY_STEPS, MANY_SMALL_STEPS, SMALL = 600, 1500, 10_000
+
+# Length of step, times the largest rate, at which the methods are still stable (Hairer et al. 1993, IV.2).
+STABLE = {"DOP853": 6.0, "Tsit5": 3.3}
 
 # After this many of its slowest rates' times a network that settles has settled to 1e-6.
 SETTLING = 14.0
@@ -25,14 +30,18 @@ SETTLING = 14.0
 
 @dataclass(frozen=True)
 class AutoSolver:
-    """Takes `explicit` for short and easy problems, `implicit` for all others.
+    """Takes an explicit method for short and easy problems, an implicit one for all others.
 
     The number of steps that an explicit method needs is the length of the problem times its
     fastest rate, over the length of a stable step.
+
+    Attributes
+    ----------
+    solvers : mapping of str to Solver
+        Those of `explicit` and cvode, by name.
     """
 
-    implicit_solver: Solver
-    explicit_solver: Solver
+    solvers: Mapping[str, Solver]
     name: str = "auto"
     implicit: bool = True
 
@@ -42,7 +51,7 @@ class AutoSolver:
     def choose(self, problem: IVP) -> tuple[Solver, str]:
         """The solver for `problem`, and why."""
         if isinstance(problem, SlowProblem):
-            return self.explicit_solver, "tau = 0: only the weights move, and they are not stiff"
+            return self.solvers["DOP853"], "tau = 0: only the weights move, and they are not stiff"
         fastest = fastest_rate(problem)
         length, how = problem.duration, "lasts"
         if problem.settle_tol is not None and not problem.layout.learn:
@@ -51,17 +60,38 @@ class AutoSolver:
             settled = SETTLING / min(damping / 2.0, fastest)
             if settled < length:
                 length, how = settled, "should settle in"
-        steps = length * fastest / STABLE
-        told = f"{how} {length:.3g}, rates up to {fastest:.3g}: {steps:.2g} steps of an explicit method"
-        if steps <= FEW_STEPS:
-            return self.explicit_solver, f"{told} are less work than an implicit one"
-        return self.implicit_solver, f"{told} are more work than an implicit one"
+        name, steps = explicit(length * fastest, problem.layout.size)
+        told = f"{how} {length:.3g}, rates up to {fastest:.3g}: {steps:.2g} explicit steps are"
+        if name is None:
+            return self.solvers["cvode"], f"{told} more work than an implicit method"
+        return self.solvers[name], f"{told} less work than an implicit method"
 
     def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
         """See `Solver.solve`."""
         solver, reason = self.choose(problem)
         solution = solver.solve(problem, times, settings, save, watch)
         return replace(solution, method=solver.name, reason=reason)
+
+
+def explicit(length: float, size: int) -> tuple[str | None, float]:
+    """The explicit method for a problem of `size` unknowns, and how many steps it would take.
+
+    Parameters
+    ----------
+    length : float
+        Of the problem, in units of its fastest rate.
+    size : int
+
+    Returns
+    -------
+    tuple of str or None, and float
+        None where any explicit method is more work than an implicit one.
+    """
+    steps = length / STABLE["DOP853"]
+    if steps <= FEW_STEPS:
+        return "DOP853", steps
+    steps = length / STABLE["Tsit5"]
+    return ("Tsit5" if steps <= (MANY_SMALL_STEPS if size <= SMALL else MANY_STEPS) else None), steps
 
 
 def fastest_rate(problem: Problem, iterations: int = 20) -> float:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.interpolate import BarycentricInterpolator
 
-from .._jax import jax, jnp
+from .._jax import IN_ORDER, jax, jnp
 from ..network import Array
 from ..problem import Problem
 from ..state import Layout
@@ -81,7 +81,7 @@ def _parts(kind: _Kind, structure: Structure, rtol: Any, atol: Any) -> tuple[Any
     return solver, controller, term
 
 
-@partial(jax.jit, static_argnames=("kind", "structure"))
+@partial(jax.jit, static_argnames=("kind", "structure"), compiler_options=IN_ORDER)
 def _begin(
     kind: _Kind, structure: Structure, y0: Any, t1: Any, p: Parameters, rtol: Any, atol: Any
 ) -> _Carry:
@@ -98,7 +98,7 @@ def _begin(
     return _Carry(t0, t0, t_next, y0, solver_state, controller_state, jump, *before, none, none, ends)
 
 
-@partial(jax.jit, static_argnames=("kind", "structure"))
+@partial(jax.jit, static_argnames=("kind", "structure"), compiler_options=IN_ORDER)
 def _burst(
     kind: _Kind,
     structure: Structure,
@@ -154,7 +154,7 @@ def _burst(
     return last
 
 
-@partial(jax.jit, static_argnames=("kind", "structure"))
+@partial(jax.jit, static_argnames=("kind", "structure"), compiler_options=IN_ORDER)
 def _interpolate(
     kind: _Kind, structure: Structure, c: _Carry, t: Any, p: Parameters, rtol: Any, atol: Any
 ) -> Any:
@@ -231,7 +231,8 @@ class _Stepper:
 
     def _within(self, t: float) -> Array:
         parameters = self._problem.parameters
-        return np.asarray(_interpolate(*self._static, self._carry, t, parameters, *self._tolerances))
+        # A number of another type would be compiled for once more.
+        return np.asarray(_interpolate(*self._static, self._carry, float(t), parameters, *self._tolerances))
 
     def stats(self) -> SolverStats:
         # diffrax does not count the evaluations inside its nonlinear solves.

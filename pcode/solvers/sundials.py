@@ -12,7 +12,7 @@ import numpy as np
 from sksundae.cvode import CVODE, CVODEJacTimes, CVODEPrecond
 
 from .. import newton
-from .._jax import jax, jnp
+from .._jax import IN_ORDER, jax, jnp
 from ..krylov import gcr
 from ..network import Array
 from ..problem import Problem
@@ -70,7 +70,7 @@ class _LinearSolver:
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
         self._problem, self._settings = problem, settings
-        self._factors = problem.factor(problem.linearise(0.0, problem.y0), 1.0)
+        self._factors = problem.factor(0.0, problem.y0, 1.0)
         self._solved = False
         self.linearised = 0
         self.gamma = np.nan
@@ -81,8 +81,7 @@ class _LinearSolver:
     def setup(self, t: float, y: Array, dy: Array, jok: int, jnew: list[int], gamma: float) -> None:
         """Linearise and factor. To do both costs little more than to factor alone, whatever `jok` says."""
         jnew[0] = 1
-        point = self._problem.linearise(t, y.copy())  # y is only lent
-        self._factors = self._problem.factor(point, gamma)
+        self._factors = self._problem.factor(t, y.copy(), gamma)  # y is only lent
         self.linearised += 1
 
     def jacobian_action(self, t: float, y: Array, dy: Array, v: Array, out: Array) -> None:
@@ -109,7 +108,7 @@ class _LinearSolver:
         z[:] = _solve(*asked, problem.parameters, problem.structure)
 
 
-@partial(jax.jit, static_argnames=("coupled", "structure"))
+@partial(jax.jit, static_argnames=("coupled", "structure"), compiler_options=IN_ORDER)
 def _solve(
     factors: newton.Factors,
     t: Any,
