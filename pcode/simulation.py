@@ -138,11 +138,6 @@ def _attributes(
     status = Status.worst([record.status for record in records])
     told = [record.message for record in records if record.status is status]
     total = sum((record.stats for record in records), SolverStats())
-    packages = ("pcode-sim", "numpy", "scipy", "jax", "diffrax", "scikit-sundae", "xarray")
-    versions = {"python": platform.python_version()}
-    for package in packages:
-        with suppress(metadata.PackageNotFoundError):  # a checkout that is not installed
-            versions[package] = metadata.version(package)
     return {
         "network": json.dumps(network.to_dict()),
         "phases": json.dumps([record.to_dict() for record in records]),
@@ -154,7 +149,7 @@ def _attributes(
         "rtol": settings.rtol,
         "atol": settings.atol,
         "solver_statistics": json.dumps(asdict(total)),
-        "versions": json.dumps(versions),
+        "versions": json.dumps(_versions()),
     }
 
 
@@ -176,3 +171,13 @@ def _interruptible(stop: Callable[[], bool] | None) -> Iterator[Callable[[], boo
         yield asked.is_set
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Of Python and of what the numbers come from."""
+    versions = {"python": platform.python_version()}
+    for package in ("pcode-sim", "numpy", "scipy", "jax", "diffrax", "scikit-sundae", "xarray"):
+        with suppress(metadata.PackageNotFoundError):  # a checkout that is not installed
+            versions[package] = metadata.version(package)
+    return versions

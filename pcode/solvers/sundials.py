@@ -64,8 +64,7 @@ class _LinearSolver:
     stands, have what is left. CVODE's own GMRES would take a call for each product with J and each
     structured solve, and a dozen passes over vectors besides. So CVODE is given the answer by way of
     the preconditioner: asked to apply it to the right-hand side, `solve` solves, and what CVODE sees
-    from then on is the identity, with
-    which its GMRES ends after one vector.
+    from then on is the identity, with which its GMRES ends after one vector.
     """
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
@@ -74,9 +73,11 @@ class _LinearSolver:
         self._solved = False
         self.linearised = 0
         self.gamma = np.nan
-        y, z, delta = problem.y0, np.empty_like(problem.y0), float(problem.parameters.delta)
-        for part in (0.0, SLIGHT, 1.0):  # compiles what it will need
-            self.solve(0.0, y, y, y, z, part * delta, 1.0, 1)
+        # Where weights do not move nothing is borne by them.
+        self._delta = delta = float(problem.parameters.delta) if problem.layout.learn else math.inf
+        y, z = problem.y0, np.empty_like(problem.y0)
+        for gamma in (0.0, SLIGHT * delta, delta) if problem.layout.learn else (0.0,):
+            self.solve(0.0, y, y, y, z, gamma, 1.0, 1)  # compiles what it will need
 
     def setup(self, t: float, y: Array, dy: Array, jok: int, jnew: list[int], gamma: float) -> None:
         """Linearise and factor. To do both costs little more than to factor alone, whatever `jok` says."""
@@ -100,7 +101,7 @@ class _LinearSolver:
         problem, tolerances = self._problem, (self._settings.rtol, self._settings.atol)
         enough = LINEAR_SHARE * delta / math.sqrt(y.size)
         self.gamma = gamma
-        part = gamma / float(problem.parameters.delta) if problem.layout.learn else 0.0
+        part = gamma / self._delta
         if part < SLIGHT:
             z[:] = problem.solve(self._factors, r)
             return
