@@ -19,7 +19,7 @@ FEW_STEPS = 150
 # An implicit method takes several hundred steps to follow the nodes down to the slow manifold; so many of an
 # explicit one are less work. For up to SMALL unknowns the time goes into calls rather than arithmetic, and of
 # those a step of an implicit method needs more.
-MANY_STEPS, MANY_SMALL_STEPS, SMALL = 600, 1500, 10_000
+MANY_STEPS, MANY_SMALL_STEPS, SMALL = 600, 1500, 3_000
 
 # Length of step, times the largest rate, at which the methods are still stable (Hairer et al. 1993, IV.2).
 STABLE = {"DOP853": 6.0, "Tsit5": 3.3}

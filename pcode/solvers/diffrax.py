@@ -116,11 +116,16 @@ def _burst(
     order = solver.error_order(term)
     first, kept_before = carry.steps + carry.rejected, carry.steps
 
+    def moving(c: _Carry) -> Any:
+        """Whether to go on; what tells it costs as much as a stage, so only where it is asked for."""
+        return jax.lax.cond(
+            settle_tol >= 0.0, lambda: unrest(c.t, c.y, p, structure) > settle_tol, lambda: jnp.array(True)
+        )
+
     def going(c: _Carry) -> Any:
         tried = c.steps + c.rejected - first
         able = jnp.isfinite(c.y).all() & (c.t_next > c.t)
-        moving = unrest(c.t, c.y, p, structure) > settle_tol
-        return (tried == 0) | ((c.t < until) & (tried < most) & able & moving)
+        return (tried == 0) | ((c.t < until) & (tried < most) & able & moving(c))
 
     def step(c: _Carry) -> _Carry:
         y, y_error, dense_info, solver_state, _ = solver.step(
