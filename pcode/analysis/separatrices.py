@@ -89,7 +89,7 @@ def _followed(
     for event in events:
         event.terminal = True
     solved = solve_ivp(
-        direction, (0.0, LONGEST), begin + BEGIN * vector, method="LSODA", rtol=1e-7, atol=1e-9,
+        direction, (0.0, LONGEST), begin + BEGIN * vector, method="LSODA", rtol=1e-5, atol=1e-7,
         max_step=0.02, events=events,
     )  # fmt: skip
     curve = np.vstack([begin, solved.y.T])
