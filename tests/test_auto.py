@@ -12,7 +12,7 @@ import pytest
 
 import pcode
 from pcode.problem import make_problem
-from pcode.solvers.auto import fastest_rate
+from pcode.solvers.auto import STABLE, explicit, fastest_rate
 from tests.conftest import XOR_X, XOR_Y
 
 
@@ -39,6 +39,33 @@ def test_long_stiff_learning_goes_to_cvode_and_a_short_test_to_an_explicit_metho
     assert run.data.attrs["method_asked"] == "auto"
     assert "train: lasts 1e+06" in run.data.attrs["method_reason"]
     assert "test: should settle in" in run.data.attrs["method_reason"]
+
+
+@pytest.mark.parametrize(
+    ("delta", "method"), [(4.0, "DOP853"), (100.0, "Tsit5"), (1e4, "cvode")], ids=["few", "many", "too many"]
+)
+def test_what_is_taken_hangs_on_how_many_explicit_steps_there_would_be(delta, method):
+    network = pcode.Network((2, 8, 1), delta=delta)
+    train = pcode.Phase("train", {0: XOR_X, 2: XOR_Y}, duration=10.0 * delta)
+    run = pcode.simulate(network, [train], weights=network.init_weights(rng=0))
+    assert run.phases[0].method == method
+
+
+@pytest.mark.parametrize("method", ["DOP853", "Tsit5"])
+def test_as_many_steps_are_expected_as_an_explicit_method_takes(method):
+    network = pcode.Network((2, 8, 1))
+    hold = pcode.Phase("hold", {0: XOR_X, 2: XOR_Y}, duration=2000.0, learn=False)  # rates stay as they are
+    weights = network.init_weights(rng=0)
+    taken = pcode.simulate(network, [hold], weights=weights, method=method, rtol=1e-4).phases[0].stats.steps
+    rate = fastest_rate(problem_of(network, hold, weights))
+    assert hold.duration * rate / STABLE[method] == pytest.approx(taken, rel=0.4)
+
+
+@pytest.mark.parametrize(("size", "most"), [(3_000, 1500), (3_001, 600)])
+def test_larger_problems_are_allowed_fewer_explicit_steps(size, most):
+    just, beyond = (explicit(factor * most * STABLE["Tsit5"], size) for factor in (0.999, 1.001))
+    assert (just[0], beyond[0]) == ("Tsit5", None)
+    assert just[1] == pytest.approx(0.999 * most)
 
 
 def test_auto_finds_the_solution_that_the_fixed_choices_find(xor):
