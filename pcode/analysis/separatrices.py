@@ -88,6 +88,7 @@ def _followed(
     events: list[Any] = [leaves, arrives]
     for event in events:
         event.terminal = True
+    # Exact to a hundredth of a dot. Implicit, as the flow of nodes beside weights is stiff.
     solved = solve_ivp(
         direction, (0.0, LONGEST), begin + BEGIN * vector, method="LSODA", rtol=1e-5, atol=1e-7,
         max_step=0.02, events=events,
