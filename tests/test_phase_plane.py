@@ -68,6 +68,26 @@ def test_feedback_of_the_wrong_sign_makes_a_saddle_whose_separatrices_are_its_ei
         assert ends.max() > 1.0  # to the window's edge
 
 
+@pytest.mark.parametrize(
+    ("error", "kinds"),
+    [(1.0, ["node", "node", "saddle", "saddle"]), (1e-13, ["degenerate"] * 4)],
+    ids=["at work", "vanished"],
+)
+def test_where_errors_have_vanished_rounding_is_not_told_as_a_saddle(error, kinds):
+    """Both x^1 held up by eps^1 = eps^2 / 2: tau dx/dt = eps^2 (sech^2 x - 1/2), zero at 4 points."""
+    network = pcode.Network(sizes=(1, 2, 1), feedback="tied")
+    weights = pcode.Weights(([[0.0, 0.0]], [[1.0], [1.0]]), None, ([0.0, 0.0], [0.0]))
+    x, eps = ([[1.0]], [[0.5, 0.5]], [[0.0]]), ([[error / 2, error / 2]], [[error]])
+    start = pcode.State(tuple(map(np.array, x)), tuple(map(np.array, eps)), network.check_weights(weights))
+    phase = pcode.Phase("hold", {0: x[0], 2: x[2]}, duration=1.0, learn=False)
+    run = pcode.simulate(network, [phase], weights=weights, nodes=start)
+    plane = phase_plane(run, "x1[0]", "x1[1]", rest="held", time=0.0, xlim=(-2, 2), ylim=(-2, 2))
+    assert sorted(point.kind for point in plane.equilibria) == kinds
+    root = np.arccosh(np.sqrt(2.0))
+    np.testing.assert_allclose(np.abs([point.point for point in plane.equilibria]), root, atol=1e-7)
+    assert len(plane.separatrices) == 4 * kinds.count("saddle")
+
+
 def test_the_textbook_plane_has_the_branches_and_the_root_of_its_closed_form():
     plane = phase_plane(seen(2.0), "x1[0]", "eps2[0]", xlim=(-3, 4), ylim=(-4, 4))
     first, second = plane.nullclines

@@ -142,6 +142,12 @@ class Field:
         return self.chart.read(self.chart.y0)
 
     @property
+    def clocks(self) -> Array:
+        """Time constants of the two coordinates, shape (2,), in units of time."""
+        p = self.chart.problem.parameters
+        return np.array([float(p.delta if one.of_weights else p.tau) for one in self.chart.wanted])
+
+    @property
     def everything(self) -> bool:
         """Whether all nodes are slaved to weights."""
         weights = all(one.of_weights for one in self.chart.wanted)

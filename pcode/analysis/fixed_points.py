@@ -24,6 +24,10 @@ SAME = 1e-5
 # Real parts, and determinants, below this part of the size of the eigenvalues count as zero.
 FLAT = 1e-6
 
+# Where no rate changes by more than this within a time constant, nothing moves the plane but what is left of
+# errors that have vanished.
+STILL = 1e-9
+
 
 @dataclass(frozen=True, eq=False)
 class FixedPoint:
@@ -33,7 +37,8 @@ class FixedPoint:
     ----------
     point : ndarray, shape (2,)
     kind : {"node", "focus", "centre", "saddle", "degenerate"}
-        By the eigenvalues of the rates of the two coordinates.
+        By the eigenvalues of the rates of the two coordinates; degenerate where these are zero but for
+        rounding.
     stable : bool
         Whether both have negative real parts: of the two coordinates among themselves.
     eigenvalues : ndarray of complex, shape (2,)
@@ -115,7 +120,8 @@ def fixed_points(
         if not np.isfinite(J).all():
             continue
         values, vectors = np.linalg.eig(J)
-        kind, stable = kind_of(values)
+        moves = np.abs(field.clocks[:, None] * J).max() > STILL
+        kind, stable = kind_of(values) if moves else ("degenerate", False)
         made.append(FixedPoint(points[k], kind, stable, values, vectors, guess[k]))
     return tuple(sorted(made, key=lambda one: tuple(one.point)))
 
