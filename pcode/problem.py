@@ -108,6 +108,11 @@ class Problem:
         """Where the unknowns stand in y."""
         return self.structure.layout
 
+    @cached_property
+    def stands_for(self) -> Array:
+        """How many of the model's variables each unknown stands for, shape (N,)."""
+        return self.reduction.stands_for(self.layout)
+
     def rhs(self, t: float, y: Array) -> Array:
         """dy/dt, shape (N,)."""
         return np.asarray(_rhs(float(t), y, self.parameters, self.structure))

@@ -13,6 +13,7 @@ than the layer, sigma(x^0) is still taken once and for all, not at every evaluat
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 from ._jax import jax
 from .activations import by_name
 from .network import Array, Weights
-from .state import State
+from .state import Layout, State
 from .system import Parameters, Structure
 
 Reduced = tuple[Structure, Parameters, State, "Reduction"]
@@ -52,6 +53,20 @@ class Reduction:
     input: Array | None = None
     basis: Array | None = None
     rest: Array | None = None
+
+    def stands_for(self, layout: Layout) -> Array:
+        """How many variables of the full system each unknown of `layout` stands for, shape (N,).
+
+        M stands for W too where it was left out, and coordinates in the basis for all of M^0.
+        """
+        full = self.structure.layout.shapes
+        counts = np.ones(layout.size)
+        for name, where in layout.slices.items():
+            meant = math.prod(full[name])
+            if name[0] == "M" and f"W{name[1:]}" not in layout.shapes:
+                meant += math.prod(full.get(f"W{name[1:]}", (0,)))
+            counts[where] = meant / math.prod(layout.shapes[name])
+        return counts
 
     def nodes(self, state: State) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         """All value and error nodes, from those of the reduced `state`."""

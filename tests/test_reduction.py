@@ -73,6 +73,28 @@ def test_the_unknowns_are_as_few_as_promised(rng):
     assert reduced.layout.size == nodes + (3 * 4 + 4 * 2) + 6  # no W; M^0 in the span of three samples
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_the_unknowns_stand_for_all_variables_of_the_model(case, rng):
+    network, phase, state = situation(rng, **CASES[case])
+    reduced, full = (make_problem(network, phase, state, reduce=reduce) for reduce in (True, False))
+    assert reduced.stands_for.sum() == pytest.approx(full.layout.size, rel=1e-12)
+    assert (full.stands_for == 1.0).all()
+
+
+@pytest.mark.parametrize("method", ["Kvaerno3", "Kvaerno5", "Tsit5"])
+def test_what_is_left_out_does_not_change_how_many_steps_diffrax_takes(method, rng):
+    """Their error norm is over the variables of the model, not over those that happen to be unknowns."""
+    network, phase, state = situation(rng)
+    steps = []
+    for reduce in (True, False):
+        problem = make_problem(network, phase, state, reduce=reduce)
+        found = METHODS[method].solve(
+            problem, TIMES, Settings(1e-7, 1e-10), lambda k, t, y: None, lambda t, step, y: False
+        )
+        steps.append(found.stats.steps)
+    assert steps[0] == pytest.approx(steps[1], rel=0.02)
+
+
 def test_nothing_is_reduced_where_it_would_not_be_the_same(rng):
     network, phase, state = situation(rng)
     moving = pcode.TimeSeries([0.0, 60.0], np.stack([phase.clamp[0], 2.0 * phase.clamp[0]]))

@@ -154,7 +154,9 @@ def test_a_stage_is_solved_where_its_equation_says():
     """One step by hand: k_i = f(t_i, y_0 + h sum_j a_ij k_j), by diffrax's own tableau."""
     problem = problem_of((3, 4, 2), 2, 1e2)
 
-    solver, _, term = _parts(_Kind("Kvaerno3", False), problem.structure, 1e-12, 1e-14)
+    solver, _, term = _parts(
+        _Kind("Kvaerno3", False), problem.structure, _Tolerances(1e-12, 1e-14, problem.stands_for)
+    )
     y0, p, t0, h = jnp.asarray(problem.y0), problem.parameters, jnp.array(0.0), jnp.array(0.7)
     found = solver.step(term, t0, h, y0, p, solver.init(term, t0, h, y0, p), False)
     k, h = np.array(found[2]["k"]) / 0.7, 0.7

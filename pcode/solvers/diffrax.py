@@ -62,30 +62,42 @@ class _Carry(NamedTuple):
     ends: Any  # of the steps kept since compiled code was last entered, shape (BURST,)
 
 
-def _parts(kind: _Kind, structure: Structure, rtol: Any, atol: Any) -> tuple[Any, Any, Any]:
+class _Tolerances(NamedTuple):
+    """Tolerances, and how many variables each unknown stands for, shape (N,)."""
+
+    rtol: Any
+    atol: Any
+    stands_for: Any
+
+    def norm(self, v: Any) -> Any:
+        """Root mean square over all variables of the model, whichever of them are unknowns."""
+        return jnp.sqrt(jnp.average(v**2, weights=self.stands_for))
+
+
+def _parts(kind: _Kind, structure: Structure, tolerances: _Tolerances) -> tuple[Any, Any, Any]:
     import diffrax  # takes half a second: only for those who use it
 
     from .structured_root import StructuredNewton
 
-    controller = diffrax.PIDController(rtol=rtol, atol=atol)
-    method = getattr(diffrax, kind.name)
     # As with diffrax's own, the root finder takes the tolerances of the step size controller.
-    tolerances = {"rtol": rtol, "atol": atol, "norm": controller.norm}
+    options = {"rtol": tolerances.rtol, "atol": tolerances.atol, "norm": tolerances.norm}
+    controller = diffrax.PIDController(**options)
+    method = getattr(diffrax, kind.name)
     if not issubclass(method, diffrax.AbstractImplicitSolver):
         solver = method()
     elif kind.shipped:
-        solver = method(root_finder=diffrax.VeryChord(**tolerances))
+        solver = method(root_finder=diffrax.VeryChord(**options))
     else:
-        solver = method(root_finder=StructuredNewton(structure, **tolerances))
+        solver = method(root_finder=StructuredNewton(structure, **options))
     term = diffrax.ODETerm(lambda t, y, args: vector_field(t, y, args, structure))
     return solver, controller, term
 
 
 @partial(jax.jit, static_argnames=("kind", "structure"), compiler_options=IN_ORDER)
 def _begin(
-    kind: _Kind, structure: Structure, y0: Any, t1: Any, p: Parameters, rtol: Any, atol: Any
+    kind: _Kind, structure: Structure, y0: Any, t1: Any, p: Parameters, tolerances: _Tolerances
 ) -> _Carry:
-    solver, controller, term = _parts(kind, structure, rtol, atol)
+    solver, controller, term = _parts(kind, structure, tolerances)
     order = solver.error_order(term)
     t0, none, jump = jnp.zeros(()), jnp.zeros((), int), jnp.zeros((), bool)
     t_next, controller_state = controller.init(term, t0, t1, y0, None, p, solver.func, order)
@@ -108,11 +120,10 @@ def _burst(
     most: Any,
     settle_tol: Any,
     p: Parameters,
-    rtol: Any,
-    atol: Any,
+    tolerances: _Tolerances,
 ) -> _Carry:
     """Step until `until` is reached, or the system is at rest, or `most` steps have been tried."""
-    solver, controller, term = _parts(kind, structure, rtol, atol)
+    solver, controller, term = _parts(kind, structure, tolerances)
     order = solver.error_order(term)
     first, kept_before = carry.steps + carry.rejected, carry.steps
 
@@ -161,12 +172,12 @@ def _burst(
 
 @partial(jax.jit, static_argnames=("kind", "structure"), compiler_options=IN_ORDER)
 def _interpolate(
-    kind: _Kind, structure: Structure, c: _Carry, t: Any, p: Parameters, rtol: Any, atol: Any
+    kind: _Kind, structure: Structure, c: _Carry, t: Any, p: Parameters, tolerances: _Tolerances
 ) -> Any:
     """The unknowns at a time within the last step that was kept."""
     import diffrax
 
-    solver, _, term = _parts(kind, structure, rtol, atol)
+    solver, _, term = _parts(kind, structure, tolerances)
     between = solver.interpolation_cls(t0=c.t_before, t1=c.t, **c.dense_info).evaluate(t)
     if kind.name not in STEPPED_TO:
         return between
@@ -182,12 +193,12 @@ class _Stepper:
         self._problem, self._times, self._settings = problem, times, settings
         self._curve: BarycentricInterpolator | None = None
         self._static = (kind, problem.structure)
-        self._tolerances = (settings.rtol, settings.atol)
+        self._tolerances = _Tolerances(settings.rtol, settings.atol, problem.stands_for)
         self.order: int | None = ORDERS[kind.name]
         self._taken = 0
         self._settle_tol = -1.0 if problem.settle_tol is None else problem.settle_tol
         self._carry = _begin(
-            *self._static, problem.y0, problem.duration, problem.parameters, *self._tolerances
+            *self._static, problem.y0, problem.duration, problem.parameters, self._tolerances
         )
         self._read()
 
@@ -213,7 +224,7 @@ class _Stepper:
     def _burst(self, until: float, most: int) -> _Carry:
         problem = self._problem
         ends = (float(until), problem.duration, most, self._settle_tol)
-        carry: _Carry = _burst(*self._static, self._carry, *ends, problem.parameters, *self._tolerances)
+        carry: _Carry = _burst(*self._static, self._carry, *ends, problem.parameters, self._tolerances)
         return carry
 
     def compile(self) -> None:
@@ -237,7 +248,7 @@ class _Stepper:
     def _within(self, t: float) -> Array:
         parameters = self._problem.parameters
         # A number of another type would be compiled for once more.
-        return np.asarray(_interpolate(*self._static, self._carry, float(t), parameters, *self._tolerances))
+        return np.asarray(_interpolate(*self._static, self._carry, float(t), parameters, self._tolerances))
 
     def stats(self) -> SolverStats:
         # diffrax does not count the evaluations inside its nonlinear solves.
