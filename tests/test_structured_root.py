@@ -10,7 +10,7 @@ from pcode import InputError
 from pcode.krylov import gcr
 from pcode.problem import make_problem
 from pcode.solvers import METHODS, Settings
-from pcode.solvers.diffrax import DiffraxSolver, _Kind, _parts
+from pcode.solvers.diffrax import DiffraxSolver, _Kind, _parts, _Tolerances
 from pcode.solvers.structured_root import _Stage
 from pcode.state import State
 
