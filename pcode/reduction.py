@@ -57,7 +57,8 @@ class Reduction:
     def stands_for(self, layout: Layout) -> Array:
         """How many variables of the full system each unknown of `layout` stands for, shape (N,).
 
-        M stands for W too where it was left out, and coordinates in the basis for all of M^0.
+        M stands for W too where it was left out, and coordinates in the basis for all of M^0, in equal
+        parts. An error norm weighted with it asks as much of a step as that of the full system.
         """
         full = self.structure.layout.shapes
         counts = np.ones(layout.size)
