@@ -15,7 +15,7 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 
 from ..equilibrium import Rest, nodes_at_rest
 from ..errors import InputError
@@ -162,7 +162,7 @@ def border_along(plane: Plane, looks: list[Look]) -> tuple[BorderPoint, Look] | 
         # The growth rate is a smooth function of the mix, but for kinks: false position is fast.
         at = partial(_growth, plane, before.gain, near)
         if at(low.mix) < 0.0 < at(high.mix):
-            mix = float(brentq(at, low.mix, high.mix, xtol=FINE * (high.mix - low.mix)))
+            mix = float(scipy.optimize.brentq(at, low.mix, high.mix, xtol=FINE * (high.mix - low.mix)))
             low, high = plane.look(mix, low.gain, near), plane.look(mix + 1e-6, low.gain, near)
     while high.kind == "lost" and high.mix - low.mix > FINE:
         middle = plane.look(0.5 * (low.mix + high.mix), low.gain, low.rest.state)

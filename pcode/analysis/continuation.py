@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 
 from ..network import Array
 
@@ -154,7 +154,7 @@ def _fold(system: System, u: Array, T: Array, step: float) -> Array | None:
         return float("nan") if v is None else float(system.tangent(v, T)[-1])
 
     try:
-        s = brentq(ahead, 0.0, step, xtol=1e-13, rtol=1e-12)
+        s = scipy.optimize.brentq(ahead, 0.0, step, xtol=1e-13, rtol=1e-12)
     except ValueError:  # signs that do not differ: it is at an end of the step
         return None
     return system.corrected(u + s * T * system.scale, T)[0]

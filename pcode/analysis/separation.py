@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
+import scipy
 
 from ..errors import InputError
 from ..network import Array, Network, Weights
@@ -279,10 +280,8 @@ def fit_order(steps: Array, errors: Array) -> tuple[float, float]:
     """
     if steps.size < 3:
         return float("nan"), float("nan")
-    from scipy import stats  # takes half a second: only for those who ask
-
-    line = stats.linregress(np.log(steps), np.log(errors))
-    return float(line.slope), float(stats.t.ppf(0.975, steps.size - 2) * line.stderr)
+    line = scipy.stats.linregress(np.log(steps), np.log(errors))
+    return float(line.slope), float(scipy.stats.t.ppf(0.975, steps.size - 2) * line.stderr)
 
 
 def needed_ratio(ratios: Array, largest: Array, tolerance: float) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.integrate import solve_ivp
+import scipy
 
 from ..network import Array
 from .field import Field
@@ -89,7 +89,7 @@ def _followed(
     for event in events:
         event.terminal = True
     # Exact to a hundredth of a dot. Implicit, as the flow of nodes beside weights is stiff.
-    solved = solve_ivp(
+    solved = scipy.integrate.solve_ivp(
         direction, (0.0, LONGEST), begin + BEGIN * vector, method="LSODA", rtol=1e-5, atol=1e-7,
         max_step=0.02, events=events,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 import os
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _hush()
         # What imports make stays: to search it for garbage again and again is a tenth of a short run.
         gc.set_threshold(50_000)
+        atexit.register(gc.freeze)  # nor at the end, when all of it goes anyway
     with Signals() as signals:
         try:
             code = _run(arguments, signals)

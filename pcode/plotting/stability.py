@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
-from scipy.spatial import cKDTree
 
 from ..network import Array
 from ..select import check_flags
@@ -143,7 +143,7 @@ def _codes(answer: Stability, mixes: Array, gains: Array) -> Array:
     size = (answer.mixes[-1] - answer.mixes[0], answer.gains[-1] - answer.gains[0])
     known = np.column_stack([answer.mixes[columns], answer.gains[rows]]) / size
     wanted = np.stack(np.meshgrid(mixes, gains), axis=-1) / size
-    nearest = cKDTree(known).query(wanted)[1]
+    nearest = scipy.spatial.cKDTree(known).query(wanted)[1]
     return np.where(rates < 0.0, 0, codes[rows, columns][nearest])
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 
 from ..errors import InputError
 from ..network import Array
@@ -205,7 +205,7 @@ def _time_of_rest(problem: IVP, stepper: Stepper) -> float:
 
     if excess(before) <= 0.0 or excess(after) > 0.0:  # the interpolant is off by a rounding error
         return after
-    t: float = brentq(excess, before, after, xtol=1e-12 * after, rtol=1e-6)
+    t: float = scipy.optimize.brentq(excess, before, after, xtol=1e-12 * after, rtol=1e-6)
     return t
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.interpolate import BarycentricInterpolator
+import scipy
 
 from .._jax import IN_ORDER, jax, jnp
 from ..network import Array
@@ -191,7 +191,7 @@ class _Stepper:
 
     def __init__(self, kind: _Kind, problem: Problem, times: Array, settings: Settings) -> None:
         self._problem, self._times, self._settings = problem, times, settings
-        self._curve: BarycentricInterpolator | None = None
+        self._curve: scipy.interpolate.BarycentricInterpolator | None = None
         self._static = (kind, problem.structure)
         self._tolerances = _Tolerances(settings.rtol, settings.atol, problem.stands_for)
         self.order: int | None = ORDERS[kind.name]
@@ -241,7 +241,8 @@ class _Stepper:
         if self._curve is None:
             ends = (np.asarray(self._carry.dense_info["y0"]), self.y)
             inner = [self._within(self.t_before + part * (self.t - self.t_before)) for part in INNER]
-            self._curve = BarycentricInterpolator([0.0, *INNER, 1.0], [ends[0], *inner, ends[1]])
+            nodes, values = [0.0, *INNER, 1.0], [ends[0], *inner, ends[1]]
+            self._curve = scipy.interpolate.BarycentricInterpolator(nodes, values)
         y: Array = self._curve((t - self.t_before) / (self.t - self.t_before))
         return y
 

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sksundae.cvode import CVODE, CVODEJacTimes, CVODEPrecond
 
 from .. import newton
 from .._jax import IN_ORDER, jax, jnp
@@ -143,6 +142,8 @@ class _Stepper:
     """CVODE in one-step mode, as a `Stepper`."""
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
+        from sksundae.cvode import CVODE, CVODEJacTimes, CVODEPrecond  # takes a third of a second
+
         self.t_before = self.t = 0.0
         self.y = problem.y0
         self.steps = 0
