@@ -75,7 +75,7 @@ class _LinearSolver:
         # Where weights do not move nothing is borne by them.
         self._delta = delta = float(problem.parameters.delta) if problem.layout.learn else math.inf
         y, z = problem.y0, np.empty_like(problem.y0)
-        for gamma in (0.0, SLIGHT * delta, delta) if problem.layout.learn else (0.0,):
+        for gamma in (0.0, delta) if problem.layout.learn else (0.0,):
             self.solve(0.0, y, y, y, z, gamma, 1.0, 1)  # compiles what it will need
 
     def setup(self, t: float, y: Array, dy: Array, jok: int, jnew: list[int], gamma: float) -> None:
@@ -104,11 +104,12 @@ class _LinearSolver:
         if part < SLIGHT:
             z[:] = problem.solve(self._factors, r)
             return
-        asked = (self._factors, t, y, r, gamma, enough, *tolerances, part > STRONG)
+        within = enough if part > STRONG else math.inf
+        asked = (self._factors, t, y, r, gamma, enough, within, *tolerances)
         z[:] = _solve(*asked, problem.parameters, problem.structure)
 
 
-@partial(jax.jit, static_argnames=("coupled", "structure"), compiler_options=IN_ORDER)
+@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
 def _solve(
     factors: newton.Factors,
     t: Any,
@@ -116,21 +117,22 @@ def _solve(
     r: Any,
     gamma: Any,
     enough: Any,
+    enough_within: Any,
     rtol: Any,
     atol: Any,
-    coupled: bool,
     p: Parameters,
     structure: Structure,
 ) -> Any:
-    """The z with (I - gamma J) z = r, to a residual of `enough` times the tolerances."""
+    """The z with (I - gamma J) z = r, to a residual of `enough` times the tolerances.
+
+    The structured solve within takes care of the weight-borne coupling to `enough_within`.
+    """
     weight = 1.0 / (rtol * jnp.abs(y) + atol)
     _, action = jax.linearize(lambda y: vector_field(t, y, p, structure), y)
 
     @jax.jit  # traced once for both its uses
     def precondition(r: Any) -> Any:
-        if coupled:
-            return newton.solve_coupled(factors, r, p, structure, weight, enough)
-        return newton.solve(factors, r, p, structure)
+        return newton.solve_coupled(factors, r, p, structure, weight, enough_within)
 
     def operator(v: Any) -> Any:
         return precondition(v - gamma * action(v))
