@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import sksundae.cvode
 from scipy.integrate import solve_ivp
 
 import pcode
 from pcode.problem import make_problem
-from pcode.solvers import sundials
 from pcode.start import starting_state
 from pcode.steps import MOST, StepLog, thinned
 
@@ -61,12 +61,12 @@ def test_steps_are_those_that_scipy_takes_by_itself(method):
 
 @pytest.mark.parametrize("most", [1, 3])
 def test_the_order_of_cvode_is_at_most_what_it_is_allowed(monkeypatch, most):
-    unbounded = sundials.CVODE
+    unbounded = sksundae.cvode.CVODE
 
     def bounded(*arguments, **options):
         return unbounded(*arguments, **options, max_order=most)
 
-    monkeypatch.setattr(sundials, "CVODE", bounded)
+    monkeypatch.setattr(sksundae.cvode, "CVODE", bounded)
     _, _, order = steps_of(simulate([TRAIN], "cvode"), 0)
     known = order[np.isfinite(order)]
     assert known.size > 0.8 * order.size
