@@ -14,7 +14,7 @@ from PIL import Image
 
 from ..errors import InputError
 from ..files import replacing
-from ..plotting.output import few_colours, save_figure
+from ..plotting.output import save_figure
 from ..recipes import Recipe, docstring
 from ..run import Run
 from ..scenario import Scenario
@@ -143,7 +143,7 @@ class Gallery:
         path = self.folder / entry.picture
         save_figure(self._loaded[entry.recipe].draw(run, entry.options), path)
         if path.stat().st_size > LARGEST:
-            _shrink(path)
+            _lighten(path)
         self.made.append(entry)
         self._tell(str(path))
 
@@ -210,15 +210,17 @@ def _claim(folder: Path) -> None:
         raise InputError("", what, str(folder))
 
 
-def _shrink(path: Path) -> None:
-    """Make a picture smaller until it is light enough for a page."""
+def _lighten(path: Path) -> None:
+    """Write a picture again in 256 colours, and smaller until it is light enough for a page."""
     with Image.open(path) as image:
         whole, dots = image.convert("RGB"), image.info["dpi"]
     share = 1.0
     while path.stat().st_size > LARGEST:
-        share *= 0.9
         size = (round(share * whole.width), round(share * whole.height))
-        smaller = whole.resize(size, Image.Resampling.LANCZOS)
-        reduced = few_colours(smaller)
+        # Without the clustering even white and grey come out tinted; its last rounds move few dots.
+        reduced = whole.resize(size, Image.Resampling.LANCZOS).quantize(
+            256, Image.Quantize.MAXCOVERAGE, kmeans=1000, dither=Image.Dither.NONE
+        )
         with replacing(path) as temporary:
             reduced.save(temporary, dpi=tuple(share * dot for dot in dots), optimize=True)
+        share *= 0.9

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator
+from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..network import Array
@@ -207,53 +208,43 @@ class PhaseScale:
     """
 
     def __init__(self, stretches: Sequence[Stretch]) -> None:
-        self._parts = [s for s in stretches if s.first > 0.0]
-        widths = [START_WIDTH + math.log10((s.end - s.start) / s.first) for s in self._parts]
-        self._offsets: list[float] = []
-        edge = 0.0
-        for k, (part, width) in enumerate(zip(self._parts, widths, strict=True)):
-            self._offsets.append(edge)
-            follows = k + 1 < len(widths) and self._parts[k + 1].start <= part.end
-            edge += width + (0.0 if follows else GAP_WIDTH)
-        self._widths = widths
+        parts = [s for s in stretches if s.first > 0.0]
+        self._starts = np.array([s.start for s in parts])
+        self._ends = np.array([s.end for s in parts])
+        self._firsts = np.array([s.first for s in parts])
+        self._ratios = (self._ends - self._starts) / self._firsts
+        self._widths = START_WIDTH + np.log10(self._ratios)
+        # From a part's end to the next's start; where that follows at once, or there is none, its own length.
+        self._pauses = self._ends - self._starts
+        pauses = self._starts[1:] - self._ends[:-1]
+        apart = pauses > 0.0
+        self._pauses[:-1][apart] = pauses[apart]
+        steps = self._widths[:-1] + GAP_WIDTH * apart
+        self._offsets = np.concatenate([[0.0], np.cumsum(steps)])
 
     @property
     def width(self) -> float:
         """Width of all phases together, in decades."""
-        return self._offsets[-1] + self._widths[-1]
+        return float(self._offsets[-1] + self._widths[-1])
 
     def forward(self, t: Array) -> Array:
         """Return positions, in decades, of times `t`."""
         t = np.asarray(t, dtype=float)
-        u = START_WIDTH * (t - self._parts[0].start) / self._parts[0].first
-        for k, part in enumerate(self._parts):
-            s = np.maximum(t - part.start, 0.0)
-            with np.errstate(divide="ignore"):
-                inside = np.where(
-                    s < part.first, START_WIDTH * s / part.first, START_WIDTH + np.log10(s / part.first)
-                )
-            after = self._widths[k] + GAP_WIDTH * (t - part.end) / self._pause(k)
-            u = np.where(t >= part.start, self._offsets[k] + np.where(t > part.end, after, inside), u)
-        return u
+        k = _last_at_most(self._starts, t)
+        s = (t - self._starts[k]) / self._firsts[k]
+        inside = START_WIDTH * np.minimum(s, 1.0) + np.log10(np.clip(s, 1.0, self._ratios[k]))
+        after = np.maximum(t - self._ends[k], 0.0) / self._pauses[k]
+        return np.asarray(self._offsets[k] + inside + GAP_WIDTH * after)
 
     def inverse(self, u: Array) -> Array:
         """Return the times at positions `u`."""
         u = np.asarray(u, dtype=float)
-        t = self._parts[0].start + u * self._parts[0].first / START_WIDTH
-        for k, part in enumerate(self._parts):
-            v = np.maximum(u - self._offsets[k], 0.0)
-            power = 10.0 ** np.minimum(v - START_WIDTH, self._widths[k])
-            inside = part.start + part.first * np.where(v < START_WIDTH, v / START_WIDTH, power)
-            after = part.end + (v - self._widths[k]) / GAP_WIDTH * self._pause(k)
-            t = np.where(u >= self._offsets[k], np.where(v > self._widths[k], after, inside), t)
-        return t
-
-    def _pause(self, k: int) -> float:
-        """Time from the end of part k to the start of the next; past the last, its own length."""
-        part = self._parts[k]
-        if k + 1 < len(self._parts) and self._parts[k + 1].start > part.end:
-            return self._parts[k + 1].start - part.end
-        return part.end - part.start
+        k = _last_at_most(self._offsets, u)
+        v = u - self._offsets[k]
+        power = 10.0 ** (np.clip(v, START_WIDTH, self._widths[k]) - START_WIDTH)
+        inside = self._firsts[k] * np.where(v < START_WIDTH, v / START_WIDTH, power)
+        after = np.maximum(v - self._widths[k], 0.0) / GAP_WIDTH
+        return np.asarray(self._starts[k] + inside + self._pauses[k] * after)
 
     def ticks(self, most: int) -> tuple[list[float], list[str], list[float]]:
         """Return labelled ticks, `most` of them or so, their labels, and ticks without."""
@@ -269,17 +260,22 @@ class PhaseScale:
             else:
                 minor.append(t)
 
-        for k, part in enumerate(self._parts):
+        for k, start in enumerate(self._starts):
             if k == 0 or min(self._widths[k - 1 : k + 1]) > 2.0 * room:
-                label(self._offsets[k], part.start, "0")
-        for part in self._parts:
-            low = math.ceil(math.log10(part.first) - 1e-9)
-            high = math.floor(math.log10(part.end - part.start) + 1e-9)
+                label(float(self._offsets[k]), float(start), "0")
+        for start, end, first in zip(self._starts, self._ends, self._firsts, strict=True):
+            low = math.ceil(math.log10(first) - 1e-9)
+            high = math.floor(math.log10(end - start) + 1e-9)
             for power in range(low, high + 1):
-                t = min(part.start + 10.0**power, part.end)
+                t = float(min(start + 10.0**power, end))
                 if power % step == 0:
                     label(float(self.forward(np.array(t))), t, f"$10^{{{power}}}$")
                 else:
                     minor.append(t)
         major.sort()
         return [t for t, _ in major], [text for _, text in major], minor
+
+
+def _last_at_most(edges: Array, values: Array) -> NDArray[np.intp]:
+    """For each of `values`, which of the ascending `edges` is the last not beyond it; 0 before the first."""
+    return np.maximum(np.searchsorted(edges, values, side="right") - 1, 0)

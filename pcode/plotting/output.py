@@ -11,7 +11,6 @@ from matplotlib import rc_context, rcParams
 from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
 
 from ..errors import InputError
 from ..files import replacing
@@ -23,9 +22,6 @@ FORMATS: dict[str, dict[str, None]] = {
     ".svg": {"Date": None},
     ".pdf": {"CreationDate": None},
 }
-
-# Bytes beyond which a PNG is a burden to a page; figures have few colours, so it is made of fewer.
-LARGE = 250_000
 
 
 def save_figure(fig: Figure, path: str | os.PathLike[str]) -> None:
@@ -50,8 +46,6 @@ def save_figure(fig: Figure, path: str | os.PathLike[str]) -> None:
         raise InputError("output", f"must end in .png, .svg or .pdf; this has {found}", str(path))
     with style(), replacing(path) as temporary, _laid_out(fig):
         fig.savefig(temporary, format=suffix[1:], metadata=FORMATS[suffix])
-        if suffix == ".png" and temporary.stat().st_size > LARGE:
-            _reduce(temporary)
 
 
 @contextmanager
@@ -76,17 +70,3 @@ def _laid_out(fig: Figure) -> Iterator[None]:
     finally:
         fig.dpi = dpi
         fig.set_layout_engine(engine)
-
-
-def _reduce(path: Path) -> None:
-    """Write the PNG at `path` again with no more than 256 colours."""
-    with Image.open(path) as image:
-        dots = image.info["dpi"]
-        reduced = few_colours(image.convert("RGB"))
-    reduced.save(path, dpi=dots, optimize=True)
-
-
-def few_colours(image: Image.Image) -> Image.Image:
-    """`image`, of mode RGB, with a palette of 256 colours."""
-    # Without the clustering even white and grey come out tinted; its last rounds take long and move few dots.
-    return image.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1000, dither=Image.Dither.NONE)
