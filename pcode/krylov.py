@@ -9,6 +9,10 @@ from ._jax import jax, jnp
 
 Operator = Callable[[Any], Any]
 
+# Numbers in the directions kept, up to which room is made for all of them at once. That takes no time then,
+# and the operator stands in one place instead of two, of code that takes seconds to compile.
+SMALL = 50_000
+
 
 class _Carry(NamedTuple):
     k: Any  # iterations done
@@ -79,11 +83,18 @@ def gcr(
     def going_on(direction: Any, image: Any, d: Any, r: Any) -> Any:
         none = jnp.zeros((vectors, r.size))
         start = _Carry(jnp.ones((), int), d, r, norm(r), none.at[0].set(direction), none.at[0].set(image))
-        return jax.lax.while_loop(lambda c: (c.k < limit) & (c.size > enough), iterate, start).d
+        return jax.lax.while_loop(unfinished, iterate, start).d
+
+    def unfinished(c: _Carry) -> Any:
+        return (c.k == 0) | ((c.k < limit) & (c.size > enough))
 
     size = norm(r)
     enough = jnp.maximum(rtol * size, atol)
     start = _Carry(jnp.zeros((), int), jnp.zeros_like(r), r, size, None, None)
+    if vectors * r.size <= SMALL:
+        room = jnp.zeros((vectors, r.size))
+        start = start._replace(directions=room, images=room)
+        return jax.lax.while_loop(unfinished, iterate, start).d
     # One vector is often enough: room for more is taken only then.
     first = advanced(start, r, image_of(r))
     return jax.lax.cond(norm(first[3]) > enough, going_on, lambda *done: done[2], *first)

@@ -1,5 +1,7 @@
 """The root finder for diffrax's implicit stages, against diffrax's own and against other solvers."""
 
+import math
+
 import diffrax
 import jax.numpy as jnp
 import numpy as np
@@ -167,6 +169,15 @@ def test_a_stage_is_solved_where_its_equation_says():
         np.testing.assert_allclose(k[i], problem.rhs(c * h, y), atol=1e-9)
 
 
+@pytest.fixture(params=["room at once", "room when needed"])
+def room(request, monkeypatch):
+    """Both ways in which the Krylov method makes room for its directions."""
+    monkeypatch.setattr(
+        "pcode.krylov.SMALL", {"room at once": math.inf, "room when needed": 0}[request.param]
+    )
+
+
+@pytest.mark.usefixtures("room")
 def test_the_krylov_method_solves_and_keeps_solving_when_directions_run_out():
     rng = np.random.default_rng(5)
     A = np.eye(40) + 0.1 * rng.standard_normal((40, 40))
@@ -177,6 +188,7 @@ def test_the_krylov_method_solves_and_keeps_solving_when_directions_run_out():
         np.testing.assert_allclose(d, np.linalg.solve(A, b), atol=1e-9)
 
 
+@pytest.mark.usefixtures("room")
 def test_the_krylov_method_stops_at_its_tolerance_and_stands_still_where_nothing_is_left_to_do():
     A = jnp.diag(jnp.linspace(1.0, 10.0, 30))
     b = jnp.ones(30)
