@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ PATIENCE = 40
 
 # Length of a step over gamma, for orders 1 to 5: with the fixed leading coefficient of CVODE's BDF it is
 # 1 + 1/2 + ... + 1/q, which tells the order, for which there is no other way to ask (Hindmarsh et al. 2005).
-_BY_ORDER = np.cumsum(1.0 / np.arange(1, 6))
+_BY_ORDER = tuple(accumulate(1.0 / order for order in range(1, 6)))
 
 _FAILURES = {
     -2: Status.STEP_TOO_SMALL,
@@ -76,7 +77,7 @@ class _LinearSolver:
         self._delta = delta = float(problem.parameters.delta) if problem.layout.learn else math.inf
         y, z = problem.y0, np.empty_like(problem.y0)
         for gamma in (0.0, delta) if problem.layout.learn else (0.0,):
-            self.solve(0.0, y, y, y, z, gamma, 1.0, 1)  # compiles what it will need
+            self.solve(0.0, y, y, y, z, gamma, math.inf, 1)  # compiles what it will need
 
     def setup(self, t: float, y: Array, dy: Array, jok: int, jnew: list[int], gamma: float) -> None:
         """Linearise and factor. To do both costs little more than to factor alone, whatever `jok` says."""
@@ -193,8 +194,9 @@ class _Stepper:
 
         None where CVODE had none to solve, as the prediction was good enough.
         """
-        ratios = np.abs((self.t - self.t_before) / self._linear.gamma / _BY_ORDER - 1.0)
-        return int(ratios.argmin()) + 1 if ratios.min() < 0.02 else None
+        length = (self.t - self.t_before) / self._linear.gamma
+        near = (order for order, known in enumerate(_BY_ORDER, 1) if abs(length / known - 1.0) < 0.02)
+        return next(near, None)
 
     def ends(self) -> tuple[float, ...]:
         return (self.t,)
