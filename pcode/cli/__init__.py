@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments = sys.argv[1:]
         _hush()
         # What imports make stays: to search it for garbage again and again is a tenth of a short run.
-        gc.set_threshold(50_000)
+        gc.disable()
         atexit.register(gc.freeze)  # nor at the end, when all of it goes anyway
     with Signals() as signals:
         try:
@@ -82,6 +82,14 @@ def _run(arguments: Sequence[str], signals: Signals) -> int:
             f"{error.filename or 'output'}: {error.strerror or error}; give a place that can be written"
         )
     return code if isinstance(code, int) else DONE
+
+
+def imports_done() -> None:
+    """Begin to look for garbage, where `main` has put that off; what imports have made stays."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.set_threshold(50_000)
+        gc.enable()
 
 
 def _hush() -> None:

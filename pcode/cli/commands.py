@@ -9,7 +9,7 @@ import typer
 
 from .. import __version__
 from ..errors import InputError
-from . import DONE
+from . import DONE, imports_done
 from .signals import Signals
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def run(
     """Simulate a scenario: writes run.nc, report.json and its figures."""
     from .running import run_scenario
 
+    imports_done()
     loaded = _load(scenario, method, changes)
     signals = context.obj if isinstance(context.obj, Signals) else Signals()
     return run_scenario(loaded, out or Path("results") / loaded.name, force, signals)
@@ -90,6 +91,7 @@ def plot(
     from ..run import Run
     from .running import draw
 
+    imports_done()
     if run_file.is_dir():
         run_file /= "run.nc"
     target = _picture(out or run_file.parent / f"{Path(recipe).stem}.png")
@@ -119,6 +121,7 @@ def animate(
     """Film a run: its phase plane as the weights learn, its energy and the network."""
     from .filming import film_run
 
+    imports_done()
     if run_file.is_dir():
         run_file /= "run.nc"
     typer.echo(str(film_run(run_file, out, _options(options, "phase=0"), seconds, fps)))
@@ -141,6 +144,7 @@ def analyse(
     from ..analysis.registry import by_name
     from .analysing import analyse_run
 
+    imports_done()
     if run_file.is_dir():
         run_file /= "run.nc"
     by_name(question)
@@ -176,6 +180,7 @@ def gallery(
     from . import BAD_INPUT, complain
     from .gallery import INDEX, Gallery
 
+    imports_done()
     signals = context.obj if isinstance(context.obj, Signals) else Signals()
     made = Gallery(folder, shipped.names("scenarios"), shipped.names("plots"), typer.echo, also or ())
     made.make(signals)
