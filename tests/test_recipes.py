@@ -18,6 +18,7 @@ from synthetic_runs import AT_ONCE, TEST, TRAIN, Stage, synthetic_run
 
 import pcode
 from pcode import InputError, Status, plotting
+from pcode.cli.gallery import lighten
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -119,9 +120,10 @@ def test_every_recipe_draws_every_run_with_nothing_cut_off_and_no_tick_on_anothe
 
 @pytest.mark.parametrize("kind", ["2-8-1, four samples, two phases", "64-32-10, other samples to test"])
 @pytest.mark.parametrize("name", RECIPES)
-def test_pictures_have_150_dots_an_inch_and_less_than_300_kb(kind, name, tmp_path):
+def test_pictures_of_a_gallery_have_150_dots_an_inch_and_less_than_300_kb(kind, name, tmp_path):
     fig = load(name).figure(RUNS[kind]())
     plotting.save_figure(fig, tmp_path / "figure.png")
+    lighten(tmp_path / "figure.png")
     with Image.open(tmp_path / "figure.png") as image:
         assert image.width >= 150 * fig.get_figwidth()
     assert (tmp_path / "figure.png").stat().st_size < 300_000

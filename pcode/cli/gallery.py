@@ -142,8 +142,7 @@ class Gallery:
     def _draw(self, entry: Entry, run: Run) -> None:
         path = self.folder / entry.picture
         save_figure(self._loaded[entry.recipe].draw(run, entry.options), path)
-        if path.stat().st_size > LARGEST:
-            _lighten(path)
+        lighten(path)
         self.made.append(entry)
         self._tell(str(path))
 
@@ -210,8 +209,8 @@ def _claim(folder: Path) -> None:
         raise InputError("", what, str(folder))
 
 
-def _lighten(path: Path) -> None:
-    """Write a picture again in 256 colours, and smaller until it is light enough for a page."""
+def lighten(path: Path) -> None:
+    """Write a picture too heavy for a page again in 256 colours, and smaller until it is light enough."""
     with Image.open(path) as image:
         whole, dots = image.convert("RGB"), image.info["dpi"]
     share = 1.0
