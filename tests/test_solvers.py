@@ -5,10 +5,23 @@ import pytest
 
 import pcode
 from pcode import InputError
+from pcode.solvers import linear
 from pcode.status import Status
 
 NODES_AND_WEIGHTS = ("x1", "eps1", "eps2", "M0", "M1", "beta1", "beta2")
 SAVE = pcode.Save(nodes=60, weights=60)
+
+
+# cvode as it is for large networks.
+STRUCTURED = "cvode by structure"
+
+
+@pytest.fixture
+def method(request, monkeypatch):
+    if request.param == STRUCTURED:
+        monkeypatch.setattr(linear, "SMALL", 0)
+        return "cvode"
+    return request.param
 
 
 def difference(a, b):
@@ -37,7 +50,7 @@ def reference_run(references, name, problem):
 
 
 @pytest.mark.parametrize("problem", ["textbook", "timescales", "xor"])
-@pytest.mark.parametrize("method", pcode.METHODS)
+@pytest.mark.parametrize("method", [*pcode.METHODS, STRUCTURED], indirect=True)
 def test_every_solver_agrees_with_every_other_at_two_tolerances(method, problem, references, request):
     network, phases, weights = request.getfixturevalue(problem)
     exact = reference_run(references, problem, (network, phases, weights))
@@ -58,7 +71,7 @@ def test_explicit_and_implicit_are_told_apart():
     assert explicit == {"RK45", "DOP853", "Tsit5", "Dopri8"}
 
 
-@pytest.mark.parametrize("method", ["RK45", "BDF", "cvode", "Tsit5"])
+@pytest.mark.parametrize("method", ["RK45", "BDF", "cvode", STRUCTURED, "Tsit5"], indirect=True)
 def test_a_run_out_of_steps_says_so_and_keeps_what_it_reached(method, xor):
     network, phases, weights = xor
     run = pcode.simulate(network, phases, weights=weights, method=method, max_steps=20)
@@ -70,7 +83,11 @@ def test_a_run_out_of_steps_says_so_and_keeps_what_it_reached(method, xor):
     assert "max_steps" in run.message
 
 
-@pytest.mark.parametrize("method", ["RK45", "DOP853", "BDF", "Radau", "LSODA", "cvode", "Tsit5", "Kvaerno3"])
+@pytest.mark.parametrize(
+    "method",
+    ["RK45", "DOP853", "BDF", "Radau", "LSODA", "cvode", STRUCTURED, "Tsit5", "Kvaerno3"],
+    indirect=True,
+)
 def test_nodes_that_are_unstable_end_as_diverged(method):
     """Linear 1-1-1 with m w = -4: by fact 6 a positive eigenvalue, so exponential growth."""
     network = pcode.Network(sizes=(1, 1, 1), activation="identity", feedback="fixed")
@@ -84,7 +101,7 @@ def test_nodes_that_are_unstable_end_as_diverged(method):
     assert run.phases[0].t_end == pytest.approx(np.log(1e8) / rate, rel=0.25)
 
 
-@pytest.mark.parametrize("method", ["RK45", "BDF", "cvode", "Tsit5"])
+@pytest.mark.parametrize("method", ["RK45", "BDF", "cvode", STRUCTURED, "Tsit5"], indirect=True)
 def test_a_blow_up_in_finite_time_ends_as_a_failure_with_its_reason(method):
     """A value node that feeds on itself: tau dx/dt grows like x^3 with a square activation."""
     network = pcode.Network(sizes=(1, 1, 1), activation="square", feedback="fixed")
@@ -96,7 +113,7 @@ def test_a_blow_up_in_finite_time_ends_as_a_failure_with_its_reason(method):
     assert run.phases[0].t_end < 50.0
 
 
-@pytest.mark.parametrize("method", ["LSODA"])
+@pytest.mark.parametrize("method", ["LSODA"], indirect=True)
 def test_a_network_too_large_for_a_dense_jacobian_is_refused_with_the_reason(method):
     network = pcode.Network(sizes=(200, 100, 10))
     phase = pcode.Phase("train", {0: np.zeros((2, 200)), 2: np.zeros((2, 10))}, duration=1.0)
@@ -117,7 +134,7 @@ def test_settings_out_of_range_are_refused(settings, xor):
         pcode.simulate(network, phases, weights=weights, **settings)
 
 
-@pytest.mark.parametrize("method", pcode.METHODS)
+@pytest.mark.parametrize("method", [*pcode.METHODS, STRUCTURED], indirect=True)
 def test_a_phase_that_settles_ends_where_the_rates_fall_to_the_tolerance(method, textbook):
     network, [phase], weights = textbook
     settle = pcode.Phase(
@@ -131,7 +148,7 @@ def test_a_phase_that_settles_ends_where_the_rates_fall_to_the_tolerance(method,
     assert unrest == pytest.approx(1e-4, rel=0.02)
 
 
-@pytest.mark.parametrize("method", ["cvode", "RK45", "Tsit5"])
+@pytest.mark.parametrize("method", ["cvode", STRUCTURED, "RK45", "Tsit5"], indirect=True)
 def test_a_phase_that_does_not_settle_in_time_says_so_and_the_run_goes_on(method, textbook):
     network, [phase], weights = textbook
     hasty = pcode.Phase("hasty", phase.clamp, duration=2.0, learn=False, until="equilibrium")
@@ -142,7 +159,7 @@ def test_a_phase_that_does_not_settle_in_time_says_so_and_the_run_goes_on(method
     assert run.phases[1].t_end == 42.0
 
 
-@pytest.mark.parametrize("method", ["cvode", "RK45", "Kvaerno5"])
+@pytest.mark.parametrize("method", ["cvode", STRUCTURED, "RK45", "Kvaerno5"], indirect=True)
 def test_a_stop_from_outside_ends_the_run_with_what_it_reached(method, xor):
     network, phases, weights = xor
     asked = []
@@ -173,7 +190,7 @@ def test_cvode_does_not_creep_beside_ringing_nodes(rtol):
     assert max(steps) < 2 * min(steps) < 2000
 
 
-@pytest.mark.parametrize("method", pcode.METHODS)
+@pytest.mark.parametrize("method", [*pcode.METHODS, STRUCTURED], indirect=True)
 def test_how_many_steps_are_taken_does_not_hang_on_how_many_times_are_saved(method, timescales):
     network, phases, weights = timescales
     steps = [

@@ -1,38 +1,20 @@
-"""SUNDIALS' CVODE: BDF of variable order and step, its linear systems solved by their structure."""
+"""SUNDIALS' CVODE: BDF of variable order and step."""
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
-from functools import partial
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from .. import newton
-from .._jax import IN_ORDER, jax, jnp
-from ..krylov import gcr
 from ..network import Array
 from ..problem import Problem
 from ..state import Layout
 from ..status import SolverStats, Status
-from ..system import Parameters, Structure, vector_field
 from .base import IVP, Save, Settings, Solution, Watch, coupled, march, refuse_without_nodes
-
-# Directions kept by the Krylov iterations, and most iterations.
-VECTORS = 8
-MOST_ITERATIONS = 60
-
-# Residual of a linear system, as a share of what CVODE allows. At 1 the weights' slow flow, where the
-# system is hard, takes half as many steps again; below 0.1 nothing is gained.
-LINEAR_SHARE = 0.1
-
-# Where gamma/delta is below SLIGHT the weight-borne coupling is too: the structured solve alone will do for
-# CVODE's Newton iterations. Above STRONG, where it decides, Krylov iterations of their own take care of it,
-# on vectors of the weights only, which for many samples are far shorter than those of all unknowns.
-SLIGHT, STRONG = 1e-3, 0.3
+from .linear import linear_solver
 
 # Nodes that ring have eigenvalues of up to several times more imaginary than real part. Orders 4 and 5
 # are not stable for all steps there (Hairer and Wanner 1996, V.2), and CVODE then may hold a step that is
@@ -56,91 +38,6 @@ _FAILURES = {
 }
 
 
-class _LinearSolver:
-    """(I - gamma J) z = r by `newton` and Krylov iterations, in one compiled call.
-
-    The structured solve leaves out the weight-borne coupling, which is small for steps far below
-    delta, and its factors are some steps old; the iterations, with the exact Jacobian where CVODE
-    stands, have what is left. CVODE's own GMRES would take a call for each product with J and each
-    structured solve, and a dozen passes over vectors besides. So CVODE is given the answer by way of
-    the preconditioner: asked to apply it to the right-hand side, `solve` solves, and what CVODE sees
-    from then on is the identity, with which its GMRES ends after one vector.
-    """
-
-    def __init__(self, problem: Problem, settings: Settings) -> None:
-        self._problem, self._settings = problem, settings
-        self._factors = problem.factor(0.0, problem.y0, 1.0)
-        self._solved = False
-        self.linearised = 0
-        self.gamma = np.nan
-        # Where weights do not move nothing is borne by them.
-        self._delta = delta = float(problem.parameters.delta) if problem.layout.learn else math.inf
-        y, z = problem.y0, np.empty_like(problem.y0)
-        for gamma in (0.0, delta) if problem.layout.learn else (0.0,):
-            self.solve(0.0, y, y, y, z, gamma, math.inf, 1)  # compiles what it will need
-
-    def setup(self, t: float, y: Array, dy: Array, jok: int, jnew: list[int], gamma: float) -> None:
-        """Linearise and factor. To do both costs little more than to factor alone, whatever `jok` says."""
-        jnew[0] = 1
-        self._factors = self._problem.factor(t, y.copy(), gamma)  # y is only lent
-        self.linearised += 1
-
-    def jacobian_action(self, t: float, y: Array, dy: Array, v: Array, out: Array) -> None:
-        """Of the system as CVODE sees it, I - gamma J = I."""
-        out[:] = 0.0
-        self._solved = True
-
-    def solve(
-        self, t: float, y: Array, dy: Array, r: Array, z: Array, gamma: float, delta: float, side: int
-    ) -> None:
-        """`delta` bounds the Euclidean norm of the residual, each unknown in units of its tolerance."""
-        if self._solved:
-            z[:] = r
-            self._solved = False
-            return
-        problem, tolerances = self._problem, (self._settings.rtol, self._settings.atol)
-        enough = LINEAR_SHARE * delta / math.sqrt(y.size)
-        self.gamma = gamma
-        part = gamma / self._delta
-        if part < SLIGHT:
-            z[:] = problem.solve(self._factors, r)
-            return
-        within = enough if part > STRONG else math.inf
-        asked = (self._factors, t, y, r, gamma, enough, within, *tolerances)
-        z[:] = _solve(*asked, problem.parameters, problem.structure)
-
-
-@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
-def _solve(
-    factors: newton.Factors,
-    t: Any,
-    y: Any,
-    r: Any,
-    gamma: Any,
-    enough: Any,
-    enough_within: Any,
-    rtol: Any,
-    atol: Any,
-    p: Parameters,
-    structure: Structure,
-) -> Any:
-    """The z with (I - gamma J) z = r, to a residual of `enough` times the tolerances.
-
-    The structured solve within takes care of the weight-borne coupling to `enough_within`.
-    """
-    weight = 1.0 / (rtol * jnp.abs(y) + atol)
-    _, action = jax.linearize(lambda y: vector_field(t, y, p, structure), y)
-
-    @jax.jit  # traced once for both its uses
-    def precondition(r: Any) -> Any:
-        return newton.solve_coupled(factors, r, p, structure, weight, enough_within)
-
-    def operator(v: Any) -> Any:
-        return precondition(v - gamma * action(v))
-
-    return gcr(operator, precondition(r), weight, 0.0, enough, VECTORS, MOST_ITERATIONS)
-
-
 class _Stepper:
     """CVODE in one-step mode, as a `Stepper`."""
 
@@ -160,7 +57,7 @@ class _Stepper:
             self._evaluations += 1
             dy[:] = problem.rhs(t, y)
 
-        self._linear = linear = _LinearSolver(problem, settings)
+        self._linear = linear = linear_solver(problem, settings)
         self._cvode = CVODE(
             rhs,
             method="BDF",
@@ -233,7 +130,7 @@ class _Stepper:
 
 @dataclass(frozen=True)
 class CVODESolver:
-    """CVODE's BDF (Hindmarsh et al. 2005), its linear systems solved by structure and Krylov iterations."""
+    """CVODE's BDF (Hindmarsh et al. 2005), its linear systems solved by `linear`."""
 
     name: str = "cvode"
     implicit: bool = True

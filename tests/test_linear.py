@@ -1,0 +1,63 @@
+"""The linear systems of CVODE, against dense linear algebra on the finite-difference Jacobian."""
+
+import numpy as np
+import pytest
+
+import pcode
+from pcode.problem import make_problem
+from pcode.solvers.base import Settings
+from pcode.solvers.linear import SMALL, Dense, Structured, linear_solver
+from pcode.state import State
+from tests.test_newton import finite_difference_jacobian
+
+DELTA = 10.0
+
+
+def posed(feedback, learn, sizes=(2, 4, 3), batch=3):
+    rng = np.random.default_rng(0)
+    network = pcode.Network(sizes=sizes, tau=1.0, delta=DELTA, weight_decay=0.1, feedback=feedback)
+
+    def arrays(*shapes):
+        return tuple(map(rng.standard_normal, shapes))
+
+    W = None if feedback == "tied" else arrays(*((b, a) for a, b in network.links))
+    weights = pcode.Weights(arrays(*network.links), W, arrays(*sizes[1:]))
+    state = State(arrays(*((batch, n) for n in sizes)), arrays(*((batch, n) for n in sizes[1:])), weights)
+    clamp = {0: state.x[0], len(sizes) - 1: state.x[-1]}
+    phase = pcode.Phase("any", clamp, duration=1.0, learn=learn)
+    return make_problem(network, phase, state), rng
+
+
+@pytest.mark.parametrize("kind", [Dense, Structured])
+@pytest.mark.parametrize(
+    ("feedback", "learn"), [("learned", True), ("tied", True), ("fixed", True), ("fixed", False)]
+)
+def test_a_system_is_solved_also_for_another_gamma_than_that_of_the_factors(kind, feedback, learn):
+    problem, rng = posed(feedback, learn)
+    y = problem.y0
+    J = finite_difference_jacobian(problem, 0.0)
+    solver = kind(problem) if kind is Dense else kind(problem, Settings())
+    unused = np.zeros_like(y)
+    for gamma in DELTA * np.array([0.01, 0.1, 1.0]):
+        new = [0]
+        solver.setup(0.0, y, unused, 1, new, gamma)
+        assert new == [1]
+        # Where no weight moves the structured solve stands alone, and is of the gamma of its factors.
+        for asked in (gamma, 1.2 * gamma) if learn or kind is Dense else (gamma,):
+            r, z, once_more = rng.standard_normal(y.size), np.empty_like(y), np.empty_like(y)
+            solver.solve(0.0, y, unused, r, z, asked, 1e-3, 1)
+            assert solver.gamma == asked
+            expected = np.linalg.solve(np.eye(y.size) - asked * J, r)
+            np.testing.assert_allclose(z, expected, atol=1e-6 * np.abs(expected).max())
+            # What CVODE's GMRES makes of it: the product of z with the matrix, preconditioned, is z.
+            solver.jacobian_action(0.0, y, unused, z, unused)
+            solver.solve(0.0, y, unused, z - asked * unused, once_more, asked, 1e-3, 1)
+            np.testing.assert_array_equal(once_more, z)
+    assert solver.linearised == 3
+
+
+@pytest.mark.parametrize(("width", "kind"), [(4, Dense), (40, Structured)])
+def test_few_unknowns_are_solved_for_as_a_whole_and_many_by_structure(width, kind):
+    problem, _ = posed("tied", True, sizes=(2, width, 3))
+    assert (problem.y0.size <= SMALL) == (kind is Dense)
+    assert type(linear_solver(problem, Settings())) is kind
