@@ -54,7 +54,8 @@ class Link(NamedTuple):
 
     Attributes
     ----------
-    M, W : arrays, shapes (n_l, n_{l+1}) and (n_{l+1}, n_l)
+    M : array, shape (n_l, n_{l+1})
+    W : array, shape (n_{l+1}, n_l), or None where it is M^T
     S : array, shape (B, n_l)
         sigma'(x^l) where a node is free, else 0.
     """
@@ -63,9 +64,14 @@ class Link(NamedTuple):
     W: Any
     S: Any
 
+    @property
+    def feedback(self) -> Any:
+        """W."""
+        return self.M.T if self.W is None else self.W
+
     def heard(self, eps: Any) -> Any:
         """(eps W) S of rows `eps`."""
-        return (eps @ self.W) * _each(self.S, eps)
+        return (eps @ self.feedback) * _each(self.S, eps)
 
     def told(self, x: Any) -> Any:
         """(x S) M of rows `x`."""
@@ -93,7 +99,9 @@ class Layer(NamedTuple):
     ----------
     link : Link or None
         To the layer below; None for layer 0, which has no errors, so that `T` and `N_inverse` are None too.
-    D, f : arrays, shapes (B, n_l)
+    D : array, shape (B, n_l)
+    f : array, shape (B, n_l)
+        Not kept in a `Chain`: it is no more than `system.free_nodes`.
     T : array, shape (B, n_l) where diagonal, else (B, n_l, n_l), or Through, or None
         Not kept in a `Chain` unless diagonal: its action follows from the layers below.
     N_inverse : array, shape (B, n_l) where diagonal, else (B, n_l, n_l), or LowRank
@@ -120,13 +128,13 @@ class Chain(NamedTuple):
     ----------
     alpha : scalar
         a / tau.
-    rest : tuple of arrays, shapes (B, 1)
+    rest : array, shape (n, B, 1)
         1 + alpha nu^l, layers 1..n.
     layers : tuple of Layer
     """
 
     alpha: Any
-    rest: Layers
+    rest: Any
     layers: tuple[Layer, ...]
 
 
@@ -134,10 +142,10 @@ def factor(point: Point, a: Any, p: Parameters, structure: Structure, one: Any =
     """Eliminate the nodes' part of (one I - a J) from layer 0 upwards; `one` may have shape (B, 1)."""
     alpha, weights = a / p.tau, point.state.weights
     one = jnp.broadcast_to(one, (structure.layout.batch, 1))
-    rest = tuple(one + alpha * nu for nu in p.nu)
+    rest = one + alpha * p.nu[:, None, None]
     D = _safe(_own(point, 0, alpha, one, p), 1.0)
     layers = [Layer(None, D, point.free[0], None, None)]
-    links = map(Link, weights.M, weights.feedback, point.slope)
+    links = map(Link, weights.M, weights.W or (None,) * structure.layout.n, point.slope)
     for k, link in enumerate(links, start=1):
         D, f = _own(point, k, alpha, one, p), point.free[k]
         Lambda = _safe(rest[k - 1] * D + alpha**2 * f, rest[k - 1] * jnp.abs(D) + alpha**2)
@@ -145,8 +153,13 @@ def factor(point: Point, a: Any, p: Parameters, structure: Structure, one: Any =
             layers.append(_above(layers[-1], link, D, f, Lambda, rest[k - 1], alpha))
         else:
             layers.append(Layer(link, D, f, jnp.broadcast_to(rest[k - 1], f.shape), 1.0 / Lambda))
-    kept = (layer if layer.T is None or _diagonal(layer.T) else layer._replace(T=None) for layer in layers)
-    return Chain(alpha, rest, tuple(kept))
+    return Chain(alpha, rest, tuple(map(_kept, layers)))
+
+
+def _kept(layer: Layer) -> Layer:
+    """What of it goes into a `Chain`."""
+    keeps_T = layer.T is not None and _diagonal(layer.T)
+    return layer._replace(f=None, T=layer.T if keeps_T else None)
 
 
 def _own(point: Point, k: int, alpha: Any, one: Any, p: Parameters) -> Any:
@@ -167,7 +180,7 @@ def _above(below: Layer, link: Link, D: Any, f: Any, Lambda: Any, rest: Any, alp
         H_inverse = _answer(below, jnp.broadcast_to(eye, (len(f), *eye.shape)), alpha)
         G = _small(small, H_inverse, D_ * over, alpha_)
         return Layer(link, D, f, Through(rest, H_inverse), LowRank(1.0 / Lambda, G))
-    rows = small.W * small.S[:, None, :]
+    rows = small.feedback * small.S[:, None, :]
     T = rest_[:, :, None] * eye + alpha_**2 * small.told(_answer(below, rows, alpha))
     N = T * D_[:, None, :] + (alpha_**2 * f_)[:, None, :] * eye
     return Layer(link, D, f, T, jnp.linalg.inv(N))
@@ -178,7 +191,7 @@ def _small(link: Link, H_inverse: Any, ratio: Any, alpha: Any) -> Any:
 
     def one(sample: tuple[Any, Any, Any]) -> Any:
         S, H_inverse, ratio = sample
-        K = alpha**2 * ((S[:, None] * link.M * ratio) @ link.W) * S
+        K = alpha**2 * ((S[:, None] * link.M * ratio) @ link.feedback) * S
         return alpha**2 * jnp.linalg.solve(jnp.eye(S.size, dtype=S.dtype) + H_inverse @ K, H_inverse)
 
     # One sample after another: for all at once S M would be of the size of the weights, B times.
@@ -215,7 +228,7 @@ def _over_N(layer: Layer, rows: Any) -> Any:
     return rows - link.told(_product(link.heard(rows), inverse.G)) * _each(D * over, rows)
 
 
-def solve(chain: Chain, P: Layers, q: Layers, free: tuple[bool, ...]) -> tuple[Layers, Layers]:
+def solve(chain: Chain, P: Layers, q: Layers, f: Layers, free: tuple[bool, ...]) -> tuple[Layers, Layers]:
     """Values of layers 0..n and errors of layers 1..n, shapes (B, n_l), that solve the nodes' equations.
 
     Parameters
@@ -223,10 +236,14 @@ def solve(chain: Chain, P: Layers, q: Layers, free: tuple[bool, ...]) -> tuple[L
     chain : Chain
     P, q : tuples of arrays, shapes (B, n_l)
         Right-hand sides, of the errors of layers 1..n and of the values of layers 0..n (0 where clamped).
+    f : tuple of arrays, shapes (B, n_l)
+        See `system.free_nodes`.
     free : tuple of bool
         Whether any value node of a layer is free.
     """
-    alpha, layers, p, right = chain.alpha, chain.layers, [jnp.zeros(()), *P], list(q)
+    layers = tuple(layer._replace(f=f_l) for layer, f_l in zip(chain.layers, f, strict=True))
+    chain = chain._replace(layers=layers)
+    alpha, p, right = chain.alpha, [jnp.zeros(()), *P], list(q)
     n = len(layers) - 1
     # Upwards: what each layer passes on if nothing above it moved.
     for k in range(n):

@@ -17,7 +17,7 @@ from .dynamics import Layers
 from .krylov import gcr
 from .network import Weights
 from .state import State
-from .system import Parameters, Point, Structure
+from .system import Parameters, Point, Structure, free_nodes
 
 # Directions kept by the Krylov iterations for the weight-borne coupling, and most iterations.
 VECTORS = 20
@@ -25,18 +25,23 @@ MOST_ITERATIONS = 60
 
 
 class Factors(NamedTuple):
-    """(I - a J), eliminated; what `solve` needs.
+    """(I - a J), eliminated; what `solve` needs and cannot know itself, for solvers hand it about.
 
     Attributes
     ----------
-    point : Point
-    a : scalar
+    sigma, eps : tuples of arrays
+        As in `Point`, and its errors.
     nodes : chain.Chain
     """
 
-    point: Point
-    a: Any
+    sigma: Layers
+    eps: Layers
     nodes: chain.Chain
+
+    @property
+    def slope(self) -> Layers:
+        """As in `Point`."""
+        return tuple(layer.link.S for layer in self.nodes.layers[1:])  # type: ignore[union-attr]
 
 
 def factor(point: Point, a: Any, p: Parameters, structure: Structure, one: Any = 1.0) -> Factors:
@@ -44,22 +49,23 @@ def factor(point: Point, a: Any, p: Parameters, structure: Structure, one: Any =
 
     Where the weights are unknowns it must be 1.
     """
-    return Factors(point, a, chain.factor(point, a, p, structure, one))
+    return Factors(point.sigma, point.state.eps, chain.factor(point, a, p, structure, one))
 
 
 @partial(jax.jit, static_argnames="structure")  # traced once for all places where others apply it
 def solve(factors: Factors, r: Any, p: Parameters, structure: Structure) -> Any:
     """The d with (I - a J) d = r, shapes (N,), up to the weight-borne coupling."""
     layout = structure.layout
-    nothing = jax.tree.map(jnp.zeros_like, factors.point.state)
-    right = layout.unpack(r, nothing)
+    nothing = jax.tree.map(jnp.zeros_like, State(p.clamp, p.clamp[1:], p.held))
+    right, free = layout.unpack(r, nothing), free_nodes(p, structure)
     P, q = _sources(factors, right, p, structure)
-    d_x, d_eps = chain.solve(factors.nodes, P, q, layout.free)
+    q = tuple(q_l * f for q_l, f in zip(q, free, strict=True))
+    d_x, d_eps = chain.solve(factors.nodes, P, q, free, layout.free)
     d_weights = (
         _weights(factors, d_x, d_eps, right.weights, p, structure) if layout.learn else nothing.weights
     )
     # A clamped node of a layer that has free ones has no rate: d = r there.
-    kept = zip(d_x, right.x, factors.point.free, strict=True)
+    kept = zip(d_x, right.x, free, strict=True)
     d_x = tuple(jnp.where(f > 0.0, d, r_l) for d, r_l, f in kept)
     return layout.pack(State(d_x, d_eps, d_weights), jnp)
 
@@ -88,7 +94,7 @@ def solve_coupled(
     if not layout.learn:
         return d
     weight = weight[k:]
-    c = 1.0 / (1.0 + factors.a * p.weight_decay / p.delta)
+    c = 1.0 / (1.0 + factors.nodes.alpha * p.tau * p.weight_decay / p.delta)
 
     def through(r_nodes: Any, w: Any) -> Any:
         """The d that the nodes make of r_nodes when the weights change by `w`."""
@@ -109,18 +115,18 @@ def solve_coupled(
 
 def _sources(factors: Factors, r: State, p: Parameters, structure: Structure) -> tuple[Layers, Layers]:
     """P and q: what stands on the right of the nodes' equations, the weights eliminated."""
-    point, a, layout = factors.point, factors.a, structure.layout
-    P, q = list(r.eps), [r_l * f for r_l, f in zip(r.x, point.free, strict=True)]
+    alpha, layout = factors.nodes.alpha, structure.layout
+    P, q = list(r.eps), list(r.x)
     if not layout.learn:
         return tuple(P), tuple(q)
-    alpha, c = a / p.tau, 1.0 / (1.0 + a * p.weight_decay / p.delta)
+    c = 1.0 / (1.0 + alpha * p.tau * p.weight_decay / p.delta)
     r_M, r_W, r_beta = r.weights
     r_feedback: Layers = tuple(m.T for m in r_M) if layout.feedback == "tied" or r_W is None else r_W
     for layer in range(layout.n):
-        P[layer] = P[layer] - alpha * c * (point.sigma[layer] @ r_M[layer] + r_beta[layer])
+        P[layer] = P[layer] - alpha * c * (factors.sigma[layer] @ r_M[layer] + r_beta[layer])
         if layout.feedback != "fixed" and layout.free[layer]:
-            heard = point.state.eps[layer] @ r_feedback[layer]
-            q[layer] = q[layer] + alpha * c * point.slope[layer] * heard
+            heard = factors.eps[layer] @ r_feedback[layer]
+            q[layer] = q[layer] + alpha * c * factors.slope[layer] * heard
     return tuple(P), tuple(q)
 
 
@@ -128,14 +134,14 @@ def _weights(
     factors: Factors, d_x: Layers, d_eps: Layers, r: Weights, p: Parameters, structure: Structure
 ) -> Weights:
     """Change of the weights, with what the nodes send them."""
-    point, a, layout = factors.point, factors.a, structure.layout
+    a, layout = factors.nodes.alpha * p.tau, structure.layout
     c = 1.0 / (1.0 + a * p.weight_decay / p.delta)
     gain = a * c / (p.delta * layout.batch)
     sent = []
     for layer in range(layout.n):
-        hebb = point.sigma[layer].T @ d_eps[layer]
+        hebb = factors.sigma[layer].T @ d_eps[layer]
         if layout.free[layer]:
-            hebb += (point.slope[layer] * d_x[layer]).T @ point.state.eps[layer]
+            hebb += (factors.slope[layer] * d_x[layer]).T @ factors.eps[layer]
         sent.append(gain * hebb)
     W = None if r.W is None else tuple(c * r_l + h.T for r_l, h in zip(r.W, sent, strict=True))
     return Weights(

@@ -126,15 +126,20 @@ class Point(NamedTuple):
     free: Layers
 
 
+def free_nodes(p: Parameters, structure: Structure) -> Layers:
+    """1 at free value nodes, 0 at clamped ones, l = 0..n, shapes (B, n_l)."""
+    return tuple(
+        jnp.where(jnp.isnan(value), 1.0, 0.0) if clamped else jnp.ones(value.shape)
+        for value, clamped in zip(p.clamp, structure.clamped, strict=True)
+    )
+
+
 def linearise(t: Any, y: Any, p: Parameters, structure: Structure) -> Point:
     """The point (t, y), y of shape (N,), where the system is linearised."""
     state = state_at(t, y, p, structure)
     x, eps, weights = state
     W, sigma = weights.feedback, structure.sigma
-    free: Layers = tuple(
-        jnp.where(jnp.isnan(value), 1.0, 0.0) if clamped else jnp.ones(x_l.shape)
-        for x_l, value, clamped in zip(x, p.clamp, structure.clamped, strict=True)
-    )
+    free = free_nodes(p, structure)
     below = list(zip(sigma, x, free, strict=False))
     return Point(
         state=state,
