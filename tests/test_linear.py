@@ -56,6 +56,26 @@ def test_a_system_is_solved_also_for_another_gamma_than_that_of_the_factors(kind
     assert solver.linearised == 3
 
 
+@pytest.mark.parametrize("kind", [Dense, Structured])
+@pytest.mark.parametrize("learn", [True, False])
+def test_stiffness_is_gamma_times_the_rate_of_what_is_corrected_in_the_nodes(kind, learn):
+    problem, rng = posed("tied", learn)
+    y, gamma, k = problem.y0, 0.02 * DELTA, problem.layout.node_count
+    J = finite_difference_jacobian(problem, 0.0)
+    solver = kind(problem) if kind is Dense else kind(problem, Settings())
+    solver.setup(0.0, y, y, 1, [0], gamma)
+    z, found, unused = rng.standard_normal(y.size), np.empty_like(y), np.zeros_like(y)
+    r = z - gamma * (J @ z)
+    solver.solve(0.0, y, unused, r, found, gamma, 1e-3, 1)
+    assert np.isnan(solver.stiffness)  # not asked for
+    solver.jacobian_action(0.0, y, unused, found, unused)
+    solver.solve(0.0, y, unused, found, found, gamma, 1e-3, 1)
+    solver.watches_stiffness = True
+    solver.solve(0.0, y, unused, r, found, gamma, 1e-3, 1)
+    expected = np.linalg.norm((gamma * (J @ z))[:k]) / np.linalg.norm(z[:k])
+    assert solver.stiffness == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize(("width", "kind"), [(4, Dense), (40, Structured)])
 def test_few_unknowns_are_solved_for_as_a_whole_and_many_by_structure(width, kind):
     problem, _ = posed("tied", True, sizes=(2, width, 3))

@@ -9,6 +9,7 @@ from scipy.integrate import solve_ivp
 
 import pcode
 from pcode.problem import make_problem
+from pcode.solvers.sundials import of_adams
 from pcode.start import starting_state
 from pcode.steps import MOST, StepLog, thinned
 
@@ -36,7 +37,8 @@ def test_every_step_is_there_and_one_begins_where_the_other_ended(method):
         assert len(time) == record.stats.steps
         np.testing.assert_allclose(record.t_start + np.cumsum(size), time, rtol=1e-9)
         assert (size > 0.0).all()
-        known = {"DOP853": {8.0}, "Kvaerno3": {3.0}, "LSODA": set()}.get(method, {1.0, 2.0, 3.0, 4.0, 5.0})
+        bounds = {"DOP853": (8, 8), "Kvaerno3": (3, 3), "LSODA": (1, 0), "cvode": (1, 6), "BDF": (1, 5)}
+        known = set(np.arange(bounds[method][0], bounds[method][1] + 1.0))
         assert set(order[np.isfinite(order)]) <= known
         assert np.isfinite(order).any() == (method != "LSODA")
     assert steps_of(run, 0)[0][-1] == pytest.approx(20.0)
@@ -64,13 +66,44 @@ def test_the_order_of_cvode_is_at_most_what_it_is_allowed(monkeypatch, most):
     unbounded = sksundae.cvode.CVODE
 
     def bounded(*arguments, **options):
-        return unbounded(*arguments, **options, max_order=most)
+        return unbounded(*arguments, **options | {"max_order": most})
 
     monkeypatch.setattr(sksundae.cvode, "CVODE", bounded)
     _, _, order = steps_of(simulate([TRAIN], "cvode"), 0)
     known = order[np.isfinite(order)]
     assert known.size > 0.8 * order.size
     assert known.max() == most
+
+
+def test_gamma_tells_the_order_of_adams_methods():
+    # The coefficients of f at the new end, for steps of one length (Hairer, Norsett and Wanner 1993, III.1).
+    published = [1, 1 / 2, 5 / 12, 3 / 8, 251 / 720, 95 / 288]
+    np.testing.assert_allclose(
+        of_adams(5.0, np.array([-np.inf, 4.0, 3.0, 2.0, 1.0, 0.0])), published, rtol=1e-14
+    )
+    # For steps of 1 and then 2, those that integrate 1, t and t^2 over the last exactly.
+    exact = np.linalg.solve(np.vander([-1.0, 0.0, 2.0], increasing=True).T, [2.0, 2.0, 8.0 / 3.0])
+    of_two = of_adams(2.0, np.array([-np.inf, 0.0, -1.0, -np.inf]))
+    np.testing.assert_allclose(of_two[:3], [1.0, 0.5, exact[2] / 2.0], rtol=1e-14)
+
+
+def test_cvode_follows_the_nodes_with_adams_methods_and_the_weights_with_bdf(monkeypatch):
+    families, plain = [], sksundae.cvode.CVODE
+
+    def noted(*arguments, method, **options):
+        families.append(method)
+        return plain(*arguments, method=method, **options)
+
+    monkeypatch.setattr(sksundae.cvode, "CVODE", noted)
+    stiff = pcode.Network(sizes=(2, 3, 1), tau=1.0, delta=1e5, nu=1.0)
+    _, size, _ = steps_of(simulate([pcode.Phase("both", {0: X, 2: Y}, duration=1e6)], "cvode", stiff), 0)
+    assert families[:2] == ["Adams", "BDF"]
+    assert set(families[2:]) <= {"BDF"}
+    # The nodes' rates are about 1: of Adams' methods none of an order above 2 is stable for a step over 6.
+    assert size.max() > 1e4
+    families.clear()
+    simulate([pcode.Phase("nodes", {0: X, 2: Y}, duration=5.0)], "cvode", stiff)
+    assert families == ["Adams"]
 
 
 def test_steps_go_on_in_time_over_the_breakpoints_of_a_clamp():

@@ -1,7 +1,5 @@
 """The root finder for diffrax's implicit stages, against diffrax's own and against other solvers."""
 
-import math
-
 import diffrax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +7,6 @@ import pytest
 
 import pcode
 from pcode import InputError
-from pcode.krylov import gcr
 from pcode.problem import make_problem
 from pcode.solvers import METHODS, Settings
 from pcode.solvers.diffrax import DiffraxSolver, _Kind, _parts, _Tolerances
@@ -167,33 +164,3 @@ def test_a_stage_is_solved_where_its_equation_says():
     for i, (row, c) in enumerate(zip(rows, [0.0, *tableau.c], strict=True)):
         y = problem.y0 + h * (row @ k[:i] + tableau.a_diagonal[i] * k[i])
         np.testing.assert_allclose(k[i], problem.rhs(c * h, y), atol=1e-9)
-
-
-@pytest.fixture(params=["room at once", "room when needed"])
-def room(request, monkeypatch):
-    """Both ways in which the Krylov method makes room for its directions."""
-    monkeypatch.setattr(
-        "pcode.krylov.SMALL", {"room at once": math.inf, "room when needed": 0}[request.param]
-    )
-
-
-@pytest.mark.usefixtures("room")
-def test_the_krylov_method_solves_and_keeps_solving_when_directions_run_out():
-    rng = np.random.default_rng(5)
-    A = np.eye(40) + 0.1 * rng.standard_normal((40, 40))
-    b = rng.standard_normal(40)
-    weight = jnp.array(rng.uniform(0.5, 2.0, 40))
-    for vectors in (40, 6):
-        d = gcr(lambda v: A @ v, jnp.array(b), weight, 1e-11, 0.0, vectors, 200)
-        np.testing.assert_allclose(d, np.linalg.solve(A, b), atol=1e-9)
-
-
-@pytest.mark.usefixtures("room")
-def test_the_krylov_method_stops_at_its_tolerance_and_stands_still_where_nothing_is_left_to_do():
-    A = jnp.diag(jnp.linspace(1.0, 10.0, 30))
-    b = jnp.ones(30)
-    d = gcr(lambda v: A @ v, b, b, 1e-2, 0.0, 30)
-    assert 1e-4 < np.linalg.norm(A @ d - b) / np.linalg.norm(b) <= 1e-2
-    assert (np.array(gcr(lambda v: A @ v, 0.0 * b, b, 1e-2, 0.0, 30)) == 0.0).all()
-    singular = gcr(lambda v: 0.0 * v, b, b, 1e-2, 0.0, 30)
-    assert np.isfinite(np.array(singular)).all()

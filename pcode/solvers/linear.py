@@ -18,7 +18,7 @@ import scipy
 
 from .. import newton
 from .._jax import IN_ORDER, jax, jnp
-from ..krylov import gcr
+from ..krylov import Operator, few_iterations, gcr
 from ..network import Array
 from ..problem import Problem
 from ..system import Parameters, Structure, vector_field
@@ -31,6 +31,9 @@ SMALL = 199
 # Directions kept by the Krylov iterations, and most iterations.
 VECTORS = 8
 MOST_ITERATIONS = 60
+
+# Iterations that mostly do between the two.
+FEW = 2
 
 # Residual of a linear system, as a share of what CVODE allows. At 1 the weights' slow flow, where the
 # system is hard, takes half as many steps again; below 0.1 nothing is gained.
@@ -51,11 +54,17 @@ class LinearSolver(ABC):
         How often J was taken.
     gamma : float
         Of the last system solved.
+    stiffness : float
+        Size of gamma J z over that of z, both of the nodes alone, there: gamma times the rate of what was to
+        be corrected.
+    watches_stiffness : bool
     """
 
-    def __init__(self) -> None:
+    def __init__(self, node_count: int) -> None:
         self.linearised = 0
-        self.gamma = math.nan
+        self.gamma = self.stiffness = math.nan
+        self.watches_stiffness = False
+        self._node_count = node_count
         self._solved = False
 
     def setup(self, t: float, y: Array, dy: Array, jok: int, jnew: list[int], gamma: float) -> None:
@@ -79,6 +88,9 @@ class LinearSolver(ABC):
             return
         self.gamma = gamma
         z[:] = self._answer(t, y, r, gamma, LINEAR_SHARE * delta / math.sqrt(y.size))
+        if self.watches_stiffness:
+            r, z = r[: self._node_count], z[: self._node_count]
+            self.stiffness = math.sqrt((r - z) @ (r - z) / (z @ z or math.nan))
 
     @abstractmethod
     def _linearise(self, t: float, y: Array, gamma: float) -> None:
@@ -98,7 +110,7 @@ class Dense(LinearSolver):
     """I - gamma J as a matrix, for few unknowns."""
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__()
+        super().__init__(problem.layout.node_count)
         self._problem = problem
         self._identity = np.eye(problem.y0.size)
         self._linearise(0.0, problem.y0, 0.0)
@@ -127,12 +139,12 @@ class Structured(LinearSolver):
     """
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
-        super().__init__()
+        super().__init__(problem.layout.node_count)
         self._problem, self._settings = problem, settings
         # Where weights do not move nothing is borne by them.
         self._delta = delta = float(problem.parameters.delta) if problem.layout.learn else math.inf
         self._linearise(0.0, problem.y0, 1.0)
-        for gamma in (0.0, delta) if problem.layout.learn else (0.0,):
+        for gamma in (0.0, 0.5 * (SLIGHT + STRONG) * delta, delta) if problem.layout.learn else (0.0,):
             self._answer(0.0, problem.y0, problem.y0, gamma, math.inf)  # compiles what it will need
 
     def _linearise(self, t: float, y: Array, gamma: float) -> None:
@@ -144,9 +156,34 @@ class Structured(LinearSolver):
         part = gamma / self._delta
         if part < SLIGHT:
             return problem.solve(self._factors, r)
+        at, how = (self._factors, t, y, r, gamma), (*tolerances, problem.parameters, problem.structure)
+        if part < STRONG:
+            z, left = _solve_mostly(*at, *how)
+            if float(left) <= enough:
+                return np.asarray(z)
         within = enough if part > STRONG else math.inf
-        asked = (self._factors, t, y, r, gamma, enough, within, *tolerances)
-        return np.asarray(_solve(*asked, problem.parameters, problem.structure))
+        return np.asarray(_solve(*at, enough, within, *how))
+
+
+@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
+def _solve_mostly(
+    factors: newton.Factors,
+    t: Any,
+    y: Any,
+    r: Any,
+    gamma: Any,
+    rtol: Any,
+    atol: Any,
+    p: Parameters,
+    structure: Structure,
+) -> tuple[Any, Any]:
+    """The z with (I - gamma J) z = r as far as few iterations come, and its residual over the tolerances."""
+    weight, matrix = _measures(t, y, gamma, rtol, atol, p, structure)
+
+    def precondition(r: Any) -> Any:
+        return newton.solve(factors, r, p, structure)
+
+    return few_iterations(lambda v: precondition(matrix(v)), precondition(r), weight, FEW)
 
 
 @partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
@@ -167,14 +204,20 @@ def _solve(
 
     The structured solve within takes care of the weight-borne coupling to `enough_within`.
     """
-    weight = 1.0 / (rtol * jnp.abs(y) + atol)
-    _, action = jax.linearize(lambda y: vector_field(t, y, p, structure), y)
+    weight, matrix = _measures(t, y, gamma, rtol, atol, p, structure)
 
     @jax.jit  # traced once for both its uses
     def precondition(r: Any) -> Any:
         return newton.solve_coupled(factors, r, p, structure, weight, enough_within)
 
-    def operator(v: Any) -> Any:
-        return precondition(v - gamma * action(v))
+    return gcr(
+        lambda v: precondition(matrix(v)), precondition(r), weight, 0.0, enough, VECTORS, MOST_ITERATIONS
+    )
 
-    return gcr(operator, precondition(r), weight, 0.0, enough, VECTORS, MOST_ITERATIONS)
+
+def _measures(
+    t: Any, y: Any, gamma: Any, rtol: Any, atol: Any, p: Parameters, structure: Structure
+) -> tuple[Any, Operator]:
+    """One over the tolerances at y, shape (N,), and the action of I - gamma J there."""
+    _, action = jax.linearize(lambda y: vector_field(t, y, p, structure), y)
+    return 1.0 / (rtol * jnp.abs(y) + atol), lambda v: v - gamma * action(v)

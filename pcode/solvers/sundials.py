@@ -1,10 +1,11 @@
-"""SUNDIALS' CVODE: BDF of variable order and step."""
+"""SUNDIALS' CVODE: Adams' methods, then BDF, of variable order and step."""
 
 from __future__ import annotations
 
+import math
 import time
+from collections import deque
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,28 @@ from ..status import SolverStats, Status
 from .base import IVP, Save, Settings, Solution, Watch, coupled, march, refuse_without_nodes
 from .linear import linear_solver
 
-# Nodes that ring have eigenvalues of up to several times more imaginary than real part. Orders 4 and 5
-# are not stable for all steps there (Hairer and Wanner 1996, V.2), and CVODE then may hold a step that is
-# at the border for thousands of steps, though the solution is smooth. After this many steps
-# none of which was longer it is begun anew, at order 1, which damps the ringing.
+# From its start a solution is followed by Adams' methods, which need far fewer steps than BDF while the nodes
+# ring, until stability rather than the solution bounds their steps: at order 6, gamma times a rate is to be
+# below 0.39 (Hairer and Wanner 1996, V.1). The rate is that of what there was to be corrected in the nodes
+# (`LinearSolver.stiffness`); BDF takes over when the geometric mean of the latest of these is above STIFF.
+STIFF = 0.3
+LATEST = 15
+
+# Highest orders. Of more than 6, Adams' methods would be unstable before they are found out.
+MOST = {"Adams": 6, "BDF": 5}
+
+# Orders 4 and 5 of BDF are not stable for all steps where nodes ring (Hairer and Wanner 1996, V.2), and CVODE
+# then may hold a step that is at the border for thousands of steps, though the solution is smooth. After this
+# many steps none of which was longer it is begun anew, at order 1, which damps the ringing.
 PATIENCE = 40
 
-# Length of a step over gamma, for orders 1 to 5: with the fixed leading coefficient of CVODE's BDF it is
-# 1 + 1/2 + ... + 1/q, which tells the order, for which there is no other way to ask (Hindmarsh et al. 2005).
-_BY_ORDER = tuple(accumulate(1.0 / order for order in range(1, 6)))
+# gamma over the length of a step, for orders 1 to 5 of BDF: with CVODE's fixed leading coefficient it is
+# 1 / (1 + 1/2 + ... + 1/q) (Hindmarsh et al. 2005).
+OF_BDF = 1.0 / np.cumsum(1.0 / np.arange(1, MOST["BDF"] + 1))
+
+# Gauss's quadrature over a step, at parts of it back from its end.
+_AT, _WEIGHTS = np.polynomial.legendre.leggauss(MOST["Adams"] // 2)
+_AT, _WEIGHTS = 0.5 - 0.5 * _AT[:, None], 0.5 * _WEIGHTS
 
 _FAILURES = {
     -2: Status.STEP_TOO_SMALL,
@@ -38,29 +52,52 @@ _FAILURES = {
 }
 
 
+def of_adams(t: float, past: Array) -> Array:
+    """For orders 1 to K of Adams' methods, gamma over the length of a step that ends at `t`, shape (K,).
+
+    It is the mean over the step of the polynomial that is 1 at its end and 0 at the q - 1 ends before
+    (Hairer, Norsett and Wanner 1993, III.5).
+
+    Parameters
+    ----------
+    t : float
+    past : array, shape (K,)
+        Minus infinity, the start of the step, and the ends before it, minus infinity where there are none.
+    """
+    means: Array = _WEIGHTS @ (1.0 - _AT * ((t - past[1]) / (t - past))).cumprod(axis=1)
+    return means
+
+
 class _Stepper:
     """CVODE in one-step mode, as a `Stepper`."""
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
-        from sksundae.cvode import CVODE, CVODEJacTimes, CVODEPrecond  # takes a third of a second
-
         self.t_before = self.t = 0.0
         self.y = problem.y0
         self.steps = 0
         self.order: int | None = None
+        self._problem, self._settings = problem, settings
+        self._linear = linear_solver(problem, settings)
+        self._evaluations = 0
         self._no_longer, self._level = 0, 0.0
         self._patience, self._step_before = PATIENCE, 0.0
-        self._end = problem.duration
-        self._evaluations = 0
+        self._begin("Adams")
+
+    def _begin(self, family: str) -> None:
+        """Begin where it stands, at order 1, with the methods of this `family`."""
+        from sksundae.cvode import CVODE, CVODEJacTimes, CVODEPrecond  # takes a third of a second
+
+        problem, settings, linear = self._problem, self._settings, self._linear
 
         def rhs(t: float, y: Array, dy: Array) -> None:
             self._evaluations += 1
             dy[:] = problem.rhs(t, y)
 
-        self._linear = linear = linear_solver(problem, settings)
+        self._family = family
         self._cvode = CVODE(
             rhs,
-            method="BDF",
+            method=family,
+            max_order=MOST[family],
             rtol=settings.rtol,
             atol=settings.atol,
             linsolver="gmres",
@@ -68,16 +105,23 @@ class _Stepper:
             jactimes=CVODEJacTimes(None, linear.jacobian_action),
             precond=CVODEPrecond(linear.setup, linear.solve),
         )
-        self._cvode.init_step(0.0, problem.y0)
+        self._cvode.init_step(self.t, self.y)
+        self._past = np.full(MOST[family], -np.inf)
+        self._past[1] = self.t
+        self._stiffness: deque[float] = deque(maxlen=LATEST)
+        linear.watches_stiffness = family == "Adams"
 
     def advance(self, until: float) -> Status | None:
-        if self._no_longer >= self._patience:
+        if self._family == "Adams" and self._is_stiff():
+            self._begin("BDF")
+        elif self._family == "BDF" and self._no_longer >= self._patience:
             self._begin_anew()
-        self._linear.gamma = np.nan
-        result: Any = self._cvode.step(self._end, "onestep", self._end)
+        self._linear.gamma = self._linear.stiffness = np.nan
+        end = self._problem.duration
+        result: Any = self._cvode.step(end, "onestep", end)
         if result.status >= 0 and result.t == self.t:
             # After an interpolation CVODE first comes back to where it stands.
-            result = self._cvode.step(self._end, "onestep", self._end)
+            result = self._cvode.step(end, "onestep", end)
         if result.status < 0:
             return _FAILURES.get(result.status, Status.NONLINEAR_FAILURE)
         self.t_before, self.t, self.y = self.t, float(result.t), result.y
@@ -86,21 +130,33 @@ class _Stepper:
         self.order = self._order()
         return None
 
+    def _is_stiff(self) -> bool:
+        """Whether the nodes' latest corrections were of rates that Adams' methods have no long steps for."""
+        return len(self._stiffness) == LATEST and math.prod(self._stiffness) > STIFF**LATEST
+
     def _order(self) -> int | None:
-        """Order of the last step, from the gamma of its linear systems; see `_BY_ORDER`.
+        """Order of the last step, from the gamma of its linear systems; there is no other way to ask.
 
         None where CVODE had none to solve, as the prediction was good enough.
         """
-        length = (self.t - self.t_before) / self._linear.gamma
-        near = (order for order, known in enumerate(_BY_ORDER, 1) if abs(length / known - 1.0) < 0.02)
-        return next(near, None)
+        known = OF_BDF
+        if self._family == "Adams":
+            known = of_adams(self.t, self._past)
+            self._past[2:] = self._past[1:-1]
+            self._past[1] = self.t
+        share = self._linear.gamma / (self.t - self.t_before)
+        near = (np.abs(known - share) < 1e-3 * known).nonzero()[0]
+        return int(near[0]) + 1 if near.size else None
 
     def ends(self) -> tuple[float, ...]:
         return (self.t,)
 
     def _look_at_step(self, step: float) -> None:
-        """Count the steps that are no longer than one before, and not much shorter."""
-        if 0.5 * self._level <= step <= (1.0 + 1e-6) * self._level:
+        """Note how stiff a step of Adams' was, and count those that are no longer than one before."""
+        if self._family == "Adams":
+            if self._linear.stiffness > 0.0:
+                self._stiffness.append(self._linear.stiffness)
+        elif 0.5 * self._level <= step <= (1.0 + 1e-6) * self._level:
             self._no_longer += 1
         else:
             self._level, self._no_longer = step, 0
@@ -110,7 +166,7 @@ class _Stepper:
         helped = self._level > 2.0 * self._step_before
         self._patience = PATIENCE if helped else 2 * self._patience
         self._step_before, self._no_longer = self._level, 0
-        self._cvode.init_step(self.t, self.y)
+        self._begin("BDF")
 
     def interpolate(self, t: float) -> Array:
         if t == self.t:
@@ -130,7 +186,7 @@ class _Stepper:
 
 @dataclass(frozen=True)
 class CVODESolver:
-    """CVODE's BDF (Hindmarsh et al. 2005), its linear systems solved by `linear`."""
+    """CVODE's Adams' methods and BDF (Hindmarsh et al. 2005), their linear systems solved by `linear`."""
 
     name: str = "cvode"
     implicit: bool = True
