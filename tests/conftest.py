@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 
 import pcode
+from pcode.solvers import linear
+
+# cvode as it is for large networks.
+STRUCTURED = "cvode by structure"
 
 XOR_X = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
 XOR_Y = np.array([[-1.0], [1.0], [1.0], [-1.0]])
@@ -30,6 +34,15 @@ def let_go_of_compiled_code():
 @pytest.fixture
 def rng():
     return np.random.default_rng(20260101)
+
+
+@pytest.fixture
+def method(request, monkeypatch):
+    """A solver's name, asked for with ``indirect=True``."""
+    if request.param == STRUCTURED:
+        monkeypatch.setattr(linear, "SMALL", 0)
+        return "cvode"
+    return request.param
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 import pcode
 from pcode.problem import make_problem
 from pcode.solvers.auto import STABLE, explicit, fastest_rate
-from tests.conftest import XOR_X, XOR_Y
+from tests.conftest import STRUCTURED, XOR_X, XOR_Y
 
 
 def problem_of(network, phase, weights):
@@ -124,7 +124,9 @@ def compiled():
     logger.removeHandler(listener)
 
 
-@pytest.mark.parametrize("method", ["cvode", "Kvaerno5", "Tsit5", "BDF", "DOP853"])
+@pytest.mark.parametrize(
+    "method", ["cvode", STRUCTURED, "Kvaerno5", "Tsit5", "BDF", "DOP853"], indirect=True
+)
 def test_other_numbers_on_the_same_network_compile_nothing_again(method, compiled):
     def run(tau, delta, nu, scale, seed):
         network = pcode.Network((2, 3, 1), tau=tau, delta=delta, nu=nu)

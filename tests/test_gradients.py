@@ -41,10 +41,10 @@ def measure_of(problem, **settings):
 
 
 @pytest.mark.slow
-def test_reverse_mode_through_the_structured_solve_agrees_with_finite_differences_at_812_unknowns():
-    problem = problem_of((8, 16, 8, 4), 4, 1e3, 2e3)
+def test_reverse_mode_through_the_structured_solve_agrees_with_finite_differences_at_1033_unknowns():
+    problem = problem_of((8, 20, 9, 4), 4, 1e3, 2e3)
     y0, p, slices = problem.y0, problem.parameters, problem.layout.slices
-    assert y0.size == 812
+    assert y0.size == 1033
     measure, c = measure_of(problem, rtol=1e-8, atol=1e-11)
     gradient_y, gradient_p = jax.jit(jax.grad(measure, argnums=(0, 1)))(y0, p)
     rng = np.random.default_rng(2)

@@ -14,7 +14,7 @@ from pcode import newton
 from pcode.problem import make_problem
 from pcode.state import State
 from pcode.system import linearise
-from tests.situations import situations
+from tests.situations import situations, smooth_around
 
 
 def finite_difference_jacobian(problem, t):
@@ -26,7 +26,7 @@ def finite_difference_jacobian(problem, t):
 def posed(situation, a):
     """The problem of a situation, (I - a J) by finite differences, and a right-hand side."""
     network, phase, state, t = situation
-    assume("relu" not in network.activation)  # its kink has no finite difference
+    assume(smooth_around(network, state))
     problem = make_problem(network, phase, state, reduce=False)
     A = np.eye(problem.y0.size) - a * finite_difference_jacobian(problem, t)
     return problem, A, np.random.default_rng(1).standard_normal(problem.y0.size)

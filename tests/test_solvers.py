@@ -5,23 +5,11 @@ import pytest
 
 import pcode
 from pcode import InputError
-from pcode.solvers import linear
 from pcode.status import Status
+from tests.conftest import STRUCTURED
 
 NODES_AND_WEIGHTS = ("x1", "eps1", "eps2", "M0", "M1", "beta1", "beta2")
 SAVE = pcode.Save(nodes=60, weights=60)
-
-
-# cvode as it is for large networks.
-STRUCTURED = "cvode by structure"
-
-
-@pytest.fixture
-def method(request, monkeypatch):
-    if request.param == STRUCTURED:
-        monkeypatch.setattr(linear, "SMALL", 0)
-        return "cvode"
-    return request.param
 
 
 def difference(a, b):
