@@ -106,7 +106,7 @@ class _Stepper:
             precond=CVODEPrecond(linear.setup, linear.solve),
         )
         self._cvode.init_step(self.t, self.y)
-        self._past = np.full(MOST[family], -np.inf)
+        self._past = np.full(MOST[family], -np.inf)  # see `of_adams`
         self._past[1] = self.t
         self._stiffness: deque[float] = deque(maxlen=LATEST)
         linear.watches_stiffness = family == "Adams"
@@ -126,8 +126,8 @@ class _Stepper:
             return _FAILURES.get(result.status, Status.NONLINEAR_FAILURE)
         self.t_before, self.t, self.y = self.t, float(result.t), result.y
         self.steps += 1
-        self._look_at_step(self.t - self.t_before)
         self.order = self._order()
+        self._look_at_step(self.t - self.t_before)
         return None
 
     def _is_stiff(self) -> bool:
@@ -139,11 +139,7 @@ class _Stepper:
 
         None where CVODE had none to solve, as the prediction was good enough.
         """
-        known = OF_BDF
-        if self._family == "Adams":
-            known = of_adams(self.t, self._past)
-            self._past[2:] = self._past[1:-1]
-            self._past[1] = self.t
+        known = of_adams(self.t, self._past) if self._family == "Adams" else OF_BDF
         share = self._linear.gamma / (self.t - self.t_before)
         near = (np.abs(known - share) < 1e-3 * known).nonzero()[0]
         return int(near[0]) + 1 if near.size else None
@@ -152,8 +148,10 @@ class _Stepper:
         return (self.t,)
 
     def _look_at_step(self, step: float) -> None:
-        """Note how stiff a step of Adams' was, and count those that are no longer than one before."""
+        """Note an Adams step's end and how stiff it was; count those of BDF that are no longer than before."""
         if self._family == "Adams":
+            self._past[2:] = self._past[1:-1]
+            self._past[1] = self.t
             if self._linear.stiffness > 0.0:
                 self._stiffness.append(self._linear.stiffness)
         elif 0.5 * self._level <= step <= (1.0 + 1e-6) * self._level:
