@@ -29,9 +29,10 @@ def norm_of(v: Any, weight: Any) -> Any:
 
 
 def few_iterations(operator: Operator, r: Any, weight: Any, count: int) -> tuple[Any, Any]:
-    """What `gcr` has after `count` iterations, and the norm of what is left of `r`.
+    """The d, shape (N,), that `gcr` has after `count` iterations, and the norm of what is left of `r`.
 
-    Without control flow, which takes compiled code longer than an iteration on short vectors.
+    Without control flow, which on short vectors takes compiled code longer than an iteration. But it compiles
+    for longer: the operator stands in it `count` times.
     """
     d, kept = jnp.zeros_like(r), list[tuple[Any, Any]]()
     operator = jax.jit(operator)

@@ -124,9 +124,7 @@ def compiled():
     logger.removeHandler(listener)
 
 
-@pytest.mark.parametrize(
-    "method", ["cvode", STRUCTURED, "Kvaerno5", "Tsit5", "BDF", "DOP853"], indirect=True
-)
+@pytest.mark.parametrize("method", ["cvode", STRUCTURED, "Kvaerno5", "Tsit5", "BDF", "DOP853"], indirect=True)
 def test_other_numbers_on_the_same_network_compile_nothing_again(method, compiled):
     def run(tau, delta, nu, scale, seed):
         network = pcode.Network((2, 3, 1), tau=tau, delta=delta, nu=nu)

@@ -148,7 +148,7 @@ class _Stepper:
         return (self.t,)
 
     def _look_at_step(self, step: float) -> None:
-        """Note an Adams step's end and how stiff it was; count those of BDF that are no longer than before."""
+        """Note an Adams step's end and stiffness; count BDF's steps that are no longer than one before."""
         if self._family == "Adams":
             self._past[2:] = self._past[1:-1]
             self._past[1] = self.t
