@@ -1,4 +1,4 @@
-r"""Error against time, for all methods: ``python -m benchmarks.work_precision``.
+r"""Error against time, for all methods.
 
 Two networks learn with both ends clamped and feedback that is learned too. Left, 1-1-1 with delta/tau = 1e3
 over 10 delta (the scenario `timescales`); right, 8-16-8-4 with 4 samples and delta/tau = 1e4 over 20 delta,
@@ -9,6 +9,8 @@ variable at 30 saved times. Broad lines with filled symbols are pcode's, from th
 its result; thin ones with open symbols are the libraries' own solvers on the same compiled equations with
 exact Jacobians, dotted ones the explicit methods among them. Further left is faster, further down is more
 accurate. Where a method took longer than 20 seconds its curve ends.
+
+Drawn by: python -m benchmarks.work_precision
 """
 
 from __future__ import annotations
