@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import newton
+from . import kinks, newton
 from ._jax import jax, jnp
 from .network import Array
 from .problem import Problem
@@ -37,6 +37,9 @@ FIRST_INVERSE_STEP = 1.0
 # A step of Newton's method is taken for one that would go on for ever, and refused, where the
 # rates do not fall below this part of what they were.
 NEWTON_FALL = 0.9
+
+# So many steps of Newton's method may let nodes pass kinks; after that it may go round in a circle.
+MOST_PASSING = 20
 
 
 @dataclass(frozen=True)
@@ -104,12 +107,13 @@ def holding_weights(problem: Problem) -> Problem:
 
 
 class _Carry(NamedTuple):
-    """Where the iterations stand: unknowns, tau dz/dt, 1/h of each sample and steps taken."""
+    """Where the iterations stand: unknowns, tau dz/dt, 1/h of each sample, steps taken and nodes' modes."""
 
     y: Any
     g: Any
     inverse_step: Any
     k: Any
+    mode: Any
 
 
 @partial(jax.jit, static_argnames="structure")
@@ -123,7 +127,7 @@ def rest(
     """
     layout = structure.layout
 
-    def field(y: Any) -> Any:
+    def field(y: Any, p: Parameters) -> Any:
         return p.tau * vector_field(0.0, y, p, structure)
 
     def residual(y: Any, g: Any) -> Any:
@@ -136,10 +140,11 @@ def rest(
         return (c.k < max_iterations) & ~(residual(c.y, c.g) <= tol).all()
 
     def step(c: _Carry) -> _Carry:
-        point = linearise(0.0, c.y, p, structure)
-        factors = newton.factor(point, p.tau, p, structure, c.inverse_step[:, None])
-        tried = c.y + newton.solve(factors, c.g, p, structure)
-        g_tried = field(tried)
+        q = p._replace(mode=c.mode)
+        point = linearise(0.0, c.y, q, structure)
+        factors = newton.factor(point, q.tau, q, structure, c.inverse_step[:, None])
+        tried = c.y + newton.solve(factors, c.g, q, structure)
+        g_tried = field(tried, q)
         before, after = size(c.g), size(g_tried)
         # A step that blows up, or makes the rates much larger, is taken back and shortened.
         bound = jnp.where(c.inverse_step > 0.0, GROWTH, NEWTON_FALL) * before
@@ -148,13 +153,15 @@ def rest(
         shorter = jnp.maximum(SHORTER * c.inverse_step, FIRST_INVERSE_STEP)
         moved = good & (residual(c.y, c.g) > tol)
         moved = layout.flat(jnp.broadcast_to(moved[:, None], layout.rows(c.y, jnp).shape), jnp)
-        return _Carry(
-            jnp.where(moved, tried, c.y),
-            jnp.where(moved, g_tried, c.g),
-            jnp.where(good, longer, shorter),
-            c.k + 1,
-        )
+        y, inverse_step = jnp.where(moved, tried, c.y), jnp.where(good, longer, shorter)
+        if c.mode is None:
+            return _Carry(y, jnp.where(moved, g_tried, c.g), inverse_step, c.k + 1, None)
+        y, mode = kinks.settled(y, q, structure)
+        circles = (c.k >= MOST_PASSING) & (inverse_step == 0.0) & kinks.differ(mode, c.mode, layout.batch)
+        inverse_step = jnp.where(circles, FIRST_INVERSE_STEP, inverse_step)
+        return _Carry(y, field(y, p._replace(mode=mode)), inverse_step, c.k + 1, mode)
 
-    begin = _Carry(y0, field(y0), jnp.full(layout.batch, inverse_step, dtype=float), jnp.zeros((), int))
+    steps = jnp.full(layout.batch, inverse_step, dtype=float)
+    begin = _Carry(y0, field(y0, p), steps, jnp.zeros((), int), p.mode)
     end = jax.lax.while_loop(going, step, begin)
     return end.y, residual(end.y, end.g), end.k

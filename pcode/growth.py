@@ -16,7 +16,7 @@ from . import newton
 from ._jax import jax, jnp
 from .network import Array
 from .state import Layout, State
-from .system import Parameters, Structure, linearise, vector_field
+from .system import Parameters, Structure, free_nodes, linearise, vector_field
 
 Indices = NDArray[np.int64]
 
@@ -69,7 +69,7 @@ def jacobians(t: Any, z: Any, p: Parameters, structure: Structure, samples: Any)
 
     columns = jax.lax.map(column, jnp.arange(m), batch_size=32)
     J = jnp.transpose(columns, (1, 2, 0))
-    # A clamped node of a layer that has free ones is no node that could move: not an eigenvalue 0.
+    # A node that is clamped, in a layer that has free ones, or held is none that could move: no eigenvalue 0.
     held = layout.rows(1.0 - movable(p, structure), jnp)[samples]
     own: jax.Array = J - held[:, :, None] * jnp.eye(m)
     return own
@@ -157,11 +157,6 @@ def _iterate(
 
 @partial(jax.jit, static_argnames="structure")
 def movable(p: Parameters, structure: Structure) -> Any:
-    """1 for each unknown node that is not clamped, 0 for the others, shape (B m,)."""
-    layout = structure.layout
-    ones = layout.unpack(jnp.ones(layout.node_count), State(p.clamp, p.clamp[1:], p.held))
-    x: tuple[Any, ...] = tuple(
-        jnp.where(jnp.isnan(value), 1.0, 0.0) if clamped else x_l
-        for x_l, value, clamped in zip(ones.x, p.clamp, structure.clamped, strict=True)
-    )
-    return layout.pack(State(x, ones.eps, p.held), jnp)
+    """1 for each unknown node that moves, 0 for those clamped or held at a kink, shape (B m,)."""
+    eps = tuple(map(jnp.ones_like, p.clamp[1:]))
+    return structure.layout.pack(State(free_nodes(p, structure), eps, p.held), jnp)

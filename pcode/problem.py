@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csc_matrix
 
-from . import activations, dynamics, newton, sparse
+from . import activations, dynamics, kinks, newton, sparse
 from ._jax import IN_ORDER, jax, jnp
 from .network import Array, Network, Weights
 from .phase import Phase
@@ -43,6 +43,17 @@ def _jacobian(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
 @partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
 def _unrest(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
     return unrest(t, y, p, structure)
+
+
+@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
+def _excess(t: Any, y: Any, p: Parameters, structure: Structure, share: Any) -> jax.Array:
+    found: jax.Array = kinks.excess(t, y, p, structure, share)
+    return found
+
+
+_switched = jax.jit(kinks.switched, static_argnames="structure")
+_modes_of = jax.jit(kinks.modes_of, static_argnames="structure")
+_mixes = jax.jit(kinks.mixes, static_argnames="structure")
 
 
 @partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
@@ -130,6 +141,20 @@ class Problem:
         point = jax.tree.map(np.asarray, _linearise(float(t), y, self.parameters, self.structure))
         return sparse.jacobian(point, self._numpy_parameters, self.structure)
 
+    @property
+    def kinked(self) -> bool:
+        """Whether a free node can meet a kink of its activation, see `pcode.kinks`."""
+        return self.parameters.mode is not None
+
+    def excess(self, t: float, y: Array, share: float) -> float:
+        """The largest amount by which a node is beyond what its mode allows, see `pcode.kinks.excess`."""
+        return float(_excess(float(t), y, self.parameters, self.structure, float(share)))
+
+    def switched(self, t: float, y: Array) -> tuple[Problem, Array]:
+        """The problem with which to go on from (t, y), nodes beyond what their modes allow switched; and y."""
+        y_after, mode = _switched(float(t), y, self.parameters, self.structure)
+        return replace(self, parameters=self.parameters._replace(mode=mode)), np.asarray(y_after)
+
     def factor(self, t: float, y: Array, a: float) -> newton.Factors:
         """(I - a J) at (t, y), eliminated, for `solve`."""
         made: newton.Factors = _factor(float(t), y, float(a), self.parameters, self.structure)
@@ -145,7 +170,7 @@ class Problem:
 
     def energies(self, t: float, y: Array) -> tuple[Array, Array]:
         """Terms of F with the error nodes as they are, and at their rest value; shapes (n,)."""
-        dynamic, slaved = _energies(float(t), y, self.parameters, self.structure)
+        dynamic, slaved = _energies(float(t), y, self._as_it_is, self.structure)
         return np.asarray(dynamic), np.asarray(slaved)
 
     def nodes(self, t: float, y: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
@@ -159,8 +184,13 @@ class Problem:
         return State(*self.reduction.nodes(state), self.reduction.weights(t, state.weights))
 
     @cached_property
+    def _as_it_is(self) -> Parameters:
+        """For what does not depend on modes, so that it holds for all of an integration."""
+        return self.parameters._replace(mode=None)
+
+    @cached_property
     def _numpy_parameters(self) -> Parameters:
-        return jax.tree.map(np.asarray, self.parameters)  # type: ignore[no-any-return]
+        return jax.tree.map(np.asarray, self._as_it_is)  # type: ignore[no-any-return]
 
 
 def layout_of(network: Network, phase: Phase, batch: int) -> Layout:
@@ -222,11 +252,20 @@ def make_problem(
     if reduce and (settle_tol is None or not phase.learn):
         for step in (reduce_feedback, reduce_input):
             structure, parameters, state, reduction = step(structure, parameters, state, reduction)
+    parameters = jax.tree.map(partial(jnp.asarray, dtype=float), parameters)
+    y0 = structure.layout.pack(state)
     return Problem(
         structure=structure,
-        parameters=jax.tree.map(partial(jnp.asarray, dtype=float), parameters),
-        y0=structure.layout.pack(state),
+        parameters=with_modes(0.0, y0, parameters, structure),
+        y0=y0,
         duration=end - start,
         settle_tol=settle_tol,
         reduction=reduction,
     )
+
+
+def with_modes(t: float, y: Any, p: Parameters, structure: Structure) -> Parameters:
+    """The parameters with the modes that the nodes have in the state `y`, see `pcode.kinks.modes_of`."""
+    if not any(sigma.kinks for sigma in structure.sigma):
+        return p
+    return p._replace(mode=_modes_of(t, y, p._replace(mode=None), structure))

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from . import newton
+from . import kinks, newton
 from ._jax import jax, jnp
 from .equilibrium import nodes_at_rest
 from .errors import InputError
@@ -69,35 +69,44 @@ def nodes_near(t: Any, w: Any, z: Any, p: Parameters, structure: Structure) -> t
     """
     p, structure = _holding(t, w, z, p, structure)
 
-    def field(z: Any) -> Any:
-        return vector_field(t, z, p, structure)
+    def field(z: Any, mode: Any) -> Any:
+        return vector_field(t, z, p._replace(mode=mode), structure)
 
     def residual(z: Any, g: Any) -> Any:
         return jnp.max(jnp.abs(g) / (1.0 + jnp.abs(z)), initial=0.0)
 
     def going(carry: tuple[Any, ...]) -> Any:
-        z, g, _, k, contracts = carry
+        z, g, _, k, contracts, _ = carry
         return (residual(z, g) > REST) & (k < MOST_ITERATIONS) & contracts
 
     def step(carry: tuple[Any, ...]) -> tuple[Any, ...]:
-        z, g, before, k, _ = carry
-        factors = newton.factor(linearise(t, z, p, structure), LONG, p, structure)
-        dz = newton.solve(factors, LONG * g, p, structure)
+        z, g, before, k, _, mode = carry
+        q = p._replace(mode=mode)
+        factors = newton.factor(linearise(t, z, q, structure), LONG, q, structure)
+        dz = newton.solve(factors, LONG * g, q, structure)
         size = jnp.max(jnp.abs(dz) / (1.0 + jnp.abs(z)), initial=0.0)
         contracts = size <= jnp.maximum(CONTRACTION * before, ROUNDING)
-        return z + dz, field(z + dz), size, k + 1, contracts
+        z = z + dz
+        if mode is not None:
+            z, mode = kinks.settled(z, q, structure)
+            # Other equations from here on: what came before says nothing of how these contract.
+            size = jnp.where(kinks.differ(mode, q.mode, structure.layout.batch).any(), jnp.inf, size)
+            contracts = contracts | jnp.isinf(size)
+        return z, field(z, mode), size, k + 1, contracts, mode
 
-    begin = (z, field(z), jnp.inf, 0, jnp.array(True))
-    z, g, _, _, contracts = jax.lax.while_loop(going, step, begin)
+    begin = (z, field(z, p.mode), jnp.inf, 0, jnp.array(True), p.mode)
+    z, g, _, _, contracts, _ = jax.lax.while_loop(going, step, begin)
     found = contracts & (residual(z, g) <= REST)
     return jnp.where(found, z, jnp.nan), residual(z, g)
 
 
 def _holding(t: Any, w: Any, z: Any, p: Parameters, structure: Structure) -> tuple[Parameters, Structure]:
-    """The nodes' own system, with the weights held at `w`."""
+    """The nodes' own system, with the weights held at `w`; their modes are those of `z`."""
+    p = p._replace(mode=None)
     weights = state_at(t, jnp.concatenate([z, w]), p, structure).weights
     layout = replace(structure.layout, learn=False)
-    return p._replace(held=weights), structure._replace(layout=layout, gap=False)
+    p, structure = p._replace(held=weights), structure._replace(layout=layout, gap=False)
+    return p._replace(mode=kinks.modes_of(t, z, p, structure)), structure
 
 
 @partial(jax.jit, static_argnames="structure")
@@ -109,13 +118,15 @@ def _nodes_near(t: Any, w: Any, z: Any, p: Parameters, structure: Structure) -> 
 def _slow_rates(t: Any, w: Any, z: Any, p: Parameters, structure: Structure) -> Any:
     """dw/dt with the nodes at rest near `z`."""
     z, _ = nodes_near(t, w, z, p, structure)
+    p = p._replace(mode=None)  # the weights' rates have no sigma'
     return vector_field(t, jnp.concatenate([z, w]), p, structure)[structure.layout.node_count :]
 
 
 @partial(jax.jit, static_argnames="structure")
 def _slow_unrest(t: Any, w: Any, z: Any, p: Parameters, structure: Structure) -> Any:
     z, _ = nodes_near(t, w, z, p, structure)
-    return unrest(t, jnp.concatenate([z, w]), p, structure)
+    y = jnp.concatenate([z, w])
+    return unrest(t, y, p._replace(mode=kinks.modes_of(t, y, p, structure)), structure)
 
 
 def instability(growth: Growth) -> str:
@@ -226,6 +237,11 @@ class SlowProblem:
         return replace(self._coupled.layout, nodes=False)
 
     @property
+    def kinked(self) -> bool:
+        """Whether a step may end because a node meets a kink: the nodes follow, so none does."""
+        return False
+
+    @property
     def still(self) -> bool:
         """Whether nothing moves: the weights are held, and so are the clamps."""
         return self.y0.size == 0 and not any(np.any(slope) for slope in self.parameters.slope)
@@ -262,8 +278,9 @@ class SlowProblem:
 
     def suspects(self, t: float, y: Array) -> Indices:
         """Samples whose nodes may be unstable, by index; see `pcode.growth.suspects`."""
-        p, structure = _holding(t, y, self._kept[1][1], self.parameters, self.structure)
-        samples, self._vectors = suspects(t, self._nodes(t, y), p, structure, self._vectors)
+        z = self._nodes(t, y)
+        p, structure = _holding(t, y, z, self.parameters, self.structure)
+        samples, self._vectors = suspects(t, z, p, structure, self._vectors)
         return samples
 
     def growth(self, t: float, y: Array, samples: Indices) -> Growth:

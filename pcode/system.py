@@ -47,6 +47,10 @@ class Parameters(NamedTuple):
         Clamped values at t = 0 and their rate of change; NaN and 0 where a node is free.
     held : Weights
         What is no unknown of the weights; with `Structure.gap`, its W is W - M^T at t = 0.
+    mode : tuple of arrays or None, shapes (B, n_l), or None
+        Where the value nodes of layers 0..n-1 stand among the kinks of their activation, see
+        `pcode.activations.Activation`; None for layers without kinks. None for all: every
+        activation is taken as it is, and no node is held.
     """
 
     tau: Any
@@ -57,6 +61,7 @@ class Parameters(NamedTuple):
     clamp: tuple[Any, ...]
     slope: tuple[Any, ...]
     held: Weights
+    mode: tuple[Any, ...] | None = None
 
 
 def state_at(t: Any, y: Any, p: Parameters, structure: Structure, xp: Any = jnp) -> State:
@@ -68,6 +73,10 @@ def state_at(t: Any, y: Any, p: Parameters, structure: Structure, xp: Any = jnp)
         (xp.where(xp.isnan(value), x_l, value + slope * t) if free else value + slope * t) if clamped else x_l
         for x_l, value, slope, clamped, free in clamps
     )
+    x = tuple(
+        x_l if at is None else xp.where(xp.isnan(at), x_l, at)
+        for x_l, at in zip(x, held_at(p, structure, xp), strict=True)
+    )
     if structure.gap:
         # Fact 5 of the theory: W - M^T decays as exp(-lambda t / delta), whatever happens.
         shrunk = xp.exp(-p.weight_decay * t / p.delta)
@@ -76,16 +85,32 @@ def state_at(t: Any, y: Any, p: Parameters, structure: Structure, xp: Any = jnp)
     return State(x, eps, weights)
 
 
+def held_at(p: Parameters, structure: Structure, xp: Any = jnp) -> tuple[Any, ...]:
+    """The kinks at which value nodes are held, NaN where not, shapes (B, n_l); None where no node is."""
+    if p.mode is None:
+        return (None,) * len(p.clamp)
+    layers = zip(structure.sigma, p.mode, strict=True)
+    return (*(None if mode is None else s.held_at(mode, xp) for s, mode in layers), None)
+
+
+def activations_at(p: Parameters, structure: Structure) -> dynamics.Sigma:
+    """Activations of layers 0..n-1, each node's on the piece that its mode names."""
+    if p.mode is None:
+        return structure.sigma
+    layers = zip(structure.sigma, p.mode, strict=True)
+    return tuple(s if mode is None else s.within(mode) for s, mode in layers)
+
+
 def vector_field(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
     """dy/dt, shape (N,): all equations of the model for the unknowns `y`."""
     x, eps, weights = state_at(t, y, p, structure)
     M, _, beta = weights
-    W, sigma, layout = weights.feedback, structure.sigma, structure.layout
+    W, sigma, layout = weights.feedback, activations_at(p, structure), structure.layout
     mu = dynamics.predictions(x, M, beta, sigma)
     dx = dynamics.value_rates(x, eps, W, sigma, p.tau, p.node_decay)
     dx = tuple(
-        jnp.where(jnp.isnan(value), rate, 0.0) if clamped else rate
-        for rate, value, clamped in zip(dx, p.clamp, structure.clamped, strict=True)
+        rate if moves is None else jnp.where(moves, rate, 0.0)
+        for rate, moves in zip(dx, movable(p, structure), strict=True)
     )
     deps = dynamics.error_rates(x, eps, mu, p.nu, p.tau)
     slow = (p.delta, p.weight_decay)
@@ -116,7 +141,7 @@ class Point(NamedTuple):
     curvature : tuple of arrays, shapes (B, n_l)
         sigma''(x^l) (eps^{l+1} W^l), l = 0..n-1.
     free : tuple of arrays, shapes (B, n_l)
-        1 at free value nodes, 0 at clamped ones, l = 0..n.
+        1 at value nodes that move, 0 at those clamped or held at a kink, l = 0..n.
     """
 
     state: State
@@ -126,11 +151,22 @@ class Point(NamedTuple):
     free: Layers
 
 
+def movable(p: Parameters, structure: Structure) -> tuple[Any, ...]:
+    """Which value nodes are neither clamped nor held at a kink, shapes (B, n_l); None where all are."""
+
+    layers = zip(p.clamp, structure.clamped, held_at(p, structure), strict=True)
+    masks = (
+        [jnp.isnan(v) for v, there in ((value, clamped), (at, at is not None)) if there]
+        for value, clamped, at in layers
+    )
+    return tuple(mask[0] & mask[-1] if mask else None for mask in masks)
+
+
 def free_nodes(p: Parameters, structure: Structure) -> Layers:
-    """1 at free value nodes, 0 at clamped ones, l = 0..n, shapes (B, n_l)."""
+    """1 at value nodes that move, 0 at those clamped or held at a kink, l = 0..n, shapes (B, n_l)."""
     return tuple(
-        jnp.where(jnp.isnan(value), 1.0, 0.0) if clamped else jnp.ones(value.shape)
-        for value, clamped in zip(p.clamp, structure.clamped, strict=True)
+        jnp.ones(value.shape) if moves is None else jnp.where(moves, 1.0, 0.0)
+        for value, moves in zip(p.clamp, movable(p, structure), strict=True)
     )
 
 
@@ -138,7 +174,7 @@ def linearise(t: Any, y: Any, p: Parameters, structure: Structure) -> Point:
     """The point (t, y), y of shape (N,), where the system is linearised."""
     state = state_at(t, y, p, structure)
     x, eps, weights = state
-    W, sigma = weights.feedback, structure.sigma
+    W, sigma = weights.feedback, activations_at(p, structure)
     free = free_nodes(p, structure)
     below = list(zip(sigma, x, free, strict=False))
     return Point(

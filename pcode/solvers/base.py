@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import scipy
@@ -147,6 +147,9 @@ class Stepper(Protocol):
     def interpolate(self, t: float) -> Array:
         """The unknowns, shape (N,), at a time within the last step."""
 
+    def restart(self, problem: Problem, t: float, y: Array) -> None:
+        """Go on from (t, y), within the last step, with the modes of `problem`, which are others."""
+
     def stats(self) -> SolverStats:
         """Steps and evaluations so far."""
 
@@ -168,20 +171,65 @@ def march(
             status = stepper.advance(times[saved] if saved < times.size else problem.duration)
         if status is not None:
             break
-        for end in stepper.ends():
+        event = switching(problem, stepper, settings) if problem.kinked else None
+        last = stepper.t if event is None else event.t
+        for end in (*(end for end in stepper.ends() if end < last), last):
             log.add(end, end - t, stepper.order)
             t = end
-        t, y = stepper.t, stepper.y
+        y = stepper.y if event is None else event.y
         if not np.abs(y).max(initial=0.0) < bound:
             status = Status.DIVERGED
-        elif at_rest(problem, t, y):
+        elif event is None and at_rest(problem, t, y):
             t = _time_of_rest(problem, stepper)
             y = stepper.interpolate(t)
             status = Status.EQUILIBRIUM
         while saved < times.size and times[saved] <= t:
             save(saved, times[saved], stepper.interpolate(times[saved]))
             saved += 1
+        if event is not None:
+            problem = event.problem
+            stepper.restart(problem, t, y)
     return Solution(status or Status.SUCCESS, t, y, stepper.stats(), steps=log.steps)
+
+
+class Switch(NamedTuple):
+    """Where a step ends because nodes change their modes, see `pcode.kinks`: the problem and y to go on with."""
+
+    t: float
+    y: Array
+    problem: Problem
+
+
+def switching(problem: IVP, stepper: Stepper, settings: Settings) -> Switch | None:
+    """When in the last step the first node passed a kink, or was to leave one; None where none did.
+
+    Nodes that do so together within the tolerance switch together, at the end of the step where that will do.
+    """
+    assert isinstance(problem, Problem)
+    tolerance = kink_tolerance(settings)
+    share = kink_share(stepper.t - stepper.t_before, problem)
+
+    def beyond(t: float) -> float:
+        return problem.excess(t, stepper.interpolate(t), share) - tolerance
+
+    late = beyond(stepper.t)
+    if late <= 0.0:
+        return None
+    t = stepper.t
+    if late > tolerance and beyond(stepper.t_before) < 0.0:
+        t = scipy.optimize.brentq(beyond, stepper.t_before, stepper.t, xtol=1e-15, rtol=1e-14, disp=False)
+    following, y = problem.switched(t, stepper.interpolate(t))
+    return Switch(t, y, following)
+
+
+def kink_tolerance(settings: Settings) -> float:
+    """How far a node may be beyond a kink when that is noticed: far below what the tolerances leave."""
+    return max(settings.atol, 1e-3 * settings.rtol)
+
+
+def kink_share(step: Any, problem: Problem) -> Any:
+    """`share` of `pcode.kinks.excess` for the end of a step."""
+    return np.minimum(1.0, step / float(problem.parameters.tau))
 
 
 def divergence_bound(problem: IVP) -> float:

@@ -10,13 +10,25 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy
 
+from .. import kinks
 from .._jax import IN_ORDER, jax, jnp
 from ..network import Array
 from ..problem import Problem
 from ..state import Layout
 from ..status import SolverStats, Status
 from ..system import Parameters, Structure, unrest, vector_field
-from .base import IVP, Save, Settings, Solution, Watch, coupled, march, refuse_above, refuse_without_nodes
+from .base import (
+    IVP,
+    Save,
+    Settings,
+    Solution,
+    Watch,
+    coupled,
+    kink_tolerance,
+    march,
+    refuse_above,
+    refuse_without_nodes,
+)
 
 # A dense Jacobian of this many unknowns and its factors take 0.4 GB, and seconds to factor.
 LARGEST_DENSE = 5_000
@@ -119,10 +131,11 @@ def _burst(
     t1: Any,
     most: Any,
     settle_tol: Any,
+    kink_tolerance: Any,
     p: Parameters,
     tolerances: _Tolerances,
 ) -> _Carry:
-    """Step until `until` is reached, or the system is at rest, or `most` steps have been tried."""
+    """Step until `until` is reached, the system is at rest, a node meets a kink, or `most` steps are tried."""
     solver, controller, term = _parts(kind, structure, tolerances)
     order = solver.error_order(term)
     first, kept_before = carry.steps + carry.rejected, carry.steps
@@ -136,6 +149,9 @@ def _burst(
     def going(c: _Carry) -> Any:
         tried = c.steps + c.rejected - first
         able = jnp.isfinite(c.y).all() & (c.t_next > c.t)
+        if p.mode is not None:
+            share = jnp.minimum(1.0, (c.t - c.t_before) / p.tau)
+            able &= kinks.excess(c.t, c.y, p, structure, share) <= kink_tolerance
         return (tried == 0) | ((c.t < until) & (tried < most) & able & moving(c))
 
     def step(c: _Carry) -> _Carry:
@@ -196,6 +212,7 @@ class _Stepper:
         self._tolerances = _Tolerances(settings.rtol, settings.atol, problem.stands_for)
         self.order: int | None = ORDERS[kind.name]
         self._taken = 0
+        self._kink_tolerance = kink_tolerance(settings)
         self._settle_tol = -1.0 if problem.settle_tol is None else problem.settle_tol
         self._carry = _begin(
             *self._static, problem.y0, problem.duration, problem.parameters, self._tolerances
@@ -223,7 +240,7 @@ class _Stepper:
 
     def _burst(self, until: float, most: int) -> _Carry:
         problem = self._problem
-        ends = (float(until), problem.duration, most, self._settle_tol)
+        ends = (float(until), problem.duration, most, self._settle_tol, self._kink_tolerance)
         carry: _Carry = _burst(*self._static, self._carry, *ends, problem.parameters, self._tolerances)
         return carry
 
@@ -250,6 +267,17 @@ class _Stepper:
         parameters = self._problem.parameters
         # A number of another type would be compiled for once more.
         return np.asarray(_interpolate(*self._static, self._carry, float(t), parameters, self._tolerances))
+
+    def restart(self, problem: Problem, t: float, y: Array) -> None:
+        self._problem, carry = problem, self._carry
+        step = max(float(carry.t_next) - self.t, self.t - self.t_before)
+        self._carry = carry._replace(
+            t=jnp.asarray(t, float),
+            t_next=jnp.asarray(min(t + step, problem.duration), float),
+            y=jnp.asarray(y, float),
+            made_jump=jnp.array(True),  # what is kept from the last step's end no longer holds
+        )
+        self.t, self.y = t, y
 
     def stats(self) -> SolverStats:
         # diffrax does not count the evaluations inside its nonlinear solves.

@@ -58,13 +58,16 @@ class LinearSolver(ABC):
         Size of gamma J z over that of z, both of the nodes alone, there: gamma times the rate of what was to
         be corrected.
     watches_stiffness : bool
+    problem : Problem
+        Whose J it is.
     """
 
-    def __init__(self, node_count: int) -> None:
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
         self.linearised = 0
         self.gamma = self.stiffness = math.nan
         self.watches_stiffness = False
-        self._node_count = node_count
+        self._node_count = problem.layout.node_count
         self._solved = False
 
     def setup(self, t: float, y: Array, dy: Array, jok: int, jnew: list[int], gamma: float) -> None:
@@ -110,13 +113,12 @@ class Dense(LinearSolver):
     """I - gamma J as a matrix, for few unknowns."""
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.layout.node_count)
-        self._problem = problem
+        super().__init__(problem)
         self._identity = np.eye(problem.y0.size)
         self._linearise(0.0, problem.y0, 0.0)
 
     def _linearise(self, t: float, y: Array, gamma: float) -> None:
-        self._J = self._problem.jacobian(t, y)
+        self._J = self.problem.jacobian(t, y)
         self._factor(gamma)
 
     def _factor(self, gamma: float) -> None:
@@ -139,8 +141,8 @@ class Structured(LinearSolver):
     """
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
-        super().__init__(problem.layout.node_count)
-        self._problem, self._settings = problem, settings
+        super().__init__(problem)
+        self._settings = settings
         # Where weights do not move nothing is borne by them.
         self._delta = delta = float(problem.parameters.delta) if problem.layout.learn else math.inf
         self._linearise(0.0, problem.y0, 1.0)
@@ -149,10 +151,10 @@ class Structured(LinearSolver):
 
     def _linearise(self, t: float, y: Array, gamma: float) -> None:
         # To do both costs little more than to factor alone.
-        self._factors = self._problem.factor(t, y, gamma)
+        self._factors = self.problem.factor(t, y, gamma)
 
     def _answer(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
-        problem, tolerances = self._problem, (self._settings.rtol, self._settings.atol)
+        problem, tolerances = self.problem, (self._settings.rtol, self._settings.atol)
         part = gamma / self._delta
         if part < SLIGHT:
             return problem.solve(self._factors, r)

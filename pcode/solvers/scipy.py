@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import scipy
 
 from ..errors import InputError
 from ..network import Array
+from ..problem import Problem
 from ..state import Layout
 from ..status import SolverStats, Status
 from .base import IVP, Save, Settings, Solution, Watch, coupled, refuse_above, refuse_without_nodes
@@ -37,13 +40,15 @@ LARGEST_DENSE = 10_000
 class _Stepper:
     """One of SciPy's `OdeSolver` objects, as a `Stepper`."""
 
-    def __init__(self, solver: Any) -> None:
-        self._solver = solver
+    def __init__(self, begin: Callable[[IVP, float, Array, float | None], Any], problem: IVP) -> None:
+        self._begin = begin
+        self._solver = begin(problem, 0.0, problem.y0, None)
         self._interpolant: Any = None
         self.t_before = self.t = 0.0
-        self.y: Array = solver.y
+        self.y: Array = self._solver.y
         self.steps = 0
         self.order: int | None = None
+        self._evaluations = self._jacobians = 0  # of the solver's predecessors
 
     def advance(self, until: float) -> Status | None:
         self._interpolant = None
@@ -82,12 +87,18 @@ class _Stepper:
         y: Array = self._interpolant(t)
         return y
 
+    def restart(self, problem: Problem, t: float, y: Array) -> None:
+        self._evaluations += int(self._solver.nfev)
+        self._jacobians += int(self._solver.njev)
+        self._solver = self._begin(problem, t, y, self.t - self.t_before)
+        self._interpolant, self.t, self.y = None, t, y
+
     def stats(self) -> SolverStats:
         return SolverStats(
             steps=self.steps,
             rejected=None,
-            rhs_evaluations=int(self._solver.nfev),
-            jacobian_evaluations=int(self._solver.njev),
+            rhs_evaluations=self._evaluations + int(self._solver.nfev),
+            jacobian_evaluations=self._jacobians + int(self._solver.njev),
         )
 
 
@@ -113,18 +124,27 @@ class SciPySolver:
 
     def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
         """See `Solver.solve`."""
-        options: dict[str, Any] = {"rtol": settings.rtol, "atol": settings.atol}
         began = time.perf_counter()
         problem.rhs(0.0, problem.y0)
         if self.implicit:
             problem = coupled(problem, self.name)
-            sparse = self.name in TAKE_SPARSE and problem.layout.size >= SPARSE_FROM
-            options["jac"] = problem.sparse_jacobian if sparse else problem.jacobian
-            options["jac"](0.0, problem.y0)
+            self._jacobian(problem)(0.0, problem.y0)
         compiled = time.perf_counter()
-        method = getattr(scipy.integrate, self.name)
-        stepper = _Stepper(method(problem.rhs, 0.0, problem.y0, problem.duration, **options))
+        stepper = _Stepper(partial(self._begin, settings), problem)
         return march_slowly(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)
+
+    def _begin(self, settings: Settings, problem: IVP, t: float, y: Array, step: float | None) -> Any:
+        """SciPy's solver at (t, y); `step` is the length of the step before, where there was one."""
+        options: dict[str, Any] = {"rtol": settings.rtol, "atol": settings.atol}
+        if self.implicit:
+            options["jac"] = self._jacobian(coupled(problem, self.name))
+        elif step is not None:
+            options["first_step"] = min(step, problem.duration - t)
+        return getattr(scipy.integrate, self.name)(problem.rhs, t, y, problem.duration, **options)
+
+    def _jacobian(self, problem: Problem) -> Callable[[float, Array], Any]:
+        sparse = self.name in TAKE_SPARSE and problem.layout.size >= SPARSE_FROM
+        return problem.sparse_jacobian if sparse else problem.jacobian
 
 
 def largest_fill(layout: Layout) -> int:

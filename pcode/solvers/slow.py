@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 
 from ..network import Array
+from ..problem import Problem
 from ..singular import STABLE, Loss, SlowProblem, instability
 from ..state import Layout
 from ..status import SolverStats, Status
@@ -48,6 +49,9 @@ class _Following:
 
     def interpolate(self, t: float) -> Array:
         return self.y if t == self.t else self._stepper.interpolate(t)
+
+    def restart(self, problem: Problem, t: float, y: Array) -> None:
+        """Never asked: the nodes have no modes of their own."""
 
     def stats(self) -> SolverStats:
         return self._stepper.stats()
@@ -113,6 +117,9 @@ class _Resting:
 
     def interpolate(self, t: float) -> Array:
         return self.y
+
+    def restart(self, problem: Problem, t: float, y: Array) -> None:
+        """Never asked: the nodes have no modes of their own."""
 
     def stats(self) -> SolverStats:
         return SolverStats(steps=self.steps, rejected=None, rhs_evaluations=None, jacobian_evaluations=None)

@@ -173,6 +173,12 @@ class _Stepper:
         y: Array = self._cvode.step(t, "normal").y
         return y
 
+    def restart(self, problem: Problem, t: float, y: Array) -> None:
+        self._problem, self.t, self.y = problem, t, y
+        self._linear.problem = problem
+        self._no_longer, self._level = 0, 0.0
+        self._begin(self._family)
+
     def stats(self) -> SolverStats:
         return SolverStats(
             steps=self.steps,

@@ -1,0 +1,155 @@
+r"""Value nodes at the kinks of their activation: solutions in Filippov's sense.
+
+Where sigma' jumps, so does the rate of a value node, and of that node alone. With h = eps^{l+1} W^l its rates
+just below and above a kink k are
+
+    tau dx/dt = s_- h - eps^l - lambda_x k    and    s_+ h - eps^l - lambda_x k,
+
+s_- and s_+ the one-sided values of sigma'. If the first is positive and the second negative, both sides push
+the node onto the kink, and it stays there: by Filippov's convention (Filippov 1988, section 4) sigma' is then the
+mix s_- + alpha (s_+ - s_-), alpha in [0, 1], at which the rate is 0. Such a node is *held*: it is like one that is
+clamped to k, for as long as the two rates point at each other.
+
+So between two changes of the nodes' modes (`pcode.activations.Activation`) the equations are smooth, and
+a solver sees no jump. After each step it is asked whether a node has passed a kink or is to be let go (`excess`);
+if so the step is ended there, and the integration goes on with other modes (`switched`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._jax import jnp
+from .state import State
+from .system import Parameters, Structure, held_at, state_at
+
+# Rates at a kink, times tau, that count as zero where a state alone has to tell whether a node is held.
+AT_REST = 1e-9
+
+
+def rates_at(kink: float, layer: int, state: State, p: Parameters, structure: Structure) -> tuple[Any, Any]:
+    """tau dx/dt of the nodes of `layer` if they were just below, and just above, a kink; shapes (B, n_l)."""
+    below, above = structure.sigma[layer].slopes(kink)
+    h = state.eps[layer] @ state.weights.feedback[layer]  # eps[layer] is eps^{l+1}
+    other = -p.node_decay * kink - (state.eps[layer - 1] if layer > 0 else 0.0)
+    return below * h + other, above * h + other
+
+
+def modes_of(t: Any, y: Any, p: Parameters, structure: Structure) -> tuple[Any, ...] | None:
+    """The modes of the value nodes in the state `y`, shape (N,); None where there are no kinks.
+
+    A node that is exactly at a kink is held if both its rates there point at it and do not vanish, and else
+    moves to the side to which they point.
+    """
+    kinked = tuple(
+        bool(s.kinks) and free for s, free in zip(structure.sigma, structure.layout.free, strict=False)
+    )
+    if not any(kinked):
+        return None
+    state = state_at(t, y, p._replace(mode=None), structure)
+    modes: list[Any] = []
+    for layer, (sigma, has) in enumerate(zip(structure.sigma, kinked, strict=True)):
+        if not has:
+            modes.append(None)
+            continue
+        x = state.x[layer]
+        mode = 2.0 * sum(jnp.where(x > kink, 1.0, 0.0) for kink in sigma.kinks)
+        for j, kink in enumerate(sigma.kinks, start=1):
+            below, above = rates_at(kink, layer, state, p, structure)
+            still = jnp.maximum(jnp.abs(below), jnp.abs(above)) <= AT_REST
+            stays = (below >= -AT_REST) & (above <= AT_REST) & ~still
+            up = (above > AT_REST) & (above >= -below)
+            mode = jnp.where(x == kink, jnp.where(stays, 2 * j - 1, jnp.where(up, 2 * j, 2 * j - 2)), mode)
+        modes.append(jnp.where(jnp.isnan(p.clamp[layer]), mode, -1.0) if structure.clamped[layer] else mode)
+    return tuple(modes)
+
+
+def _overshoot(
+    layer: int, state: State, p: Parameters, structure: Structure, share: Any
+) -> tuple[Any, Any, Any]:
+    """How far the nodes of `layer` are from what their modes allow, their next modes, and the kinks met.
+
+    The first is positive where a mode no longer holds: on a piece the distance of x beyond its end, at
+    a kink the rate with which the node would leave, times `share`. Shapes (B, n_l).
+    """
+    assert p.mode is not None
+    mode, x = p.mode[layer], state.x[layer]
+    far, after, met = jnp.full_like(x, -jnp.inf), mode, x
+    for j, kink in enumerate(structure.sigma[layer].kinks, start=1):
+        below, above = rates_at(kink, layer, state, p, structure)
+        over, under, held = mode == 2 * j, mode == 2 * j - 2, mode == 2 * j - 1
+        d = jnp.where(over, kink - x, jnp.where(under, x - kink, share * jnp.maximum(-below, above)))
+        d = jnp.where(over | under | held, d, -jnp.inf)
+        stays = (below >= 0.0) & (above <= 0.0)
+        # Where the rates point away from each other a node that comes from one side goes on to the other.
+        up = jnp.where(over, below >= 0.0, jnp.where(under, above > 0.0, above >= -below))
+        to = jnp.where(stays, 2 * j - 1, jnp.where(up, 2 * j, 2 * j - 2))
+        after = jnp.where(d > jnp.maximum(far, 0.0), to, after)
+        met = jnp.where(d > jnp.maximum(far, 0.0), kink, met)
+        far = jnp.maximum(far, d)
+    return far, after, met
+
+
+def excess(t: Any, y: Any, p: Parameters, structure: Structure, share: Any) -> Any:
+    """The largest amount by which a node is beyond what its mode allows; negative where none is.
+
+    Of a node on a piece it is the distance beyond the kink; of a held one `share` times tau dx/dt with which it
+    would leave: with `share` the length of a step over tau, what it has missed at most.
+    """
+    state = state_at(t, y, p, structure)
+    layers = [layer for layer, mode in enumerate(p.mode or ()) if mode is not None]
+    return jnp.stack([jnp.max(_overshoot(layer, state, p, structure, share)[0]) for layer in layers]).max()
+
+
+def switched(t: Any, y: Any, p: Parameters, structure: Structure) -> tuple[Any, tuple[Any, ...]]:
+    """The unknowns, shape (N,), and the modes with which to go on; nodes that change theirs are put on the kink."""
+    state = state_at(t, y, p, structure)
+    x, modes = list(state.x), list(p.mode or ())
+    for layer, mode in enumerate(modes):
+        if mode is not None:
+            far, after, met = _overshoot(layer, state, p, structure, 1.0)
+            modes[layer] = jnp.where(far > 0.0, after, mode)
+            x[layer] = jnp.where(modes[layer] != mode, met, x[layer])
+    return structure.layout.pack(State(tuple(x), state.eps, state.weights), jnp), tuple(modes)
+
+
+def settled(y: Any, p: Parameters, structure: Structure) -> tuple[Any, tuple[Any, ...] | None]:
+    """The unknowns and the modes after an iteration towards rest.
+
+    A node that has passed a kink is held there, and one that is held is let go where its rates do not point
+    at it: with Newton's method an active-set strategy, which is a semismooth Newton method
+    (Hintermueller, Ito and Kunisch 2003).
+    """
+    if p.mode is None:
+        return y, None
+    state = state_at(0.0, y, p, structure)
+    x, modes = list(state.x), list(p.mode)
+    for layer, mode in enumerate(p.mode):
+        if mode is None:
+            continue
+        for j, kink in enumerate(structure.sigma[layer].kinks, start=1):
+            below, above = rates_at(kink, layer, state, p, structure)
+            passed = ((mode == 2 * j) & (x[layer] < kink)) | ((mode == 2 * j - 2) & (x[layer] > kink))
+            left = jnp.where(above > jnp.maximum(-below, 0.0), 2 * j, jnp.where(below < 0.0, 2 * j - 2, mode))
+            modes[layer] = jnp.where(passed, 2 * j - 1, jnp.where(mode == 2 * j - 1, left, modes[layer]))
+            x[layer] = jnp.where(passed, kink, x[layer])
+    return structure.layout.pack(State(tuple(x), state.eps, state.weights), jnp), tuple(modes)
+
+
+def differ(mode: tuple[Any, ...], other: tuple[Any, ...], batch: int) -> Any:
+    """Which samples have a node whose two modes are not the same, shape (B,)."""
+    pairs = [(a, b) for a, b in zip(mode, other, strict=True) if a is not None]
+    return sum((jnp.any(a != b, axis=1) for a, b in pairs), start=jnp.zeros(batch, bool))
+
+
+def mixes(t: Any, y: Any, p: Parameters, structure: Structure) -> tuple[Any, ...]:
+    """alpha of the held nodes of layers 0..n-1, NaN where a node is not held, shapes (B, n_l)."""
+    state = state_at(t, y, p, structure)
+    found: list[Any] = []
+    for layer, at in enumerate(held_at(p, structure)[:-1]):
+        alpha = jnp.full_like(state.x[layer], jnp.nan)
+        for kink in structure.sigma[layer].kinks if at is not None else ():
+            below, above = rates_at(kink, layer, state, p, structure)
+            alpha = jnp.where(at == kink, below / (below - above), alpha)
+        found.append(alpha)
+    return tuple(found)
