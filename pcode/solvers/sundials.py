@@ -177,7 +177,7 @@ class _Stepper:
         self._problem, self.t, self.y = problem, t, y
         self._linear.problem = problem
         self._no_longer, self._level = 0, 0.0
-        self._begin(self._family)
+        self._begin("Adams")
 
     def stats(self) -> SolverStats:
         return SolverStats(
