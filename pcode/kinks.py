@@ -19,27 +19,35 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._jax import jnp
+from ._jax import jax, jnp
 from .state import State
-from .system import Parameters, Structure, held_at, state_at
+from .system import Parameters, Structure, held_at, state_at, vector_field
 
 # Rates at a kink, times tau, that count as zero where a state alone has to tell whether a node is held.
 AT_REST = 1e-9
 
+# Steps, in units of the faster time constant, and their number, that show where a node goes that stands still.
+MOMENT, MOMENTS = 1e-3, 4
+
+# Largest ratio of a node's rates on the two sides of a kink that counts.
+FASTEST = 1e6
+
 
 def rates_at(kink: float, layer: int, state: State, p: Parameters, structure: Structure) -> tuple[Any, Any]:
-    """tau dx/dt of the nodes of `layer` if they were just below, and just above, a kink; shapes (B, n_l)."""
+    """Rates tau dx/dt of the nodes of `layer` if they were just below, and just above, a kink; shapes (B, n_l)."""
     below, above = structure.sigma[layer].slopes(kink)
     h = state.eps[layer] @ state.weights.feedback[layer]  # eps[layer] is eps^{l+1}
     other = -p.node_decay * kink - (state.eps[layer - 1] if layer > 0 else 0.0)
     return below * h + other, above * h + other
 
 
-def modes_of(t: Any, y: Any, p: Parameters, structure: Structure) -> tuple[Any, ...] | None:
+def modes_of(
+    t: Any, y: Any, p: Parameters, structure: Structure, later: Any = None
+) -> tuple[Any, ...] | None:
     """The modes of the value nodes in the state `y`, shape (N,); None where there are no kinks.
 
-    A node that is exactly at a kink is held if both its rates there point at it and do not vanish, and else
-    moves to the side to which they point.
+    A node that is exactly at a kink is held if both its rates there point at it, and else moves to the side to
+    which they point. Where both vanish the unknowns `later` tell, or else it is taken to be below.
     """
     kinked = tuple(
         bool(s.kinks) and free for s, free in zip(structure.sigma, structure.layout.free, strict=False)
@@ -47,6 +55,7 @@ def modes_of(t: Any, y: Any, p: Parameters, structure: Structure) -> tuple[Any, 
     if not any(kinked):
         return None
     state = state_at(t, y, p._replace(mode=None), structure)
+    after = state if later is None else state_at(t, later, p._replace(mode=None), structure)
     modes: list[Any] = []
     for layer, (sigma, has) in enumerate(zip(structure.sigma, kinked, strict=True)):
         if not has:
@@ -57,11 +66,26 @@ def modes_of(t: Any, y: Any, p: Parameters, structure: Structure) -> tuple[Any, 
         for j, kink in enumerate(sigma.kinks, start=1):
             below, above = rates_at(kink, layer, state, p, structure)
             still = jnp.maximum(jnp.abs(below), jnp.abs(above)) <= AT_REST
-            stays = (below >= -AT_REST) & (above <= AT_REST) & ~still
-            up = (above > AT_REST) & (above >= -below)
+            rises = after.x[layer] > kink
+            pressed = rates_at(kink, layer, after, p, structure)[1] <= 0.0
+            stays = jnp.where(still, rises & pressed, (below >= -AT_REST) & (above <= AT_REST))
+            up = jnp.where(still, rises, (above > AT_REST) & (above >= -below))
             mode = jnp.where(x == kink, jnp.where(stays, 2 * j - 1, jnp.where(up, 2 * j, 2 * j - 2)), mode)
         modes.append(jnp.where(jnp.isnan(p.clamp[layer]), mode, -1.0) if structure.clamped[layer] else mode)
     return tuple(modes)
+
+
+def soon(t: Any, y: Any, p: Parameters, structure: Structure) -> Any:
+    """The unknowns a moment later, shape (N,), with the modes in `p`: to tell where nodes go that stand still."""
+    h = MOMENT * jnp.minimum(p.tau, p.delta)
+
+    def step(_: Any, y: Any) -> Any:
+        k1 = vector_field(t, y, p, structure)
+        k2 = vector_field(t, y + 0.5 * h * k1, p, structure)
+        k3 = vector_field(t, y + 0.5 * h * k2, p, structure)
+        return y + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + vector_field(t, y + h * k3, p, structure))
+
+    return jax.lax.fori_loop(0, MOMENTS, step, y)
 
 
 def _overshoot(
@@ -69,8 +93,7 @@ def _overshoot(
 ) -> tuple[Any, Any, Any]:
     """How far the nodes of `layer` are from what their modes allow, their next modes, and the kinks met.
 
-    The first is positive where a mode no longer holds: on a piece the distance of x beyond its end, at
-    a kink the rate with which the node would leave, times `share`. Shapes (B, n_l).
+    The first, see `excess`, is positive where a mode no longer holds. Shapes (B, n_l).
     """
     assert p.mode is not None
     mode, x = p.mode[layer], state.x[layer]
@@ -78,39 +101,57 @@ def _overshoot(
     for j, kink in enumerate(structure.sigma[layer].kinks, start=1):
         below, above = rates_at(kink, layer, state, p, structure)
         over, under, held = mode == 2 * j, mode == 2 * j - 2, mode == 2 * j - 1
-        d = jnp.where(over, kink - x, jnp.where(under, x - kink, share * jnp.maximum(-below, above)))
-        d = jnp.where(over | under | held, d, -jnp.inf)
         stays = (below >= 0.0) & (above <= 0.0)
         # Where the rates point away from each other a node that comes from one side goes on to the other.
         up = jnp.where(over, below >= 0.0, jnp.where(under, above > 0.0, above >= -below))
         to = jnp.where(stays, 2 * j - 1, jnp.where(up, 2 * j, 2 * j - 2))
+        past = jnp.where(over, kink - x, x - kink)
+        missed = past * jnp.where(past > 0.0, _change(over, stays, below, above), 1.0)
+        d = jnp.where(held, share * jnp.maximum(-below, above), missed)
+        d = jnp.where(over | under | held, d, -jnp.inf)
         after = jnp.where(d > jnp.maximum(far, 0.0), to, after)
         met = jnp.where(d > jnp.maximum(far, 0.0), kink, met)
         far = jnp.maximum(far, d)
     return far, after, met
 
 
-def excess(t: Any, y: Any, p: Parameters, structure: Structure, share: Any) -> Any:
-    """The largest amount by which a node is beyond what its mode allows; negative where none is.
+def _change(over: Any, stays: Any, below: Any, above: Any) -> Any:
+    """How far a node would be by now had it switched in time, over how far it has come since; 1 at least.
 
-    Of a node on a piece it is the distance beyond the kink; of a held one `share` times tau dx/dt with which it
-    would leave: with `share` the length of a step over tau, what it has missed at most.
+    A node that creeps over a kink and is then driven away from it must not be late.
+    """
+    old, new = jnp.where(over, above, below), jnp.where(stays, 0.0, jnp.where(over, below, above))
+    return jnp.clip(jnp.abs(new - old) / jnp.maximum(jnp.abs(old), 1e-300), 1.0, FASTEST)
+
+
+def excess(t: Any, y: Any, p: Parameters, structure: Structure, share: Any) -> Any:
+    """The largest amount by which a node is off because its mode has not been changed; negative if none is.
+
+    Of a node on a piece it is its distance beyond the kink, times how much faster it moves there with another
+    mode; of a held one `share` times the tau dx/dt with which it would leave. With `share` the
+    length of a step over tau that is what it has missed at most.
     """
     state = state_at(t, y, p, structure)
     layers = [layer for layer, mode in enumerate(p.mode or ()) if mode is not None]
     return jnp.stack([jnp.max(_overshoot(layer, state, p, structure, share)[0]) for layer in layers]).max()
 
 
-def switched(t: Any, y: Any, p: Parameters, structure: Structure) -> tuple[Any, tuple[Any, ...]]:
-    """The unknowns, shape (N,), and the modes with which to go on; nodes that change theirs are put on the kink."""
+def switched(
+    t: Any, y: Any, p: Parameters, structure: Structure, share: Any, least: Any
+) -> tuple[Any, tuple[Any, ...], Any]:
+    """The unknowns, shape (N,), and the modes with which to go on, and whether any mode is another.
+
+    Nodes whose `excess` is more than `least` change their modes, and are put on the kink.
+    """
     state = state_at(t, y, p, structure)
     x, modes = list(state.x), list(p.mode or ())
     for layer, mode in enumerate(modes):
         if mode is not None:
-            far, after, met = _overshoot(layer, state, p, structure, 1.0)
-            modes[layer] = jnp.where(far > 0.0, after, mode)
+            far, after, met = _overshoot(layer, state, p, structure, share)
+            modes[layer] = jnp.where(far > least, after, mode)
             x[layer] = jnp.where(modes[layer] != mode, met, x[layer])
-    return structure.layout.pack(State(tuple(x), state.eps, state.weights), jnp), tuple(modes)
+    changed = differ(tuple(modes), p.mode or (), structure.layout.batch).any()
+    return structure.layout.pack(State(tuple(x), state.eps, state.weights), jnp), tuple(modes), changed
 
 
 def settled(y: Any, p: Parameters, structure: Structure) -> tuple[Any, tuple[Any, ...] | None]:
@@ -143,7 +184,7 @@ def differ(mode: tuple[Any, ...], other: tuple[Any, ...], batch: int) -> Any:
 
 
 def mixes(t: Any, y: Any, p: Parameters, structure: Structure) -> tuple[Any, ...]:
-    """alpha of the held nodes of layers 0..n-1, NaN where a node is not held, shapes (B, n_l)."""
+    """The mix alpha of the held nodes of layers 0..n-1, NaN where a node is not held, shapes (B, n_l)."""
     state = state_at(t, y, p, structure)
     found: list[Any] = []
     for layer, at in enumerate(held_at(p, structure)[:-1]):

@@ -52,6 +52,7 @@ def _excess(t: Any, y: Any, p: Parameters, structure: Structure, share: Any) -> 
 
 
 _switched = jax.jit(kinks.switched, static_argnames="structure")
+_soon = jax.jit(kinks.soon, static_argnames="structure")
 _modes_of = jax.jit(kinks.modes_of, static_argnames="structure")
 _mixes = jax.jit(kinks.mixes, static_argnames="structure")
 
@@ -150,9 +151,15 @@ class Problem:
         """The largest amount by which a node is beyond what its mode allows, see `pcode.kinks.excess`."""
         return float(_excess(float(t), y, self.parameters, self.structure, float(share)))
 
-    def switched(self, t: float, y: Array) -> tuple[Problem, Array]:
-        """The problem with which to go on from (t, y), nodes beyond what their modes allow switched; and y."""
-        y_after, mode = _switched(float(t), y, self.parameters, self.structure)
+    def switched(self, t: float, y: Array, share: float, least: float) -> tuple[Problem, Array] | None:
+        """The problem and the unknowns with which to go on from (t, y) in other modes; None if these hold.
+
+        See `pcode.kinks.switched`.
+        """
+        how = (float(share), float(least))
+        y_after, mode, changed = _switched(float(t), y, self.parameters, self.structure, *how)
+        if not changed:
+            return None
         return replace(self, parameters=self.parameters._replace(mode=mode)), np.asarray(y_after)
 
     def factor(self, t: float, y: Array, a: float) -> newton.Factors:
@@ -268,4 +275,10 @@ def with_modes(t: float, y: Any, p: Parameters, structure: Structure) -> Paramet
     """The parameters with the modes that the nodes have in the state `y`, see `pcode.kinks.modes_of`."""
     if not any(sigma.kinks for sigma in structure.sigma):
         return p
-    return p._replace(mode=_modes_of(t, y, p._replace(mode=None), structure))
+    plain = p._replace(mode=None)
+    p = p._replace(mode=_modes_of(t, y, plain, structure))
+    x = structure.layout.views(np.asarray(y))
+    if any(np.isin(x.get(f"x{k}", ()), sigma.kinks).any() for k, sigma in enumerate(structure.sigma)):
+        later = _soon(t, y, p, structure)
+        p = p._replace(mode=_modes_of(t, y, plain, structure, later))
+    return p

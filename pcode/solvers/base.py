@@ -193,7 +193,7 @@ def march(
 
 
 class Switch(NamedTuple):
-    """Where a step ends because nodes change their modes, see `pcode.kinks`: the problem and y to go on with."""
+    """Where a step ends as nodes change their modes, see `pcode.kinks`; y and the problem to go on with."""
 
     t: float
     y: Array
@@ -218,8 +218,8 @@ def switching(problem: IVP, stepper: Stepper, settings: Settings) -> Switch | No
     t = stepper.t
     if late > tolerance and beyond(stepper.t_before) < 0.0:
         t = scipy.optimize.brentq(beyond, stepper.t_before, stepper.t, xtol=1e-15, rtol=1e-14, disp=False)
-    following, y = problem.switched(t, stepper.interpolate(t))
-    return Switch(t, y, following)
+    after = problem.switched(t, stepper.interpolate(t), share, 0.01 * tolerance)
+    return None if after is None else Switch(t, after[1], after[0])
 
 
 def kink_tolerance(settings: Settings) -> float:

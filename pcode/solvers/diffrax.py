@@ -69,6 +69,7 @@ class _Carry(NamedTuple):
     made_jump: Any
     dense_info: Any  # of the last step that was kept
     solver_state_before: Any  # where that step began
+    jump_before: Any  # whether there was a jump then
     steps: Any
     rejected: Any
     ends: Any  # of the steps kept since compiled code was last entered, shape (BURST,)
@@ -117,7 +118,7 @@ def _begin(
     solver_state = solver.init(term, t0, t_next, y0, p)
     shapes = jax.eval_shape(lambda: solver.step(term, t0, t_next, y0, p, solver_state, jump)[2])
     dense_info = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    before = (dense_info, solver_state)
+    before = (dense_info, solver_state, jump)
     ends = jnp.zeros(BURST)
     return _Carry(t0, t0, t_next, y0, solver_state, controller_state, jump, *before, none, none, ends)
 
@@ -176,6 +177,7 @@ def _burst(
             made_jump=kept(jnp.asarray(made_jump), c.made_jump),
             dense_info=kept(dense_info, c.dense_info),
             solver_state_before=kept(c.solver_state, c.solver_state_before),
+            jump_before=kept(c.made_jump, c.jump_before),
             steps=c.steps + keep,
             rejected=c.rejected + ~keep,
             # What is not kept is written over by the next step.
@@ -197,8 +199,8 @@ def _interpolate(
     between = solver.interpolation_cls(t0=c.t_before, t1=c.t, **c.dense_info).evaluate(t)
     if kind.name not in STEPPED_TO:
         return between
-    y0, no_jump = c.dense_info["y0"], jnp.zeros((), bool)
-    y, _, _, _, result = solver.step(term, c.t_before, t, y0, p, c.solver_state_before, no_jump)
+    before = (c.dense_info["y0"], p, c.solver_state_before, c.jump_before)
+    y, _, _, _, result = solver.step(term, c.t_before, t, *before)
     return jnp.where(diffrax.is_okay(result) & jnp.isfinite(y).all(), y, between)
 
 
