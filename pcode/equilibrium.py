@@ -38,6 +38,9 @@ FIRST_INVERSE_STEP = 1.0
 # rates do not fall below this part of what they were.
 NEWTON_FALL = 0.9
 
+# How long nodes are followed in time, and by which steps, in units of tau; and the residual that is near rest.
+FOLLOWED, STEP, NEAR = 60.0, 0.02, 1e-3
+
 # So many steps of Newton's method may let nodes pass kinks; after that it may go round in a circle.
 MOST_PASSING = 20
 
@@ -81,7 +84,8 @@ def nodes_at_rest(
     step : float
         First step h, in units of tau. Infinite, Newton's method goes first, and each sample for
         which it fails goes on with steps along the flow: the equilibrium may then be an unstable
-        one. A step of about 1 follows the flow from the start to the equilibrium it leads to.
+        one. A step of about 1 follows the flow from the start to the equilibrium it leads to; where
+        activations have kinks, which mostly make several, the flow itself is integrated first.
 
     Returns
     -------
@@ -91,7 +95,10 @@ def nodes_at_rest(
     held = holding_weights(problem)
     # Where the nodes rest does not hang on tau, which may be 0.
     parameters = held.parameters._replace(tau=jnp.ones(()))
-    y, residual, iterations = rest(held.y0, parameters, held.structure, tol, max_iterations, 1.0 / step)
+    y0 = held.y0
+    if held.kinked and math.isfinite(step):
+        y0, parameters = followed(y0, parameters, held.structure)
+    y, residual, iterations = rest(y0, parameters, held.structure, tol, max_iterations, 1.0 / step)
     residuals = np.asarray(residual)
     state = State(*held.nodes(0.0, np.asarray(y)), start.weights)
     return Rest(state, residuals, int(iterations), bool((residuals <= tol).all()))
@@ -104,6 +111,35 @@ def holding_weights(problem: Problem) -> Problem:
     structure = problem.structure._replace(layout=layout)
     parameters = problem.parameters._replace(held=start.weights)
     return replace(problem, structure=structure, parameters=parameters, y0=layout.pack(start))
+
+
+@partial(jax.jit, static_argnames="structure")
+def followed(y0: Any, p: Parameters, structure: Structure) -> tuple[Any, Parameters]:
+    """The nodes, and their modes, some time along their flow: until they are near rest, or FOLLOWED is over.
+
+    By the classical Runge-Kutta method with a fixed step, modes being looked at after each: to know
+    to which of several equilibria they go, this need not be accurate. Where it fails, `y0`.
+    """
+
+    def field(y: Any, p: Parameters) -> Any:
+        return p.tau * vector_field(0.0, y, p, structure)
+
+    def going(carry: Any) -> Any:
+        y, p, k = carry
+        return (k < FOLLOWED / STEP) & (jnp.max(jnp.abs(field(y, p)) / (1.0 + jnp.abs(y)), initial=0.0) > NEAR)
+
+    def step(carry: Any) -> Any:
+        y, p, k = carry
+        k1 = field(y, p)
+        k2 = field(y + 0.5 * STEP * k1, p)
+        k3 = field(y + 0.5 * STEP * k2, p)
+        y = y + STEP / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + field(y + STEP * k3, p))
+        y, mode, _ = kinks.switched(0.0, y, p, structure, 1.0, 0.0)
+        return y, p._replace(mode=mode), k + 1
+
+    y, after, _ = jax.lax.while_loop(going, step, step((y0, p, 0)))
+    good = jnp.isfinite(y).all()
+    return jax.tree.map(lambda new, old: jnp.where(good, new, old), (y, after), (y0, p))
 
 
 class _Carry(NamedTuple):

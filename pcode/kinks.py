@@ -47,7 +47,7 @@ def modes_of(
     """The modes of the value nodes in the state `y`, shape (N,); None where there are no kinks.
 
     A node that is exactly at a kink is held if both its rates there point at it, and else moves to the side to
-    which they point. Where both vanish the unknowns `later` tell, or else it is taken to be below.
+    which they point. Where it may rest on the kink's lower side the unknowns `later` tell whether it does.
     """
     kinked = tuple(
         bool(s.kinks) and free for s, free in zip(structure.sigma, structure.layout.free, strict=False)
@@ -65,7 +65,7 @@ def modes_of(
         mode = 2.0 * sum(jnp.where(x > kink, 1.0, 0.0) for kink in sigma.kinks)
         for j, kink in enumerate(sigma.kinks, start=1):
             below, above = rates_at(kink, layer, state, p, structure)
-            still = jnp.maximum(jnp.abs(below), jnp.abs(above)) <= AT_REST
+            still = (jnp.abs(below) <= AT_REST) & (above >= -AT_REST)  # it may rest on the kink's lower side
             rises = after.x[layer] > kink
             pressed = rates_at(kink, layer, after, p, structure)[1] <= 0.0
             stays = jnp.where(still, rises & pressed, (below >= -AT_REST) & (above <= AT_REST))

@@ -279,6 +279,7 @@ def with_modes(t: float, y: Any, p: Parameters, structure: Structure) -> Paramet
     p = p._replace(mode=_modes_of(t, y, plain, structure))
     x = structure.layout.views(np.asarray(y))
     if any(np.isin(x.get(f"x{k}", ()), sigma.kinks).any() for k, sigma in enumerate(structure.sigma)):
-        later = _soon(t, y, p, structure)
+        ticking = p._replace(tau=jnp.where(p.tau > 0.0, p.tau, 1.0))
+        later = _soon(t, y, ticking, structure)
         p = p._replace(mode=_modes_of(t, y, plain, structure, later))
     return p
