@@ -38,7 +38,7 @@ FIRST_INVERSE_STEP = 1.0
 # rates do not fall below this part of what they were.
 NEWTON_FALL = 0.9
 
-# How long nodes are followed in time, and by which steps, in units of tau; and the residual that is near rest.
+# How long nodes are followed, and in which steps, in units of tau; and the residual that is near rest.
 FOLLOWED, STEP, NEAR = 60.0, 0.02, 1e-3
 
 # So many steps of Newton's method may let nodes pass kinks; after that it may go round in a circle.
@@ -126,7 +126,9 @@ def followed(y0: Any, p: Parameters, structure: Structure) -> tuple[Any, Paramet
 
     def going(carry: Any) -> Any:
         y, p, k = carry
-        return (k < FOLLOWED / STEP) & (jnp.max(jnp.abs(field(y, p)) / (1.0 + jnp.abs(y)), initial=0.0) > NEAR)
+        return (k < FOLLOWED / STEP) & (
+            jnp.max(jnp.abs(field(y, p)) / (1.0 + jnp.abs(y)), initial=0.0) > NEAR
+        )
 
     def step(carry: Any) -> Any:
         y, p, k = carry
@@ -139,7 +141,10 @@ def followed(y0: Any, p: Parameters, structure: Structure) -> tuple[Any, Paramet
 
     y, after, _ = jax.lax.while_loop(going, step, step((y0, p, 0)))
     good = jnp.isfinite(y).all()
-    return jax.tree.map(lambda new, old: jnp.where(good, new, old), (y, after), (y0, p))
+    kept: tuple[Any, Parameters] = jax.tree.map(
+        lambda new, old: jnp.where(good, new, old), (y, after), (y0, p)
+    )
+    return kept
 
 
 class _Carry(NamedTuple):

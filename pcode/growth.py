@@ -158,5 +158,5 @@ def _iterate(
 @partial(jax.jit, static_argnames="structure")
 def movable(p: Parameters, structure: Structure) -> Any:
     """1 for each unknown node that moves, 0 for those clamped or held at a kink, shape (B m,)."""
-    eps = tuple(map(jnp.ones_like, p.clamp[1:]))
+    eps: tuple[Any, ...] = tuple(map(jnp.ones_like, p.clamp[1:]))
     return structure.layout.pack(State(free_nodes(p, structure), eps, p.held), jnp)

@@ -1,18 +1,18 @@
 r"""Value nodes at the kinks of their activation: solutions in Filippov's sense.
 
-Where sigma' jumps, so does the rate of a value node, and of that node alone. With h = eps^{l+1} W^l its rates
-just below and above a kink k are
+Where sigma' jumps, so does the rate of a value node, and of that node alone. With h = eps^{l+1} W^l its
+rates just below and above a kink k are
 
     tau dx/dt = s_- h - eps^l - lambda_x k    and    s_+ h - eps^l - lambda_x k,
 
-s_- and s_+ the one-sided values of sigma'. If the first is positive and the second negative, both sides push
-the node onto the kink, and it stays there: by Filippov's convention (Filippov 1988, section 4) sigma' is then the
-mix s_- + alpha (s_+ - s_-), alpha in [0, 1], at which the rate is 0. Such a node is *held*: it is like one that is
-clamped to k, for as long as the two rates point at each other.
+s_- and s_+ the one-sided values of sigma'. If the first is positive and the second negative, both sides
+push the node onto the kink, and it stays there: by Filippov's convention (Filippov 1988, section 4) sigma'
+is then the mix s_- + alpha (s_+ - s_-), alpha in [0, 1], at which the rate is 0. Such a node is *held*: it is
+like one that is clamped to k, for as long as the two rates point at each other.
 
 So between two changes of the nodes' modes (`pcode.activations.Activation`) the equations are smooth, and
-a solver sees no jump. After each step it is asked whether a node has passed a kink or is to be let go (`excess`);
-if so the step is ended there, and the integration goes on with other modes (`switched`).
+a solver sees no jump. After each step it is asked whether a node has passed a kink or is to be let go
+(`excess`); if so the step is ended there, and the integration goes on with other modes (`switched`).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from typing import Any
 
 from ._jax import jax, jnp
 from .state import State
-from .system import Parameters, Structure, held_at, state_at, vector_field
+from .system import Parameters, Structure, free_nodes, held_at, state_at, vector_field
 
 # Rates at a kink, times tau, that count as zero where a state alone has to tell whether a node is held.
 AT_REST = 1e-9
 
-# Steps, in units of the faster time constant, and their number, that show where a node goes that stands still.
+# Steps, in units of the faster time constant, and their number, that show where a still node goes.
 MOMENT, MOMENTS = 1e-3, 4
 
 # Largest ratio of a node's rates on the two sides of a kink that counts.
@@ -34,7 +34,7 @@ FASTEST = 1e6
 
 
 def rates_at(kink: float, layer: int, state: State, p: Parameters, structure: Structure) -> tuple[Any, Any]:
-    """Rates tau dx/dt of the nodes of `layer` if they were just below, and just above, a kink; shapes (B, n_l)."""
+    """Rates tau dx/dt of the nodes of `layer` just below and just above a kink, shapes (B, n_l)."""
     below, above = structure.sigma[layer].slopes(kink)
     h = state.eps[layer] @ state.weights.feedback[layer]  # eps[layer] is eps^{l+1}
     other = -p.node_decay * kink - (state.eps[layer - 1] if layer > 0 else 0.0)
@@ -46,8 +46,8 @@ def modes_of(
 ) -> tuple[Any, ...] | None:
     """The modes of the value nodes in the state `y`, shape (N,); None where there are no kinks.
 
-    A node that is exactly at a kink is held if both its rates there point at it, and else moves to the side to
-    which they point. Where it may rest on the kink's lower side the unknowns `later` tell whether it does.
+    A node that is exactly at a kink is held if both its rates there point at it, and else moves to the side
+    to which they point. Where it may rest on the lower side the unknowns `later` tell whether it does.
     """
     kinked = tuple(
         bool(s.kinks) and free for s, free in zip(structure.sigma, structure.layout.free, strict=False)
@@ -65,7 +65,7 @@ def modes_of(
         mode = 2.0 * sum(jnp.where(x > kink, 1.0, 0.0) for kink in sigma.kinks)
         for j, kink in enumerate(sigma.kinks, start=1):
             below, above = rates_at(kink, layer, state, p, structure)
-            still = (jnp.abs(below) <= AT_REST) & (above >= -AT_REST)  # it may rest on the kink's lower side
+            still = (jnp.abs(below) <= AT_REST) & (above >= -AT_REST)  # may rest on the lower side
             rises = after.x[layer] > kink
             pressed = rates_at(kink, layer, after, p, structure)[1] <= 0.0
             stays = jnp.where(still, rises & pressed, (below >= -AT_REST) & (above <= AT_REST))
@@ -76,7 +76,7 @@ def modes_of(
 
 
 def soon(t: Any, y: Any, p: Parameters, structure: Structure) -> Any:
-    """The unknowns a moment later, shape (N,), with the modes in `p`: to tell where nodes go that stand still."""
+    """The unknowns a moment later, shape (N,), in the modes of `p`: they tell where still nodes go."""
     h = MOMENT * jnp.minimum(p.tau, p.delta)
 
     def step(_: Any, y: Any) -> Any:
@@ -177,7 +177,7 @@ def settled(y: Any, p: Parameters, structure: Structure) -> tuple[Any, tuple[Any
     return structure.layout.pack(State(tuple(x), state.eps, state.weights), jnp), tuple(modes)
 
 
-def differ(mode: tuple[Any, ...], other: tuple[Any, ...], batch: int) -> Any:
+def differ(mode: Any, other: Any, batch: int) -> Any:
     """Which samples have a node whose two modes are not the same, shape (B,)."""
     pairs = [(a, b) for a, b in zip(mode, other, strict=True) if a is not None]
     return sum((jnp.any(a != b, axis=1) for a, b in pairs), start=jnp.zeros(batch, bool))
@@ -194,3 +194,39 @@ def mixes(t: Any, y: Any, p: Parameters, structure: Structure) -> tuple[Any, ...
             alpha = jnp.where(at == kink, below / (below - above), alpha)
         found.append(alpha)
     return tuple(found)
+
+
+def unfolded(y: Any, p: Parameters, structure: Structure) -> Any:
+    """The unknowns with room for held nodes, shape (N,): of x, u = x + (number of kinks below x).
+
+    With u a node has a coordinate while it is held at kink j: alpha runs from 0 to 1 as u goes from
+    k + j - 1 to k + j. Rates are continuous in u (`folded`), so Newton's method can pass kinks.
+    """
+    views = structure.layout.views(y)
+    for layer, sigma in enumerate(structure.sigma):
+        if f"x{layer}" in views:
+            x = views[f"x{layer}"]
+            views[f"x{layer}"] = x + sum(jnp.where(x > kink, 1.0, 0.0) for kink in sigma.kinks)
+    return jnp.concatenate([jnp.ravel(part) for part in views.values()])
+
+
+def folded(u: Any, p: Parameters, structure: Structure) -> tuple[Any, Any]:
+    """The unknowns that `unfolded` took to `u`, and their rates with the alpha that u says, shapes (N,)."""
+    p, layout = p._replace(mode=None), structure.layout
+    views, mixed = layout.views(u), {}
+    for layer, sigma in enumerate(structure.sigma):
+        if f"x{layer}" in views and sigma.kinks:
+            at = views[f"x{layer}"]
+            views[f"x{layer}"] = at - sum(jnp.clip(at - (k + j), 0.0, 1.0) for j, k in enumerate(sigma.kinks))
+            mixed[layer] = at
+    y = jnp.concatenate([jnp.ravel(part) for part in views.values()])
+    rates, state = layout.views(vector_field(0.0, y, p, structure)), state_at(0.0, y, p, structure)
+    for layer, at in mixed.items():
+        for j, kink in enumerate(structure.sigma[layer].kinks):
+            alpha = at - (kink + j)
+            below, above = rates_at(kink, layer, state, p, structure)
+            held = (alpha >= 0.0) & (alpha <= 1.0) & (free_nodes(p, structure)[layer] > 0.0)
+            rates[f"x{layer}"] = jnp.where(
+                held, (below + alpha * (above - below)) / p.tau, rates[f"x{layer}"]
+            )
+    return y, jnp.concatenate([jnp.ravel(part) for part in rates.values()])

@@ -153,7 +153,6 @@ class Point(NamedTuple):
 
 def movable(p: Parameters, structure: Structure) -> tuple[Any, ...]:
     """Which value nodes are neither clamped nor held at a kink, shapes (B, n_l); None where all are."""
-
     layers = zip(p.clamp, structure.clamped, held_at(p, structure), strict=True)
     masks = (
         [jnp.isnan(v) for v, there in ((value, clamped), (at, at is not None)) if there]

@@ -83,7 +83,7 @@ class Plane:
         rest = nodes_at_rest(problem, AT_REST, MOST_STEPS)
         if not rest.found:
             return Look(mix, gain, "lost", complex("nan"), rest)
-        there = replace(problem, y0=problem.layout.pack(rest.state))
+        there = self.problem(rest.state)
         values = [np.linalg.eigvals(block) for block in NodeSystem(there).blocks()]
         every = np.concatenate(values).astype(complex)
         still = still_below(every)

@@ -19,7 +19,7 @@ from .._jax import jax, jnp
 from ..equilibrium import nodes_at_rest
 from ..errors import InputError
 from ..network import Array
-from ..problem import Problem, make_problem
+from ..problem import Problem, make_problem, with_modes
 from ..reduction import reduce_feedback
 from ..run import Run
 from ..state import State
@@ -286,7 +286,8 @@ def chart(run: Run, situation: Situation, names: tuple[tuple[str, Any], ...]) ->
 
 def replace_start(problem: Problem, y0: Array) -> Problem:
     """The same problem from `y0`."""
-    return replace(problem, y0=y0)
+    parameters = with_modes(0.0, y0, problem.parameters, problem.structure)
+    return replace(problem, y0=y0, parameters=parameters)
 
 
 def moving_problem(situation: Situation, learn: bool, feedback: bool) -> Problem:

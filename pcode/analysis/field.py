@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import kinks
 from .._jax import jax, jnp
 from ..equilibrium import rest
 from ..network import Array
@@ -63,7 +64,8 @@ def _evaluate(
             y = y.at[base.slaved].set(z)
         else:
             residual = jnp.zeros(())
-        return base.projectors @ vector_field(0.0, y, p, structure), z, residual
+        # As it is, on whichever side of a kink the point lies.
+        return base.projectors @ vector_field(0.0, y, p._replace(mode=None), structure), z, residual
 
     return jax.vmap(at_point)(points, guess)
 
@@ -72,9 +74,12 @@ def settled(
     y: Any, z: Any, base: Base, p: Parameters, structure: Structure, inverse_step: Any = 1.0
 ) -> tuple[Any, Any]:
     """Slaved nodes at rest, from `z`, and their residual; with an `inverse_step` of 0 by Newton's method."""
+    kinked = any(sigma.kinks for sigma in structure.sigma)
 
     def rates(z: Any) -> Any:
-        return p.tau * vector_field(0.0, y.at[base.slaved].set(z), p, structure)[base.slaved]
+        y_z = y.at[base.slaved].set(z)
+        found = kinks.folded(y_z, p, structure)[1] if kinked else vector_field(0.0, y_z, p, structure)
+        return p.tau * found[base.slaved]
 
     def residual(z: Any, g: Any) -> Any:
         return jnp.max(jnp.abs(g) / (1.0 + jnp.abs(z)))
@@ -98,8 +103,12 @@ def settled(
             k + 1,
         )
 
+    if kinked:
+        y = kinks.unfolded(y.at[base.slaved].set(z), p, structure)
+        z = y[base.slaved]
     z, g, _, _ = jax.lax.while_loop(going, step, (z, rates(z), jnp.asarray(inverse_step, float), 0))
-    return z, residual(z, g)
+    left = residual(z, g)
+    return (kinks.folded(y.at[base.slaved].set(z), p, structure)[0][base.slaved] if kinked else z), left
 
 
 def nodes_only(structure: Structure) -> Structure:
@@ -109,14 +118,16 @@ def nodes_only(structure: Structure) -> Structure:
 
 
 def holding(y: Any, p: Parameters, structure: Structure) -> Parameters:
-    """Parameters for `nodes_only`, with the weights of `y`, shape (N,)."""
-    weights = state_at(0.0, y, p, structure).weights
-    return p._replace(held=weights._replace(W=weights.feedback))
+    """Parameters for `nodes_only`, with the weights, and the nodes' modes, of `y`, shape (N,)."""
+    weights = state_at(0.0, y, p._replace(mode=None), structure).weights
+    p = p._replace(held=weights._replace(W=weights.feedback))
+    mode = kinks.modes_of(0.0, y[: structure.layout.node_count], p, nodes_only(structure))
+    return p._replace(mode=mode)
 
 
 def _all_nodes(y: Any, z: Any, base: Base, p: Parameters, structure: Structure) -> tuple[Any, Any]:
     """All nodes at rest, from `z`, and the largest residual, by the structured elimination."""
-    held = holding(y, p, structure)._replace(tau=jnp.ones(()))
+    held = holding(y.at[base.slaved].set(z), p, structure)._replace(tau=jnp.ones(()))
     z, residual, _ = rest(z, held, nodes_only(structure), 1e-11, MOST_STEPS, 1.0)
     return z, jnp.max(residual) * (AT_REST / 1e-11)
 

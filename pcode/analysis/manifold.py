@@ -201,6 +201,12 @@ def critical_manifold(
     layout, y0 = problem.layout, problem.y0
     if not np.isfinite(y0).all():
         raise InputError("time", f"the state at t = {situation.t:g} is not finite; choose an earlier time")
+    kinked = [sigma.name for sigma in problem.structure.sigma if sigma.kinks]
+    if kinked:
+        what = (
+            f"equilibria cannot be followed over the kinks of {kinked[0]}; use softplus for a picture of them"
+        )
+        raise InputError("run", what)
     nodes = np.flatnonzero(_free(problem))
     if nodes.size > MOST_NODES:
         what = f"the {nodes.size} nodes of a sample cannot be followed; {MOST_NODES} at most can"
@@ -269,6 +275,12 @@ def _rests_along(run: Run, situation: Situation, course: Array, on: Wanted, of: 
     length = np.append(0.0, np.cumsum(steps))
     picked = np.unique(np.searchsorted(length, np.linspace(0.0, length[-1], RESTS)).clip(0, rows.size - 1))
     Y = np.concatenate([values_along(run, situation, name, rows[picked]) for name in layout.shapes], axis=1)
+    kinked = [sigma.name for sigma in problem.structure.sigma if sigma.kinks]
+    if kinked:
+        what = (
+            f"equilibria cannot be followed over the kinks of {kinked[0]}; use softplus for a picture of them"
+        )
+        raise InputError("run", what)
     nodes = np.flatnonzero(_free(problem))
     z, residual = _settle_along(Y, Y[:, nodes], nodes, problem.parameters, problem.structure)
     at = int(np.flatnonzero(nodes == layout.slices[of.array].start + of.index[0])[0])

@@ -136,7 +136,7 @@ def _burst(
     p: Parameters,
     tolerances: _Tolerances,
 ) -> _Carry:
-    """Step until `until` is reached, the system is at rest, a node meets a kink, or `most` steps are tried."""
+    """Step until `until` is reached, all is at rest, a node meets a kink, or `most` steps are tried."""
     solver, controller, term = _parts(kind, structure, tolerances)
     order = solver.error_order(term)
     first, kept_before = carry.steps + carry.rejected, carry.steps

@@ -85,10 +85,14 @@ def final_unknowns(
     Raises
     ------
     InputError
-        If there is no such method.
+        If there is no such method, or an activation has kinks.
     """
     if method not in METHODS:
         raise InputError("method", f"no differentiable method {method!r}; there are {', '.join(METHODS)}")
+    kinked = [sigma.name for sigma in structure.sigma if sigma.kinks]
+    if kinked:
+        what = f"solutions cannot be differentiated where nodes pass the kinks of {kinked[0]}; use softplus"
+        raise InputError("structure", what)
     controller = diffrax.PIDController(rtol=rtol, atol=atol)
     implicit = {"Kvaerno5": _Kvaerno5, "Kvaerno3": _Kvaerno3}
     if method in implicit:
