@@ -97,7 +97,9 @@ def _overshoot(
     """
     assert p.mode is not None
     mode, x = p.mode[layer], state.x[layer]
-    far, after, met = jnp.full_like(x, -jnp.inf), mode, x
+    far: Any = jnp.full_like(x, -jnp.inf)
+    after: Any = mode
+    met: Any = x
     for j, kink in enumerate(structure.sigma[layer].kinks, start=1):
         below, above = rates_at(kink, layer, state, p, structure)
         over, under, held = mode == 2 * j, mode == 2 * j - 2, mode == 2 * j - 1
@@ -144,7 +146,8 @@ def switched(
     Nodes whose `excess` is more than `least` change their modes, and are put on the kink.
     """
     state = state_at(t, y, p, structure)
-    x, modes = list(state.x), list(p.mode or ())
+    x: list[Any] = list(state.x)
+    modes = list(p.mode or ())
     for layer, mode in enumerate(modes):
         if mode is not None:
             far, after, met = _overshoot(layer, state, p, structure, share)
@@ -164,7 +167,8 @@ def settled(y: Any, p: Parameters, structure: Structure) -> tuple[Any, tuple[Any
     if p.mode is None:
         return y, None
     state = state_at(0.0, y, p, structure)
-    x, modes = list(state.x), list(p.mode)
+    x: list[Any] = list(state.x)
+    modes = list(p.mode)
     for layer, mode in enumerate(p.mode):
         if mode is None:
             continue
