@@ -17,6 +17,7 @@ SIGMA = {
         lambda v: math.exp(-v) / (1.0 + math.exp(-v)) ** 2,
     ),
     "relu": (lambda v: max(v, 0.0), lambda v: 1.0 if v > 0.0 else 0.0),
+    "leaky_relu": (lambda v: max(v, 0.01 * v), lambda v: 1.0 if v > 0.0 else 0.01),
     "softplus": (lambda v: math.log1p(math.exp(v)), lambda v: 1.0 / (1.0 + math.exp(-v))),
     "square": (lambda v: v * v, lambda v: 2.0 * v),
 }

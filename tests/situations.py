@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 import pcode
 from pcode.state import State
 
-ACTIVATION = st.sampled_from(["identity", "tanh", "logistic", "relu", "softplus", "square"])
+ACTIVATION = st.sampled_from(["identity", "tanh", "logistic", "relu", "leaky_relu", "softplus", "square"])
 
 
 @st.composite
@@ -51,4 +51,4 @@ def situations(draw):
 def smooth_around(network, state):
     """Whether finite differences with steps of up to 1e-5 keep off the kinks of relu."""
     layers = zip(network.activation, state.x, strict=False)  # the last layer has no activation
-    return all(np.abs(x).min() > 1e-5 for name, x in layers if name == "relu")
+    return all(np.abs(x).min() > 1e-5 for name, x in layers if name in ("relu", "leaky_relu"))

@@ -206,6 +206,22 @@ def test_a_held_node_stays_held_where_the_next_phase_begins():
     assert run.phases[1].stats.steps < run.phases[0].stats.steps
 
 
+def test_the_slope_of_a_sliding_node_is_drawn_as_the_mix_that_holds_it():
+    """While held and at rest sigma' = eps1 / eps2 = 1/5; once the target is above -1 it is let go, sigma' = 1."""
+    network, _, weights, _ = smallest()
+    target = pcode.TimeSeries([0.0, 20.0, 40.0], [[[-5.0]], [[-5.0]], [[3.0]]])
+    phase = pcode.Phase("pulled", {0: [[1.0]], 2: target}, duration=40.0, learn=False)
+    save = pcode.Save(nodes=81, spacing="linear")
+    run = pcode.simulate(network, [phase], weights=weights, method="cvode", save=save)
+    slopes = run.plot.activation_slopes(1).lines[0].get_ydata()
+    t = run.data["time"].to_numpy()
+    assert slopes[np.searchsorted(t, 15.0)] == pytest.approx(0.2, abs=1e-4)
+    held = (t > 1.0) & (t < 28.0)
+    ratio = (run.data["eps1"] / run.data["eps2"]).to_numpy()[:, 0, 0]
+    assert np.allclose(slopes[held], ratio[held])
+    assert (slopes[t > 35.0] == 1.0).all()
+
+
 def test_derivatives_of_a_solution_are_refused_where_nodes_may_pass_kinks():
     network, phase, weights, _ = smallest()
     state = State(tuple(np.ones((1, 1)) for _ in range(3)), (np.zeros((1, 1)),) * 2, weights)

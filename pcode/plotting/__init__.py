@@ -20,7 +20,7 @@ from .equilibrium import equilibrium
 from .film import film_moments, film_phase, last_finite, moment_text, node_plane
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .network import network, network_key
-from .nodes import error_nodes, value_nodes
+from .nodes import activation_slopes, error_nodes, value_nodes
 from .output import save_figure
 from .phase_plane import phase_plane
 from .separation import separation
@@ -35,6 +35,7 @@ from .weights import weight_drift, weight_kinds, weight_norms
 __all__ = [
     "STYLE",
     "RunPlots",
+    "activation_slopes",
     "animate",
     "backprop",
     "certificate",

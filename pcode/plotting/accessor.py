@@ -14,7 +14,7 @@ from ..run import Run
 from .energies import energy
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .network import network
-from .nodes import error_nodes, value_nodes
+from .nodes import activation_slopes, error_nodes, value_nodes
 from .phase_plane import phase_plane
 from .slow_manifold import slow_manifold
 from .solver import solver_work, step_orders, step_sizes
@@ -54,6 +54,7 @@ class RunPlots:
 
     value_nodes = _method(value_nodes)
     error_nodes = _method(error_nodes)
+    activation_slopes = _method(activation_slopes)
     weight_drift = _method(weight_drift)
     weight_norms = _method(weight_norms)
     energy = _method(energy)

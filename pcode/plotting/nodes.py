@@ -1,12 +1,14 @@
-"""Value nodes and error nodes of one layer against time."""
+"""Value nodes and error nodes of one layer, and slopes of its activation, against time."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
+from ..analysis.mixes import slopes_along
 from ..run import Run
 from ..select import Choice, PhaseChoice, check_layer, choose_phases, choose_samples
 from .clock import Clock, TimeAxis
@@ -116,6 +118,52 @@ def error_nodes(
     axis = TimeAxis.of(run, "time", phase, clock, log_time)
     curves = _curves(run, f"eps{layer}", rf"\varepsilon^{{{layer}}}", samples, phase)
     return draw(ax, axis, curves, how, legend, phase_names, kwargs)
+
+
+def activation_slopes(
+    run: Run,
+    /,
+    layer: int,
+    *,
+    samples: Choice = None,
+    phase: PhaseChoice = None,
+    log_time: bool = False,
+    clock: Clock | None = None,
+    how: How = "auto",
+    legend: bool = True,
+    phase_names: bool = True,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    r"""Slopes :math:`\sigma'(x^l)` of one layer against time: of a node held at a kink the mix that holds it.
+
+    Parameters
+    ----------
+    run : Run
+        The run to draw.
+    layer : int
+        l, 0..n-1.
+    samples, phase, log_time, clock, how, legend, phase_names, ax, **kwargs
+        As for `value_nodes`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Slopes are dimensionless, times in units of the clock.
+
+    Raises
+    ------
+    InputError
+        If an option is none of those allowed, or the run has no such layer, sample or phase.
+    """
+    check_layer("layer", layer, 0, run.network.n - 1)
+    axis = TimeAxis.of(run, "time", phase, clock, log_time)
+    symbol = rf"\sigma'(x^{{{layer}}})"
+    curves = _curves(run, f"x{layer}", symbol, samples, phase)
+    chosen = list(choose_samples(run, samples, choose_phases(run, phase)))
+    slopes = np.moveaxis(slopes_along(run, layer)[:, chosen], 1, 2)
+    label = rf"slopes of layer {layer}, ${symbol}$"
+    return draw(ax, axis, replace(curves, values=slopes, label=label), how, legend, phase_names, kwargs)
 
 
 def _curves(run: Run, name: str, symbol: str, samples: Choice, phase: PhaseChoice) -> Curves:

@@ -1,0 +1,46 @@
+"""The slopes sigma' with which value nodes hear of the errors above them, along a run."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..activations import by_name
+from ..network import Array
+from ..run import Run
+from .situation import Situation
+
+
+def slopes_along(run: Run, layer: int) -> Array:
+    """Sigma' of the nodes of a layer at the run's saved times, shape (time, sample, n_l).
+
+    A node that is held at a kink has the mix of both one-sided values at which it stays there: it solves
+    sigma' (eps^{l+1} W^l) = eps^l + lambda_x x^l (see `pcode.kinks`). NaN where a sample is not shown.
+
+    Parameters
+    ----------
+    run : Run
+    layer : int
+        l, 0..n-1.
+    """
+    sigma = by_name(run.network.activation[layer])
+    found = np.full(run.data[f"x{layer}"].shape, np.nan)
+    for row in range(run.data.sizes["time"]):
+        moment = Situation.at(run, row)
+        x = moment.state.x[layer]
+        slope = np.array(sigma.df(x))
+        for kink in sigma.kinks:
+            h = moment.state.eps[layer] @ moment.state.weights.feedback[layer]
+            below = moment.state.eps[layer - 1] if layer else np.zeros_like(h)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                mix = (below + run.network.node_decay * kink) / h
+            low, high = sorted(map(float, sigma.slopes(kink)))
+            held = (x == kink) & (mix >= low) & (mix <= high)
+            slope = np.where(held & _free(moment, layer), mix, slope)
+        found[row, list(moment.record.samples)] = slope
+    return found
+
+
+def _free(moment: Situation, layer: int) -> Array:
+    """Which nodes of a layer are not clamped, shape (B, n_l) or one that broadcasts to it."""
+    given = moment.phase.clamp.get(layer)
+    return np.isnan(moment.phase.clamp_at(layer, 0.0)) if given is not None else np.ones(1, bool)

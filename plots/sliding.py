@@ -1,0 +1,67 @@
+r"""Nodes at a kink of their activation, and the slopes sigma' with which they hear of the errors above.
+
+Above, the value nodes x^l of a layer against time; below, the slopes sigma'(x^l) of the same nodes. Where
+sigma' jumps, as that of relu does at 0, both sides can push a node onto the kink. It then stays there,
+and its slope is the mix of the two one-sided values, s_- + alpha (s_+ - s_-), at which nothing moves it:
+sigma'(x) (eps^{l+1} W^l) = eps^l + lambda_x x (Filippov's convention). For relu the slope is alpha
+itself. The node is let go when the slope reaches either of the one-sided values. Grey lines mark the
+kinks above and the one-sided values below. Time is in units of tau, the time constant of the nodes.
+"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+import pcode
+from pcode import InputError, Run, plotting
+
+
+def figure(
+    run: Run,
+    layer: int | None = None,
+    phase: int | str | list[int | str] | None = None,
+    samples: int | list[int] | None = None,
+    log_time: bool = False,
+    clock: str | None = None,
+    how: str = "auto",
+) -> Figure:
+    """Draw the value nodes of a layer over the slopes of its activation.
+
+    Parameters
+    ----------
+    run : Run
+    layer : int, optional
+        The layer, 0..n-1; the first one above the input whose activation has a kink where left out.
+    phase : int, str or list of these, optional
+        Index or name of the phases to draw.
+    samples : int or list of int, optional
+        Rows of the data to draw.
+    log_time : bool
+        Whether every phase has a logarithmic time axis of its own.
+    clock : {"tau", "delta", "time"}, optional
+        Unit of the time axis; where it is not said, tau, or delta where tau = 0.
+    how : {"auto", "lines", "bands", "heatmap"}
+        How to draw the nodes.
+    """
+    plotting.check_extent(run, phase)
+    names = run.network.activation
+    if layer is None:
+        kinked = [k for k, name in enumerate(names) if pcode.ACTIVATIONS[name].kinks]
+        if not kinked:
+            what = f"no activation of this network has a kink ({', '.join(names)}); relu and leaky_relu have"
+            raise InputError("layer", what)
+        layer = next((k for k in kinked if k > 0), kinked[0])
+    options = {"samples": samples, "phase": phase, "log_time": log_time, "clock": clock, "how": how}
+    with plotting.style():
+        fig = Figure(figsize=(6.0, 4.4), layout="constrained")
+        upper, lower = fig.subplots(2, 1, sharex=True)
+        plotting.value_nodes(run, layer, ax=upper, **options)
+        plotting.activation_slopes(run, layer, ax=lower, legend=False, phase_names=False, **options)
+        sigma = pcode.ACTIVATIONS[names[layer]]
+        for kink in sigma.kinks:
+            upper.axhline(kink, color="0.6", linewidth=0.8, zorder=0)
+            for slope in sigma.slopes(kink):
+                lower.axhline(float(slope), color="0.6", linewidth=0.8, zorder=0)
+        upper.tick_params(labelbottom=False)
+        upper.set_xlabel("")
+    return fig
