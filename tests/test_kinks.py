@@ -207,7 +207,7 @@ def test_a_held_node_stays_held_where_the_next_phase_begins():
 
 
 def test_the_slope_of_a_sliding_node_is_drawn_as_the_mix_that_holds_it():
-    """While held and at rest sigma' = eps1 / eps2 = 1/5; once the target is above -1 it is let go, sigma' = 1."""
+    """While it is held sigma' = eps1 / eps2, at rest 1/5; once the target is above -1 it is let go."""
     network, _, weights, _ = smallest()
     target = pcode.TimeSeries([0.0, 20.0, 40.0], [[[-5.0]], [[-5.0]], [[3.0]]])
     phase = pcode.Phase("pulled", {0: [[1.0]], 2: target}, duration=40.0, learn=False)
@@ -217,7 +217,7 @@ def test_the_slope_of_a_sliding_node_is_drawn_as_the_mix_that_holds_it():
     t = run.data["time"].to_numpy()
     assert slopes[np.searchsorted(t, 15.0)] == pytest.approx(0.2, abs=1e-4)
     held = (t > 1.0) & (t < 28.0)
-    ratio = (run.data["eps1"] / run.data["eps2"]).to_numpy()[:, 0, 0]
+    ratio = (run.data["eps1"] / run.data["eps2"]).to_numpy().ravel()
     assert np.allclose(slopes[held], ratio[held])
     assert (slopes[t > 35.0] == 1.0).all()
 
