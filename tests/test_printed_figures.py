@@ -1,4 +1,4 @@
-"""Numbers that figures write out, in labels, notes and legends: beside what was put in, or worked out by hand."""
+"""Numbers that figures write, in labels, notes and legends: as put in, or worked out by hand."""
 
 import json
 from dataclasses import replace
@@ -15,7 +15,8 @@ from pcode.plotting.marks import number, round_times, time_marks
 from pcode.plotting.network import clock_text
 from tests.artists import legend_texts
 from tests.synthetic_runs import Stage, single, synthetic_run
-from tests.test_printed_answers import BACKPROP, CERTIFICATE, EQUILIBRIUM, NAN, RATES, SEPARATION, SPECTRUM
+from tests.test_printed_answers import BACKPROP, CERTIFICATE, EQUILIBRIUM, NAN, SEPARATION
+from tests.test_printed_spectra import RATES, SPECTRUM
 from tests.test_recipes import load
 
 

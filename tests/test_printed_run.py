@@ -180,7 +180,8 @@ def test_a_result_that_is_too_large_is_refused_with_what_it_would_take():
     for_nodes, for_weights = 8 * 9000 * (20 * 220 + 4), 8 * 1002 * (2 * 5500 + 60)
     told = (
         f"save.nodes: the result would take {(for_nodes + for_weights) / 1e9:.3g} GB, more than the 0.2 GB "
-        f"allowed ({for_nodes / 1e9:.3g} GB for nodes, {for_weights / 1e9:.3g} GB for weights); save fewer times "
+        f"allowed ({for_nodes / 1e9:.3g} GB for nodes, {for_weights / 1e9:.3g} GB for weights); save "
+        f"fewer times "
         "(now 8998 a phase), or allow more memory"
     )
     with pytest.raises(pcode.InputError, match=re.escape(told)):

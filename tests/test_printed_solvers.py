@@ -113,7 +113,8 @@ def test_a_sparse_factor_that_is_too_large_is_told_in_millions(monkeypatch):
     layout = Layout((20, 50, 10), 500, (False, True, False), True, "tied")
     nodes = 500 * (50 + 50 + 10)
     told = (
-        f"BDF factors a Jacobian: up to {nodes**2 / 1e6:,.0f} million entries for {nodes + 1500 + 60:,} unknowns "
+        f"BDF factors a Jacobian: up to {nodes**2 / 1e6:,.0f} million entries for "
+        f"{nodes + 1500 + 60:,} unknowns "
         f"(at most {scipy.LARGEST_FILL // 10**6} million); use cvode"
     )
     with pytest.raises(InputError, match=re.escape(told)):
