@@ -203,3 +203,40 @@ def test_the_rightmost_eigenvalue_and_its_period_are_those_of_the_matrix_of_the_
     for found, expected in zip((answer.state.x[1], *answer.state.eps), (x, e1, e2), strict=True):
         np.testing.assert_allclose(found[:, 0], expected, atol=1e-9)
     assert answer.lines()[0].startswith("equilibrium, stable (weights of t = ")
+
+
+def test_what_such_feedback_does_to_the_nodes_is_what_the_equations_with_a_w_of_its_own_say():
+    """1-1-1, linear: W - M^T comes into dx/dt, so the run's x^1 and M are beside a system that carries W."""
+    tau, delta, decay = 1.0, 10.0, 0.6
+    network = pcode.Network((1, 1, 1), "identity", tau=tau, delta=delta, weight_decay=decay)
+    weights = pcode.Weights(([[0.5]], [[0.8]]), ([[0.5]], [[2.0]]), ([0.0], [0.0]))
+    phase = pcode.Phase("learn", {0: [[1.0]], 2: [[1.5]]}, duration=25.0)
+    run = pcode.simulate(network, [phase], weights=weights, save=pcode.Save(20, 20), rtol=1e-9, atol=1e-12)
+
+    def rates(t, z):
+        x, e1, e2, m0, m1, w1, b1, b2 = z
+        nodes = [w1 * e2 - e1, x - m0 - b1 - e1, 1.5 - m1 * x - b2 - e2]
+        slow = [e1 - decay * m0, x * e2 - decay * m1, x * e2 - decay * w1, e1 - decay * b1, e2 - decay * b2]
+        return np.array([*nodes, *(rate * tau / delta for rate in slow)]) / tau
+
+    t = run.data["time"].values
+    z = [0.5, 0.0, 0.0, 0.5, 0.8, 2.0, 0.0, 0.0]
+    found = solve_ivp(rates, (0.0, 25.0), z, "DOP853", t, rtol=1e-11, atol=1e-13).y
+    np.testing.assert_allclose(run.data["x1"].values[:, 0, 0], found[0], rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(run.data["eps2"].values[:, 0, 0], found[2], rtol=1e-6, atol=1e-8)
+    assert run.weights.M[1][0, 0] == pytest.approx(found[4, -1], rel=1e-6)
+    assert run.weights.W[1][0, 0] == pytest.approx(found[5, -1], rel=1e-6)
+
+
+def test_a_certificate_tells_how_far_from_rest_the_nodes_ended():
+    network = pcode.Network((2, 1, 1), "identity", tau=TAU, delta=DELTA, nu=NU, feedback="tied")
+    weights = pcode.Weights((START[:2, None], START[2:3, None]), None, (START[3:4], START[4:]))
+    phase = pcode.Phase("hold", {0: X, 2: Y}, duration=0.6, learn=False)
+    run = pcode.simulate(network, [phase], weights=weights, save=pcode.Save(5, 2))
+    x, e1, e2 = (run.data[name].values[-1, :, 0] for name in ("x1", "eps1", "eps2"))
+    M0, m1, b1, b2 = START[:2], START[2], START[3], START[4]
+    z = np.concatenate([x, e1, e2])
+    rates = np.concatenate([m1 * e2 - e1, x - X @ M0 - b1 - NU[0] * e1, Y[:, 0] - m1 * x - b2 - NU[1] * e2])
+    unrest = np.max(np.abs(rates) / (1.0 + np.abs(z)))
+    energy = next(c for c in ask(run, "certificate").checks if c.name == "energy")
+    assert energy.about == f"the nodes of 'hold' were not near rest at its end ({unrest:.1e})"

@@ -1,0 +1,108 @@
+"""What the analyses decide for themselves: on continua, telling coordinates, lost equilibria, lone rates."""
+
+import numpy as np
+import pytest
+
+import pcode
+from pcode import InputError
+from pcode.analysis import ask, border
+from pcode.analysis.manifold_choice import telling_pair
+from pcode.analysis.modes import Eigenvalues
+from pcode.analysis.plane import phase_plane
+from pcode.analysis.rates import rates_of
+from tests.synthetic_runs import TRAIN, synthetic_run
+
+
+def held(network, clamp, weights):
+    phase = pcode.Phase("hold", clamp, duration=0.5, learn=False)
+    return pcode.simulate(network, [phase], weights=weights, save=pcode.Save(nodes=5, weights=2))
+
+
+def test_rests_of_a_nonlinear_network_are_a_continuum_too_where_no_error_is_left_and_more_values_are_free():
+    """tanh 2-2-1, the output held: x^1 on the line where tanh(x^1) M^1 = y, and x^0 that predicts it."""
+    network = pcode.Network((2, 2, 1), feedback="tied")
+    M = ([[1.0, 0.3], [-0.2, 0.8]], [[1.0], [0.7]])
+    run = held(network, {2: [[0.4]]}, pcode.Weights(M, None, ([0.0, 0.0], [0.0])))
+    answer = ask(run, "equilibrium")
+    assert answer.continuum
+    assert answer.zero_eigenvalues == 1  # 4 free values, 3 errors
+    x = answer.state.x[1][0]
+    assert np.tanh(x) @ [1.0, 0.7] == pytest.approx(0.4, abs=1e-8)
+
+
+def test_a_root_that_is_threefold_is_degenerate_and_no_continuum():
+    """g(v) = v^2, prior 0, observation 1/4, nu = 2 and 1: F' = 2 v^3, the outer rests meet the middle one."""
+    network = pcode.Network((1, 1, 1), "square", nu=(2.0, 1.0), feedback="tied")
+    weights = pcode.Weights(([[0.0]], [[1.0]]), None, ([0.0], [0.0]))
+    answer = ask(held(network, {0: [[1.0]], 2: [[0.25]]}, weights), "equilibrium", {"starts": 0})
+    assert answer.found
+    assert (answer.continuum, answer.zero_eigenvalues, answer.kind) == (False, 1, "neutral")
+    assert answer.lines()[-1] == "degenerate: up to 1 zero eigenvalues a sample"
+
+
+@pytest.mark.parametrize(
+    ("weight", "node"),
+    [
+        ("M0[1,2]", "x1[2]"),  # what it predicts
+        ("M1[2,0]", "x1[2]"),  # what it predicts is held: what it predicts from
+        ("W1[0,2]", "x1[2]"),  # what it feeds back to
+        ("W0[2,1]", None),  # that is held, so the first error
+        ("beta1[2]", "x1[2]"),
+        ("beta2[0]", "eps2[0]"),  # x^2 is held
+    ],
+)
+def test_the_node_beside_a_weight_is_one_that_hangs_on_it(weight, node):
+    """2-3-1, both ends held."""
+    run = synthetic_run((2, 3, 1), (TRAIN,), nodes=10, weights=5)
+    assert telling_pair(run, weight) == (weight, node or "eps1[0]", 0)
+
+
+def test_the_weight_that_moves_most_is_told_with_its_node():
+    run = synthetic_run((2, 3, 1), (TRAIN,), nodes=10, weights=5)
+    run.data["M1"][-1, 1, 0] = run.data["M1"][0, 1, 0] + 50.0
+    assert telling_pair(run) == ("M1[1,0]", "x1[1]", 0)
+    run.data["M0"][-1, 1, 2] = run.data["M0"][0, 1, 2] - 60.0
+    assert telling_pair(run) == ("M0[1,2]", "x1[2]", 0)
+
+
+@pytest.mark.parametrize("turns", [False, True])
+def test_nodes_that_move_along_a_line_have_no_two_principal_components(turns):
+    """1-2-1 with the input and the output held; all nodes in step, or one of them not."""
+    run = synthetic_run((1, 2, 1), (TRAIN,), nodes=12, weights=5)
+    s = np.linspace(0.0, 1.0, 12)
+    for name, size in (("x1", 2), ("eps1", 2), ("eps2", 1)):
+        run.data[name][:] = s[:, None, None] * np.arange(1.0, size + 1.0)
+    if turns:
+        run.data["x1"][:, :, 0] = np.cos(6.0 * s)[:, None]
+        assert phase_plane(run, "pc1", "pc2", rest="held", resolution=11).wanted[0].kind == "pc"
+    else:
+        with pytest.raises(InputError, match="moves along a line at most"):
+            phase_plane(run, "pc1", "pc2", rest="held", resolution=11)
+
+
+def test_where_the_equilibrium_is_lost_that_counts_as_growth():
+    class Plane:
+        def look(self, mix, gain, near):
+            return border.Look(mix, gain, "lost", complex("nan"), None)
+
+    assert border._growth(Plane(), 1.0, None, 0.3) > 0.0
+
+
+def test_the_gap_and_the_stiffness_are_ratios_of_rates_whatever_these_are():
+    """Slowest node 1/2, fastest weight 1, slowest 1/4, largest eigenvalue 3; Euler to 2 |Re|/|lambda|^2."""
+
+    def of(*values):
+        return Eigenvalues(np.array(values, complex), True, len(values), 1e-9, np.zeros(len(values), int))
+
+    rates = rates_of(of(-0.5 + 2j, -0.5 - 2j, -3.0), of(-1.0, -0.25), None, 0.01)
+    assert (rates.node_slowest, rates.node_fastest) == (0.5, 3.0)
+    assert (rates.weight_slowest, rates.weight_fastest) == (0.25, 1.0)
+    assert (rates.gap, rates.stiffness) == (0.5, 12.0)
+    assert rates.step_euler == pytest.approx(2 * 0.5 / 4.25)
+    assert (rates.ring_period, rates.ring_decay) == (pytest.approx(np.pi), 0.5)
+    assert rates.damping_ratio == pytest.approx(0.5 / np.sqrt(4.25))
+    grows = rates_of(of(0.5 + 2j, 0.5 - 2j, -1.0), of(0.125, -1.0), None, 0.01)
+    assert (grows.node_growth, grows.node_growth_period) == (0.5, pytest.approx(np.pi))
+    assert grows.weight_growth == 0.125
+    assert (grows.node_settling, grows.weight_settling) == (None, None)
+    assert (grows.gap, grows.stiffness) == (1.0, pytest.approx(np.sqrt(4.25)))
