@@ -56,6 +56,13 @@ def test_the_picture_of_the_spectrum_writes_the_longest_stable_steps_in_units_of
     assert sorted(line_of(ax, "nodes").get_xdata()) == pytest.approx([-2.0 * 4.321, -2.0 * 0.5])
 
 
+def test_the_picture_of_a_course_of_spectra_tells_of_how_many_moments(monkeypatch):
+    course = replace(SPECTRUM, times=np.array([0.0, 1.0, 5.0]), course=(RATES,) * 3)
+    monkeypatch.setattr(pcode.analysis, "ask", lambda run, question, options: course)
+    fig = load("spectrum").figure(synthetic_run((2, 3, 1), nodes=5, weights=5), moments=3)
+    assert fig.get_suptitle() == "phase train, 3 moments"
+
+
 def test_the_pictures_of_backprop_certificate_and_equilibrium_stand_at_their_numbers():
     ax = plotting.backprop(BACKPROP, "variance")
     assert [0.25, 0.25] in [list(line.get_xdata()) for line in ax.get_lines()]  # the run's own variance

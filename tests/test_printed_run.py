@@ -6,14 +6,17 @@ import re
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import pcode
 from pcode import Run, stage
+from pcode.cli import main
+from pcode.cli.gallery import Gallery
 from pcode.cli.progress import counting_bar, progress_bar
-from pcode.cli.running import _size, describe, summary
+from pcode.cli.running import _size, _verdict, describe, summary
 from pcode.plan import plan
 from pcode.scenario import report
 from pcode.state import State
@@ -68,6 +71,9 @@ def test_the_report_has_the_numbers_of_the_run(done):
     assert test["error"] == pytest.approx(error_of(last["x2"].values))
     M, _, beta = run.weights
     assert train["error"] == pytest.approx(error_of(reference.feedforward(run.network, XOR_X, M, beta)))
+    total = json.loads(run.data.attrs["solver_statistics"])
+    assert total["steps"] == train["steps"] + test["steps"]
+    assert total["solve_seconds"] == pytest.approx(train["solve_seconds"] + test["solve_seconds"])
     seconds = sum(phase[key] for phase in told["phases"] for key in ("compile_seconds", "solve_seconds"))
     assert 0.0 < seconds < wall
 
@@ -87,6 +93,21 @@ def test_the_summary_tells_times_steps_seconds_and_the_error_of_each_phase(done)
     )
     assert lines[2].startswith(f"  test it  success, t = 1 to 3.5, {steps_of(run, 1)} steps in ")
     assert lines[2].endswith(f" s, error {error_of(run.data['x2'].values[-1]):.4g}")
+
+
+@pytest.mark.parametrize(("count", "more"), [(1, ""), (2, " (and 1 more)"), (3, " (and 2 more)")])
+def test_what_could_not_be_done_is_counted(done, capsys, count, more):
+    scenario, run, _ = done
+    _verdict(scenario, run, Path("results"), [f"figure {k}: no" for k in range(count)])
+    assert f"figure 0: no{more}; the run itself is in results" in capsys.readouterr().err
+
+
+def test_what_the_gallery_could_not_draw_is_counted(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        Gallery, "make", lambda self, signals: self.failures.extend(["a: no", "b: no", "c: no"])
+    )
+    assert main(["gallery", str(tmp_path)]) != 0
+    assert "a: no (and 2 more)" in capsys.readouterr().err
 
 
 def test_the_message_of_a_phase_tells_the_time_of_the_run_that_it_reached():
