@@ -1,14 +1,19 @@
 """What the analyses decide for themselves: on continua, telling coordinates, lost equilibria, lone rates."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import pcode
 from pcode import InputError
-from pcode.analysis import ask, border
+from pcode.analysis import Situation, ask, border
+from pcode.analysis.coordinates import modes, values_along
 from pcode.analysis.manifold_choice import telling_pair
 from pcode.analysis.modes import Eigenvalues
+from pcode.analysis.nullclines import _parted
 from pcode.analysis.plane import phase_plane
+from pcode.analysis.plane_choice import telling_plane
 from pcode.analysis.rates import rates_of
 from tests.synthetic_runs import TRAIN, synthetic_run
 
@@ -106,3 +111,48 @@ def test_the_gap_and_the_stiffness_are_ratios_of_rates_whatever_these_are():
     assert grows.weight_growth == 0.125
     assert (grows.node_settling, grows.weight_settling) == (None, None)
     assert (grows.gap, grows.stiffness) == (1.0, pytest.approx(np.sqrt(4.25)))
+
+
+def test_an_equilibrium_in_the_first_cell_of_a_window_is_found():
+    """Linear 1-1, the output held at 1, nu = 1/2: at rest x^0 = 1 and eps^1 = 0."""
+    network = pcode.Network((1, 1), "identity", nu=0.5, feedback="tied")
+    run = held(network, {1: [[1.0]]}, pcode.Weights(([[1.0]],), None, ([0.0],)))
+    plane = phase_plane(run, "x0[0]", "eps1[0]", xlim=(0.9, 4.0), ylim=(-0.05, 2.0), resolution=11)
+    (point,) = plane.equilibria
+    np.testing.assert_allclose(point.point, [1.0, 0.0], atol=1e-8)
+
+
+def test_a_closed_curve_is_parted_where_it_is_left_and_no_stretch_is_cut_in_two():
+    square = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0], [0.0, 1.0], [0.0, 0.0]])
+    (line,) = _parted(square, np.array([True, True, False, True, True, True, True]))
+    np.testing.assert_array_equal(line, square[[3, 4, 5, 0, 1]])
+    first, second = _parted(square[:-1], np.array([True, True, False, True, True, True]))  # an open one
+    np.testing.assert_array_equal(first, square[:2])
+    np.testing.assert_array_equal(second, square[3:6])
+
+
+def test_the_modes_of_nodes_that_do_not_turn_are_the_two_slowest_eigenvectors():
+    """Linear 1-1-1 with the ends held, nu = 20: three real eigenvalues of x^1, eps^1 and eps^2."""
+    network = pcode.Network((1, 1, 1), "identity", nu=20.0, feedback="tied")
+    run = held(network, {0: [[1.0]], 2: [[0.5]]}, pcode.Weights(([[1.0]], [[2.0]]), None, ([0.0], [0.0])))
+    pair, _ = modes(Situation.of(run).problem(until=None))
+    values, vectors = np.linalg.eig(np.array([[0.0, -1.0, 2.0], [1.0, -20.0, 0.0], [-2.0, 0.0, -20.0]]))
+    expected = vectors[:, np.argsort(-values.real)[:2]]
+    for found, vector in zip(pair, expected.T, strict=True):
+        assert abs(found @ vector) == pytest.approx(1.0, abs=1e-9)
+
+
+def test_weights_that_were_saved_once_are_taken_as_they_are():
+    run = synthetic_run((2, 3, 1), (replace(TRAIN, rows=1),), nodes=10, weights=5)
+    found = values_along(run, Situation.of(run), "M0", np.array([0]))
+    np.testing.assert_array_equal(found, run.data["M0"].values.reshape(1, -1))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "axes"), [((1, 1, 1), ("M0[0,0]", "M1[0,0]")), ((2, 3, 1), ("wpc1", "wpc2"))]
+)
+def test_without_being_asked_a_plane_of_weights_is_of_single_ones_in_a_chain_only(sizes, axes):
+    run = synthetic_run(sizes, (TRAIN,), nodes=10, weights=5)
+    run.data["M0"][:, 0, 0] += np.cos(np.arange(5.0))  # so that the weights do not move along a line
+    plane = telling_plane(run)
+    assert (plane.x, plane.y) == axes
