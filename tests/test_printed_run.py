@@ -120,7 +120,7 @@ def test_the_message_of_a_phase_tells_the_time_of_the_run_that_it_reached():
     assert run.phases[0].message.startswith("phase 'train', to t = 7: ")
     assert run.message.startswith("phase 'test', to t = 7.25: ")
     assert repr(run) == (
-        "<pcode.Run 1-1-1, 1 samples: not_settled>\n"
+        "<pcode.Run 1-1-1, 1 sample: not_settled>\n"
         f"  train: success, t = 0 to 7, {steps_of(run, 0)} steps ({run.phases[0].method})\n"
         f"  test: not_settled, t = 7 to 7.25, {steps_of(run, 1)} steps ({run.phases[1].method})"
     )
@@ -145,6 +145,7 @@ def test_a_table_of_a_run_tells_its_phases():
     records = [record.to_dict() for record in run.phases]
     records[0]["stats"]["steps"] = 12345
     run.data.attrs["phases"] = json.dumps(records)
+    assert repr(Run(run.data)).startswith("<pcode.Run 2-8-1, 4 samples: ")
     html = Run(run.data)._repr_html_()
     assert "Run of a network 2-8-1, 4 samples, tau = 0.5, delta = 1250, learned feedback: " in html
     assert re.findall(r">(\d+ to \d+)<", html) == ["0 to 4000", "4000 to 4050"]
