@@ -93,12 +93,12 @@ def test_what_spectrum_tells_of_other_rates(rates, told):
 
 
 def test_spectrum_counts_neutral_directions_and_what_arnoldis_method_found():
-    """3 of the 4 that were found are within `still`; 20 weights without decay are left out besides."""
+    """3 of the 4 that were found are within `still`; 21 weights without decay are left out besides."""
     weights = eigenvalues(-0.1, 1e-6, -1e-6, 0.0, exact=False, count=1000, still=2e-6)
     nodes = eigenvalues(-1.0, 0.0, exact=False, count=1300)
-    told = replace(SPECTRUM, weights=weights, nodes=nodes, left_out=20).lines()[-3:]
+    told = replace(SPECTRUM, weights=weights, nodes=nodes, left_out=21).lines()[-3:]
     assert told == [
-        "at least 23 of 1,020 directions of the weights are neutral (slower than 2e-06)",
+        "at least 24 of 1,021 directions of the weights are neutral (slower than 2e-06)",
         "neutral of the nodes: at least 1 direction, as of a continuum of equilibria",
         "by Arnoldi's method, at the ends of the spectrum only: nodes (2 of 1,300), weights (4 of 1,000)",
     ]
@@ -122,6 +122,9 @@ def test_spectrum_counts_neutral_directions_and_what_arnoldis_method_found():
          ("Tsit5", "607 steps of an explicit method cover the phase")),
         (Rates(node_fastest=3.0, step_rk45=0.512), 1e5,
          ("cvode", "an explicit method would need 9.1e+04 steps: RK45's are 0.512 at most")),
+        (Rates(), 30.0, ("DOP853", "0 steps of an explicit method cover the phase")),
+        (Rates(node_fastest=3.0, damping_ratio=0.5), 1e5,
+         ("cvode", "an explicit method would need 9.1e+04 steps: RK45's are any length at most")),
         (Rates(node_fastest=3.0, damping_ratio=0.0123), 1e5,
          ("Kvaerno5", "an explicit method would need 9.1e+04 steps: RK45's are any length at most; "
           "the ringing "
@@ -175,9 +178,10 @@ def test_stability_tells_the_border_the_shares_and_the_simulated_oscillation():
          "nodes are stable up to |W - M^T|/|M| = 0.4 (mix 0.2) at gain 2; beyond, they leave rest "
          "along a real "
          "eigenvector"),
-        ({"border": (), "kinds": np.full((3, 4), "lost")},
+        ({"border": (), "kinds": np.array([["lost", "stable", "stable", "real"]] * 3)},
          "no equilibrium of the nodes was reached at W = M^T"),
-        ({"border": (), "kinds": np.full((3, 4), "real")}, "nodes are not stable at W = M^T already"),
+        ({"border": (), "kinds": np.array([["real", "stable", "stable", "lost"]] * 3)},
+         "nodes are not stable at W = M^T already"),
     ],
 )  # fmt: skip
 def test_the_headline_of_stability(changes, told):
