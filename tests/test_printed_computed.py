@@ -7,6 +7,7 @@ from scipy.integrate import solve_ivp
 import pcode
 from pcode import Run
 from pcode.analysis import ask
+from pcode.analysis import separation as module
 from tests.test_analysis_separation import chain, full_flow, limit
 
 # --- backprop: a linear 2-1-1, W = M^T, two samples -----------------------------------------------
@@ -240,3 +241,24 @@ def test_a_certificate_tells_how_far_from_rest_the_nodes_ended():
     unrest = np.max(np.abs(rates) / (1.0 + np.abs(z)))
     energy = next(c for c in ask(run, "certificate").checks if c.name == "energy")
     assert energy.about == f"the nodes of 'hold' were not near rest at its end ({unrest:.1e})"
+
+
+@pytest.mark.parametrize(
+    ("largest", "lasts", "options", "told"),
+    [
+        (20_000, 20.0, {}, False),  # a small network, all of whose phase is compared
+        (1, 30.0, {}, True),
+        (1, 30.0, {"duration": 20.0}, False),  # as was asked
+    ],
+)
+def test_separation_says_where_it_compares_a_part_of_the_phase_only(
+    monkeypatch, largest, lasts, options, told
+):
+    monkeypatch.setattr(module, "LARGE", largest)
+    network, phase, weights = chain(duration=50.0 * lasts)
+    run = pcode.simulate(network, [phase], weights=weights, save=pcode.Save(5, 5))
+    answer = ask(run, "separation", {"ratios": [100.0]} | options)
+    assert answer.duration == 20.0
+    assert answer.lines()[1].startswith("phase 'learn', 20 delta; ")
+    note = "only the first 20 delta are compared; for more give a duration"
+    assert (note in answer.notes) is told
