@@ -1,5 +1,6 @@
 """What the analyses decide for themselves: on continua, telling coordinates, lost equilibria, lone rates."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import pcode
 from pcode import InputError
 from pcode.analysis import Situation, ask, border
-from pcode.analysis.coordinates import modes, values_along
+from pcode.analysis.coordinates import Wanted, check_wanted, modes, values_along
 from pcode.analysis.manifold_choice import telling_pair
 from pcode.analysis.modes import Eigenvalues
 from pcode.analysis.nullclines import _parted
@@ -171,3 +172,29 @@ def test_other_ratios_are_not_tried_where_there_is_no_phase_to_simulate_again(ki
     assert not any("after one delta" in line for line in answer.lines())
     with pytest.raises(InputError, match="time series" if kind == "moving" else "there is no tau/delta"):
         ask(run, "backprop", {"ratios": [0.1]})
+
+
+@pytest.mark.parametrize(
+    "name", ["x3[0]", "eps0[0]", "eps3[0]", "M2[0,0]", "W2[0,0]", "beta0[0]", "beta3[0]", "x1[3]", "M0[2,0]"]
+)
+def test_a_coordinate_that_a_network_has_not_is_refused(name):
+    """2-3-1: layers 0 to 2, links 0 and 1."""
+    situation = Situation.of(synthetic_run((2, 3, 1), (TRAIN,), nodes=10, weights=5))
+    with pytest.raises(InputError, match=r"^x: "):
+        check_wanted(situation, "x", Wanted.parse("x", name))
+
+
+@pytest.mark.parametrize("why", ["seconds", "unknowns", ""])
+def test_of_a_phase_that_was_long_to_solve_or_is_large_a_certificate_repeats_the_first_20_tau(why):
+    """tau = 1/2 and a phase of 30: of saved times the nearest to 10, or all."""
+    network = pcode.Network((1, 1, 1), "identity", tau=0.5, delta=20.0, feedback="tied")
+    phase = pcode.Phase("learn", {0: [[1.0]], 2: [[0.5]]}, duration=30.0)
+    weights = pcode.Weights(([[0.5]], [[0.8]]), None, ([0.0], [0.0]))
+    run = pcode.simulate(network, [phase], weights=weights, save=pcode.Save(31, 5, "linear"))
+    (record,) = (record.to_dict() for record in run.phases)
+    record["stats"]["solve_seconds"] = 10.1 if why == "seconds" else 0.1
+    record["unknowns"] = 20_001 if why == "unknowns" else 7
+    run.data.attrs["phases"] = json.dumps([record])
+    answer = ask(pcode.Run(run.data), "certificate")
+    assert (answer.span, answer.whole) == ((10.0, False) if why else (30.0, True))
+    assert answer.lines()[0].endswith("integrated again" + " (its first 10 only)" * bool(why))
