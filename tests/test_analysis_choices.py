@@ -16,6 +16,7 @@ from pcode.analysis.nullclines import _parted
 from pcode.analysis.plane import phase_plane
 from pcode.analysis.plane_choice import telling_plane
 from pcode.analysis.rates import rates_of
+from pcode.analysis.separation import needed_ratio
 from tests.synthetic_runs import TRAIN, synthetic_run
 
 
@@ -198,3 +199,29 @@ def test_of_a_phase_that_was_long_to_solve_or_is_large_a_certificate_repeats_the
     answer = ask(pcode.Run(run.data), "certificate")
     assert (answer.span, answer.whole) == ((10.0, False) if why else (30.0, True))
     assert answer.lines()[0].endswith("integrated again" + " (its first 10 only)" * bool(why))
+
+
+@pytest.mark.parametrize(
+    ("largest", "needed"),
+    [
+        ([0.04, 0.015, 0.001], 200.0 * 2.0 ** (np.log(1.5) / np.log(15.0))),  # by the line through logarithms
+        ([0.005, 0.02, 0.001], 200.0 * 2.0 ** (np.log(2.0) / np.log(20.0))),  # from there on all are within
+        ([0.005, 0.001, 0.0001], 50.0),  # below all that were tried, by first order
+        ([0.5, 0.3, 0.1], 4000.0),  # above them
+    ],
+)
+def test_the_ratio_that_is_needed_where_distances_follow_no_power(largest, needed):
+    assert needed_ratio(np.array([100.0, 200.0, 400.0]), np.array(largest), 0.01) == pytest.approx(needed)
+
+
+def test_separation_is_the_same_for_feedback_that_is_tied_and_that_learns_from_the_transpose():
+    """Fact 5: without decay such a W stays M^T. More inputs than samples, so that both are solved reduced."""
+    X, Y = np.array([[1.0, -0.5, 0.2], [0.4, 0.8, -1.0]]), np.array([[0.5], [-0.3]])
+    found = []
+    for feedback in ("tied", "learned"):
+        network = pcode.Network((3, 2, 1), tau=0.5, delta=50.0, feedback=feedback)
+        phase = pcode.Phase("learn", {0: X, 2: Y}, duration=100.0)
+        run = pcode.simulate(network, [phase], weights=network.init_weights(3), save=pcode.Save(5, 5))
+        found.append(ask(run, "separation", {"ratios": [100.0]}))
+    np.testing.assert_allclose(found[0].largest, found[1].largest, rtol=1e-4)
+    assert found[0].needed == pytest.approx(found[1].needed, rel=1e-4)
