@@ -210,7 +210,8 @@ class Run:
 
     def __repr__(self) -> str:
         layers = "-".join(map(str, self.network.sizes))
-        lines = [f"<pcode.Run {layers}, {self.data.sizes['sample']} samples: {self.status}>"]
+        count = self.data.sizes["sample"]
+        lines = [f"<pcode.Run {layers}, {count} sample{'s' * (count != 1)}: {self.status}>"]
         for record in self.phases:
             span = f"t = {record.t_start:g} to {record.t_end:g}"
             lines.append(
