@@ -84,19 +84,21 @@ def nodes_at_rest(
     -------
     Rest
     """
-    start = problem.state(0.0, problem.y0)
+    start = problem.state(problem.start, problem.y0)
     held = holding_weights(problem)
     # Where the nodes rest does not hang on tau, which may be 0.
     parameters = held.parameters._replace(tau=jnp.ones(()))
-    y, residual, iterations = rest(held.y0, parameters, held.structure, tol, max_iterations, 1.0 / step)
+    y, residual, iterations = rest(
+        held.y0, parameters, held.structure, tol, max_iterations, 1.0 / step, held.start
+    )
     residuals = np.asarray(residual)
-    state = State(*held.nodes(0.0, np.asarray(y)), start.weights)
+    state = State(*held.nodes(held.start, np.asarray(y)), start.weights)
     return Rest(state, residuals, int(iterations), bool((residuals <= tol).all()))
 
 
 def holding_weights(problem: Problem) -> Problem:
     """`problem`, not reduced, with the weights held at their start: only nodes are unknowns."""
-    start = problem.state(0.0, problem.y0)
+    start = problem.state(problem.start, problem.y0)
     layout = replace(problem.layout, learn=False)
     structure = problem.structure._replace(layout=layout)
     parameters = problem.parameters._replace(held=start.weights)
@@ -114,17 +116,23 @@ class _Carry(NamedTuple):
 
 @partial(jax.jit, static_argnames="structure")
 def rest(
-    y0: Any, p: Parameters, structure: Structure, tol: Any, max_iterations: Any, inverse_step: Any
+    y0: Any,
+    p: Parameters,
+    structure: Structure,
+    tol: Any,
+    max_iterations: Any,
+    inverse_step: Any,
+    t: Any = 0.0,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Nodes at rest, each sample's residual, shape (B,), and the steps taken.
 
     A pure function of its arguments but `structure`, whose layout has nodes only. `y0`, shape (N,), is the
-    start, and `inverse_step` the first 1/h, in units of 1/tau.
+    start, `inverse_step` the first 1/h, in units of 1/tau, and `t` the time at which the clamps are held.
     """
     layout = structure.layout
 
     def field(y: Any) -> Any:
-        return p.tau * vector_field(0.0, y, p, structure)
+        return p.tau * vector_field(t, y, p, structure)
 
     def residual(y: Any, g: Any) -> Any:
         return jnp.max(layout.rows(jnp.abs(g) / (1.0 + jnp.abs(y)), jnp), axis=1)
@@ -136,7 +144,7 @@ def rest(
         return (c.k < max_iterations) & ~(residual(c.y, c.g) <= tol).all()
 
     def step(c: _Carry) -> _Carry:
-        point = linearise(0.0, c.y, p, structure)
+        point = linearise(t, c.y, p, structure)
         factors = newton.factor(point, p.tau, p, structure, c.inverse_step[:, None])
         tried = c.y + newton.solve(factors, c.g, p, structure)
         g_tried = field(tried)

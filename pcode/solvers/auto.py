@@ -59,8 +59,8 @@ class AutoSolver:
             # The nodes' errors are damped by nu / 2, or more slowly where they do not ring.
             damping = float(np.min(problem.parameters.nu)) / float(problem.parameters.tau)
             settled = SETTLING / min(damping / 2.0, fastest)
-            if settled < length:
-                length, how = settled, "should settle in"
+            if problem.course.still_from + settled < length:
+                length, how = problem.course.still_from + settled, "should settle in"
         name, steps = explicit(length * fastest, problem.layout.size)
         told = f"{how} {length:.3g}, rates up to {fastest:.3g}: {steps:.2g} explicit steps are"
         if name is None:

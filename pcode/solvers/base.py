@@ -38,7 +38,7 @@ class Settings:
     rtol, atol : float
         Relative and absolute tolerance of a step's local error in every unknown.
     max_steps : int
-        Most steps from one saved joint of a phase to the next.
+        Most steps of a phase.
     """
 
     rtol: float = 1e-6
@@ -138,8 +138,12 @@ class Stepper(Protocol):
     def advance(self, until: float) -> Status | None:
         """Take a step; return why it failed, or None.
 
-        It may be several steps, as long as only the last one reaches `until` or comes to rest.
+        No step goes over one of the stops of the problem's `course`. It may be several steps, as long as
+        only the last one reaches `until` or comes to rest.
         """
+
+    def restart(self, problem: IVP) -> None:
+        """Go on with `problem`, the same with another right-hand side, from its `start` and `y0`."""
 
     def ends(self) -> Sequence[float]:
         """The ends of the steps that the last `advance` kept; the last of them is `t`."""
@@ -157,7 +161,7 @@ def march(
     """Advance `stepper` to the end of `problem`, saving on the way; see `Solver.solve`."""
     bound = divergence_bound(problem)
     saved, log = 0, StepLog()
-    t, y = 0.0, problem.y0
+    t, y, detail = 0.0, problem.y0, ""
     status = Status.EQUILIBRIUM if at_rest(problem, t, y) else None
     while status is None and t < problem.duration:
         if stepper.steps >= settings.max_steps:
@@ -165,7 +169,7 @@ def march(
         elif watch(t, t - stepper.t_before, y):
             status = Status.INTERRUPTED
         else:
-            status = stepper.advance(times[saved] if saved < times.size else problem.duration)
+            status = stepper.advance(min(times[saved], problem.end) if saved < times.size else problem.end)
         if status is not None:
             break
         for end in stepper.ends():
@@ -175,24 +179,40 @@ def march(
         if not np.abs(y).max(initial=0.0) < bound:
             status = Status.DIVERGED
         elif at_rest(problem, t, y):
-            t = _time_of_rest(problem, stepper)
+            t = max(_time_of_rest(problem, stepper), problem.settles_from)
             y = stepper.interpolate(t)
             status = Status.EQUILIBRIUM
         while saved < times.size and times[saved] <= t:
             save(saved, times[saved], stepper.interpolate(times[saved]))
             saved += 1
-    return Solution(status or Status.SUCCESS, t, y, stepper.stats(), steps=log.steps)
+        if status is None and problem.end == t < problem.duration:
+            try:
+                problem = problem.beyond(t, y)
+            except InputError as error:  # no rest of the nodes, which they must have with tau = 0
+                status, detail = Status.NONLINEAR_FAILURE, str(error)
+                break
+            stepper.restart(problem)
+            status = Status.EQUILIBRIUM if at_rest(problem, t, y) else None
+    return Solution(status or Status.SUCCESS, t, y, stepper.stats(), detail=detail, steps=log.steps)
+
+
+def next_stop(problem: IVP, t: float) -> float:
+    """The time after `t` that no step may go over."""
+    stops = problem.course.stops
+    return float(stops[np.searchsorted(stops, t, side="right")])
 
 
 def divergence_bound(problem: IVP) -> float:
     """The size beyond which the unknowns of `problem` have diverged."""
     given = (problem.y0, *map(np.asarray, problem.parameters.clamp))
-    return DIVERGED * max(1.0, *(float(np.nanmax(np.abs(a), initial=0.0)) for a in given))
+    sizes = (float(np.nanmax(np.abs(a), initial=0.0)) for a in given)
+    return DIVERGED * max(1.0, problem.course.largest, *sizes)
 
 
 def at_rest(problem: IVP, t: float, y: Array) -> bool:
     """Whether `problem` is to end when at rest, and is."""
-    return problem.settle_tol is not None and problem.unrest(t, y) <= problem.settle_tol
+    tol = problem.settle_tol
+    return tol is not None and t >= problem.settles_from and problem.unrest(t, y) <= tol
 
 
 def _time_of_rest(problem: IVP, stepper: Stepper) -> float:

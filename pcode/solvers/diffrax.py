@@ -16,7 +16,18 @@ from ..problem import Problem
 from ..state import Layout
 from ..status import SolverStats, Status
 from ..system import Parameters, Structure, unrest, vector_field
-from .base import IVP, Save, Settings, Solution, Watch, coupled, march, refuse_above, refuse_without_nodes
+from .base import (
+    IVP,
+    Save,
+    Settings,
+    Solution,
+    Watch,
+    coupled,
+    march,
+    next_stop,
+    refuse_above,
+    refuse_without_nodes,
+)
 
 # A dense Jacobian of this many unknowns and its factors take 0.4 GB, and seconds to factor.
 LARGEST_DENSE = 5_000
@@ -95,11 +106,11 @@ def _parts(kind: _Kind, structure: Structure, tolerances: _Tolerances) -> tuple[
 
 @partial(jax.jit, static_argnames=("kind", "structure"), compiler_options=IN_ORDER)
 def _begin(
-    kind: _Kind, structure: Structure, y0: Any, t1: Any, p: Parameters, tolerances: _Tolerances
+    kind: _Kind, structure: Structure, y0: Any, t0: Any, t1: Any, p: Parameters, tolerances: _Tolerances
 ) -> _Carry:
     solver, controller, term = _parts(kind, structure, tolerances)
     order = solver.error_order(term)
-    t0, none, jump = jnp.zeros(()), jnp.zeros((), int), jnp.zeros((), bool)
+    t0, none, jump = jnp.asarray(t0, float), jnp.zeros((), int), jnp.zeros((), bool)
     t_next, controller_state = controller.init(term, t0, t1, y0, None, p, solver.func, order)
     t_next = jnp.minimum(t_next, t1)
     solver_state = solver.init(term, t0, t_next, y0, p)
@@ -116,13 +127,17 @@ def _burst(
     structure: Structure,
     carry: _Carry,
     until: Any,
-    t1: Any,
+    stops: Any,
     most: Any,
     settle_tol: Any,
+    settles_from: Any,
     p: Parameters,
     tolerances: _Tolerances,
 ) -> _Carry:
-    """Step until `until` is reached, or the system is at rest, or `most` steps have been tried."""
+    """Step until `until` is reached, or the system is at rest, or `most` steps have been tried.
+
+    No step goes over one of the times `stops`; the last of them comes at the end, again and again.
+    """
     solver, controller, term = _parts(kind, structure, tolerances)
     order = solver.error_order(term)
     first, kept_before = carry.steps + carry.rejected, carry.steps
@@ -130,7 +145,9 @@ def _burst(
     def moving(c: _Carry) -> Any:
         """Whether to go on; what tells it costs as much as a stage, so only where it is asked for."""
         return jax.lax.cond(
-            settle_tol >= 0.0, lambda: unrest(c.t, c.y, p, structure) > settle_tol, lambda: jnp.array(True)
+            (settle_tol >= 0.0) & (c.t >= settles_from),
+            lambda: unrest(c.t, c.y, p, structure) > settle_tol,
+            lambda: jnp.array(True),
         )
 
     def going(c: _Carry) -> Any:
@@ -147,12 +164,14 @@ def _burst(
             c.t, c.t_next, c.y, y, p, y_error, order, c.controller_state
         )
 
+        t1 = stops[jnp.minimum(jnp.searchsorted(stops, t, side="right"), stops.size - 1)]
+
         def kept(new: Any, old: Any) -> Any:
             return jax.tree.map(lambda a, b: jnp.where(keep, a, b), new, old)
 
         return _Carry(
             t_before=kept(c.t, c.t_before),
-            t=jnp.minimum(t, t1),
+            t=t,
             t_next=jnp.minimum(t_next, t1),
             y=kept(y, c.y),
             solver_state=kept(solver_state, c.solver_state),
@@ -163,7 +182,7 @@ def _burst(
             steps=c.steps + keep,
             rejected=c.rejected + ~keep,
             # What is not kept is written over by the next step.
-            ends=c.ends.at[c.steps - kept_before].set(jnp.minimum(t, t1)),
+            ends=c.ends.at[c.steps - kept_before].set(t),
         )
 
     last: _Carry = jax.lax.while_loop(going, step, carry)
@@ -190,16 +209,29 @@ class _Stepper:
     """A diffrax method, stepped by hand in compiled bursts, as a `Stepper`."""
 
     def __init__(self, kind: _Kind, problem: Problem, times: Array, settings: Settings) -> None:
-        self._problem, self._times, self._settings = problem, times, settings
+        self._times, self._settings = times, settings
         self._curve: scipy.interpolate.BarycentricInterpolator | None = None
         self._static = (kind, problem.structure)
         self._tolerances = _Tolerances(settings.rtol, settings.atol, problem.stands_for)
         self.order: int | None = ORDERS[kind.name]
         self._taken = 0
         self._settle_tol = -1.0 if problem.settle_tol is None else problem.settle_tol
-        self._carry = _begin(
-            *self._static, problem.y0, problem.duration, problem.parameters, self._tolerances
-        )
+        # As many as a power of two: few numbers of them to compile for.
+        stops = problem.course.stops
+        more = (1 << (stops.size - 1).bit_length()) - stops.size
+        self._stops = np.pad(stops, (0, more), constant_values=problem.duration)
+        self._begin(problem)
+
+    def _begin(self, problem: Problem) -> None:
+        self._problem = problem
+        span = (problem.start, next_stop(problem, problem.start))
+        self._carry = _begin(*self._static, problem.y0, *span, problem.parameters, self._tolerances)
+        self._read()
+
+    def restart(self, problem: IVP) -> None:
+        counts = {"steps": self._carry.steps, "rejected": self._carry.rejected}
+        self._begin(coupled(problem, self._static[0].name))
+        self._carry = self._carry._replace(**counts)
         self._read()
 
     def _read(self) -> None:
@@ -223,7 +255,7 @@ class _Stepper:
 
     def _burst(self, until: float, most: int) -> _Carry:
         problem = self._problem
-        ends = (float(until), problem.duration, most, self._settle_tol)
+        ends = (float(until), self._stops, most, self._settle_tol, float(problem.settles_from))
         carry: _Carry = _burst(*self._static, self._carry, *ends, problem.parameters, self._tolerances)
         return carry
 
@@ -233,7 +265,7 @@ class _Stepper:
         self._within(0.0)
 
     def interpolate(self, t: float) -> Array:
-        if t == self.t and self.t > 0.0:
+        if t == self.t and self.t > self._problem.start:
             return self.y
         due = np.count_nonzero((self._times > self.t_before) & (self._times < self.t))
         if self._static[0].name not in STEPPED_TO or due <= INNER.size:

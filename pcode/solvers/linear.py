@@ -58,7 +58,10 @@ class LinearSolver(ABC):
         Size of gamma J z over that of z, both of the nodes alone, there: gamma times the rate of what was to
         be corrected.
     watches_stiffness : bool
+    problem : Problem
     """
+
+    problem: Problem
 
     def __init__(self, node_count: int) -> None:
         self.linearised = 0
@@ -111,12 +114,12 @@ class Dense(LinearSolver):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.layout.node_count)
-        self._problem = problem
+        self.problem = problem
         self._identity = np.eye(problem.y0.size)
         self._linearise(0.0, problem.y0, 0.0)
 
     def _linearise(self, t: float, y: Array, gamma: float) -> None:
-        self._J = self._problem.jacobian(t, y)
+        self._J = self.problem.jacobian(t, y)
         self._factor(gamma)
 
     def _factor(self, gamma: float) -> None:
@@ -140,7 +143,7 @@ class Structured(LinearSolver):
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
         super().__init__(problem.layout.node_count)
-        self._problem, self._settings = problem, settings
+        self.problem, self._settings = problem, settings
         # Where weights do not move nothing is borne by them.
         self._delta = delta = float(problem.parameters.delta) if problem.layout.learn else math.inf
         self._linearise(0.0, problem.y0, 1.0)
@@ -149,10 +152,10 @@ class Structured(LinearSolver):
 
     def _linearise(self, t: float, y: Array, gamma: float) -> None:
         # To do both costs little more than to factor alone.
-        self._factors = self._problem.factor(t, y, gamma)
+        self._factors = self.problem.factor(t, y, gamma)
 
     def _answer(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
-        problem, tolerances = self._problem, (self._settings.rtol, self._settings.atol)
+        problem, tolerances = self.problem, (self._settings.rtol, self._settings.atol)
         part = gamma / self._delta
         if part < SLIGHT:
             return problem.solve(self._factors, r)

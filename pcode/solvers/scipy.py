@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from ..errors import InputError
 from ..network import Array
 from ..state import Layout
 from ..status import SolverStats, Status
-from .base import IVP, Save, Settings, Solution, Watch, coupled, refuse_above, refuse_without_nodes
+from .base import IVP, Save, Settings, Solution, Watch, coupled, next_stop, refuse_above, refuse_without_nodes
 from .slow import march_slowly
 
 # These take a sparse Jacobian, and factor it with SuperLU.
@@ -37,15 +39,33 @@ LARGEST_DENSE = 10_000
 class _Stepper:
     """One of SciPy's `OdeSolver` objects, as a `Stepper`."""
 
-    def __init__(self, solver: Any) -> None:
-        self._solver = solver
-        self._interpolant: Any = None
-        self.t_before = self.t = 0.0
-        self.y: Array = solver.y
+    def __init__(self, make: Callable[[IVP], Any], problem: IVP) -> None:
+        self._make = make
         self.steps = 0
         self.order: int | None = None
+        self._evaluations = self._jacobians = 0  # of the solvers before this one
+        self._begin(problem)
+
+    def _begin(self, problem: IVP) -> None:
+        self._problem, self._solver, self._interpolant = problem, self._make(problem), None
+        self.t_before = self.t = problem.start
+        self.y: Array = self._solver.y
+
+    def restart(self, problem: IVP) -> None:
+        self._evaluations += int(self._solver.nfev)
+        self._jacobians += int(self._solver.njev)
+        self._begin(problem)
+
+    def _go_on(self) -> None:
+        """From one stop towards the next, with all that the method remembers."""
+        end = next_stop(self._problem, self.t)
+        self._solver.t_bound, self._solver.status = end, "running"
+        if isinstance(self._solver, scipy.integrate.LSODA):
+            self._solver._lsoda_solver._integrator.rwork[0] = end  # as its constructor does
 
     def advance(self, until: float) -> Status | None:
+        if self._solver.status == "finished":
+            self._go_on()
         self._interpolant = None
         # That of BDF is, after a step, of the one to come.
         order = getattr(self._solver, "order", ORDERS.get(type(self._solver).__name__))
@@ -86,8 +106,8 @@ class _Stepper:
         return SolverStats(
             steps=self.steps,
             rejected=None,
-            rhs_evaluations=int(self._solver.nfev),
-            jacobian_evaluations=int(self._solver.njev),
+            rhs_evaluations=self._evaluations + int(self._solver.nfev),
+            jacobian_evaluations=self._jacobians + int(self._solver.njev),
         )
 
 
@@ -113,18 +133,26 @@ class SciPySolver:
 
     def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
         """See `Solver.solve`."""
-        options: dict[str, Any] = {"rtol": settings.rtol, "atol": settings.atol}
         began = time.perf_counter()
-        problem.rhs(0.0, problem.y0)
+        problem.rhs(problem.start, problem.y0)
         if self.implicit:
-            problem = coupled(problem, self.name)
-            sparse = self.name in TAKE_SPARSE and problem.layout.size >= SPARSE_FROM
-            options["jac"] = problem.sparse_jacobian if sparse else problem.jacobian
-            options["jac"](0.0, problem.y0)
+            self._jacobian(problem)(problem.start, problem.y0)
         compiled = time.perf_counter()
-        method = getattr(scipy.integrate, self.name)
-        stepper = _Stepper(method(problem.rhs, 0.0, problem.y0, problem.duration, **options))
+        stepper = _Stepper(partial(self._begun, settings), problem)
         return march_slowly(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)
+
+    def _begun(self, settings: Settings, problem: IVP) -> Any:
+        """SciPy's solver at the start of `problem`, on its way to the first stop."""
+        options: dict[str, Any] = {"rtol": settings.rtol, "atol": settings.atol}
+        if self.implicit:
+            options["jac"] = self._jacobian(problem)
+        method, end = getattr(scipy.integrate, self.name), next_stop(problem, problem.start)
+        return method(problem.rhs, problem.start, problem.y0, end, **options)
+
+    def _jacobian(self, problem: IVP) -> Callable[[float, Array], Any]:
+        problem = coupled(problem, self.name)
+        sparse = self.name in TAKE_SPARSE and problem.layout.size >= SPARSE_FROM
+        return problem.sparse_jacobian if sparse else problem.jacobian
 
 
 def largest_fill(layout: Layout) -> int:
