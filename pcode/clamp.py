@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
 from ._jax import jax, jnp
 from .errors import InputError
@@ -19,6 +18,9 @@ from .network import Array
 
 # Times, evenly spread over a phase, at which a function is looked at before anything runs.
 LOOKS = 4_096
+
+# Looks closer and closer, and by how much a function is larger at each where it has a pole.
+ZOOMS, POLE = 3, 8.0
 
 # Parts of equal movement that a function's course is divided into; no step goes over an end of one.
 PARTS = 64
@@ -58,7 +60,7 @@ class Pieces(NamedTuple):
         return value
 
     def between(self, begin: float, end: float) -> Pieces:
-        """The same, from `begin` to `end`: with the values after a step at the one, before it at the other."""
+        """The same, from `begin` to `end`; at steps there, after the one and before the other."""
         edges = np.asarray(self.edges)
         first = np.searchsorted(edges, begin, side="right")
         last = np.searchsorted(edges, end, side="left")
@@ -139,7 +141,7 @@ def curve_at(curve: Curve, t: float) -> Array:
 
 @partial(jax.jit, static_argnames="curve")
 def _looks(curve: Curve, times: Any) -> tuple[Any, Any, Any]:
-    """At each time: how far from the value before, the largest size, and whether the right ones are finite."""
+    """At each time: how far it is from the value before, its size, and whether the right ones are finite."""
     begin = curve.at(times[0])
     free = jnp.asarray(curve.free) if isinstance(curve, Expression) else jnp.isnan(begin)
 
@@ -219,6 +221,7 @@ def course_of_curve(curve: Curve, duration: float) -> Course:
         told = f"is {wrong[0]:g} at t = {t:g}" if wrong.size else f"leaves another node free at t = {t:g}"
         what = f"{told} of a phase from t = 0 to {duration:g}; must be finite at all times of the phase"
         raise InputError("", what)
+    _refuse_pole(curve, times, size)
     travelled = np.cumsum(moved)
     if travelled[-1] == 0.0:
         return Course(np.empty(0), np.empty(0), 0.0, float(size.max()))
@@ -230,9 +233,16 @@ def course_of_curve(curve: Curve, duration: float) -> Course:
     return Course(stops, np.empty(0), float(still_from), float(size.max()))
 
 
-def mask_of(curve: Curve) -> NDArray[np.bool_]:
-    """Which nodes `curve` leaves free, in the shape of its values."""
-    return np.isnan(curve_at(curve, 0.0))
+def _refuse_pole(curve: Curve, times: Array, size: Array) -> None:
+    """Raise InputError where the function is larger the closer one looks at where it is largest."""
+    for _ in range(ZOOMS):
+        top, before = int(size.argmax()), float(size.max())
+        times = np.linspace(times[max(top - 1, 0)], times[min(top + 1, LOOKS)], LOOKS + 1)
+        size = np.asarray(_looks(curve, times)[1])
+        if size.max() <= POLE * before:
+            return
+    what = f"grows beyond all bounds near t = {times[LOOKS // 2]:g}; must be finite at all times of the phase"
+    raise InputError("", what)
 
 
 def pieces_through(t: Array, values: Array, cubic: bool) -> Pieces:

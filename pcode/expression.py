@@ -150,7 +150,11 @@ def _read(entry: str | float) -> tuple[Operation, ...]:
 
 def _operation(node: ast.expr, entry: str) -> tuple[Operation, list[ast.expr]]:
     """What `node` does, and with what."""
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+    if (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, int | float)
+        and not isinstance(node.value, bool)
+    ):
         return _number(node.value, entry), []
     if isinstance(node, ast.Name):
         if node.id == "t" or node.id in CONSTANTS:

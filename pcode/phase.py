@@ -111,6 +111,11 @@ class TimeSeries:
         return values
 
 
+# What a clamp is, and what may be given for it.
+Clamp = Array | TimeSeries | Curve
+Clampable = ArrayLike | Clamp | Callable[[Any], Any]
+
+
 @dataclass(frozen=True, eq=False)
 class Phase:
     """One stretch of a run under one set of clamps.
@@ -155,7 +160,7 @@ class Phase:
     def __init__(
         self,
         name: str,
-        clamp: Mapping[int, ArrayLike | TimeSeries | Expression | Callable[[Any], Any]] | None = None,
+        clamp: Mapping[int, Clampable] | None = None,
         *,
         duration: float,
         learn: bool = True,
@@ -297,9 +302,6 @@ def _clamp(layer: Any, value: Any) -> Clamp:
     if np.isinf(array).any():
         raise InputError(f"clamp[{layer}]", "must be finite, or NaN for a free node")
     return array
-
-
-Clamp = Array | TimeSeries | Curve
 
 
 def _rows(value: Clamp) -> int | None:

@@ -210,7 +210,7 @@ class SlowProblem:
         self._kept: tuple[tuple[float, Array], tuple[float, Array]] = ((t, y[:count]), (t, y[:count]))
 
     def beyond(self, t: float, y: Array) -> SlowProblem:
-        """This problem from a step of a clamp on, where the nodes go at once to where they then rest.
+        """The problem from a step of a clamp on, where the nodes go at once to where they then rest.
 
         Raises
         ------

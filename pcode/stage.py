@@ -99,9 +99,8 @@ class Stage:
         """Integrate from `state`; the record, and the state reached."""
         phase, solver = self.phase, solvers.by_name(self.method)
         times, of_nodes, of_weights = self._times()
-        problem: solvers.IVP = make_problem(self.network, phase, state)
-        if self.network.tau == 0.0:
-            problem = SlowProblem(problem)
+        coupled = make_problem(self.network, phase, state)
+        problem: solvers.IVP = coupled if self.network.tau > 0.0 else SlowProblem(coupled)
         if problem.layout.size == 0:
             solver = solvers.RESTING
         save = partial(self._save, recorder, problem)

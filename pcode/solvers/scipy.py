@@ -47,7 +47,8 @@ class _Stepper:
         self._begin(problem)
 
     def _begin(self, problem: IVP) -> None:
-        self._problem, self._solver, self._interpolant = problem, self._make(problem), None
+        self._problem, self._solver = problem, self._make(problem)
+        self._interpolant: Any = None
         self.t_before = self.t = problem.start
         self.y: Array = self._solver.y
 
@@ -146,7 +147,8 @@ class SciPySolver:
         options: dict[str, Any] = {"rtol": settings.rtol, "atol": settings.atol}
         if self.implicit:
             options["jac"] = self._jacobian(problem)
-        method, end = getattr(scipy.integrate, self.name), next_stop(problem, problem.start)
+        method: Any = getattr(scipy.integrate, self.name)
+        end = next_stop(problem, problem.start)
         return method(problem.rhs, problem.start, problem.y0, end, **options)
 
     def _jacobian(self, problem: IVP) -> Callable[[float, Array], Any]:
