@@ -82,11 +82,12 @@ class TimeSeries:
         """The same as polynomials, from the first breakpoint to the last."""
         pieces = pieces_through(self.t, np.nan_to_num(self.values), self.kind == "cubic")
         # What the powers come to at the ends of the pieces, were they all of one sign.
+        coefficients = pieces.coefficients
+        largest = np.maximum(coefficients.max(axis=(2, 3)), -coefficients.min(axis=(2, 3)))
+        lengths = np.diff(pieces.edges, prepend=pieces.edges[0], append=pieces.edges[-1])
         with np.errstate(over="ignore", invalid="ignore"):
-            lengths = np.diff(pieces.edges, prepend=pieces.edges[0], append=pieces.edges[-1])
-            powers = lengths[:, None] ** np.arange(pieces.coefficients.shape[1])
-            sizes = np.abs(pieces.coefficients) * powers[:, :, None, None]
-            finite = np.isfinite(sizes.sum(axis=1)).all(axis=(1, 2))
+            powers = lengths[:, None] ** np.arange(coefficients.shape[1])
+            finite = np.isfinite((largest * powers).sum(axis=1))
         if not finite.all():
             k = int(np.argmin(finite))
             between = f"between t = {pieces.edges[k - 1]:g} and {pieces.edges[k]:g}"
@@ -97,12 +98,13 @@ class TimeSeries:
     def course(self) -> Course:
         """When it moves."""
         t, pieces = self.t, self.pieces
-        step = (t[1:] == t[:-1]) & (np.nan_to_num(self.values[1:] - self.values[:-1]) != 0.0).any(axis=(1, 2))
+        twice = np.flatnonzero(t[1:] == t[:-1])
+        before, after = (np.nan_to_num(self.values[k]) for k in (twice, twice + 1))
+        jumps = t[twice][(before != after).any(axis=(1, 2))]
         moves = (pieces.coefficients[:, 1:] != 0.0).any(axis=(1, 2, 3))
-        ends = np.append(pieces.edges[moves[:-1].nonzero()[0]], t[1:][step])
-        return Course(
-            t, t[1:][step], float(ends.max(initial=0.0)), float(np.nanmax(np.abs(self.values), initial=0.0))
-        )
+        ends = np.append(pieces.edges[moves[:-1].nonzero()[0]], jumps)
+        largest = float(np.nanmax(np.abs(self.values), initial=0.0))
+        return Course(t, jumps, float(ends.max(initial=0.0)), largest)
 
     def at(self, t: float, side: Literal["left", "right"] = "right") -> Array:
         """Values at time `t`, shape (B, n_l); at a step those before or after it."""
