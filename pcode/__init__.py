@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .activations import ACTIVATIONS
     from .errors import InputError
+    from .expression import Expression
     from .network import Network, Weights
     from .phase import Phase, Save, TimeSeries
     from .run import PhaseRecord, Run
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACTIVATIONS",
     "METHODS",
+    "Expression",
     "InputError",
     "Network",
     "Phase",
@@ -44,6 +46,7 @@ __all__ = [
 _HOME = {
     "ACTIVATIONS": "activations",
     "METHODS": "solvers",
+    "Expression": "expression",
     "InputError": "errors",
     "Network": "network",
     "Phase": "phase",

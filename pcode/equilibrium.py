@@ -91,22 +91,22 @@ def nodes_at_rest(
     -------
     Rest
     """
-    start = problem.state(0.0, problem.y0)
+    start = problem.state(problem.start, problem.y0)
     held = holding_weights(problem)
     # Where the nodes rest does not hang on tau, which may be 0.
     parameters = held.parameters._replace(tau=jnp.ones(()))
-    y0 = held.y0
+    y0, t = held.y0, held.start
     if held.kinked and math.isfinite(step):
-        y0, parameters = followed(y0, parameters, held.structure)
-    y, residual, iterations = rest(y0, parameters, held.structure, tol, max_iterations, 1.0 / step)
+        y0, parameters = followed(y0, parameters, held.structure, t)
+    y, residual, iterations = rest(y0, parameters, held.structure, tol, max_iterations, 1.0 / step, t)
     residuals = np.asarray(residual)
-    state = State(*held.nodes(0.0, np.asarray(y)), start.weights)
+    state = State(*held.nodes(held.start, np.asarray(y)), start.weights)
     return Rest(state, residuals, int(iterations), bool((residuals <= tol).all()))
 
 
 def holding_weights(problem: Problem) -> Problem:
     """`problem`, not reduced, with the weights held at their start: only nodes are unknowns."""
-    start = problem.state(0.0, problem.y0)
+    start = problem.state(problem.start, problem.y0)
     layout = replace(problem.layout, learn=False)
     structure = problem.structure._replace(layout=layout)
     parameters = problem.parameters._replace(held=start.weights)
@@ -114,7 +114,7 @@ def holding_weights(problem: Problem) -> Problem:
 
 
 @partial(jax.jit, static_argnames="structure")
-def followed(y0: Any, p: Parameters, structure: Structure) -> tuple[Any, Parameters]:
+def followed(y0: Any, p: Parameters, structure: Structure, t: Any) -> tuple[Any, Parameters]:
     """The nodes, and their modes, some time along their flow: until they are near rest, or FOLLOWED is over.
 
     By the classical Runge-Kutta method with a fixed step, modes being looked at after each: to know
@@ -122,7 +122,7 @@ def followed(y0: Any, p: Parameters, structure: Structure) -> tuple[Any, Paramet
     """
 
     def field(y: Any, p: Parameters) -> Any:
-        return p.tau * vector_field(0.0, y, p, structure)
+        return p.tau * vector_field(t, y, p, structure)
 
     def going(carry: Any) -> Any:
         y, p, k = carry
@@ -136,7 +136,7 @@ def followed(y0: Any, p: Parameters, structure: Structure) -> tuple[Any, Paramet
         k2 = field(y + 0.5 * STEP * k1, p)
         k3 = field(y + 0.5 * STEP * k2, p)
         y = y + STEP / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + field(y + STEP * k3, p))
-        y, mode, _ = kinks.switched(0.0, y, p, structure, 1.0, 0.0)
+        y, mode, _ = kinks.switched(t, y, p, structure, 1.0, 0.0)
         return y, p._replace(mode=mode), k + 1
 
     y, after, _ = jax.lax.while_loop(going, step, step((y0, p, 0)))
@@ -159,17 +159,23 @@ class _Carry(NamedTuple):
 
 @partial(jax.jit, static_argnames="structure")
 def rest(
-    y0: Any, p: Parameters, structure: Structure, tol: Any, max_iterations: Any, inverse_step: Any
+    y0: Any,
+    p: Parameters,
+    structure: Structure,
+    tol: Any,
+    max_iterations: Any,
+    inverse_step: Any,
+    t: Any = 0.0,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Nodes at rest, each sample's residual, shape (B,), and the steps taken.
 
     A pure function of its arguments but `structure`, whose layout has nodes only. `y0`, shape (N,), is the
-    start, and `inverse_step` the first 1/h, in units of 1/tau.
+    start, `inverse_step` the first 1/h, in units of 1/tau, and `t` the time at which the clamps are held.
     """
     layout = structure.layout
 
     def field(y: Any, p: Parameters) -> Any:
-        return p.tau * vector_field(0.0, y, p, structure)
+        return p.tau * vector_field(t, y, p, structure)
 
     def residual(y: Any, g: Any) -> Any:
         return jnp.max(layout.rows(jnp.abs(g) / (1.0 + jnp.abs(y)), jnp), axis=1)
@@ -182,7 +188,7 @@ def rest(
 
     def step(c: _Carry) -> _Carry:
         q = p._replace(mode=c.mode)
-        point = linearise(0.0, c.y, q, structure)
+        point = linearise(t, c.y, q, structure)
         factors = newton.factor(point, q.tau, q, structure, c.inverse_step[:, None])
         tried = c.y + newton.solve(factors, c.g, q, structure)
         g_tried = field(tried, q)

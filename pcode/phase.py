@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .clamp import (
+    Course,
+    Curve,
+    Function,
+    Pieces,
+    course_of,
+    course_of_constant,
+    course_of_curve,
+    curve_at,
+    pieces_through,
+)
 from .errors import InputError
+from .expression import Expression
 from .network import Array, Network, _number
 
 NodeStart = Literal["feedforward", "zero", "equilibrium"]
 Spacing = Literal["log", "linear"]
+SeriesKind = Literal["linear", "cubic"]
 
 
 @dataclass(frozen=True, eq=False)
 class TimeSeries:
-    """Values that a clamped layer follows: linear between breakpoints, held beyond them.
+    """Values that a clamped layer follows: between breakpoints by `kind`, held beyond them.
 
     Parameters
     ----------
@@ -26,17 +40,22 @@ class TimeSeries:
         Breakpoints in the phase's own time, never decreasing; a time given twice is a step.
     values : array_like, shape (T, B, n_l)
         Values at the breakpoints. NaN leaves a node free, and then at every breakpoint.
+    kind : {"linear", "cubic"}
+        Between breakpoints: straight lines, or the spline of `scipy.interpolate.CubicSpline`, one for each
+        stretch between steps.
 
     Raises
     ------
     InputError
-        If the two disagree, times run back, or a node is free at some breakpoints only.
+        If the two disagree, times run back, a node is free at some breakpoints only, or there is no such
+        kind; if values between breakpoints overflow.
     """
 
     t: Array
     values: Array
+    kind: SeriesKind
 
-    def __init__(self, t: ArrayLike, values: ArrayLike) -> None:
+    def __init__(self, t: ArrayLike, values: ArrayLike, kind: SeriesKind = "linear") -> None:
         times, series = _floats("t", t), _floats("values", values)
         if times.ndim != 1 or times.size < 1:
             raise InputError("t", "must be a list of times")
@@ -51,17 +70,52 @@ class TimeSeries:
             raise InputError("values", "must be finite, or NaN for a free node")
         if (np.isnan(series) != np.isnan(series[:1])).any():
             raise InputError("values", "a node must be free (NaN) at all times or at none")
+        if kind not in get_args(SeriesKind):
+            raise InputError("kind", f"must be linear or cubic, not {kind!r}")
         object.__setattr__(self, "t", times)
         object.__setattr__(self, "values", series)
+        object.__setattr__(self, "kind", kind)
+        _ = self.pieces
+
+    @cached_property
+    def pieces(self) -> Pieces:
+        """The same as polynomials, from the first breakpoint to the last."""
+        pieces = pieces_through(self.t, np.nan_to_num(self.values), self.kind == "cubic")
+        # What the powers come to at the ends of the pieces, were they all of one sign.
+        coefficients = pieces.coefficients
+        largest = np.maximum(coefficients.max(axis=(2, 3)), -coefficients.min(axis=(2, 3)))
+        lengths = np.diff(pieces.edges, prepend=pieces.edges[0], append=pieces.edges[-1])
+        with np.errstate(over="ignore", invalid="ignore"):
+            powers = lengths[:, None] ** np.arange(coefficients.shape[1])
+            finite = np.isfinite((largest * powers).sum(axis=1))
+        if not finite.all():
+            k = int(np.argmin(finite))
+            between = f"between t = {pieces.edges[k - 1]:g} and {pieces.edges[k]:g}"
+            raise InputError("values", f"overflow {between}; take smaller values, or times further apart")
+        return pieces
+
+    @cached_property
+    def course(self) -> Course:
+        """When it moves."""
+        t, pieces = self.t, self.pieces
+        twice = np.flatnonzero(t[1:] == t[:-1])
+        before, after = (np.nan_to_num(self.values[k]) for k in (twice, twice + 1))
+        jumps = t[twice][(before != after).any(axis=(1, 2))]
+        moves = (pieces.coefficients[:, 1:] != 0.0).any(axis=(1, 2, 3))
+        ends = np.append(pieces.edges[moves[:-1].nonzero()[0]], jumps)
+        largest = float(np.nanmax(np.abs(self.values), initial=0.0))
+        return Course(t, jumps, float(ends.max(initial=0.0)), largest)
 
     def at(self, t: float, side: Literal["left", "right"] = "right") -> Array:
         """Values at time `t`, shape (B, n_l); at a step those before or after it."""
-        k = int(np.searchsorted(self.t, t, side="right" if side == "right" else "left"))
-        before, after = max(k - 1, 0), min(k, self.t.size - 1)
-        gap = self.t[after] - self.t[before]
-        weight = (t - self.t[before]) / gap if gap > 0.0 else 0.0
-        values: Array = (1.0 - weight) * self.values[before] + weight * self.values[after]
+        pieces = self.pieces.between(t if side == "right" else -np.inf, np.inf if side == "right" else t)
+        values: Array = np.where(np.isnan(self.values[0]), np.nan, pieces.at(t, np))
         return values
+
+
+# What a clamp is, and what may be given for it.
+Clamp = Array | TimeSeries | Curve
+Clampable = ArrayLike | Clamp | Callable[[Any], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +126,10 @@ class Phase:
     ----------
     name : str
         What to call it in results and figures.
-    clamp : mapping of int to array_like, shape (B, n_l), or TimeSeries
-        Values of the clamped layers, by layer. NaN leaves that node free.
+    clamp : mapping of int to array_like, shape (B, n_l), TimeSeries, Expression or callable
+        Values of the clamped layers, by layer. NaN leaves that node free. A callable ``f(t)``, in
+        `jax.numpy`, returns the values at the phase's own time t, shape (B, n_l), or (n_l,) for all
+        samples alike. What a function of time does in less than a 4,096th of the phase may be missed.
     duration : float
         How long it lasts, > 0, in the unit of tau; with `until` the longest it may last.
     learn : bool
@@ -96,7 +152,7 @@ class Phase:
     """
 
     name: str
-    clamp: Mapping[int, Array | TimeSeries]
+    clamp: Mapping[int, Clamp]
     duration: float
     learn: bool = True
     until: Literal["equilibrium"] | None = None
@@ -106,7 +162,7 @@ class Phase:
     def __init__(
         self,
         name: str,
-        clamp: Mapping[int, ArrayLike | TimeSeries] | None = None,
+        clamp: Mapping[int, Clampable] | None = None,
         *,
         duration: float,
         learn: bool = True,
@@ -133,6 +189,12 @@ class Phase:
             raise InputError("settle_tol", f"must be positive, not {self.settle_tol:g}")
         keep("samples", None if samples is None else tuple(int(s) for s in samples))
         self._check_batch()
+        for layer, value in self.clamp.items():
+            if isinstance(value, Curve):
+                try:
+                    _course(value, self.duration)
+                except InputError as error:
+                    raise error.within(f"clamp[{layer}]") from None
 
     def _check_batch(self) -> None:
         batches = {layer: _rows(value) for layer, value in self.clamp.items()}
@@ -140,7 +202,7 @@ class Phase:
         if shown is not None and (len(set(shown)) < len(shown) or min(shown, default=-1) < 0):
             raise InputError("samples", "must be different whole numbers of 0 or more, one at least")
         for layer, batch in batches.items():
-            if batch != self.batch:
+            if batch not in (None, self.batch):
                 what = f"has {batch} samples where this phase has {self.batch}"
                 raise InputError(f"clamp[{layer}]", what)
 
@@ -149,22 +211,26 @@ class Phase:
         """Number B of samples, or None where neither clamps nor `samples` say it."""
         if self.samples is not None:
             return len(self.samples)
-        return next((_rows(value) for value in self.clamp.values()), None)
+        rows = map(_rows, self.clamp.values())
+        return next((batch for batch in rows if batch is not None), None)
 
     def showing(self, samples: Sequence[int]) -> Phase:
         """The same phase, with the samples said that it shows."""
         return replace(self, samples=tuple(samples))
 
     @property
-    def breakpoints(self) -> tuple[float, ...]:
-        """Times inside the phase at which a clamp has a kink or a step."""
-        series = [value.t for value in self.clamp.values() if isinstance(value, TimeSeries)]
-        times = np.unique(np.concatenate([np.empty(0), *series]))
-        return tuple(float(t) for t in times if 0.0 < t < self.duration)
+    def course(self) -> Course:
+        """When its clamps move."""
+        return course_of([_course(value, self.duration) for value in self.clamp.values()], self.duration)
 
     def clamp_at(self, layer: int, t: float, side: Literal["left", "right"] = "right") -> Array:
-        """Clamp of `layer` at the phase's own time `t`, shape (B, n_l); NaN where free."""
+        """Clamp of `layer` at the phase's own time `t`; NaN where free.
+
+        Of shape (B, n_l), or for a function of time of one that goes with it.
+        """
         value = self.clamp[layer]
+        if isinstance(value, Curve):
+            return curve_at(value, t)
         return value.at(t, side) if isinstance(value, TimeSeries) else value
 
     def check(self, network: Network) -> None:
@@ -173,8 +239,8 @@ class Phase:
             if not 0 <= layer <= network.n:
                 what = f"there is no layer {layer}; the layers are 0..{network.n}"
                 raise InputError(f"clamp[{layer}]", what)
-            nodes = (value.values if isinstance(value, TimeSeries) else value).shape[-1]
-            if nodes != network.sizes[layer]:
+            nodes = _nodes(value)
+            if nodes not in (None, network.sizes[layer]):
                 what = f"has {nodes} values a sample; layer {layer} has {network.sizes[layer]} nodes"
                 raise InputError(f"clamp[{layer}]", what)
 
@@ -221,11 +287,16 @@ class Save:
         return times
 
 
-def _clamp(layer: Any, value: ArrayLike | TimeSeries) -> Array | TimeSeries:
+def _clamp(layer: Any, value: Any) -> Clamp:
     if isinstance(layer, bool) or not isinstance(layer, int | np.integer):
         raise InputError("clamp", f"layers are whole numbers, not {layer!r}")
-    if isinstance(value, TimeSeries):
+    if isinstance(value, TimeSeries | Curve):
         return value
+    if callable(value):
+        try:
+            return Function(value)
+        except InputError as error:
+            raise error.within(f"clamp[{layer}]") from None
     array = _floats(f"clamp[{layer}]", value)
     if array.ndim != 2 or array.shape[0] < 1:
         what = f"has shape {array.shape}; must be (samples, nodes)"
@@ -235,8 +306,27 @@ def _clamp(layer: Any, value: ArrayLike | TimeSeries) -> Array | TimeSeries:
     return array
 
 
-def _rows(value: Array | TimeSeries) -> int:
+def _rows(value: Clamp) -> int | None:
+    """How many samples a clamp is for; None where it is for all alike."""
+    if isinstance(value, Expression):
+        return None
+    if isinstance(value, Function):
+        return value.rows
     return int(value.values.shape[1] if isinstance(value, TimeSeries) else value.shape[0])
+
+
+def _nodes(value: Clamp) -> int | None:
+    """How many nodes a clamp is for; None where it stands for any number."""
+    if isinstance(value, Curve):
+        return value.nodes
+    return int((value.values if isinstance(value, TimeSeries) else value).shape[-1])
+
+
+def _course(value: Clamp, duration: float) -> Course:
+    """When a clamp moves; a function of time is looked at for as long as the phase lasts."""
+    if isinstance(value, Curve):
+        return course_of_curve(value, duration)
+    return value.course if isinstance(value, TimeSeries) else course_of_constant(value)
 
 
 def _floats(where: str, value: ArrayLike) -> Array:

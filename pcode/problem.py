@@ -1,4 +1,4 @@
-"""One smooth stretch of a phase, ready to integrate: rhs, Jacobian, structured solve, start, span."""
+"""A phase, ready to integrate: rhs, Jacobian, structured solve, start, span."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from scipy.sparse import csc_matrix
 
 from . import activations, dynamics, kinks, newton, sparse
 from ._jax import IN_ORDER, jax, jnp
+from .clamp import Course, Curve
 from .network import Array, Network, Weights
-from .phase import Phase
+from .phase import Phase, TimeSeries
 from .reduction import Reduction, reduce_feedback, reduce_input
 from .state import Layout, State
 from .system import Parameters, Point, Structure, linearise, state_at, unrest, vector_field
@@ -92,20 +93,27 @@ def feedforward(network: Network, weights: Weights, given: tuple[Array, ...]) ->
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """One smooth stretch of a phase as an initial value problem dy/dt = f(t, y).
+    """A phase as an initial value problem dy/dt = f(t, y), t its own time.
+
+    Where a clamp steps, f does. The problem holds for one stretch between two steps, and `beyond` makes
+    that of the next.
 
     Attributes
     ----------
     structure : Structure
     parameters : Parameters
     y0 : ndarray, shape (N,)
-        Unknowns at t = 0, the start of the stretch.
+        Unknowns at `start`.
     duration : float
-        Its length.
+        The end of the phase.
     settle_tol : float or None
         End it when `unrest` has fallen to this; None where it is not to end early.
     reduction : Reduction
         How the full state follows from the unknowns.
+    course : Course
+        When the clamps move.
+    start : float
+        Where the stretch begins.
     """
 
     structure: Structure
@@ -114,6 +122,8 @@ class Problem:
     duration: float
     settle_tol: float | None
     reduction: Reduction
+    course: Course
+    start: float = 0.0
 
     @property
     def layout(self) -> Layout:
@@ -124,6 +134,42 @@ class Problem:
     def stands_for(self) -> Array:
         """How many of the model's variables each unknown stands for, shape (N,)."""
         return self.reduction.stands_for(self.layout)
+
+    @property
+    def end(self) -> float:
+        """Where the stretch ends: the next step of a clamp, or the end of the phase."""
+        return self.course.stretch(self.start, "right")[1]
+
+    @property
+    def settles_from(self) -> float:
+        """From when on `settle_tol` counts: no clamp moves any more; infinite where that is not to come."""
+        asked = self.settle_tol is not None and self.end == self.duration
+        return max(self.start, self.course.still_from) if asked else np.inf
+
+    def beyond(self, t: float, y: Array) -> Problem:
+        """The problem from the end `t` of this stretch on, where the unknowns are `y`."""
+        stretch = self.course.stretch(t, "right")
+        return replace(self, start=t, y0=y, parameters=within(self.parameters, stretch))
+
+    def unreduced(self, t: float, y: Array) -> Problem:
+        """The problem from (t, y) on with nothing left out; at a step of a clamp that after it."""
+        whole, stretch = self.reduction, self.course.stretch(t, "right")
+        y0 = whole.structure.layout.pack(self.state(t, y))
+        parameters = _on_device(within(whole.parameters, stretch))
+        return replace(
+            self,
+            structure=whole.structure,
+            parameters=with_modes(t, y0, parameters, whole.structure),
+            y0=y0,
+            reduction=Reduction(whole.parameters, whole.structure),
+            start=t,
+        )
+
+    def _read(self, p: Parameters, t: float) -> Parameters:
+        """`p` for reading values at `t`: at a step of a clamp those before it, but at `start` those after."""
+        if not self.course.jumps.size:
+            return p
+        return within(p, self.course.stretch(t, "right" if t == self.start else "left"))
 
     def rhs(self, t: float, y: Array) -> Array:
         """dy/dt, shape (N,)."""
@@ -151,16 +197,14 @@ class Problem:
         """The largest amount by which a node is beyond what its mode allows, see `pcode.kinks.excess`."""
         return float(_excess(float(t), y, self.parameters, self.structure, float(share)))
 
-    def switched(self, t: float, y: Array, share: float, least: float) -> tuple[Problem, Array] | None:
-        """The problem and the unknowns with which to go on from (t, y) in other modes; None if these hold.
-
-        See `pcode.kinks.switched`.
-        """
+    def switched(self, t: float, y: Array, share: float, least: float) -> Problem | None:
+        """The problem from (t, y) on in other modes, see `pcode.kinks.switched`; None if these hold."""
         how = (float(share), float(least))
         y_after, mode, changed = _switched(float(t), y, self.parameters, self.structure, *how)
         if not changed:
             return None
-        return replace(self, parameters=self.parameters._replace(mode=mode)), np.asarray(y_after)
+        parameters = self.parameters._replace(mode=mode)
+        return replace(self, start=t, y0=np.asarray(y_after), parameters=parameters)
 
     def factor(self, t: float, y: Array, a: float) -> newton.Factors:
         """(I - a J) at (t, y), eliminated, for `solve`."""
@@ -177,18 +221,22 @@ class Problem:
 
     def energies(self, t: float, y: Array) -> tuple[Array, Array]:
         """Terms of F with the error nodes as they are, and at their rest value; shapes (n,)."""
-        dynamic, slaved = _energies(float(t), y, self._as_it_is, self.structure)
+        dynamic, slaved = _energies(float(t), y, self._read(self._as_it_is, t), self.structure)
         return np.asarray(dynamic), np.asarray(slaved)
 
     def nodes(self, t: float, y: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         """All value nodes, clamped ones included, and all error nodes."""
-        state = state_at(t, y, self._numpy_parameters, self.structure, np)
+        state = self._state(t, y)
         return self.reduction.nodes(state)
 
     def state(self, t: float, y: Array) -> State:
         """The whole state, clamps put in."""
-        state = state_at(t, y, self._numpy_parameters, self.structure, np)
+        state = self._state(t, y)
         return State(*self.reduction.nodes(state), self.reduction.weights(t, state.weights))
+
+    def _state(self, t: float, y: Array) -> State:
+        """The state of the reduced system."""
+        return state_at(t, y, self._read(self._numpy_parameters, t), self.structure, np)
 
     @cached_property
     def _as_it_is(self) -> Parameters:
@@ -212,62 +260,60 @@ def layout_of(network: Network, phase: Phase, batch: int) -> Layout:
 def given_nodes(network: Network, phase: Phase, batch: int, t: float = 0.0) -> tuple[Array, ...]:
     """Clamped values of layers 0..n at the phase's own time `t`, shapes (B, n_l); NaN where free."""
     return tuple(
-        phase.clamp_at(layer, t) if layer in phase.clamp else np.full((batch, size), np.nan)
+        np.array(np.broadcast_to(phase.clamp_at(layer, t) if layer in phase.clamp else np.nan, (batch, size)))
         for layer, size in enumerate(network.sizes)
     )
 
 
-def make_problem(
-    network: Network,
-    phase: Phase,
-    state: State,
-    span: tuple[float, float] | None = None,
-    reduce: bool = True,
-) -> Problem:
-    """The stretch `span` of `phase`, in its own time and free of breakpoints, starting at `state`.
+def within(p: Parameters, stretch: tuple[float, float]) -> Parameters:
+    """`p`, its clamps those of the `stretch` between two steps."""
+    return p._replace(pieces=tuple(part and part.between(*stretch) for part in p.pieces))
 
-    Left out, `span` is the whole of a phase whose clamps are constant or have no breakpoint. With
-    `reduce`, unknowns whose course is known from the others' are left out (`pcode.reduction`).
+
+def _on_device(p: Parameters) -> Parameters:
+    return jax.tree.map(partial(jnp.asarray, dtype=float), p)  # type: ignore[no-any-return]
+
+
+def make_problem(network: Network, phase: Phase, state: State, reduce: bool = True) -> Problem:
+    """`phase`, starting at `state`.
+
+    With `reduce`, unknowns whose course is known from the others' are left out (`pcode.reduction`).
     With tau = 0 nodes have no rates; `pcode.singular` takes what is left.
     """
-    start, end = span or (0.0, phase.duration)
-    batch = state.x[0].shape[0]
-    clamp = given_nodes(network, phase, batch, start)
-    slope = tuple(
-        np.nan_to_num((phase.clamp_at(layer, end, "left") - value) / (end - start))
-        if layer in phase.clamp
-        else np.zeros_like(value)
-        for layer, value in enumerate(clamp)
-    )
+    batch, course = state.x[0].shape[0], phase.course
+    clamps = [phase.clamp.get(layer) for layer in range(network.n + 1)]
+    series = tuple(value.pieces if isinstance(value, TimeSeries) else None for value in clamps)
+    curves = tuple(value if isinstance(value, Curve) else None for value in clamps)
     parameters = Parameters(
         tau=network.tau,
         delta=network.delta,
         weight_decay=network.weight_decay,
         node_decay=network.node_decay,
         nu=np.array(network.nu),
-        clamp=clamp,
-        slope=slope,
+        clamp=given_nodes(network, phase, batch),
         held=state.weights,
+        pieces=series if any(series) else (),
     )
+    parameters = within(parameters, course.stretch(0.0, "right"))
     clamped = tuple(layer in phase.clamp for layer in range(network.n + 1))
     layout = replace(layout_of(network, phase, batch), nodes=True)
-    structure = Structure(layout, network.activation, clamped)
-    still = end == phase.duration and not any(s.any() for s in slope)
-    settle_tol = phase.settle_tol if phase.until == "equilibrium" and still else None
+    structure = Structure(layout, network.activation, clamped, curves=curves if any(curves) else ())
+    comes_to_rest = phase.until == "equilibrium" and course.still_from < phase.duration
+    settle_tol = phase.settle_tol if comes_to_rest else None
     reduction = Reduction(parameters, structure)
     # Whether all is at rest is asked of the variables themselves, not of their reduced form.
     if reduce and (settle_tol is None or not phase.learn):
         for step in (reduce_feedback, reduce_input):
             structure, parameters, state, reduction = step(structure, parameters, state, reduction)
-    parameters = jax.tree.map(partial(jnp.asarray, dtype=float), parameters)
     y0 = structure.layout.pack(state)
     return Problem(
         structure=structure,
-        parameters=with_modes(0.0, y0, parameters, structure),
+        parameters=with_modes(0.0, y0, _on_device(parameters), structure),
         y0=y0,
-        duration=end - start,
+        duration=phase.duration,
         settle_tol=settle_tol,
         reduction=reduction,
+        course=course,
     )
 
 

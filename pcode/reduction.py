@@ -117,7 +117,8 @@ def reduce_feedback(
 def reduce_input(structure: Structure, parameters: Parameters, state: State, reduction: Reduction) -> Reduced:
     """Replace a layer 0 that is clamped to constant samples by its activation; if wide, by B nodes."""
     layout, batch = structure.layout, structure.layout.batch
-    if layout.free[0] or np.any(parameters.slope[0]):
+    moves = any(moving and moving[0] is not None for moving in (parameters.pieces, structure.curves))
+    if layout.free[0] or moves:
         return structure, parameters, state, reduction
     given = np.asarray(parameters.clamp[0])
     sigma = np.asarray(by_name(structure.activation[0]).f(given))
@@ -138,7 +139,6 @@ def reduce_input(structure: Structure, parameters: Parameters, state: State, red
         structure._replace(layout=replace(layout, sizes=(batch, *layout.sizes[1:]))),
         parameters._replace(
             clamp=(R.T, *parameters.clamp[1:]),
-            slope=(np.zeros((batch, batch)), *parameters.slope[1:]),
             held=narrowed(parameters.held),
         ),
         State((R.T, *state.x[1:]), state.eps, narrowed(state.weights)),

@@ -6,6 +6,7 @@ import json
 import os
 import zlib
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -42,7 +43,8 @@ class PhaseRecord:
     duration : float
         What was asked; `t_end - t_start` is what was had.
     clamped : dict of str to str
-        Clamped layers: "constant" or "time series", with ", partly" where some nodes are free.
+        Clamped layers: "constant", "time series", "expression" or "function", with ", partly" where
+        some nodes are free. Of a function the run has the values at its saved times only.
     samples : tuple of int
         The rows of `sample` that the phase shows.
     unknowns : int
@@ -56,6 +58,8 @@ class PhaseRecord:
         Rate at which the phase counted as settled, see `Phase`.
     clamped_nodes : dict of str to str
         Which nodes of the layers clamped partly were clamped, see `unpack_mask`.
+    expressions : dict of str to str or sequence
+        The texts of the layers that follow an expression, see `Expression`.
     """
 
     name: str
@@ -75,6 +79,7 @@ class PhaseRecord:
     probes: dict[str, float] = field(default_factory=dict)
     settle_tol: float = 1e-6
     clamped_nodes: dict[str, str] = field(default_factory=dict)
+    expressions: dict[str, str | Sequence[str | float]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The record as plain values, for JSON."""

@@ -64,7 +64,7 @@ def simulate(
     rtol, atol : float
         Relative and absolute tolerance of a step's local error in every unknown.
     max_steps : int
-        Most steps from one breakpoint of a phase to the next.
+        Most steps of a phase.
     save : Save, optional
         Which times to save.
     probes : mapping of str to callable, optional

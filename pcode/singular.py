@@ -25,6 +25,7 @@ import numpy as np
 
 from . import kinks, newton
 from ._jax import jax, jnp
+from .clamp import Course
 from .equilibrium import nodes_at_rest
 from .errors import InputError
 from .growth import Growth, Indices, dense_growth, suspects
@@ -160,10 +161,10 @@ def settled(problem: Problem) -> State:
         )
         raise InputError("nodes", what)
     slow = SlowProblem(replace(problem, y0=problem.layout.pack(rest.state)))
-    samples = slow.suspects(0.0, slow.y0)
+    samples = slow.suspects(problem.start, slow.y0)
     if problem.layout.free[0] and not samples.size:
         samples = np.zeros(1, dtype=np.int64)  # a free input may rest anywhere in a continuum
-    growth = slow.growth(0.0, slow.y0, samples)
+    growth = slow.growth(problem.start, slow.y0, samples)
     if problem.layout.learn and abs(growth.rate) <= STABLE:
         what = (
             "with tau = 0 the weights must decide where they rest, and here they rest anywhere in a "
@@ -193,7 +194,7 @@ class Loss:
 
 
 class SlowProblem:
-    """One smooth stretch of a phase in the singular limit: an initial value problem for the weights.
+    """A phase in the singular limit: an initial value problem for the weights.
 
     It stands for `Problem` where a solver asks for rates. It also remembers the nodes at the last two
     steps that were kept (`keep`): those between, or just beyond, are sought from the line through the
@@ -207,14 +208,51 @@ class SlowProblem:
 
     def __init__(self, problem: Problem) -> None:
         self._coupled = replace(problem, parameters=problem.parameters._replace(tau=jnp.ones(())))
-        count = problem.layout.node_count
-        self.y0: Array = problem.y0[count:]
         self.duration = problem.duration
         self.settle_tol = problem.settle_tol
-        start = problem.y0[:count]
-        self._kept: tuple[tuple[float, Array], tuple[float, Array]] = ((0.0, start), (0.0, start))
+        self._begin(problem.start, problem.y0)
         self._vectors: Array | None = None
         self.lost_branch = False
+
+    def _begin(self, t: float, y: Array) -> None:
+        """From the unknowns `y` of the coupled system, its nodes at rest."""
+        count = self._coupled.layout.node_count
+        self.y0: Array = y[count:]
+        self._kept: tuple[tuple[float, Array], tuple[float, Array]] = ((t, y[:count]), (t, y[:count]))
+
+    def beyond(self, t: float, y: Array) -> SlowProblem:
+        """The problem from a step of a clamp on, where the nodes go at once to where they then rest.
+
+        Raises
+        ------
+        InputError
+            If that is nowhere; see `settled`.
+        """
+        rest = settled(self._coupled.unreduced(t, self._whole(t, y)))
+        nodes = replace(self._coupled.layout, learn=False).pack(rest)
+        self._coupled = self._coupled.beyond(t, np.concatenate([nodes, y]))
+        self._begin(t, self._coupled.y0)
+        return self
+
+    @property
+    def course(self) -> Course:
+        """When the clamps move."""
+        return self._coupled.course
+
+    @property
+    def start(self) -> float:
+        """Where the stretch without steps of a clamp begins that the problem now holds for."""
+        return self._coupled.start
+
+    @property
+    def end(self) -> float:
+        """Where it ends."""
+        return self._coupled.end
+
+    @property
+    def settles_from(self) -> float:
+        """From when on `settle_tol` counts."""
+        return self._coupled.settles_from
 
     @property
     def structure(self) -> Structure:
@@ -244,7 +282,7 @@ class SlowProblem:
     @property
     def still(self) -> bool:
         """Whether nothing moves: the weights are held, and so are the clamps."""
-        return self.y0.size == 0 and not any(np.any(slope) for slope in self.parameters.slope)
+        return self.y0.size == 0 and self.course.still_from <= self.start
 
     def rhs(self, t: float, y: Array) -> Array:
         """dw/dt, shape (N,); NaN where no equilibrium of the nodes is near."""

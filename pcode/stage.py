@@ -6,19 +6,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from . import solvers
-from .errors import InputError
+from .clamp import Function
+from .expression import Expression
 from .network import Array, Network
-from .phase import Phase, Save, TimeSeries
-from .problem import layout_of, make_problem
+from .phase import Clamp, Phase, Save, TimeSeries
+from .problem import given_nodes, layout_of, make_problem
 from .recording import Recorder
 from .run import PhaseRecord, pack_mask
-from .singular import SlowProblem, settled
+from .singular import SlowProblem
 from .state import State
 from .status import SolverStats, Status
 
@@ -66,8 +66,8 @@ class Watch:
         self._progress, self._stopped = progress, stopped
         self._reported = -REPORT_EVERY
 
-    def on(self, problem: solvers.IVP, start: float) -> Callable[[float, float, Array], bool]:
-        """The solver's callback for a stretch of the phase that begins at `start`."""
+    def on(self, problem: solvers.IVP) -> Callable[[float, float, Array], bool]:
+        """The solver's callback."""
 
         def watch(t: float, step: float, y: Array) -> bool:
             now = time.monotonic()
@@ -75,7 +75,7 @@ class Watch:
                 self._reported = now
                 phase, energy = self._phase, float(problem.energies(t, y)[0].sum())
                 self._progress(
-                    Progress(self._index, self._count, phase.name, start + t, phase.duration, step, energy)
+                    Progress(self._index, self._count, phase.name, t, phase.duration, step, energy)
                 )
             return self._stopped()
 
@@ -96,55 +96,33 @@ class Stage:
     save: Save
 
     def run(self, state: State, recorder: Recorder, watch: Watch) -> tuple[PhaseRecord, State]:
-        """Integrate from `state`, breakpoint by breakpoint; the record, and the state reached."""
+        """Integrate from `state`; the record, and the state reached."""
         phase, solver = self.phase, solvers.by_name(self.method)
         times, of_nodes, of_weights = self._times()
-        stats, status, t = SolverStats(), Status.SUCCESS, 0.0
-        chosen: dict[str, str] = {}
-        detail = ""
-        for start, end in pairwise((0.0, *phase.breakpoints, phase.duration)):
-            try:
-                problem = self._problem(state, start, end)
-            except InputError as error:  # no rest of the nodes, which they must have with tau = 0
-                status, detail = Status.NONLINEAR_FAILURE, str(error)
-                break
-            if problem.layout.size == 0:
-                solver = solvers.RESTING
-            save = partial(self._save, recorder, problem, start)
-            if start == 0.0:
-                save(0.0, problem.y0)
-            due = np.flatnonzero((times > start) & (times <= end))
-            solution = solver.solve(
-                problem,
-                times[due] - start,
-                self.settings,
-                # The loop's own values: the solver is done with them before the next turn.
-                lambda k, s, y, save=save, due=due: save(s, y, of_nodes[due[k]], of_weights[due[k]]),  # type: ignore[misc]
-                watch.on(problem, start),
-            )
-            status, t, stats = solution.status, start + solution.t, stats + solution.stats
-            detail = solution.detail
-            recorder.save_steps(self.index, self.t_start + start, solution.steps)
-            chosen.setdefault(solution.method or self.method, solution.reason or "asked for")
-            state = problem.state(solution.t, solution.y)
-            if status is not Status.SUCCESS:
-                save(solution.t, solution.y)
-                break
+        coupled = make_problem(self.network, phase, state)
+        problem: solvers.IVP = coupled if self.network.tau > 0.0 else SlowProblem(coupled)
+        if problem.layout.size == 0:
+            solver = solvers.RESTING
+        save = partial(self._save, recorder, problem)
+        finite = [save(0.0, problem.y0)]
+
+        def save_kth(k: int, t: float, y: Array) -> None:
+            finite.append(save(t, y, of_nodes[k + 1], of_weights[k + 1]))
+
+        with np.errstate(over="ignore", invalid="ignore"):  # it shows in what is saved
+            solution = solver.solve(problem, times[1:], self.settings, save_kth, watch.on(problem))
+        recorder.save_steps(self.index, self.t_start, solution.steps)
+        status, t, detail = solution.status, solution.t, solution.detail
+        if status is not Status.SUCCESS:
+            finite.append(save(t, solution.y))
         if status is Status.SUCCESS and phase.until == "equilibrium":
             status = Status.NOT_SETTLED
+        if not all(finite) and not status.failed:
+            status, detail = Status.DIVERGED, "values that were saved are not finite"
         told = f"phase {phase.name!r}, to t = {self.t_start + t:g}: {detail or status.meaning}"
-        record = self._record(status, told, t, stats)
-        reasons = "; ".join(chosen.values())
-        return replace(record, method=", ".join(chosen), method_reason=reasons), state
-
-    def _problem(self, state: State, start: float, end: float) -> solvers.IVP:
-        """The stretch of the phase from `start` to `end`, beginning at `state`."""
-        network, phase = self.network, self.phase
-        if network.tau > 0.0:
-            return make_problem(network, phase, state, (start, end))
-        if start > 0.0:  # the nodes of the phase's own start are at rest already
-            state = settled(make_problem(network, phase, state, (start, end), reduce=False))
-        return SlowProblem(make_problem(network, phase, state, (start, end)))
+        record = self._record(status, told, t, solution.stats)
+        chosen = {"method": solution.method or self.method, "method_reason": solution.reason or "asked for"}
+        return replace(record, **chosen), problem.state(t, solution.y)  # type: ignore[arg-type]
 
     def never_begun(self, why: str) -> PhaseRecord:
         """The record of a phase for which no start was found."""
@@ -164,30 +142,34 @@ class Stage:
         self,
         recorder: Recorder,
         problem: solvers.IVP,
-        start: float,
         t: float,
         y: Array,
         nodes: bool = True,
         weights: bool = True,
-    ) -> None:
-        now = self.t_start + start + t
+    ) -> bool:
+        """Save what there is at (t, y); whether all of it is finite."""
+        now, finite = self.t_start + t, bool(np.isfinite(y).all())
         if nodes:
-            recorder.save_nodes(now, self.index, self.shown, problem.nodes(t, y), problem.energies(t, y))
+            values, energies = problem.nodes(t, y), problem.energies(t, y)
+            recorder.save_nodes(now, self.index, self.shown, values, energies)
+            finite = finite and all(np.isfinite(part).all() for part in (*values[0], *values[1], *energies))
         if weights:
             recorder.save_weights(now, self.index, problem.state(t, y).weights)
+        return finite
 
     def _record(self, status: Status, message: str, t: float, stats: SolverStats) -> PhaseRecord:
         layout = layout_of(self.network, self.phase, len(self.shown))
         clamped = {
-            str(layer): ("time series" if isinstance(value, TimeSeries) else "constant")
-            + (", partly" if layout.free[layer] else "")
+            str(layer): _kind(value) + (", partly" if layout.free[layer] else "")
             for layer, value in sorted(self.phase.clamp.items())
         }
+        given = given_nodes(self.network, self.phase, len(self.shown))
         masks = {
-            str(layer): pack_mask(~np.isnan(self.phase.clamp_at(layer, 0.0)))
+            str(layer): pack_mask(~np.isnan(given[layer]))
             for layer in sorted(self.phase.clamp)
             if layout.free[layer]
         }
+        written = {k: v.text for k, v in sorted(self.phase.clamp.items()) if isinstance(v, Expression)}
         return PhaseRecord(
             name=self.phase.name,
             status=status,
@@ -205,4 +187,11 @@ class Stage:
             stats=stats,
             settle_tol=self.phase.settle_tol,
             clamped_nodes=masks,
+            expressions={str(layer): text for layer, text in written.items()},
         )
+
+
+def _kind(value: Clamp) -> str:
+    """What a clamp is, in the record of its phase."""
+    kinds = {TimeSeries: "time series", Function: "function", Expression: "expression"}
+    return kinds.get(type(value), "constant")

@@ -36,8 +36,7 @@ def starting_state(
     begun = _nodes_of_before(network, phase, shown, nodes, weights, state, shown_before)
     if network.tau > 0.0:
         return begun
-    end = min((*phase.breakpoints, phase.duration))
-    return settled(make_problem(network, phase, begun, (0.0, end), reduce=False))
+    return settled(make_problem(network, phase, begun, reduce=False))
 
 
 def _nodes_of_before(
@@ -74,9 +73,8 @@ def _fresh_start(network: Network, phase: Phase, where: str, weights: Weights, b
     state = State(x, tuple(np.zeros((batch, size)) for size in network.sizes[1:]), weights)
     if where != "equilibrium":
         return state
-    span = (0.0, min((*phase.breakpoints, phase.duration)))
     # Along the flow: a start should be the equilibrium to which the nodes themselves would go.
-    rest = nodes_at_rest(make_problem(network, phase, state, span, reduce=False), step=1.0)
+    rest = nodes_at_rest(make_problem(network, phase, state, reduce=False), step=1.0)
     if not rest.found:
         what = (
             f"no equilibrium was reached from the feedforward pass in phase {phase.name!r} "

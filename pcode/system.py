@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from . import activations, dynamics
 from ._jax import jax, jnp
+from .clamp import Curve, Pieces, curve_at
 from .dynamics import Layers
 from .network import Weights
 from .state import Layout, State
@@ -23,12 +26,15 @@ class Structure(NamedTuple):
         For each layer 0..n, whether any of its value nodes is clamped.
     gap : bool
         Whether W follows M at a distance of its own; see `pcode.reduction`.
+    curves : tuple of Function, Expression or None
+        For each layer 0..n, the function of time that its clamp follows, if it does; empty where none does.
     """
 
     layout: Layout
     activation: tuple[str, ...]
     clamped: tuple[bool, ...]
     gap: bool = False
+    curves: tuple[Curve | None, ...] = ()
 
     @property
     def sigma(self) -> tuple[activations.Activation, ...]:
@@ -43,10 +49,12 @@ class Parameters(NamedTuple):
     ----------
     tau, delta, weight_decay, node_decay : scalar
     nu : shape (n,)
-    clamp, slope : tuple of arrays, shapes (B, n_l)
-        Clamped values at t = 0 and their rate of change; NaN and 0 where a node is free.
+    clamp : tuple of arrays, shapes (B, n_l)
+        Clamped values at t = 0; NaN where a node is free.
     held : Weights
         What is no unknown of the weights; with `Structure.gap`, its W is W - M^T at t = 0.
+    pieces : tuple of Pieces or None
+        For each layer 0..n, the time series that its clamp follows, if it does; empty where none does.
     mode : tuple of arrays or None, shapes (B, n_l), or None
         Where the value nodes of layers 0..n-1 stand among the kinks of their activation, see
         `pcode.activations.Activation`; None for layers without kinks. None for all: every
@@ -59,19 +67,33 @@ class Parameters(NamedTuple):
     node_decay: Any
     nu: Any
     clamp: tuple[Any, ...]
-    slope: tuple[Any, ...]
     held: Weights
+    pieces: tuple[Pieces | None, ...] = ()
     mode: tuple[Any, ...] | None = None
+
+
+def clamps_at(t: Any, p: Parameters, structure: Structure, xp: Any = jnp) -> Layers:
+    """Clamped values at time `t`, shapes (B, n_l), l = 0..n; meaningless where a node is free."""
+    clamps = list(p.clamp)
+    for layer, pieces in enumerate(p.pieces):
+        if pieces is not None:
+            clamps[layer] = pieces.at(t, xp)
+    for layer, curve in enumerate(structure.curves):
+        if curve is not None:
+            values = curve_at(curve, t) if xp is np else curve.at(t)
+            clamps[layer] = xp.broadcast_to(values, p.clamp[layer].shape)
+    return tuple(clamps)
 
 
 def state_at(t: Any, y: Any, p: Parameters, structure: Structure, xp: Any = jnp) -> State:
     """The whole state at time `t` from the unknowns `y`, shape (N,), clamps put in."""
     held = State(p.clamp, p.clamp[1:], p.held)
     x, eps, weights = structure.layout.unpack(y, held)
-    clamps = zip(x, p.clamp, p.slope, structure.clamped, structure.layout.free, strict=True)
+    now = clamps_at(t, p, structure, xp)
+    clamps = zip(x, p.clamp, now, structure.clamped, structure.layout.free, strict=True)
     x = tuple(
-        (xp.where(xp.isnan(value), x_l, value + slope * t) if free else value + slope * t) if clamped else x_l
-        for x_l, value, slope, clamped, free in clamps
+        (xp.where(xp.isnan(begin), x_l, value) if free else value) if clamped else x_l
+        for x_l, begin, value, clamped, free in clamps
     )
     x = tuple(
         x_l if at is None else xp.where(xp.isnan(at), x_l, at)

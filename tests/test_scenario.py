@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from small_scenario import SMALL, all_inputs, load, weight_arrays, with_weights
 
-from pcode import TimeSeries, shipped
+from pcode import Expression, Run, TimeSeries, shipped
 from pcode.network import Network
 from pcode.scenario import Scenario, feedforward, json_schema, report
 from pcode.scenario.template import TEMPLATE
@@ -125,6 +125,37 @@ duration = 2.0
     held = series.clamp[2]
     assert isinstance(held, TimeSeries)
     assert (held.t.tolist(), held.values[:, 0, 0].tolist(), series.samples) == ([0, 1], [1, 2], None)
+
+
+def test_a_clamp_may_be_an_expression_one_a_node_or_a_cubic_series(tmp_path: Path) -> None:
+    clamp = """\
+[[phase]]
+clamp = { 0 = "sin(2*pi*t/50)", 1 = ["t/2", 0.5, nan], 2 = "output" }
+duration = 1.0
+[[phase]]
+duration = 2.0
+clamp = { 2 = { t = [0.0, 1.0, 2.0], values = [[[1.0]], [[2.0]], [[0.0]]], kind = "cubic" } }
+"""
+    scenario = load(tmp_path, SMALL + clamp, "phase.1.learn=false")
+    _, moving, spline = scenario.phases
+    assert moving.clamp[0] == Expression("sin(2*pi*t/50)")
+    assert moving.clamp[1] == Expression(["t/2", 0.5, math.nan])
+    assert moving.samples == (0, 1, 2, 3)
+    assert isinstance(spline.clamp[2], TimeSeries)
+    assert spline.clamp[2].at(0.5)[0, 0] == pytest.approx(1.875)  # 1 + 5 t / 2 - 3 t^2 / 2
+    run = scenario.simulate()
+    run.save(tmp_path / "run.nc")
+    record = Run.load(tmp_path / "run.nc").phases[1]
+    assert record.clamped == {"0": "expression", "1": "expression, partly", "2": "constant"}
+    assert record.expressions["0"] == "sin(2*pi*t/50)"
+    assert Expression(record.expressions["1"]) == moving.clamp[1]
+    rows = run.data["phase"].values == 1
+    t = run.data["time"].values[rows] - record.t_start
+    for sample in range(4):
+        np.testing.assert_allclose(
+            run.data["x0"].values[rows, sample, 1], np.sin(2 * np.pi * t / 50), atol=1e-12
+        )
+        np.testing.assert_allclose(run.data["x1"].values[rows, sample, 0], t / 2, atol=1e-12)
 
 
 def test_data_may_be_given_in_the_file_or_beside_it(tmp_path: Path) -> None:

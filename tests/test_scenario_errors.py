@@ -47,6 +47,15 @@ def test_a_key_that_resembles_none_is_answered_with_all(tmp_path: Path) -> None:
         ("phase.0.clamp=boht", "phase.0.clamp", '"both", "input", "output" or "none"'),
         ("phase.0.clamp=3", "phase.0.clamp", '"both", "input", "output", "none", or a table'),
         ("phase.0.clamp={0='inputs'}", "phase.0.clamp.0", '"input" or "output"'),
+        ("phase.0.clamp={0='log(t)'}", "phase.0.clamp.0", "is -inf at t = 0"),
+        ("phase.0.clamp={0='sinn(t)'}", "phase.0.clamp.0", "did you mean sin?"),
+        ("phase.0.clamp={1=['t', 't']}", "phase.0.clamp.1", "has 2 values a sample; layer 1 has 3 nodes"),
+        ("phase.0.clamp={1=['t', true, 1]}", "phase.0.clamp.1.1", "must be a number"),
+        (
+            "phase.0.clamp={1={t=[0.0, 1.0], values=[[[1.0]], [[2.0]]], kind='cubical'}}",
+            "phase.0.clamp.1.kind",
+            '"linear" or "cubic"',
+        ),
         ("phase.0.clamp={top='input'}", "phase.0.clamp.top", "whole numbers"),
         ("phase.0.clamp={1=[[1.0], [1.0, 2.0]]}", "phase.0.clamp.1", "regular"),
         (

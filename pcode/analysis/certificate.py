@@ -323,7 +323,7 @@ def _weight_list(state: State) -> list[Array]:
 def _no_repeat(start: Situation, span: float) -> str | None:
     """Why a phase cannot be integrated again, if so."""
     if start.moving:
-        return f"a clamp of {start.phase.name!r} follows a time series, of which a run keeps values only"
+        return f"a clamp of {start.phase.name!r} moves in the course of it"
     if start.record.status.failed:
         return f"{start.phase.name!r} failed ({start.record.status})"
     if not span > 0.0:

@@ -26,8 +26,8 @@ class Situation:
     ----------
     network : Network
     phase : Phase
-        With its clamps, as constants: those of a time series are held at their values of this
-        moment. `samples` says which rows of the data it shows.
+        With its clamps, as constants: those that move are held at their values of this moment.
+        `samples` says which rows of the data it shows.
     state : State
         Of the samples shown.
     index, row : int
@@ -115,16 +115,25 @@ class Situation:
 
     @property
     def moving(self) -> bool:
-        """Whether a clamp of the phase follows a time series, so that `phase` holds for this moment only."""
-        return any(kind.startswith("time series") for kind in self.record.clamped.values())
+        """Whether a clamp of the phase moves, so that `phase` holds for this moment only."""
+        return bool(self._moving())
+
+    def _moving(self) -> dict[str, str]:
+        """What the clamps that move follow, by layer."""
+        kinds = {layer: kind.removesuffix(", partly") for layer, kind in self.record.clamped.items()}
+        return {layer: kind for layer, kind in kinds.items() if kind != "constant"}
 
     def require_constant(self, question: str) -> None:
-        """Raise InputError, for `question`, if a clamp of the phase follows a time series."""
-        if self.moving:
-            layers = ", ".join(k for k, kind in self.record.clamped.items() if kind.startswith("time series"))
+        """Raise InputError, for `question`, if a clamp of the phase moves."""
+        moving = self._moving()
+        if moving:
+            a = {"time series": "a", "function": "a", "expression": "an"}
+            layers = " and ".join(f"layer {k} follows {a[kind]} {kind}" for k, kind in moving.items())
+            kept = set(moving.values()) - {"expression"}
+            only = ", of which a run keeps the saved values only" if kept else ""
             what = (
-                f"{question} needs a phase with constant clamps; in {self.record.name!r} layer {layers} "
-                f"follows a time series, of which a run keeps the saved values only; choose another phase"
+                f"{question} needs a phase with constant clamps; in {self.record.name!r} {layers}{only}; "
+                f"choose another phase"
             )
             raise InputError("phase", what)
 

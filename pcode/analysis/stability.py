@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..network import Array, Network
-from ..phase import Phase, Save, TimeSeries
+from ..phase import Clamp, Phase, Save
 from ..run import Run
 from ..simulation import simulate
 from ..state import State
@@ -256,7 +256,7 @@ def _plane(situation: Situation, count: int, against: Against, seed: int) -> tup
     return Plane(network, few, weights, R), State(x, eps, weights)
 
 
-def _rows(value: Array | TimeSeries, count: int) -> Array:
+def _rows(value: Clamp, count: int) -> Array:
     assert isinstance(value, np.ndarray)  # a situation's clamps are constants
     return value[:count]
 

@@ -12,6 +12,7 @@ import numpy as np
 from .. import data as data_sets
 from ..data import Data, read_npz
 from ..errors import InputError
+from ..expression import Expression
 from ..network import Array, FeedbackInit, Network, Weights
 from ..phase import Phase, TimeSeries
 from .schema import DataTable, NetworkTable, PhaseTable, SeriesTable, WeightsTable
@@ -192,17 +193,15 @@ def build_phase(index: int, table: PhaseTable, network: Network, shown: Shown | 
             )
     clamp: dict[int, Any] = {}
     for layer, value in wanted.items():
-        if isinstance(value, str):
+        if value in ("input", "output"):
             assert shown is not None
             assert rows is not None
             clamp[layer] = shown.values(value, rows, layer, network)
-        elif isinstance(value, SeriesTable):
+        else:
             try:
-                clamp[layer] = TimeSeries(value.t, value.values)
+                clamp[layer] = _clamp(value)
             except InputError as error:
                 raise error.within(f"{here}.clamp.{layer}") from None
-        else:
-            clamp[layer] = value
     try:
         phase = Phase(
             table.name or f"phase {index}",
@@ -217,6 +216,18 @@ def build_phase(index: int, table: PhaseTable, network: Network, shown: Shown | 
     except InputError as error:
         raise error.within(here) from None
     return phase
+
+
+def _clamp(value: Any) -> Any:
+    """A clamp that is given in the file itself."""
+    if isinstance(value, SeriesTable):
+        return TimeSeries(value.t, value.values, value.kind)
+    try:
+        one_a_node = isinstance(value, list) and not any(isinstance(entry, list) for entry in value)
+        return Expression(value) if isinstance(value, str) or (value and one_a_node) else value
+    except InputError as error:
+        what = f'must be "input" or "output" (of the data), or an expression: {error.what}'
+        raise InputError("", what) from None
 
 
 def _wanted(table: PhaseTable, network: Network) -> dict[int, Any]:

@@ -139,7 +139,7 @@ def _path(loc: tuple[str | int, ...], document: Any) -> list[str | int]:
         elif (
             key == loc[-1]
             and isinstance(document, dict)
-            and key not in ("text", "list", "table", "number", "[key]")
+            and key not in ("text", "list", "rows", "table", "number", "[key]")
         ):
             path.append(key)
     return path

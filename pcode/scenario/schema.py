@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
@@ -18,8 +19,14 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), "number")
 
 
-def _either(accepted: str) -> Discriminator:
-    return Discriminator(_kind, custom_error_type="either", custom_error_message=f"must be {accepted}")
+def _clamp_kind(value: Any) -> str:
+    """As `_kind`, with a list of lists told from one with an entry for each node."""
+    rows = isinstance(value, list) and (not value or any(isinstance(entry, list) for entry in value))
+    return "rows" if rows else _kind(value)
+
+
+def _either(accepted: str, kind: Callable[[Any], str] = _kind) -> Discriminator:
+    return Discriminator(kind, custom_error_type="either", custom_error_message=f"must be {accepted}")
 
 
 class Table(BaseModel):
@@ -110,19 +117,29 @@ class StartTable(Table):
 
 
 class SeriesTable(Table):
-    """Values that change in the course of a phase, linear between the given times."""
+    """Values that change in the course of a phase, by lines or splines between the given times."""
 
     t: list[Number]
     """Times, from the phase's start; a time given twice is a step."""
     values: list[Rows]
     """For each time one row a sample, one value a node; nan leaves a node free."""
+    kind: Literal["linear", "cubic"] = "linear"
+    """Between the times: straight lines, or a cubic spline from one step to the next."""
 
 
+Entry = Annotated[
+    Annotated[str, Tag("text")] | Annotated[float, Tag("number")], _either("a text or a number")
+]
 ClampValue = Annotated[
-    Annotated[Literal["input", "output"], Tag("text")]
-    | Annotated[Rows, Tag("list")]
+    Annotated[str, Tag("text")]
+    | Annotated[list[Entry], Tag("list")]
+    | Annotated[Rows, Tag("rows")]
     | Annotated[SeriesTable, Tag("table")],
-    _either('"input", "output", rows of numbers, or { t = [...], values = [...] }'),
+    _either(
+        '"input", "output", an expression such as "sin(2*pi*t/50)", a list with one expression or number a '
+        "node, rows of numbers, or { t = [...], values = [...] }",
+        _clamp_kind,
+    ),
 ]
 ClampTable = dict[Annotated[str, Field(pattern=r"^(0|[1-9]\d*)$")], ClampValue]
 
@@ -139,7 +156,10 @@ class PhaseTable(Table):
     ] = "none"
     """Which layers are held: "input" (layer 0 at the data's inputs), "output" (layer n at its
     targets), "both", "none"; or a table from layer to "input" or "output" (of the data), to rows
-    of values (nan leaves a node free), or to a time series { t = [...], values = [...] }."""
+    of values (nan leaves a node free), to a time series { t = [...], values = [...] }, or to an expression
+    in the phase's own time t, the same for all samples, such as "sin(2*pi*t/50)"; or a list with one
+    expression or number a node. An expression has numbers, t, pi, e, + - * / **, parentheses, and sin,
+    cos, tan, tanh, exp, log, sqrt, abs, step(v) (0 below 0, else 1), minimum(a, b), maximum(a, b)."""
     data: Literal["train", "test", "all"] | None = None
     """Which samples of the data it shows: "train" where left out."""
     learn: bool = True

@@ -37,7 +37,9 @@ targets = [[-0.5], [-0.5], [-0.5], [0.5]]
 [[phase]]                     # the phases follow one another
 name = "train"
 clamp = "both"                # layers held at the data: both, input, output or none; or a table from
-                              # layer to what: { 0 = "input", 1 = [[0.5, nan, ...], ...] }, nan: free
+                              # layer to what: { 0 = "input", 1 = [[0.5, nan, ...], ...] }, nan: free; or
+                              # what moves with the phase's time t: { 0 = ["sin(2*pi*t/50)", 0.5] } or
+                              # { 0 = { t = [0.0, 9.0], values = [[[0.0]], [[1.0]]], kind = "cubic" } }
 data = "train"                # train, test or all
 learn = true                  # whether the weights move
 duration = 1000.0             # in the unit of tau

@@ -59,9 +59,9 @@ class AutoSolver:
             # The nodes' errors are damped by nu / 2, or more slowly where they do not ring.
             damping = float(np.min(problem.parameters.nu)) / float(problem.parameters.tau)
             settled = SETTLING / min(damping / 2.0, fastest)
-            if settled < length:
-                length, how = settled, "should settle in"
-        name, steps = explicit(length * fastest, problem.layout.size)
+            if problem.course.still_from + settled < length:
+                length, how = problem.course.still_from + settled, "should settle in"
+        name, steps = explicit(length * fastest, problem.layout.size, problem.course.stops.size)
         told = f"{how} {length:.3g}, rates up to {fastest:.3g}: {steps:.2g} explicit steps are"
         if name is None:
             return self.solvers["cvode"], f"{told} more work than an implicit method"
@@ -74,14 +74,18 @@ class AutoSolver:
         return replace(solution, method=solver.name, reason=reason)
 
 
-def explicit(length: float, size: int) -> tuple[str | None, float]:
+def explicit(length: float, size: int, stops: int = 0) -> tuple[str | None, float]:
     """The explicit method for a problem of `size` unknowns, and how many steps it would take.
+
+    Where clamps make any method stop more often than that, the cheapest step is the best.
 
     Parameters
     ----------
     length : float
         Of the problem, in units of its fastest rate.
     size : int
+    stops : int
+        Times that no step may go over.
 
     Returns
     -------
@@ -89,10 +93,11 @@ def explicit(length: float, size: int) -> tuple[str | None, float]:
         None where any explicit method is more work than an implicit one.
     """
     steps = length / STABLE["DOP853"]
-    if steps <= FEW_STEPS:
+    if max(steps, stops) <= FEW_STEPS:
         return "DOP853", steps
     steps = length / STABLE["Tsit5"]
-    return ("Tsit5" if steps <= (MANY_SMALL_STEPS if size <= SMALL else MANY_STEPS) else None), steps
+    most = stops + (MANY_SMALL_STEPS if size <= SMALL else MANY_STEPS)
+    return ("Tsit5" if steps <= most else None), steps
 
 
 def fastest_rate(problem: Problem, iterations: int = 20) -> float:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import scipy
@@ -38,7 +38,7 @@ class Settings:
     rtol, atol : float
         Relative and absolute tolerance of a step's local error in every unknown.
     max_steps : int
-        Most steps from one saved joint of a phase to the next.
+        Most steps of a phase.
     """
 
     rtol: float = 1e-6
@@ -138,17 +138,18 @@ class Stepper(Protocol):
     def advance(self, until: float) -> Status | None:
         """Take a step; return why it failed, or None.
 
-        It may be several steps, as long as only the last one reaches `until` or comes to rest.
+        No step goes over one of the stops of the problem's `course`. It may be several steps, as long as
+        only the last one reaches `until` or comes to rest.
         """
+
+    def restart(self, problem: IVP) -> None:
+        """Go on with `problem`, the same with another right-hand side, from its `start` and `y0`."""
 
     def ends(self) -> Sequence[float]:
         """The ends of the steps that the last `advance` kept; the last of them is `t`."""
 
     def interpolate(self, t: float) -> Array:
         """The unknowns, shape (N,), at a time within the last step."""
-
-    def restart(self, problem: Problem, t: float, y: Array) -> None:
-        """Go on from (t, y), within the last step, with the modes of `problem`, which are others."""
 
     def stats(self) -> SolverStats:
         """Steps and evaluations so far."""
@@ -160,7 +161,7 @@ def march(
     """Advance `stepper` to the end of `problem`, saving on the way; see `Solver.solve`."""
     bound = divergence_bound(problem)
     saved, log = 0, StepLog()
-    t, y = 0.0, problem.y0
+    t, y, detail = 0.0, problem.y0, ""
     status = Status.EQUILIBRIUM if at_rest(problem, t, y) else None
     while status is None and t < problem.duration:
         if stepper.steps >= settings.max_steps:
@@ -168,40 +169,45 @@ def march(
         elif watch(t, t - stepper.t_before, y):
             status = Status.INTERRUPTED
         else:
-            status = stepper.advance(times[saved] if saved < times.size else problem.duration)
+            status = stepper.advance(min(times[saved], problem.end) if saved < times.size else problem.end)
         if status is not None:
             break
         event = switching(problem, stepper, settings) if problem.kinked else None
-        last = stepper.t if event is None else event.t
+        last = stepper.t if event is None else event.start
         for end in (*(end for end in stepper.ends() if end < last), last):
             log.add(end, end - t, stepper.order)
             t = end
-        y = stepper.y if event is None else event.y
+        y = stepper.y if event is None else event.y0
         if not np.abs(y).max(initial=0.0) < bound:
             status = Status.DIVERGED
         elif event is None and at_rest(problem, t, y):
-            t = _time_of_rest(problem, stepper)
+            t = max(_time_of_rest(problem, stepper), problem.settles_from)
             y = stepper.interpolate(t)
             status = Status.EQUILIBRIUM
         while saved < times.size and times[saved] <= t:
             save(saved, times[saved], stepper.interpolate(times[saved]))
             saved += 1
-        if event is not None:
-            problem = event.problem
-            stepper.restart(problem, t, y)
-    return Solution(status or Status.SUCCESS, t, y, stepper.stats(), steps=log.steps)
+        if status is not None or (event is None and not problem.end == t < problem.duration):
+            continue
+        try:
+            following = problem if event is None else event
+            problem = following.beyond(t, y) if problem.end == t < problem.duration else following
+        except InputError as error:  # no rest of the nodes, which they must have with tau = 0
+            status, detail = Status.NONLINEAR_FAILURE, str(error)
+            break
+        stepper.restart(problem)
+        status = Status.EQUILIBRIUM if at_rest(problem, t, y) else None
+    return Solution(status or Status.SUCCESS, t, y, stepper.stats(), detail=detail, steps=log.steps)
 
 
-class Switch(NamedTuple):
-    """Where a step ends as nodes change their modes, see `pcode.kinks`; y and the problem to go on with."""
-
-    t: float
-    y: Array
-    problem: Problem
+def next_stop(problem: IVP, t: float) -> float:
+    """The time after `t` that no step may go over."""
+    stops = problem.course.stops
+    return float(stops[np.searchsorted(stops, t, side="right")])
 
 
-def switching(problem: IVP, stepper: Stepper, settings: Settings) -> Switch | None:
-    """When in the last step the first node passed a kink, or was to leave one; None where none did.
+def switching(problem: IVP, stepper: Stepper, settings: Settings) -> Problem | None:
+    """The problem from where in the last step a node first passed a kink, or was to leave one; else None.
 
     Nodes that do so together within the tolerance switch together, at the end of the step where that will do.
     """
@@ -218,8 +224,7 @@ def switching(problem: IVP, stepper: Stepper, settings: Settings) -> Switch | No
     t = stepper.t
     if late > tolerance and beyond(stepper.t_before) < 0.0:
         t = scipy.optimize.brentq(beyond, stepper.t_before, stepper.t, xtol=1e-15, rtol=1e-14, disp=False)
-    after = problem.switched(t, stepper.interpolate(t), share, 0.01 * tolerance)
-    return None if after is None else Switch(t, after[1], after[0])
+    return problem.switched(t, stepper.interpolate(t), share, 0.01 * tolerance)
 
 
 def kink_tolerance(settings: Settings) -> float:
@@ -235,12 +240,14 @@ def kink_share(step: Any, problem: Problem) -> Any:
 def divergence_bound(problem: IVP) -> float:
     """The size beyond which the unknowns of `problem` have diverged."""
     given = (problem.y0, *map(np.asarray, problem.parameters.clamp))
-    return DIVERGED * max(1.0, *(float(np.nanmax(np.abs(a), initial=0.0)) for a in given))
+    sizes = (float(np.nanmax(np.abs(a), initial=0.0)) for a in given)
+    return DIVERGED * max(1.0, problem.course.largest, *sizes)
 
 
 def at_rest(problem: IVP, t: float, y: Array) -> bool:
     """Whether `problem` is to end when at rest, and is."""
-    return problem.settle_tol is not None and problem.unrest(t, y) <= problem.settle_tol
+    tol = problem.settle_tol
+    return tol is not None and t >= problem.settles_from and problem.unrest(t, y) <= tol
 
 
 def _time_of_rest(problem: IVP, stepper: Stepper) -> float:

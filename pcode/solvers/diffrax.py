@@ -26,6 +26,7 @@ from .base import (
     coupled,
     kink_tolerance,
     march,
+    next_stop,
     refuse_above,
     refuse_without_nodes,
 )
@@ -69,7 +70,6 @@ class _Carry(NamedTuple):
     made_jump: Any
     dense_info: Any  # of the last step that was kept
     solver_state_before: Any  # where that step began
-    jump_before: Any  # whether there was a jump then
     steps: Any
     rejected: Any
     ends: Any  # of the steps kept since compiled code was last entered, shape (BURST,)
@@ -108,17 +108,17 @@ def _parts(kind: _Kind, structure: Structure, tolerances: _Tolerances) -> tuple[
 
 @partial(jax.jit, static_argnames=("kind", "structure"), compiler_options=IN_ORDER)
 def _begin(
-    kind: _Kind, structure: Structure, y0: Any, t1: Any, p: Parameters, tolerances: _Tolerances
+    kind: _Kind, structure: Structure, y0: Any, t0: Any, t1: Any, p: Parameters, tolerances: _Tolerances
 ) -> _Carry:
     solver, controller, term = _parts(kind, structure, tolerances)
     order = solver.error_order(term)
-    t0, none, jump = jnp.zeros(()), jnp.zeros((), int), jnp.zeros((), bool)
+    t0, none, jump = jnp.asarray(t0, float), jnp.zeros((), int), jnp.zeros((), bool)
     t_next, controller_state = controller.init(term, t0, t1, y0, None, p, solver.func, order)
     t_next = jnp.minimum(t_next, t1)
     solver_state = solver.init(term, t0, t_next, y0, p)
     shapes = jax.eval_shape(lambda: solver.step(term, t0, t_next, y0, p, solver_state, jump)[2])
     dense_info = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    before = (dense_info, solver_state, jump)
+    before = (dense_info, solver_state)
     ends = jnp.zeros(BURST)
     return _Carry(t0, t0, t_next, y0, solver_state, controller_state, jump, *before, none, none, ends)
 
@@ -129,14 +129,18 @@ def _burst(
     structure: Structure,
     carry: _Carry,
     until: Any,
-    t1: Any,
+    stops: Any,
     most: Any,
     settle_tol: Any,
+    settles_from: Any,
     kink_tolerance: Any,
     p: Parameters,
     tolerances: _Tolerances,
 ) -> _Carry:
-    """Step until `until` is reached, all is at rest, a node meets a kink, or `most` steps are tried."""
+    """Step until `until` is reached, all is at rest, a node meets a kink, or `most` steps are tried.
+
+    No step goes over one of the times `stops`; the last of them comes at the end, again and again.
+    """
     solver, controller, term = _parts(kind, structure, tolerances)
     order = solver.error_order(term)
     first, kept_before = carry.steps + carry.rejected, carry.steps
@@ -144,7 +148,9 @@ def _burst(
     def moving(c: _Carry) -> Any:
         """Whether to go on; what tells it costs as much as a stage, so only where it is asked for."""
         return jax.lax.cond(
-            settle_tol >= 0.0, lambda: unrest(c.t, c.y, p, structure) > settle_tol, lambda: jnp.array(True)
+            (settle_tol >= 0.0) & (c.t >= settles_from),
+            lambda: unrest(c.t, c.y, p, structure) > settle_tol,
+            lambda: jnp.array(True),
         )
 
     def going(c: _Carry) -> Any:
@@ -164,12 +170,14 @@ def _burst(
             c.t, c.t_next, c.y, y, p, y_error, order, c.controller_state
         )
 
+        t1 = stops[jnp.minimum(jnp.searchsorted(stops, t, side="right"), stops.size - 1)]
+
         def kept(new: Any, old: Any) -> Any:
             return jax.tree.map(lambda a, b: jnp.where(keep, a, b), new, old)
 
         return _Carry(
             t_before=kept(c.t, c.t_before),
-            t=jnp.minimum(t, t1),
+            t=t,
             t_next=jnp.minimum(t_next, t1),
             y=kept(y, c.y),
             solver_state=kept(solver_state, c.solver_state),
@@ -177,11 +185,10 @@ def _burst(
             made_jump=kept(jnp.asarray(made_jump), c.made_jump),
             dense_info=kept(dense_info, c.dense_info),
             solver_state_before=kept(c.solver_state, c.solver_state_before),
-            jump_before=kept(c.made_jump, c.jump_before),
             steps=c.steps + keep,
             rejected=c.rejected + ~keep,
             # What is not kept is written over by the next step.
-            ends=c.ends.at[c.steps - kept_before].set(jnp.minimum(t, t1)),
+            ends=c.ends.at[c.steps - kept_before].set(t),
         )
 
     last: _Carry = jax.lax.while_loop(going, step, carry)
@@ -199,8 +206,8 @@ def _interpolate(
     between = solver.interpolation_cls(t0=c.t_before, t1=c.t, **c.dense_info).evaluate(t)
     if kind.name not in STEPPED_TO:
         return between
-    before = (c.dense_info["y0"], p, c.solver_state_before, c.jump_before)
-    y, _, _, _, result = solver.step(term, c.t_before, t, *before)
+    y0, no_jump = c.dense_info["y0"], jnp.zeros((), bool)
+    y, _, _, _, result = solver.step(term, c.t_before, t, y0, p, c.solver_state_before, no_jump)
     return jnp.where(diffrax.is_okay(result) & jnp.isfinite(y).all(), y, between)
 
 
@@ -208,7 +215,7 @@ class _Stepper:
     """A diffrax method, stepped by hand in compiled bursts, as a `Stepper`."""
 
     def __init__(self, kind: _Kind, problem: Problem, times: Array, settings: Settings) -> None:
-        self._problem, self._times, self._settings = problem, times, settings
+        self._times, self._settings = times, settings
         self._curve: scipy.interpolate.BarycentricInterpolator | None = None
         self._static = (kind, problem.structure)
         self._tolerances = _Tolerances(settings.rtol, settings.atol, problem.stands_for)
@@ -216,9 +223,22 @@ class _Stepper:
         self._taken = 0
         self._kink_tolerance = kink_tolerance(settings)
         self._settle_tol = -1.0 if problem.settle_tol is None else problem.settle_tol
-        self._carry = _begin(
-            *self._static, problem.y0, problem.duration, problem.parameters, self._tolerances
-        )
+        # As many as a power of two: few numbers of them to compile for.
+        stops = problem.course.stops
+        more = (1 << (stops.size - 1).bit_length()) - stops.size
+        self._stops = np.pad(stops, (0, more), constant_values=problem.duration)
+        self._begin(problem)
+
+    def _begin(self, problem: Problem) -> None:
+        self._problem = problem
+        span = (problem.start, next_stop(problem, problem.start))
+        self._carry = _begin(*self._static, problem.y0, *span, problem.parameters, self._tolerances)
+        self._read()
+
+    def restart(self, problem: IVP) -> None:
+        counts = {"steps": self._carry.steps, "rejected": self._carry.rejected}
+        self._begin(coupled(problem, self._static[0].name))
+        self._carry = self._carry._replace(**counts)
         self._read()
 
     def _read(self) -> None:
@@ -242,8 +262,9 @@ class _Stepper:
 
     def _burst(self, until: float, most: int) -> _Carry:
         problem = self._problem
-        ends = (float(until), problem.duration, most, self._settle_tol, self._kink_tolerance)
-        carry: _Carry = _burst(*self._static, self._carry, *ends, problem.parameters, self._tolerances)
+        ends = (float(until), self._stops, most, self._settle_tol, float(problem.settles_from))
+        how = (self._kink_tolerance, problem.parameters, self._tolerances)
+        carry: _Carry = _burst(*self._static, self._carry, *ends, *how)
         return carry
 
     def compile(self) -> None:
@@ -252,7 +273,7 @@ class _Stepper:
         self._within(0.0)
 
     def interpolate(self, t: float) -> Array:
-        if t == self.t and self.t > 0.0:
+        if t == self.t and self.t > self._problem.start:
             return self.y
         due = np.count_nonzero((self._times > self.t_before) & (self._times < self.t))
         if self._static[0].name not in STEPPED_TO or due <= INNER.size:
@@ -269,17 +290,6 @@ class _Stepper:
         parameters = self._problem.parameters
         # A number of another type would be compiled for once more.
         return np.asarray(_interpolate(*self._static, self._carry, float(t), parameters, self._tolerances))
-
-    def restart(self, problem: Problem, t: float, y: Array) -> None:
-        self._problem, carry = problem, self._carry
-        step = max(float(carry.t_next) - self.t, self.t - self.t_before)
-        self._carry = carry._replace(
-            t=jnp.asarray(t, float),
-            t_next=jnp.asarray(min(t + step, problem.duration), float),
-            y=jnp.asarray(y, float),
-            made_jump=jnp.array(True),  # what is kept from the last step's end no longer holds
-        )
-        self.t, self.y = t, y
 
     def stats(self) -> SolverStats:
         # diffrax does not count the evaluations inside its nonlinear solves.

@@ -60,7 +60,7 @@ def final_unknowns(
     """The unknowns after `duration`: pure, and open to `jax.grad`, `jax.jit` and `jax.vmap`.
 
     Gradients are by reverse mode, with checkpoints: memory grows with the square root of
-    `max_steps`, and time is a few times that of the solution.
+    `max_steps`, and time is a few times that of the solution. Clamps may move, but not step.
 
     Parameters
     ----------

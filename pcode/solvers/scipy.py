@@ -14,10 +14,9 @@ import scipy
 
 from ..errors import InputError
 from ..network import Array
-from ..problem import Problem
 from ..state import Layout
 from ..status import SolverStats, Status
-from .base import IVP, Save, Settings, Solution, Watch, coupled, refuse_above, refuse_without_nodes
+from .base import IVP, Save, Settings, Solution, Watch, coupled, next_stop, refuse_above, refuse_without_nodes
 from .slow import march_slowly
 
 # These take a sparse Jacobian, and factor it with SuperLU.
@@ -40,17 +39,34 @@ LARGEST_DENSE = 10_000
 class _Stepper:
     """One of SciPy's `OdeSolver` objects, as a `Stepper`."""
 
-    def __init__(self, begin: Callable[[IVP, float, Array, float | None], Any], problem: IVP) -> None:
-        self._begin = begin
-        self._solver = begin(problem, 0.0, problem.y0, None)
-        self._interpolant: Any = None
-        self.t_before = self.t = 0.0
-        self.y: Array = self._solver.y
+    def __init__(self, make: Callable[[IVP], Any], problem: IVP) -> None:
+        self._make = make
         self.steps = 0
         self.order: int | None = None
-        self._evaluations = self._jacobians = 0  # of the solver's predecessors
+        self._evaluations = self._jacobians = 0  # of the solvers before this one
+        self._begin(problem)
+
+    def _begin(self, problem: IVP) -> None:
+        self._problem, self._solver = problem, self._make(problem)
+        self._interpolant: Any = None
+        self.t_before = self.t = problem.start
+        self.y: Array = self._solver.y
+
+    def restart(self, problem: IVP) -> None:
+        self._evaluations += int(self._solver.nfev)
+        self._jacobians += int(self._solver.njev)
+        self._begin(problem)
+
+    def _go_on(self) -> None:
+        """From one stop towards the next, with all that the method remembers."""
+        end = next_stop(self._problem, self.t)
+        self._solver.t_bound, self._solver.status = end, "running"
+        if isinstance(self._solver, scipy.integrate.LSODA):
+            self._solver._lsoda_solver._integrator.rwork[0] = end  # as its constructor does
 
     def advance(self, until: float) -> Status | None:
+        if self._solver.status == "finished":
+            self._go_on()
         self._interpolant = None
         # That of BDF is, after a step, of the one to come.
         order = getattr(self._solver, "order", ORDERS.get(type(self._solver).__name__))
@@ -87,12 +103,6 @@ class _Stepper:
         y: Array = self._interpolant(t)
         return y
 
-    def restart(self, problem: Problem, t: float, y: Array) -> None:
-        self._evaluations += int(self._solver.nfev)
-        self._jacobians += int(self._solver.njev)
-        self._solver = self._begin(problem, t, y, self.t - self.t_before)
-        self._interpolant, self.t, self.y = None, t, y
-
     def stats(self) -> SolverStats:
         return SolverStats(
             steps=self.steps,
@@ -125,24 +135,24 @@ class SciPySolver:
     def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
         """See `Solver.solve`."""
         began = time.perf_counter()
-        problem.rhs(0.0, problem.y0)
+        problem.rhs(problem.start, problem.y0)
         if self.implicit:
-            problem = coupled(problem, self.name)
-            self._jacobian(problem)(0.0, problem.y0)
+            self._jacobian(problem)(problem.start, problem.y0)
         compiled = time.perf_counter()
-        stepper = _Stepper(partial(self._begin, settings), problem)
+        stepper = _Stepper(partial(self._begun, settings), problem)
         return march_slowly(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)
 
-    def _begin(self, settings: Settings, problem: IVP, t: float, y: Array, step: float | None) -> Any:
-        """SciPy's solver at (t, y); `step` is the length of the step before, where there was one."""
+    def _begun(self, settings: Settings, problem: IVP) -> Any:
+        """SciPy's solver at the start of `problem`, on its way to the first stop."""
         options: dict[str, Any] = {"rtol": settings.rtol, "atol": settings.atol}
         if self.implicit:
-            options["jac"] = self._jacobian(coupled(problem, self.name))
-        elif step is not None:
-            options["first_step"] = min(step, problem.duration - t)
-        return getattr(scipy.integrate, self.name)(problem.rhs, t, y, problem.duration, **options)
+            options["jac"] = self._jacobian(problem)
+        method: Any = getattr(scipy.integrate, self.name)
+        end = next_stop(problem, problem.start)
+        return method(problem.rhs, problem.start, problem.y0, end, **options)
 
-    def _jacobian(self, problem: Problem) -> Callable[[float, Array], Any]:
+    def _jacobian(self, problem: IVP) -> Callable[[float, Array], Any]:
+        problem = coupled(problem, self.name)
         sparse = self.name in TAKE_SPARSE and problem.layout.size >= SPARSE_FROM
         return problem.sparse_jacobian if sparse else problem.jacobian
 

@@ -6,11 +6,10 @@ import time
 from dataclasses import dataclass, replace
 
 from ..network import Array
-from ..problem import Problem
 from ..singular import STABLE, Loss, SlowProblem, instability
 from ..state import Layout
 from ..status import SolverStats, Status
-from .base import IVP, Save, Settings, Solution, Stepper, Watch, march
+from .base import IVP, Save, Settings, Solution, Stepper, Watch, march, next_stop
 
 # Halvings of the last step to find where a stable equilibrium was lost: to 1e-6 of the step.
 HALVINGS = 20
@@ -27,6 +26,12 @@ class _Following:
         self.t_before, self.t, self.y, self.steps = stepper.t_before, stepper.t, stepper.y, stepper.steps
         self.order = stepper.order
         self.loss: Loss | None = None
+
+    def restart(self, problem: IVP) -> None:
+        assert isinstance(problem, SlowProblem)
+        self._problem = problem
+        self._stepper.restart(problem)
+        self.t_before, self.t, self.y = self._stepper.t_before, self._stepper.t, self._stepper.y
 
     def advance(self, until: float) -> Status | None:
         if self.loss is not None:
@@ -49,9 +54,6 @@ class _Following:
 
     def interpolate(self, t: float) -> Array:
         return self.y if t == self.t else self._stepper.interpolate(t)
-
-    def restart(self, problem: Problem, t: float, y: Array) -> None:
-        """Never asked: the nodes have no modes of their own."""
 
     def stats(self) -> SolverStats:
         return self._stepper.stats()
@@ -92,23 +94,26 @@ class _Resting:
     """The `Stepper` of a problem without unknowns: the nodes follow their clamps from time to time."""
 
     def __init__(self, problem: SlowProblem) -> None:
-        self._problem = problem
-        self.t_before = self.t = 0.0
-        self.y = problem.y0
         self.steps = 0
         self.order: int | None = None
+        self.restart(problem)
+
+    def restart(self, problem: IVP) -> None:
+        assert isinstance(problem, SlowProblem)
+        self._problem = problem
+        self.t_before = self.t = problem.start
+        self.y = problem.y0
 
     def advance(self, until: float) -> Status | None:
         problem = self._problem
-        step = (problem.duration if problem.still else until) - self.t
+        until = problem.duration if problem.still else min(until, next_stop(problem, self.t))
+        step = until - self.t
         while not problem.reaches(self.t + step, self.y):
             step /= 2.0
             if step < SMALLEST * problem.duration:
                 problem.lost_branch = True
                 return Status.STEP_TOO_SMALL
         self.t_before, self.t = self.t, until if self.t + step >= until else self.t + step
-        if problem.still:
-            self.t = problem.duration
         self.steps += 1
         return None
 
@@ -117,9 +122,6 @@ class _Resting:
 
     def interpolate(self, t: float) -> Array:
         return self.y
-
-    def restart(self, problem: Problem, t: float, y: Array) -> None:
-        """Never asked: the nodes have no modes of their own."""
 
     def stats(self) -> SolverStats:
         return SolverStats(steps=self.steps, rejected=None, rhs_evaluations=None, jacobian_evaluations=None)
@@ -139,7 +141,7 @@ class RestingSolver:
         """See `Solver.solve`."""
         assert isinstance(problem, SlowProblem)
         began = time.perf_counter()
-        problem.reaches(0.0, problem.y0)
+        problem.reaches(problem.start, problem.y0)
         compiled = time.perf_counter()
         solution = march_slowly(_Resting(problem), problem, times, settings, save, watch)
         why = "tau = 0 and the weights are held: the nodes are at rest at once"

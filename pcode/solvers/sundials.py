@@ -14,7 +14,7 @@ from ..network import Array
 from ..problem import Problem
 from ..state import Layout
 from ..status import SolverStats, Status
-from .base import IVP, Save, Settings, Solution, Watch, coupled, march, refuse_without_nodes
+from .base import IVP, Save, Settings, Solution, Watch, coupled, march, next_stop, refuse_without_nodes
 from .linear import linear_solver
 
 # From its start a solution is followed by Adams' methods, which need far fewer steps than BDF while the nodes
@@ -111,13 +111,21 @@ class _Stepper:
         self._stiffness: deque[float] = deque(maxlen=LATEST)
         linear.watches_stiffness = family == "Adams"
 
+    def restart(self, problem: IVP) -> None:
+        self._problem = self._linear.problem = coupled(problem, "cvode")
+        self.t_before = self.t = problem.start
+        self.y = problem.y0
+        self._no_longer, self._level = 0, 0.0
+        self._patience, self._step_before = PATIENCE, 0.0
+        self._begin("Adams")
+
     def advance(self, until: float) -> Status | None:
         if self._family == "Adams" and self._is_stiff():
             self._begin("BDF")
         elif self._family == "BDF" and self._no_longer >= self._patience:
             self._begin_anew()
         self._linear.gamma = self._linear.stiffness = np.nan
-        end = self._problem.duration
+        end = next_stop(self._problem, self.t)
         result: Any = self._cvode.step(end, "onestep", end)
         if result.status >= 0 and result.t == self.t:
             # After an interpolation CVODE first comes back to where it stands.
@@ -172,12 +180,6 @@ class _Stepper:
         # Asked for a time it has passed, CVODE evaluates the last step's polynomial.
         y: Array = self._cvode.step(t, "normal").y
         return y
-
-    def restart(self, problem: Problem, t: float, y: Array) -> None:
-        self._problem, self.t, self.y = problem, t, y
-        self._linear.problem = problem
-        self._no_longer, self._level = 0, 0.0
-        self._begin("Adams")
 
     def stats(self) -> SolverStats:
         return SolverStats(
