@@ -114,7 +114,8 @@ class Stage:
             if start == 0.0:
                 save(0.0, problem.y0)
             due = np.flatnonzero((times > start) & (times <= end))
-            solution = solver.solve(
+            solution = solvers.attempt(
+                solver,
                 problem,
                 times[due] - start,
                 self.settings,

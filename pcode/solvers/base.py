@@ -18,32 +18,24 @@ from ..singular import SlowProblem
 from ..state import Layout
 from ..status import SolverStats, Status
 from ..steps import StepLog, Steps
+from .causes import clocks, hopeless
+from .floor import Floor
+from .progress import Pace
+from .settings import IVP, Settings
+
+__all__ = [
+    "IVP", "Save", "Settings", "Solution", "Solver", "Stepper", "Watch", "coupled", "march", "refuse_above",
+    "refuse_without_nodes",
+]  # fmt: skip
 
 # A value that has grown by this factor over the largest one at the start has diverged.
 DIVERGED = 1e8
 
-# What a solver integrates: the coupled system, or with tau = 0 the weights alone.
-IVP = Problem | SlowProblem
+# The energy of larger values than this, and what a Newton iteration multiplies, may be beyond all numbers.
+LARGEST = 1e100
 
 Save = Callable[[int, float, Array], None]
 Watch = Callable[[float, float, Array], bool]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a user sets of a solver.
-
-    Attributes
-    ----------
-    rtol, atol : float
-        Relative and absolute tolerance of a step's local error in every unknown.
-    max_steps : int
-        Most steps from one saved joint of a phase to the next.
-    """
-
-    rtol: float = 1e-6
-    atol: float = 1e-9
-    max_steps: int = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -155,9 +147,9 @@ def march(
     stepper: Stepper, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch
 ) -> Solution:
     """Advance `stepper` to the end of `problem`, saving on the way; see `Solver.solve`."""
-    bound = divergence_bound(problem)
+    bound, pace, floor = divergence_bound(problem), _pace(problem, settings), Floor(problem, settings)
     saved, log = 0, StepLog()
-    t, y = 0.0, problem.y0
+    t, y, detail = 0.0, problem.y0, ""
     status = Status.EQUILIBRIUM if at_rest(problem, t, y) else None
     while status is None and t < problem.duration:
         if stepper.steps >= settings.max_steps:
@@ -172,22 +164,38 @@ def march(
             log.add(end, end - t, stepper.order)
             t = end
         t, y = stepper.t, stepper.y
+        unrest = math.inf if problem.settle_tol is None else problem.unrest(t, y)
         if not np.abs(y).max(initial=0.0) < bound:
             status = Status.DIVERGED
-        elif at_rest(problem, t, y):
+        elif problem.settle_tol is not None and unrest <= problem.settle_tol:
             t = _time_of_rest(problem, stepper)
             y = stepper.interpolate(t)
             status = Status.EQUILIBRIUM
+        elif problem.settle_tol is not None and (found := floor.look(stepper.steps, t, y, unrest)):
+            y, detail = found.y, found.message
+            status = Status.EQUILIBRIUM if found.settled else Status.NOT_SETTLED
+        else:
+            status = pace.look(stepper.steps, t, stepper.t_before)
         while saved < times.size and times[saved] <= t:
             save(saved, times[saved], stepper.interpolate(times[saved]))
             saved += 1
-    return Solution(status or Status.SUCCESS, t, y, stepper.stats(), steps=log.steps)
+    if status is None and (found := floor.at_end(t, y)):
+        y, detail = found.y, found.message
+        status = Status.EQUILIBRIUM if found.settled else Status.NOT_SETTLED
+    elif status is Status.MAX_STEPS and stepper.steps < settings.max_steps:
+        detail = pace.message
+    return Solution(status or Status.SUCCESS, t, y, stepper.stats(), detail=detail, steps=log.steps)
+
+
+def _pace(problem: IVP, settings: Settings) -> Pace:
+    duration = problem.duration if problem.settle_tol is None or hopeless(problem) else None
+    return Pace(min(clocks(problem).values()), duration, settings.max_steps, hopeless(problem))
 
 
 def divergence_bound(problem: IVP) -> float:
     """The size beyond which the unknowns of `problem` have diverged."""
     given = (problem.y0, *map(np.asarray, problem.parameters.clamp))
-    return DIVERGED * max(1.0, *(float(np.nanmax(np.abs(a), initial=0.0)) for a in given))
+    return min(LARGEST, DIVERGED * max(1.0, *(float(np.nanmax(np.abs(a), initial=0.0)) for a in given)))
 
 
 def at_rest(problem: IVP, t: float, y: Array) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ from ..network import Array
 from ..state import Layout
 from ..status import SolverStats, Status
 from .base import IVP, Save, Settings, Solution, Watch, coupled, refuse_above, refuse_without_nodes
+from .progress import Counted, NoProgressError, unheard
 from .slow import march_slowly
+from .within import INNER, Within
 
 # These take a sparse Jacobian, and factor it with SuperLU.
 TAKE_SPARSE = ("BDF", "Radau")
@@ -23,6 +25,9 @@ TAKE_SPARSE = ("BDF", "Radau")
 # From so many unknowns on the sparse Jacobian is faster than the dense one, whose factors and solves cost
 # N^3 and N^2: at 800 unknowns three times with BDF, seven times with Radau.
 SPARSE_FROM = 200
+
+# SciPy takes no smaller one; it would raise it by itself, with a warning.
+LEAST_RTOL = 100.0 * float(np.finfo(float).eps)
 
 # Of the method whose object does not tell; that of LSODA varies, and it does not tell either.
 ORDERS = {"Radau": 5}
@@ -37,26 +42,45 @@ LARGEST_DENSE = 10_000
 class _Stepper:
     """One of SciPy's `OdeSolver` objects, as a `Stepper`."""
 
-    def __init__(self, solver: Any) -> None:
-        self._solver = solver
+    def __init__(self, name: str, problem: IVP, times: Array, options: dict[str, Any]) -> None:
+        self._counted = Counted()
+        if "jac" in options:
+            options = options | {"jac": self._counted.of(options["jac"])}
+        self._make = partial(getattr(scipy.integrate, name), self._counted.of(problem.rhs), **options)
+        with unheard():  # it tries the rates, which may overflow
+            self._solver = self._make(0.0, problem.y0, problem.duration)
         self._interpolant: Any = None
+        self._within = Within(name, times, self._reach) if name in INNER else None
         self.t_before = self.t = 0.0
-        self.y: Array = solver.y
-        self.steps = 0
+        self.y = self._y_before = problem.y0
+        self.steps = self._evaluations = 0
         self.order: int | None = None
 
     def advance(self, until: float) -> Status | None:
         self._interpolant = None
         # That of BDF is, after a step, of the one to come.
         order = getattr(self._solver, "order", ORDERS.get(type(self._solver).__name__))
+        status = self._step(self._solver)
+        if status is not None:
+            return status
+        self.t_before, self._y_before = self.t, self.y
+        self.t, self.y = float(self._solver.t), self._solver.y
+        self.steps += 1
+        self.order = order
+        if self._within is not None:
+            self._within.begin(self.t_before, self.t, self._y_before, self.y)
+        return None
+
+    def _step(self, solver: Any) -> Status | None:
+        """Have `solver` take a step."""
+        self._counted.begin()
         try:
-            # LSODA reports its failures as warnings, and again in its status.
-            # BDF's first step subtracts memory not yet set, which may hold anything; it makes no use of that.
-            with (
-                warnings.catch_warnings(action="ignore", category=UserWarning),
-                np.errstate(invalid="ignore"),
-            ):
-                self._solver.step()
+            # LSODA reports its failures as warnings, and again in its status. BDF's first step subtracts
+            # memory not yet set, which may hold anything; it makes no use of that.
+            with unheard():
+                solver.step()
+        except NoProgressError:
+            return Status.STEP_TOO_SMALL
         except (ValueError, ZeroDivisionError, OverflowError):
             # The linear algebra refuses what is not finite.
             return Status.DIVERGED
@@ -64,12 +88,7 @@ class _Stepper:
             if "singular" not in str(error):
                 raise
             return Status.NONLINEAR_FAILURE  # SuperLU met such a matrix
-        if self._solver.status == "failed":
-            return Status.STEP_TOO_SMALL
-        self.t_before, self.t, self.y = self.t, float(self._solver.t), self._solver.y
-        self.steps += 1
-        self.order = order
-        return None
+        return Status.STEP_TOO_SMALL if solver.status == "failed" else None
 
     def ends(self) -> tuple[float, ...]:
         return (self.t,)
@@ -77,6 +96,20 @@ class _Stepper:
     def interpolate(self, t: float) -> Array:
         if t == self.t:
             return self.y
+        return self._drawn(t) if self._within is None else self._within(t)
+
+    def _reach(self, t: float) -> Array:
+        """The unknowns at `t` by the method's own steps from where the last one began: mostly by one."""
+        with unheard():
+            solver = self._make(self.t_before, self._y_before, t, first_step=t - self.t_before)
+        while solver.status == "running" and self._step(solver) is None:
+            pass
+        self._evaluations += int(solver.nfev)
+        y: Array = solver.y
+        return y if solver.t == t and np.isfinite(y).all() else self._drawn(t)
+
+    def _drawn(self, t: float) -> Array:
+        """The unknowns at `t` on the curve that comes with the step."""
         if self._interpolant is None:
             self._interpolant = self._solver.dense_output()
         y: Array = self._interpolant(t)
@@ -86,7 +119,7 @@ class _Stepper:
         return SolverStats(
             steps=self.steps,
             rejected=None,
-            rhs_evaluations=int(self._solver.nfev),
+            rhs_evaluations=int(self._solver.nfev) + self._evaluations,
             jacobian_evaluations=int(self._solver.njev),
         )
 
@@ -113,7 +146,7 @@ class SciPySolver:
 
     def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
         """See `Solver.solve`."""
-        options: dict[str, Any] = {"rtol": settings.rtol, "atol": settings.atol}
+        options: dict[str, Any] = {"rtol": max(settings.rtol, LEAST_RTOL), "atol": settings.atol}
         began = time.perf_counter()
         problem.rhs(0.0, problem.y0)
         if self.implicit:
@@ -122,8 +155,7 @@ class SciPySolver:
             options["jac"] = problem.sparse_jacobian if sparse else problem.jacobian
             options["jac"](0.0, problem.y0)
         compiled = time.perf_counter()
-        method = getattr(scipy.integrate, self.name)
-        stepper = _Stepper(method(problem.rhs, 0.0, problem.y0, problem.duration, **options))
+        stepper = _Stepper(self.name, problem, times, options)
         return march_slowly(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)
 
 
