@@ -100,6 +100,13 @@ def _expand(rest: Any, basis: Any, M: Any, shrunk: Any) -> jax.Array:
     return M0
 
 
+@jax.jit
+def _predicted(sigma: Any, M: Any, beta: Any) -> jax.Array:
+    """mu^1, shape (B, n_1)."""
+    mu: jax.Array = sigma @ M + beta
+    return mu
+
+
 def reduce_feedback(
     structure: Structure, parameters: Parameters, state: State, reduction: Reduction
 ) -> Reduced:
@@ -158,7 +165,7 @@ def _predict_first(
     layout = structure.layout
 
     def predicted(weights: Weights) -> Weights:
-        mu = sigma @ weights.M[0] + weights.beta[0]
+        mu = np.asarray(_predicted(sigma, weights.M[0], weights.beta[0]))
         nothing = np.zeros((1, layout.sizes[1]))
         W = weights.W if weights.W is None else (nothing.T, *weights.W[1:])
         return Weights((nothing, *weights.M[1:]), W, (mu, *weights.beta[1:]))

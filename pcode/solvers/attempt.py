@@ -9,7 +9,7 @@ import numpy as np
 from ..network import Array
 from ..status import SolverStats, Status
 from .base import LARGEST, Save, Solution, Solver, Watch
-from .causes import causes, largest_value
+from .causes import causes, hopeless, largest_value
 from .progress import unheard
 from .settings import IVP, Settings
 
@@ -48,7 +48,8 @@ def _advice(solver: Solver, problem: IVP, settings: Settings, solution: Solution
         what = solution.detail
     found = causes(problem)
     if found:
-        return f"{what}: {'; '.join(found)}"
+        other = "" if solver.implicit or hopeless(problem) else "; or use an implicit method (cvode)"
+        return f"{what}: {'; '.join(found)}{other}"
     if solution.status is Status.DIVERGED:
         return Status.DIVERGED.meaning
     return f"{what}; {_try(solver.implicit, solution, settings)}"

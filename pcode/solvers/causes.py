@@ -17,8 +17,8 @@ FAR = 1e15
 def hopeless(problem: IVP) -> bool:
     """Whether the data, or the weights' rates, are far beyond what solvers make way with."""
     p = problem.parameters
-    fast = float(p.tau) / (float(p.delta) * float(np.min(p.nu))) if problem.layout.learn else 0.0
-    return bool(max(largest_value(problem), fast) > HOPELESS)
+    fast = problem.layout.learn and float(p.tau) > HOPELESS * float(p.delta) * float(np.min(p.nu))
+    return fast or largest_value(problem) > HOPELESS
 
 
 def largest_value(problem: IVP) -> float:
@@ -47,9 +47,8 @@ def causes(problem: IVP) -> list[str]:
         found.append(f"times are too far apart or too far from 1 ({told}); take another unit of time")
     nu = np.asarray(p.nu)
     if nu.max() > 1e6 or nu.min() < 1e-6:
-        found.append(
-            f"nu spans {nu.min():.3g} to {nu.max():.3g}, and errors relax at nu/tau; take nu nearer to 1"
-        )
+        told = f"{nu.min():.3g}" if nu.min() == nu.max() else f"{nu.min():.3g} to {nu.max():.3g}"
+        found.append(f"nu = {told}, and errors relax at the rate nu/tau; take nu nearer to 1")
     return found
 
 
@@ -59,6 +58,11 @@ def weights_over_nodes(problem: IVP) -> float:
     if not structure.layout.learn or not structure.layout.nodes or float(p.tau) == 0.0:
         return 0.0
     x = problem.nodes(0.0, problem.y0)[0]
+    if not structure.layout.free[0]:
+        x = (
+            np.asarray(p.clamp[0]),
+            *x[1:],
+        )  # to which the first activation belongs, also where it was reduced
     with np.errstate(all="ignore"):
         sizes = (
             1.0 + float(np.mean(np.sum(np.asarray(s.f(x_l)) ** 2, axis=1)))

@@ -36,6 +36,10 @@ WAITED = 3.0
 # At the end of a phase rates no longer fall if they were last halved this share of its length ago.
 STANDING = 0.25
 
+# Rates are what the tolerances leave if changes of all unknowns by their tolerances make rates that are no
+# smaller than this part: at the border of its stability an explicit method's errors are several tolerances.
+LEFT = 10.0
+
 # Eigenvalues, in units of 1/tau, within this of 0 belong to a continuum of equilibria.
 NEUTRAL = 1e-8
 
@@ -150,14 +154,15 @@ class Floor:
             noise = np.maximum(noise, np.abs(moved - scaled))
         worst = int(np.argmax(np.abs(scaled)))
         unrest = float(np.abs(scaled[worst]))
-        if not unrest <= noise[worst]:
+        if not unrest <= LEFT * noise[worst]:
             return ""
         share = 0.1 * problem.settle_tol / unrest
         wanted = f"rtol = {settings.rtol * share:.0e}, atol = {settings.atol * share:.0e}"
         return (
             f"the rates came down to {unrest:.1e} and fall no more, which is what "
             f"rtol = {settings.rtol:g} and atol = {settings.atol:g} leave of them, "
-            f"not to settle_tol = {problem.settle_tol:g}: set tighter tolerances ({wanted}) or a larger settle_tol"
+            f"not to settle_tol = {problem.settle_tol:g}: set tighter tolerances ({wanted}) "
+            "or a larger settle_tol"
         )
 
     def _rates(self, t: float, y: Array) -> Array:
