@@ -97,7 +97,8 @@ class Pace:
             return Status.STEP_TOO_SMALL
         first, since = self._ends[0]
         if steps - first >= CRAWLING:
-            if t - since < CRAWL * self._shortest:
+            growing = t - t_before > 0.5 * (t - since)
+            if t - since < CRAWL * self._shortest and not growing:
                 return Status.STEP_TOO_SMALL
             self._ends = deque([(steps, t)])
         return self._forecast(steps, t)
