@@ -82,9 +82,12 @@ def energy(eps: Layers, nu: jax.Array) -> jax.Array:
 
 
 def energy_slaved(x: Layers, mu: Layers, nu: jax.Array) -> jax.Array:
-    """Terms of F with the errors at their rest value (x^l - mu^l) / nu^l, shape (n,)."""
-    rest = tuple((x_l - mu_l) / nu_l for x_l, mu_l, nu_l in zip(x[1:], mu, nu, strict=True))
-    return energy(rest, nu)
+    """Terms 1/2 mean_b |x^l - mu^l|^2 / nu^l: F with the errors at their rest value, shape (n,)."""
+    terms = (
+        0.5 * ((x_l - mu_l) ** 2).sum(axis=1).mean() / nu_l
+        for x_l, mu_l, nu_l in zip(x[1:], mu, nu, strict=True)
+    )
+    return jnp.stack(list(terms))
 
 
 def feedforward(given: Layers, M: Layers, beta: Layers, sigma: Sigma) -> Layers:

@@ -9,6 +9,9 @@ orthonormal, Q^T M^0 obeys the equation of a network whose layer 0 has B nodes h
 activation `identity`, and the rest (I - Q Q^T) M^0 decays as exp(-lambda t / delta). Q being
 orthonormal, tolerances mean the same for the one as for the other. Where the batch is no smaller
 than the layer, sigma(x^0) is still taken once and for all, not at every evaluation.
+
+First prediction. Where the weights are held besides, mu^1 = sigma(x^0) M^0 + beta^1 is a constant. It
+stands for the bias, a row for each sample, and layer 0 is one node at 0 that predicts nothing.
 """
 
 from __future__ import annotations
@@ -97,6 +100,13 @@ def _expand(rest: Any, basis: Any, M: Any, shrunk: Any) -> jax.Array:
     return M0
 
 
+@jax.jit
+def _predicted(sigma: Any, M: Any, beta: Any) -> jax.Array:
+    """mu^1, shape (B, n_1)."""
+    mu: jax.Array = sigma @ M + beta
+    return mu
+
+
 def reduce_feedback(
     structure: Structure, parameters: Parameters, state: State, reduction: Reduction
 ) -> Reduced:
@@ -115,13 +125,15 @@ def reduce_feedback(
 
 
 def reduce_input(structure: Structure, parameters: Parameters, state: State, reduction: Reduction) -> Reduced:
-    """Replace a layer 0 that is clamped to constant samples by its activation; if wide, by B nodes."""
+    """Replace a layer 0 clamped to constant samples by what it predicts, its activation, or B nodes."""
     layout, batch = structure.layout, structure.layout.batch
     moves = any(moving and moving[0] is not None for moving in (parameters.pieces, structure.curves))
     if layout.free[0] or moves:
         return structure, parameters, state, reduction
     given = np.asarray(parameters.clamp[0])
     sigma = np.asarray(by_name(structure.activation[0]).f(given))
+    if not layout.learn:
+        return _predict_first(structure, parameters, state, replace(reduction, input=given), sigma)
     structure = structure._replace(activation=("identity", *structure.activation[1:]))
     reduction = replace(reduction, input=given)
     if batch >= layout.sizes[0]:
@@ -143,4 +155,31 @@ def reduce_input(structure: Structure, parameters: Parameters, state: State, red
         ),
         State((R.T, *state.x[1:]), state.eps, narrowed(state.weights)),
         replace(reduction, basis=Q, rest=M0 - Q @ (Q.T @ M0)),
+    )
+
+
+def _predict_first(
+    structure: Structure, parameters: Parameters, state: State, reduction: Reduction, sigma: Array
+) -> Reduced:
+    """Put mu^1, shape (B, n_1), of the clamped activations `sigma` in place of beta^1; nothing learns."""
+    layout = structure.layout
+
+    def predicted(weights: Weights) -> Weights:
+        mu = np.asarray(_predicted(sigma, weights.M[0], weights.beta[0]))
+        nothing = np.zeros((1, layout.sizes[1]))
+        W = weights.W if weights.W is None else (nothing.T, *weights.W[1:])
+        return Weights((nothing, *weights.M[1:]), W, (mu, *weights.beta[1:]))
+
+    none = np.zeros((layout.batch, 1))
+    return (
+        structure._replace(
+            layout=replace(layout, sizes=(1, *layout.sizes[1:])),
+            activation=("identity", *structure.activation[1:]),
+        ),
+        parameters._replace(
+            clamp=(none, *parameters.clamp[1:]),
+            held=predicted(parameters.held),
+        ),
+        State((none, *state.x[1:]), state.eps, predicted(state.weights)),
+        reduction,
     )

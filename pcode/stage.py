@@ -110,7 +110,7 @@ class Stage:
             finite.append(save(t, y, of_nodes[k + 1], of_weights[k + 1]))
 
         with np.errstate(over="ignore", invalid="ignore"):  # it shows in what is saved
-            solution = solver.solve(problem, times[1:], self.settings, save_kth, watch.on(problem))
+            solution = solvers.attempt(solver, problem, times[1:], self.settings, save_kth, watch.on(problem))
         recorder.save_steps(self.index, self.t_start, solution.steps)
         status, t, detail = solution.status, solution.t, solution.detail
         if status is not Status.SUCCESS:

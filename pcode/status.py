@@ -47,12 +47,12 @@ _MEANING = {
     ),
     Status.INTERRUPTED: "the run was stopped from outside; it holds what was reached",
     Status.MAX_STEPS: (
-        "the solver used up max_steps: an explicit method on a stiff system needs a step for every "
-        "fraction of tau; use an implicit method (cvode), or raise max_steps"
+        "the solver used up max_steps, or was far from enough of them: an explicit method on a stiff system "
+        "needs a step for every fraction of tau, an implicit one many where nodes ring or rtol is tight"
     ),
     Status.STEP_TOO_SMALL: (
-        "the error test failed at the smallest step: the solution changes too abruptly for the "
-        "tolerances, as it does just before it diverges; loosen rtol and atol, or look at the last state"
+        "steps became so short that they lead nowhere: the solution changes too abruptly, as it does just "
+        "before it diverges, or something in the problem is too fast for its other timescales"
     ),
     Status.NONLINEAR_FAILURE: (
         "the implicit step's equations could not be solved: usually because a solution grows without "

@@ -119,3 +119,14 @@ def test_a_run_with_reductions_saves_what_the_theory_of_decay_says(rng):
     t = run.data["weight_time"].values[:, None, None]
     unseen = run.data["M0"].values[:, 2:]
     np.testing.assert_allclose(unseen, weights.M[0][2:] * np.exp(-0.5 * t / 10.0), rtol=1e-12)
+
+
+def test_where_nothing_learns_the_first_prediction_is_taken_once_and_for_all(rng):
+    network, phase, state = situation(rng, learn=False)
+    problem = make_problem(network, phase, state)
+    assert problem.layout.sizes == (1, 4, 2)  # of the seven inputs nothing is left but their prediction
+    mu = np.tanh(phase.clamp[0]) @ state.weights.M[0] + state.weights.beta[0]
+    np.testing.assert_allclose(problem.parameters.held.beta[0], mu, rtol=1e-14)
+    again = problem.state(0.0, problem.y0)
+    np.testing.assert_array_equal(again.x[0], phase.clamp[0])
+    np.testing.assert_array_equal(again.weights.M[0], state.weights.M[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import InputError
+from .attempt import attempt
 from .auto import AutoSolver
 from .base import IVP, Settings, Solution, Solver
 from .diffrax import DiffraxSolver
@@ -10,7 +11,7 @@ from .scipy import SciPySolver
 from .slow import RestingSolver
 from .sundials import CVODESolver
 
-__all__ = ["IVP", "METHODS", "RESTING", "Settings", "Solution", "Solver", "by_name"]
+__all__ = ["IVP", "METHODS", "RESTING", "Settings", "Solution", "Solver", "attempt", "by_name"]
 
 _ALL: tuple[Solver, ...] = (
     CVODESolver(),

@@ -53,7 +53,10 @@ class AutoSolver:
         """The solver for `problem`, and why."""
         if isinstance(problem, SlowProblem):
             return self.solvers["DOP853"], "tau = 0: only the weights move, and they are not stiff"
-        fastest = fastest_rate(problem)
+        with np.errstate(all="ignore"):
+            fastest = fastest_rate(problem)
+        if not np.isfinite(fastest):
+            return self.solvers["cvode"], "rates at the start are too large to be computed"
         length, how = problem.duration, "lasts"
         if problem.settle_tol is not None and not problem.layout.learn:
             # The nodes' errors are damped by nu / 2, or more slowly where they do not ring.

@@ -18,32 +18,24 @@ from ..singular import SlowProblem
 from ..state import Layout
 from ..status import SolverStats, Status
 from ..steps import StepLog, Steps
+from .causes import clocks, hopeless
+from .floor import Floor
+from .progress import Pace
+from .settings import IVP, Settings
+
+__all__ = [
+    "IVP", "Save", "Settings", "Solution", "Solver", "Stepper", "Watch", "coupled", "march", "refuse_above",
+    "refuse_without_nodes",
+]  # fmt: skip
 
 # A value that has grown by this factor over the largest one at the start has diverged.
 DIVERGED = 1e8
 
-# What a solver integrates: the coupled system, or with tau = 0 the weights alone.
-IVP = Problem | SlowProblem
+# The energy of larger values than this, and what a Newton iteration multiplies, may be beyond all numbers.
+LARGEST = 1e100
 
 Save = Callable[[int, float, Array], None]
 Watch = Callable[[float, float, Array], bool]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a user sets of a solver.
-
-    Attributes
-    ----------
-    rtol, atol : float
-        Relative and absolute tolerance of a step's local error in every unknown.
-    max_steps : int
-        Most steps of a phase.
-    """
-
-    rtol: float = 1e-6
-    atol: float = 1e-9
-    max_steps: int = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -159,7 +151,7 @@ def march(
     stepper: Stepper, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch
 ) -> Solution:
     """Advance `stepper` to the end of `problem`, saving on the way; see `Solver.solve`."""
-    bound = divergence_bound(problem)
+    bound, pace, floor = divergence_bound(problem), _pace(problem, settings), Floor(problem, settings)
     saved, log = 0, StepLog()
     t, y, detail = 0.0, problem.y0, ""
     status = Status.EQUILIBRIUM if at_rest(problem, t, y) else None
@@ -173,31 +165,53 @@ def march(
         if status is not None:
             break
         event = switching(problem, stepper, settings) if problem.kinked else None
-        last = stepper.t if event is None else event.start
+        last, y = (stepper.t, stepper.y) if event is None else (event.start, event.y0)
         for end in (*(end for end in stepper.ends() if end < last), last):
             log.add(end, end - t, stepper.order)
             t = end
-        y = stepper.y if event is None else event.y0
         if not np.abs(y).max(initial=0.0) < bound:
             status = Status.DIVERGED
-        elif event is None and at_rest(problem, t, y):
-            t = max(_time_of_rest(problem, stepper), problem.settles_from)
-            y = stepper.interpolate(t)
-            status = Status.EQUILIBRIUM
+        elif event is None and t >= problem.settles_from:
+            status, t, y, detail = _settled(problem, stepper, floor)
+        status = status or pace.look(stepper.steps, t, stepper.t_before)
         while saved < times.size and times[saved] <= t:
             save(saved, times[saved], stepper.interpolate(times[saved]))
             saved += 1
-        if status is not None or (event is None and not problem.end == t < problem.duration):
-            continue
-        try:
-            following = problem if event is None else event
-            problem = following.beyond(t, y) if problem.end == t < problem.duration else following
-        except InputError as error:  # no rest of the nodes, which they must have with tau = 0
-            status, detail = Status.NONLINEAR_FAILURE, str(error)
-            break
-        stepper.restart(problem)
-        status = Status.EQUILIBRIUM if at_rest(problem, t, y) else None
+        if status is None and (event is not None or problem.end == t < problem.duration):
+            try:
+                problem = _following(problem, event, t, y)
+            except InputError as error:  # no rest of the nodes, which they must have with tau = 0
+                status, detail = Status.NONLINEAR_FAILURE, str(error)
+                break
+            stepper.restart(problem)
+            floor.problem = problem
+            status = Status.EQUILIBRIUM if at_rest(problem, t, y) else None
+    if status is None and (found := floor.at_end(t, y)):
+        y, detail = found.y, found.message
+        status = Status.EQUILIBRIUM if found.settled else Status.NOT_SETTLED
+    elif status is Status.MAX_STEPS and stepper.steps < settings.max_steps:
+        detail = pace.message
     return Solution(status or Status.SUCCESS, t, y, stepper.stats(), detail=detail, steps=log.steps)
+
+
+def _settled(problem: IVP, stepper: Stepper, floor: Floor) -> tuple[Status | None, float, Array, str]:
+    """Whether the last step came to rest, which is to end the phase: status, time, unknowns, detail."""
+    assert problem.settle_tol is not None
+    t, y = stepper.t, stepper.y
+    unrest = problem.unrest(t, y)
+    if unrest <= problem.settle_tol:
+        t = max(_time_of_rest(problem, stepper), problem.settles_from)
+        return Status.EQUILIBRIUM, t, stepper.interpolate(t), ""
+    found = floor.look(stepper.steps, t, y, unrest)
+    if found is None:
+        return None, t, y, ""
+    return Status.EQUILIBRIUM if found.settled else Status.NOT_SETTLED, t, found.y, found.message
+
+
+def _following(problem: IVP, event: Problem | None, t: float, y: Array) -> IVP:
+    """The problem from (t, y) on: in other modes after an `event`, and beyond the step of a clamp."""
+    following = problem if event is None else event
+    return following.beyond(t, y) if problem.end == t < problem.duration else following
 
 
 def next_stop(problem: IVP, t: float) -> float:
@@ -237,11 +251,16 @@ def kink_share(step: Any, problem: Problem) -> Any:
     return np.minimum(1.0, step / float(problem.parameters.tau))
 
 
+def _pace(problem: IVP, settings: Settings) -> Pace:
+    duration = problem.duration if problem.settle_tol is None or hopeless(problem) else None
+    return Pace(min(clocks(problem).values()), duration, settings.max_steps, hopeless(problem))
+
+
 def divergence_bound(problem: IVP) -> float:
     """The size beyond which the unknowns of `problem` have diverged."""
     given = (problem.y0, *map(np.asarray, problem.parameters.clamp))
     sizes = (float(np.nanmax(np.abs(a), initial=0.0)) for a in given)
-    return DIVERGED * max(1.0, problem.course.largest, *sizes)
+    return min(LARGEST, DIVERGED * max(1.0, problem.course.largest, *sizes))
 
 
 def at_rest(problem: IVP, t: float, y: Array) -> bool:

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy
 
 from .. import kinks
 from .._jax import IN_ORDER, jax, jnp
@@ -30,6 +29,7 @@ from .base import (
     refuse_above,
     refuse_without_nodes,
 )
+from .within import INNER, Within
 
 # A dense Jacobian of this many unknowns and its factors take 0.4 GB, and seconds to factor.
 LARGEST_DENSE = 5_000
@@ -38,17 +38,6 @@ ORDERS = {"Kvaerno5": 5, "Kvaerno3": 3, "Tsit5": 5, "Dopri8": 8}
 
 # Steps taken between two returns from compiled code: enough to make the return's cost small.
 BURST = 64
-
-# Methods of a higher order than the cubic that diffrax draws through their steps. Its error is many
-# times that of the steps, and where they are far longer than tau, the slopes of the nodes that it
-# needs are not known well enough for a better curve. So times within a step are reached by a shorter
-# step of the method from where it began; the steps themselves do not hang on what is saved.
-STEPPED_TO = ("Kvaerno5",)
-
-# Where more times than this are due within a step, it is these many, at Chebyshev's points, that are
-# stepped to, and the polynomial through them and the step's ends gives the rest, so that the cost of
-# saving is bounded. It needs no slopes, and its error is far below that of the step.
-INNER = 0.5 - 0.5 * np.cos(np.pi * np.arange(1, 4) / 4)
 
 
 class _Kind(NamedTuple):
@@ -204,7 +193,7 @@ def _interpolate(
 
     solver, _, term = _parts(kind, structure, tolerances)
     between = solver.interpolation_cls(t0=c.t_before, t1=c.t, **c.dense_info).evaluate(t)
-    if kind.name not in STEPPED_TO:
+    if kind.name not in INNER:
         return between
     y0, no_jump = c.dense_info["y0"], jnp.zeros((), bool)
     y, _, _, _, result = solver.step(term, c.t_before, t, y0, p, c.solver_state_before, no_jump)
@@ -215,8 +204,9 @@ class _Stepper:
     """A diffrax method, stepped by hand in compiled bursts, as a `Stepper`."""
 
     def __init__(self, kind: _Kind, problem: Problem, times: Array, settings: Settings) -> None:
-        self._times, self._settings = times, settings
-        self._curve: scipy.interpolate.BarycentricInterpolator | None = None
+        self._settings = settings
+        # What diffrax draws through their steps is a curve of lower order.
+        self._within = Within(kind.name, times, self._drawn) if kind.name in INNER else None
         self._static = (kind, problem.structure)
         self._tolerances = _Tolerances(settings.rtol, settings.atol, problem.stands_for)
         self.order: int | None = ORDERS[kind.name]
@@ -245,14 +235,15 @@ class _Stepper:
         carry = self._carry
         self.t_before, self.t, self.y = float(carry.t_before), float(carry.t), np.asarray(carry.y)
         self.steps, self.rejected = int(carry.steps), int(carry.rejected)
-        self._curve = None
+        if self._within is not None:
+            self._within.begin(self.t_before, self.t, np.asarray(carry.dense_info["y0"]), self.y)
 
     def advance(self, until: float) -> Status | None:
         before = self.steps
         self._carry = self._burst(until, min(BURST, self._settings.max_steps - self.steps))
         self._read()
         self._taken = self.steps - before
-        if float(self._carry.t_next) <= self.t < self._problem.duration:
+        if not float(self._carry.t_next) > self.t and self.t < self._problem.duration:
             return Status.STEP_TOO_SMALL
         return None
 
@@ -270,23 +261,14 @@ class _Stepper:
     def compile(self) -> None:
         """Have everything compiled, without moving."""
         jax.block_until_ready(self._burst(0.0, 1))
-        self._within(0.0)
+        self._drawn(0.0)
 
     def interpolate(self, t: float) -> Array:
         if t == self.t and self.t > self._problem.start:
             return self.y
-        due = np.count_nonzero((self._times > self.t_before) & (self._times < self.t))
-        if self._static[0].name not in STEPPED_TO or due <= INNER.size:
-            return self._within(t)
-        if self._curve is None:
-            ends = (np.asarray(self._carry.dense_info["y0"]), self.y)
-            inner = [self._within(self.t_before + part * (self.t - self.t_before)) for part in INNER]
-            nodes, values = [0.0, *INNER, 1.0], [ends[0], *inner, ends[1]]
-            self._curve = scipy.interpolate.BarycentricInterpolator(nodes, values)
-        y: Array = self._curve((t - self.t_before) / (self.t - self.t_before))
-        return y
+        return self._drawn(t) if self._within is None else self._within(t)
 
-    def _within(self, t: float) -> Array:
+    def _drawn(self, t: float) -> Array:
         parameters = self._problem.parameters
         # A number of another type would be compiled for once more.
         return np.asarray(_interpolate(*self._static, self._carry, float(t), parameters, self._tolerances))

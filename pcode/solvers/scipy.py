@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +16,9 @@ from ..network import Array
 from ..state import Layout
 from ..status import SolverStats, Status
 from .base import IVP, Save, Settings, Solution, Watch, coupled, next_stop, refuse_above, refuse_without_nodes
+from .progress import Counted, NoProgressError, unheard
 from .slow import march_slowly
+from .within import INNER, Within
 
 # These take a sparse Jacobian, and factor it with SuperLU.
 TAKE_SPARSE = ("BDF", "Radau")
@@ -25,6 +26,9 @@ TAKE_SPARSE = ("BDF", "Radau")
 # From so many unknowns on the sparse Jacobian is faster than the dense one, whose factors and solves cost
 # N^3 and N^2: at 800 unknowns three times with BDF, seven times with Radau.
 SPARSE_FROM = 200
+
+# SciPy takes no smaller one; it would raise it by itself, with a warning.
+LEAST_RTOL = 100.0 * float(np.finfo(float).eps)
 
 # Of the method whose object does not tell; that of LSODA varies, and it does not tell either.
 ORDERS = {"Radau": 5}
@@ -39,18 +43,29 @@ LARGEST_DENSE = 10_000
 class _Stepper:
     """One of SciPy's `OdeSolver` objects, as a `Stepper`."""
 
-    def __init__(self, make: Callable[[IVP], Any], problem: IVP) -> None:
-        self._make = make
+    def __init__(
+        self, name: str, problem: IVP, times: Array, options: Callable[[IVP], dict[str, Any]]
+    ) -> None:
+        self._method, self._options = getattr(scipy.integrate, name), options
+        self._counted = Counted()
+        self._within = Within(name, times, self._reach) if name in INNER else None
         self.steps = 0
         self.order: int | None = None
         self._evaluations = self._jacobians = 0  # of the solvers before this one
         self._begin(problem)
 
     def _begin(self, problem: IVP) -> None:
-        self._problem, self._solver = problem, self._make(problem)
+        options = self._options(problem)
+        if "jac" in options:
+            options = options | {"jac": self._counted.of(options["jac"])}
+        self._make = partial(self._method, self._counted.of(problem.rhs), **options)
+        self._counted.begin()
+        with unheard():  # it tries the rates, which may overflow
+            self._solver = self._make(problem.start, problem.y0, next_stop(problem, problem.start))
+        self._problem = problem
         self._interpolant: Any = None
         self.t_before = self.t = problem.start
-        self.y: Array = self._solver.y
+        self.y = self._y_before = problem.y0
 
     def restart(self, problem: IVP) -> None:
         self._evaluations += int(self._solver.nfev)
@@ -70,14 +85,27 @@ class _Stepper:
         self._interpolant = None
         # That of BDF is, after a step, of the one to come.
         order = getattr(self._solver, "order", ORDERS.get(type(self._solver).__name__))
+        status = self._step(self._solver)
+        if status is not None:
+            return status
+        self.t_before, self._y_before = self.t, self.y
+        self.t, self.y = float(self._solver.t), self._solver.y
+        self.steps += 1
+        self.order = order
+        if self._within is not None:
+            self._within.begin(self.t_before, self.t, self._y_before, self.y)
+        return None
+
+    def _step(self, solver: Any) -> Status | None:
+        """Have `solver` take a step."""
+        self._counted.begin()
         try:
-            # LSODA reports its failures as warnings, and again in its status.
-            # BDF's first step subtracts memory not yet set, which may hold anything; it makes no use of that.
-            with (
-                warnings.catch_warnings(action="ignore", category=UserWarning),
-                np.errstate(invalid="ignore"),
-            ):
-                self._solver.step()
+            # LSODA reports its failures as warnings, and again in its status. BDF's first step subtracts
+            # memory not yet set, which may hold anything; it makes no use of that.
+            with unheard():
+                solver.step()
+        except NoProgressError:
+            return Status.STEP_TOO_SMALL
         except (ValueError, ZeroDivisionError, OverflowError):
             # The linear algebra refuses what is not finite.
             return Status.DIVERGED
@@ -85,12 +113,7 @@ class _Stepper:
             if "singular" not in str(error):
                 raise
             return Status.NONLINEAR_FAILURE  # SuperLU met such a matrix
-        if self._solver.status == "failed":
-            return Status.STEP_TOO_SMALL
-        self.t_before, self.t, self.y = self.t, float(self._solver.t), self._solver.y
-        self.steps += 1
-        self.order = order
-        return None
+        return Status.STEP_TOO_SMALL if solver.status == "failed" else None
 
     def ends(self) -> tuple[float, ...]:
         return (self.t,)
@@ -98,6 +121,20 @@ class _Stepper:
     def interpolate(self, t: float) -> Array:
         if t == self.t:
             return self.y
+        return self._drawn(t) if self._within is None else self._within(t)
+
+    def _reach(self, t: float) -> Array:
+        """The unknowns at `t` by the method's own steps from where the last one began: mostly by one."""
+        with unheard():
+            solver = self._make(self.t_before, self._y_before, t, first_step=t - self.t_before)
+        while solver.status == "running" and self._step(solver) is None:
+            pass
+        self._evaluations += int(solver.nfev)
+        y: Array = solver.y
+        return y if solver.t == t and np.isfinite(y).all() else self._drawn(t)
+
+    def _drawn(self, t: float) -> Array:
+        """The unknowns at `t` on the curve that comes with the step."""
         if self._interpolant is None:
             self._interpolant = self._solver.dense_output()
         y: Array = self._interpolant(t)
@@ -139,17 +176,13 @@ class SciPySolver:
         if self.implicit:
             self._jacobian(problem)(problem.start, problem.y0)
         compiled = time.perf_counter()
-        stepper = _Stepper(partial(self._begun, settings), problem)
+        stepper = _Stepper(self.name, problem, times, partial(self._options, settings))
         return march_slowly(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)
 
-    def _begun(self, settings: Settings, problem: IVP) -> Any:
-        """SciPy's solver at the start of `problem`, on its way to the first stop."""
-        options: dict[str, Any] = {"rtol": settings.rtol, "atol": settings.atol}
-        if self.implicit:
-            options["jac"] = self._jacobian(problem)
-        method: Any = getattr(scipy.integrate, self.name)
-        end = next_stop(problem, problem.start)
-        return method(problem.rhs, problem.start, problem.y0, end, **options)
+    def _options(self, settings: Settings, problem: IVP) -> dict[str, Any]:
+        """SciPy's options for `problem`."""
+        options: dict[str, Any] = {"rtol": max(settings.rtol, LEAST_RTOL), "atol": settings.atol}
+        return options | ({"jac": self._jacobian(problem)} if self.implicit else {})
 
     def _jacobian(self, problem: IVP) -> Callable[[float, Array], Any]:
         problem = coupled(problem, self.name)

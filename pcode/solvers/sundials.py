@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +19,7 @@ from ..state import Layout
 from ..status import SolverStats, Status
 from .base import IVP, Save, Settings, Solution, Watch, coupled, march, next_stop, refuse_without_nodes
 from .linear import linear_solver
+from .progress import Counted, NoProgressError, unheard
 
 # From its start a solution is followed by Adams' methods, which need far fewer steps than BDF while the nodes
 # ring, until stability rather than the solution bounds their steps: at order 6, gamma times a rate is to be
@@ -49,6 +53,7 @@ _FAILURES = {
     -10: Status.DIVERGED,
     -11: Status.DIVERGED,
     -16: Status.NONLINEAR_FAILURE,
+    -27: Status.STEP_TOO_SMALL,
 }
 
 
@@ -68,6 +73,18 @@ def of_adams(t: float, past: Array) -> Array:
     return means
 
 
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Have SUNDIALS, which asks the environment when it begins, log no warnings to the terminal."""
+    before = os.environ.get("SUNLOGGER_WARNING_FILENAME")
+    os.environ["SUNLOGGER_WARNING_FILENAME"] = before or os.devnull
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SUNLOGGER_WARNING_FILENAME"]
+
+
 class _Stepper:
     """CVODE in one-step mode, as a `Stepper`."""
 
@@ -78,6 +95,7 @@ class _Stepper:
         self.order: int | None = None
         self._problem, self._settings = problem, settings
         self._linear = linear_solver(problem, settings)
+        self._counted = Counted()
         self._evaluations = 0
         self._no_longer, self._level = 0, 0.0
         self._patience, self._step_before = PATIENCE, 0.0
@@ -91,6 +109,7 @@ class _Stepper:
 
         def rhs(t: float, y: Array, dy: Array) -> None:
             self._evaluations += 1
+            self._counted.add()
             dy[:] = problem.rhs(t, y)
 
         self._family = family
@@ -105,7 +124,8 @@ class _Stepper:
             jactimes=CVODEJacTimes(None, linear.jacobian_action),
             precond=CVODEPrecond(linear.setup, linear.solve),
         )
-        self._cvode.init_step(self.t, self.y)
+        with _unlogged():
+            self._cvode.init_step(self.t, self.y)
         self._past = np.full(MOST[family], -np.inf)  # see `of_adams`
         self._past[1] = self.t
         self._stiffness: deque[float] = deque(maxlen=LATEST)
@@ -125,18 +145,34 @@ class _Stepper:
         elif self._family == "BDF" and self._no_longer >= self._patience:
             self._begin_anew()
         self._linear.gamma = self._linear.stiffness = np.nan
-        end = next_stop(self._problem, self.t)
-        result: Any = self._cvode.step(end, "onestep", end)
-        if result.status >= 0 and result.t == self.t:
-            # After an interpolation CVODE first comes back to where it stands.
-            result = self._cvode.step(end, "onestep", end)
-        if result.status < 0:
-            return _FAILURES.get(result.status, Status.NONLINEAR_FAILURE)
+        result = self._step()
+        if isinstance(result, Status):
+            return result
         self.t_before, self.t, self.y = self.t, float(result.t), result.y
         self.steps += 1
         self.order = self._order()
         self._look_at_step(self.t - self.t_before)
         return None
+
+    def _step(self) -> Any:
+        """What CVODE tells of a step, or why it took none."""
+        end = next_stop(self._problem, self.t)
+        self._counted.begin()
+        try:
+            with unheard():
+                result = self._cvode.step(end, "onestep", end)
+                if result.status >= 0 and result.t == self.t:
+                    # After an interpolation CVODE first comes back to where it stands.
+                    result = self._cvode.step(end, "onestep", end)
+        except NoProgressError:
+            return Status.STEP_TOO_SMALL
+        except RuntimeError as error:
+            if "CVode" not in str(error):
+                raise
+            return Status.STEP_TOO_SMALL  # it can no longer tell the end from where it stands
+        if result.status < 0:
+            return _FAILURES.get(result.status, Status.NONLINEAR_FAILURE)
+        return result if result.t > self.t else Status.STEP_TOO_SMALL
 
     def _is_stiff(self) -> bool:
         """Whether the nodes' latest corrections were of rates that Adams' methods have no long steps for."""
@@ -178,7 +214,9 @@ class _Stepper:
         if t == self.t:
             return self.y
         # Asked for a time it has passed, CVODE evaluates the last step's polynomial.
-        y: Array = self._cvode.step(t, "normal").y
+        self._counted.begin()
+        with unheard():
+            y: Array = self._cvode.step(t, "normal").y
         return y
 
     def stats(self) -> SolverStats:

@@ -1,0 +1,96 @@
+"""A solver put to a problem, and what to say where it fails: by status, method and cause."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..network import Array
+from ..status import SolverStats, Status
+from .base import LARGEST, Save, Solution, Solver, Watch
+from .causes import causes, hopeless, largest_value
+from .progress import unheard
+from .settings import IVP, Settings
+
+
+def attempt(
+    solver: Solver, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch
+) -> Solution:
+    """`Solver.solve`, with advice in `Solution.detail` where it fails.
+
+    It is not begun where rates or energies at the start are beyond all numbers.
+    """
+    with unheard():
+        size, finite = largest_value(problem), bool(np.isfinite(problem.rhs(0.0, problem.y0)).all())
+    if size >= LARGEST or not finite:
+        what = (
+            f"the rates at the start, where the largest value is {size:.3g}, are beyond what can be computed"
+        )
+        return Solution(Status.DIVERGED, 0.0, problem.y0, SolverStats(), detail=f"{what}; {_SCALE}")
+    solution = solver.solve(problem, times, settings, save, watch)
+    if not solution.status.failed or solution.status is Status.INTERRUPTED or _says_all(solution):
+        return solution
+    return replace(solution, detail=_advice(solver, problem, settings, solution))
+
+
+_SCALE = "scale the data to about 1, and tau, delta and nu to numbers that belong to it"
+
+
+def _says_all(solution: Solution) -> bool:
+    return bool(solution.detail) and solution.status is not Status.MAX_STEPS
+
+
+def _advice(solver: Solver, problem: IVP, settings: Settings, solution: Solution) -> str:
+    """What happened, its likely cause, and what to try."""
+    what = _WHAT[solution.status]
+    if solution.detail:
+        what = solution.detail
+    found = causes(problem)
+    if found:
+        other = "" if solver.implicit or hopeless(problem) else "; or use an implicit method (cvode)"
+        return f"{what}: {'; '.join(found)}{other}"
+    if solution.status is Status.DIVERGED:
+        return Status.DIVERGED.meaning
+    return f"{what}; {_try(solver.implicit, solution, settings)}"
+
+
+_WHAT = {
+    Status.MAX_STEPS: "the solver used up max_steps",
+    Status.STEP_TOO_SMALL: "steps became so short that they lead nowhere",
+    Status.NONLINEAR_FAILURE: "the implicit step's equations could not be solved",
+    Status.DIVERGED: "a value grew beyond all bounds",
+}
+
+
+def _try(implicit: bool, solution: Solution, settings: Settings) -> str:
+    """What to try, of a method that is `implicit` or not."""
+    if solution.status is Status.MAX_STEPS:
+        return _MORE_STEPS if implicit else _STIFF
+    if solution.status is Status.NONLINEAR_FAILURE:
+        return _TIGHTER
+    return f"{_ABRUPT}{_SMALL_TOLERANCE if settings.rtol < TIGHT else ''}" + (
+        "" if implicit else f"; {_STIFF}"
+    )
+
+
+# Tolerances below this are near what rounding errors leave of a step.
+TIGHT = 1e-12
+
+_STIFF = (
+    "an explicit method on a stiff system needs a step for every fraction of tau; use an implicit method "
+    "(cvode)"
+)
+_MORE_STEPS = (
+    "the method is made for stiff systems already: nodes that go on ringing, or a tight rtol, need many "
+    "steps; loosen rtol and atol, shorten the phase, or raise max_steps"
+)
+_TIGHTER = (
+    "usually a solution grows without bound, or rtol is too loose; look at the last state, try a tighter "
+    "rtol or another method"
+)
+_ABRUPT = (
+    "the solution changes too abruptly for any step, as it does just before it diverges and where an "
+    "activation has a kink; look at the last state"
+)
+_SMALL_TOLERANCE = ", and loosen rtol: rounding errors alone are nearly as large"

@@ -1,0 +1,80 @@
+"""What in a problem itself explains that solvers make no way."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .settings import IVP
+
+# Magnitude of data from which on it is the first thing to look at, and from which on no solver is at ease; so
+# with the weights' rates over those of the nodes.
+LARGE_DATA, HOPELESS = 100.0, 1e6
+
+# Clocks further from 1, or from each other, leave no room for steps between.
+FAR = 1e15
+
+
+def hopeless(problem: IVP) -> bool:
+    """Whether the data, or the weights' rates, are far beyond what solvers make way with."""
+    p = problem.parameters
+    fast = problem.layout.learn and float(p.tau) > HOPELESS * float(p.delta) * float(np.min(p.nu))
+    return fast or largest_value(problem) > HOPELESS
+
+
+def largest_value(problem: IVP) -> float:
+    """The largest of the unknowns and the clamped values at the start."""
+    given = (problem.y0, *map(np.asarray, problem.parameters.clamp))
+    return max(float(np.nanmax(np.abs(a), initial=0.0)) for a in given)
+
+
+def causes(problem: IVP) -> list[str]:
+    """What in the problem itself explains a failure."""
+    p, found = problem.parameters, []
+    size = largest_value(problem)
+    if size > LARGE_DATA:
+        found.append(f"values at the start are as large as {size:.3g}; scale the data to about 1")
+    ratio = weights_over_nodes(problem)
+    if ratio > 1.0:
+        found.append(
+            f"the weights are faster than the nodes, by a factor of about {ratio:.1g} "
+            "(mean |sigma(x)|^2 tau / (nu delta), which should be far below 1)"
+            + ("" if size > LARGE_DATA else "; raise delta")
+        )
+    times = clocks(problem)
+    shortest, longest = min(times.values()), max(times.values())
+    if longest > FAR * shortest or not 1.0 / FAR < shortest < FAR:
+        told = ", ".join(f"{name} = {value:.3g}" for name, value in times.items())
+        found.append(f"times are too far apart or too far from 1 ({told}); take another unit of time")
+    nu = np.asarray(p.nu)
+    if nu.max() > 1e6 or nu.min() < 1e-6:
+        told = f"{nu.min():.3g}" if nu.min() == nu.max() else f"{nu.min():.3g} to {nu.max():.3g}"
+        found.append(f"nu = {told}, and errors relax at the rate nu/tau; take nu nearer to 1")
+    return found
+
+
+def weights_over_nodes(problem: IVP) -> float:
+    """Rate at which weights correct their own errors over that of the nodes, 1/tau, at the start."""
+    structure, p = problem.structure, problem.parameters
+    if not structure.layout.learn or not structure.layout.nodes or float(p.tau) == 0.0:
+        return 0.0
+    x = problem.nodes(0.0, problem.y0)[0]
+    if not structure.layout.free[0]:
+        x = (
+            np.asarray(p.clamp[0]),
+            *x[1:],
+        )  # to which the first activation belongs, also where it was reduced
+    with np.errstate(all="ignore"):
+        sizes = (
+            1.0 + float(np.mean(np.sum(np.asarray(s.f(x_l)) ** 2, axis=1)))
+            for s, x_l in zip(structure.sigma, x, strict=False)
+        )
+        rates = [size / nu for size, nu in zip(sizes, np.asarray(p.nu), strict=True)]
+        return float(max(rates)) * float(p.tau) / float(p.delta)
+
+
+def clocks(problem: IVP) -> dict[str, float]:
+    """The times that matter: of nodes, of weights, of the problem."""
+    p, layout = problem.parameters, problem.layout
+    nodes = {"tau": float(p.tau)} if layout.node_count else {}
+    weights = {"delta": float(p.delta)} if layout.learn else {}
+    return nodes | weights | {"the duration": problem.duration}

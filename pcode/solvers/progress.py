@@ -1,0 +1,153 @@
+"""Whether an integration gets anywhere: inside a step, from step to step, and what libraries print of it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ..status import Status
+
+# Most evaluations of rates and Jacobians in one step: halved from the length of a problem down to rounding,
+# with a dozen evaluations each time, it takes some 600.
+MOST_EVALUATIONS = 2_000
+
+# So many steps that together last no longer than CRAWL, as a share of the smallest of tau, delta and the
+# problem's length, lead nowhere: the steps of a start are short too, but they grow by factors.
+CRAWLING, CRAWL = 200, 1e-9
+
+# So many steps, no longer than as many before, tell how many are needed; where that is so many times
+# `max_steps`, they are not taken. The second pair is for problems that no solver is at ease with.
+FORECAST, TOO_MANY = (1_000, 300), (1e3, 0.02)
+
+
+class NoProgressError(Exception):
+    """A step that does not end."""
+
+
+class Counted:
+    """Functions of a solver, counted: a step may not evaluate them for ever."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+
+    def begin(self) -> None:
+        """A step begins."""
+        self._calls = 0
+
+    def add(self) -> None:
+        """Count an evaluation.
+
+        Raises
+        ------
+        NoProgressError
+            If the step has made too many.
+        """
+        self._calls += 1
+        if self._calls > MOST_EVALUATIONS:
+            raise NoProgressError
+
+    def of(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        """`f`, counted."""
+
+        def counted(*args: Any) -> Any:
+            self.add()
+            return f(*args)
+
+        return counted
+
+
+class Pace:
+    """How far the steps lead.
+
+    Parameters
+    ----------
+    shortest : float
+        The smallest of the problem's length and of tau and delta, where they take part.
+    duration : float or None
+        The problem's length; None where it may well end before.
+    max_steps : int
+    hopeless : bool
+        Whether the problem itself gives reason to doubt it.
+    """
+
+    def __init__(self, shortest: float, duration: float | None, max_steps: int, hopeless: bool) -> None:
+        self._shortest, self._duration, self._max_steps = shortest, duration, max_steps
+        self._many, self._too_many = FORECAST[hopeless], TOO_MANY[hopeless] * max_steps
+        self._ends: deque[tuple[int, float]] = deque([(0, 0.0)])
+        self._window: deque[tuple[int, float]] = deque([(0, 0.0)])
+        self._needed = 0.0
+
+    @property
+    def message(self) -> str:
+        """Why it ended before `max_steps`."""
+        return (
+            f"at this pace it would take some {self._needed:.0e} steps, and max_steps = {self._max_steps:,}"
+        )
+
+    def look(self, steps: int, t: float, t_before: float) -> Status | None:
+        """Why to end, or None, after `steps` steps up to `t`, the last from `t_before`."""
+        if not t > t_before:
+            return Status.STEP_TOO_SMALL
+        first, since = self._ends[0]
+        if steps - first >= CRAWLING:
+            growing = t - t_before > 0.5 * (t - since)
+            if t - since < CRAWL * self._shortest and not growing:
+                return Status.STEP_TOO_SMALL
+            self._ends = deque([(steps, t)])
+        return self._forecast(steps, t)
+
+    def _forecast(self, steps: int, t: float) -> Status | None:
+        if self._duration is None or steps - self._window[-1][0] < self._many:
+            return None
+        self._window.append((steps, t))
+        if len(self._window) < 3:
+            return None
+        (n0, t0), (n1, t1), (n2, t2) = self._window
+        self._window.popleft()
+        before, now = (t1 - t0) / (n1 - n0), (t2 - t1) / (n2 - n1)
+        self._needed = (self._duration - t) / max(now, 1e-300)
+        return Status.MAX_STEPS if self._needed > self._too_many and now < 2.0 * before else None
+
+
+class _Deaf:
+    """Standard output, but for what some threads write."""
+
+    def __init__(self) -> None:
+        self.threads: set[int] = set()
+        self.out: Any = None
+
+    def write(self, text: str) -> int:
+        return len(text) if threading.get_ident() in self.threads else int(self.out.write(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.out, name)
+
+
+_deaf, _lock = _Deaf(), threading.Lock()
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Keep from the user what a library prints or warns of here: its statuses say the same."""
+    me = threading.get_ident()
+    with _lock:
+        if not _deaf.threads:
+            _deaf.out, sys.stdout = sys.stdout, _deaf
+        outer = me in _deaf.threads
+        _deaf.threads.add(me)
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        with _lock:
+            if not outer:
+                _deaf.threads.remove(me)
+            if not _deaf.threads and sys.stdout is _deaf:
+                sys.stdout = _deaf.out
