@@ -7,19 +7,23 @@ lose something on the way to float64 (an imaginary part, a mask, a unit of time)
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 import operator
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 # Kinds of NumPy's types that are real numbers.
 REAL = "fiu"
@@ -80,7 +84,7 @@ def number(
         If it is no real number, not finite, or out of these bounds.
     """
     given = plain(value)
-    if isinstance(given, bool) or not isinstance(given, Real):
+    if not _is_real(given):
         raise InputError(where, f"must be a number, not {shown(value)}")
     try:
         found = float(given)
@@ -190,15 +194,15 @@ def listed(where: str, value: Any, right: str) -> tuple[Any, ...]:
     InputError
         If it has no entries to go through, or they have no order; a text counts as one value.
     """
-    if not is_many(value) or isinstance(value, Mapping | AbstractSet):
+    if not is_many(value):
         raise InputError(where, f"must be {right}, not {shown(value)}")
     return tuple(value)
 
 
 def is_many(value: object) -> bool:
-    """Whether `value` has entries to go through; a text and an array without dimensions have none."""
-    one = isinstance(value, str | bytes) or getattr(value, "ndim", None) == 0
-    return isinstance(value, Iterable) and not one
+    """Whether `value` has entries in an order; a text and an array without dimensions are one value."""
+    other = isinstance(value, str | bytes | Mapping | AbstractSet) or getattr(value, "ndim", None) == 0
+    return isinstance(value, Iterable) and not other
 
 
 def function(where: str, value: object) -> None:
@@ -213,6 +217,23 @@ def instance(where: str, value: object, kind: type | tuple[type, ...], right: st
         raise InputError(where, f"must be {right}, not {shown(value)}")
 
 
+def first_is(kind: type, right: str) -> Callable[[F], F]:
+    """A decorator of functions whose first argument must be of `kind`; what is `right` is for the error."""
+
+    def decorate(checked: F) -> F:
+        where = next(iter(inspect.signature(checked).parameters))
+
+        @functools.wraps(checked)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            if args or where in kwargs:
+                instance(where, args[0] if args else kwargs[where], kind, right)
+            return checked(*args, **kwargs)
+
+        return cast("F", called)
+
+    return decorate
+
+
 def path(where: str, value: Any) -> Path:
     """`value` as a path, with a ``~`` at its beginning expanded.
 
@@ -223,6 +244,7 @@ def path(where: str, value: Any) -> Path:
     """
     try:
         given = os.fsdecode(value)
+        os.fsencode(given)
         if not given or "\0" in given:
             raise ValueError
         return Path(given).expanduser()
@@ -241,7 +263,7 @@ def real_array(where: str, value: Any) -> NDArray[np.float64]:
         If it is no regular array, or holds anything but real numbers: complex ones, dates, text, objects,
         None, or masked entries.
     """
-    if _masked(value):
+    if masked(value):
         raise _not_real(where, "masked entries, whose mask would be lost")
     array = _array(value)
     if array is None:
@@ -272,16 +294,21 @@ def _array(value: Any) -> np.ndarray[Any, np.dtype[Any]] | None:
         return None
 
 
-def _masked(value: Any, depth: int = 8) -> bool:
+def masked(value: Any, depth: int = 8) -> bool:
+    """Whether entries of `value`, an array or lists of them, are masked."""
     if isinstance(value, list | tuple):
-        return depth > 0 and any(_masked(entry, depth - 1) for entry in value)
+        return depth > 0 and any(masked(entry, depth - 1) for entry in value)
     return isinstance(value, np.ma.MaskedArray) and bool(np.ma.is_masked(value))
 
 
 def _real_objects(array: np.ndarray[Any, np.dtype[Any]], value: Any) -> bool:
     """Whether objects in lists are numbers all the same, such as whole numbers beyond 64 bits."""
-    numbers = (isinstance(entry, Real) and not isinstance(entry, bool) for entry in array.flat)
-    return isinstance(value, list | tuple) and all(numbers)
+    return isinstance(value, list | tuple) and all(map(_is_real, array.flat))
+
+
+def _is_real(value: object) -> bool:
+    # To NumPy a length of time is a whole number.
+    return isinstance(value, Real) and not isinstance(value, bool | np.timedelta64)
 
 
 def _small_float(dtype: np.dtype[Any]) -> bool:

@@ -19,6 +19,9 @@ Feedback = Literal["tied", "learned", "fixed"]
 WeightInit = Literal["normal", "uniform", "zeros"]
 FeedbackInit = Literal["transpose", "independent"]
 
+# Rates are 1 / tau and 1 / delta, times what moves.
+SHORTEST = 1e-150
+
 # Beyond this many weights not even one copy of them fits the memory of a large machine (80 GB).
 MOST_WEIGHTS = 10**10
 
@@ -121,6 +124,10 @@ class Network:
         if self.tau < 0.0:
             raise InputError("tau", f"must be 0 (nodes always at rest) or more, not {self.tau:g}")
         keep("delta", checks.number("delta", delta, above=0.0))
+        for name in ("tau", "delta"):
+            if 0.0 < getattr(self, name) < SHORTEST:
+                what = f"must be {SHORTEST:g} or more, not {getattr(self, name):g}: rates would overflow"
+                raise InputError(name, what)
         keep("nu", self._per_layer("nu", nu))
         if min(self.nu) <= 0.0:
             raise InputError("nu", f"variances must be positive, not {min(self.nu):g}")

@@ -298,7 +298,7 @@ def storable(attributes: Any) -> dict[str, Any]:
 
 def _refused(attributes: dict[str, Any]) -> str:
     """Why a file cannot hold these, tried and read back: that is for its library to say. Empty if it can."""
-    masked = [name for name, value in attributes.items() if np.ma.is_masked(value)]
+    masked = [name for name, value in attributes.items() if checks.masked(value)]
     try:
         with warnings.catch_warnings(action="ignore"):
             written = xr.Dataset(attrs=attributes).to_netcdf(engine="h5netcdf")

@@ -26,6 +26,7 @@ from ..network import Array
 from ..phase import Phase, Save
 from ..problem import make_problem
 from ..run import Run
+from ..select import of_run
 from ..simulation import simulate
 from ..state import State
 from .gradients import Comparison, compare, hebbian, loss_and_gradients
@@ -138,6 +139,7 @@ class Backprop(Result):
         return told + [f"note: {note}" for note in self.notes]
 
 
+@of_run
 def backprop(
     run: Run,
     /,

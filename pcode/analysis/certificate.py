@@ -19,6 +19,7 @@ from ..errors import InputError
 from ..network import Array
 from ..problem import feedforward, given_nodes, make_problem
 from ..run import Run
+from ..select import of_run
 from ..singular import SlowProblem
 from ..solvers.auto import STABLE, fastest_rate
 from ..state import State
@@ -116,6 +117,7 @@ class Certificate(Result):
         return super().to_dict() | {"passed": self.passed}
 
 
+@of_run
 def certificate(
     run: Run, /, phase: PhaseOption = None, span: float | None = None, method: str | None = None
 ) -> Certificate:

@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..network import Array
 from ..problem import feedforward, given_nodes
 from ..run import Run
+from ..select import of_run
 from ..state import State
 from .jacobians import NodeSystem
 from .modes import MOST_WORK, Eigenvalues, node_eigenvalues, still_below
@@ -161,6 +162,7 @@ class Equilibrium(Result):
         return values | {"found": self.found, "equilibria_by_kind": plain(counts)}
 
 
+@of_run
 def equilibrium(
     run: Run,
     phase: PhaseOption = None,

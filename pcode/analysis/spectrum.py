@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..run import Run
+from ..select import of_run
 from .equilibrium import rest_of
 from .modes import MOST_WORK, Eigenvalues, full_eigenvalues, node_eigenvalues, slow_eigenvalues
 from .rates import Rates, advice, rates_of
@@ -146,6 +147,7 @@ class Spectrum(Result):
         return values
 
 
+@of_run
 def spectrum(
     run: Run,
     phase: PhaseOption = None,
