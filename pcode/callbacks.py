@@ -74,7 +74,7 @@ class Callbacks:
             except InputError as error:
                 self._note(f"{error}; no value is kept")
             except Exception as error:  # noqa: BLE001 - whatever a user's function raises
-                self._note(f"{where} raised {_told(error)}; no value is kept")
+                self._note(f"{where} raised {checks.shown(error)}; no value is kept")
         return values
 
     def _report(self, now: Any) -> None:
@@ -84,23 +84,20 @@ class Callbacks:
             self._progress(now)
         except Exception as error:  # noqa: BLE001 - whatever a user's function raises
             self._progress = None
-            self._note(f"progress raised {_told(error)} in phase {now.name!r}; it was not called again")
+            self._note(
+                f"progress raised {checks.shown(error)} in phase {now.name!r}; it was not called again"
+            )
 
     def _stopped(self) -> bool:
         try:
             return bool(self._stop())
         except Exception as error:  # noqa: BLE001 - whatever a user's function raises
-            self._note(f"stop raised {_told(error)}, so the run was ended")
+            self._note(f"stop raised {checks.shown(error)}, so the run was ended")
             return True
 
     def _note(self, what: str) -> None:
         if what not in self.notes:
             self.notes.append(what)
-
-
-def _told(error: Exception) -> str:
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def _copied(state: State) -> State:

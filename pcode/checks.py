@@ -217,7 +217,7 @@ def instance(where: str, value: object, kind: type | tuple[type, ...], right: st
         raise InputError(where, f"must be {right}, not {shown(value)}")
 
 
-def first_is(kind: type, right: str) -> Callable[[F], F]:
+def first_is(kind: type | tuple[type, ...], right: str) -> Callable[[F], F]:
     """A decorator of functions whose first argument must be of `kind`; what is `right` is for the error."""
 
     def decorate(checked: F) -> F:

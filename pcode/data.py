@@ -16,6 +16,9 @@ from . import checks
 from .errors import InputError
 from .network import Array
 
+# More samples than any file holds.
+MOST = 10**12
+
 Part = Literal["train", "test", "all"]
 
 
@@ -92,8 +95,8 @@ class Data:
         InputError
             If there are not so many samples.
         """
-        train = None if train is None else checks.whole("train", train, least=0)
-        test = None if test is None else checks.whole("test", test, least=0)
+        train = None if train is None else checks.whole("train", train, least=0, most=MOST)
+        test = None if test is None else checks.whole("test", test, least=0, most=MOST)
         seed = checks.whole("seed", seed, least=0)
         if train is None and test is None:
             return self

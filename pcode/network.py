@@ -119,6 +119,8 @@ class Network:
         if len(names) != self.n:
             what = f"has {len(names)} names; give one, or one for each of the layers 0..{self.n - 1}"
             raise InputError("activation", what)
+        for name in names:
+            checks.instance("activation", name, str, right)
         keep("activation", tuple(activations.by_name(name).name for name in names))
         keep("tau", checks.number("tau", tau))
         if self.tau < 0.0:

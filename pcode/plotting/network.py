@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from .. import checks
 from ..analysis.situation import Situation
 from ..errors import InputError
 from ..network import Array, Network, Weights
@@ -99,7 +100,7 @@ def scales(run: Run) -> Scales:
     )
 
 
-@of_run
+@checks.first_is((Run, Network), "a pcode.Run or a pcode.Network")
 def network(
     run: Run | Network,
     /,

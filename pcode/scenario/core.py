@@ -70,7 +70,7 @@ class Scenario:
         path = shipped.find("scenarios", str(checks.path("scenario", scenario)))
         changes = checks.listed("changes", changes, 'a list of texts such as "network.delta=1e4"')
         for change in changes:
-            text.parse_change(change)
+            text.parse_change(checks.text("changes", change))
         with _naming(path, changes):
             changed = text.apply(text.read(path), changes)
             document = text.parse(changed)
