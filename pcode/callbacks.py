@@ -84,9 +84,8 @@ class Callbacks:
             self._progress(now)
         except Exception as error:  # noqa: BLE001 - whatever a user's function raises
             self._progress = None
-            self._note(
-                f"progress raised {checks.shown(error)} in phase {now.name!r}; it was not called again"
-            )
+            raised = f"progress raised {checks.shown(error)} in phase {now.name!r}"
+            self._note(f"{raised}; it was not called again")
 
     def _stopped(self) -> bool:
         try:

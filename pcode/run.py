@@ -305,7 +305,8 @@ def _refused(attributes: dict[str, Any]) -> str:
             with xr.open_dataset(written, engine="h5netcdf", decode_times=False) as back:
                 lost = set(attributes) - set(back.attrs)
     except Exception as error:  # noqa: BLE001 - of three libraries, each with its own
-        return " ".join(str(error).split())[:90] or type(error).__name__
+        # The first sentence; xarray's go on to list its types.
+        return " ".join(str(error).split()).partition(". ")[0][:120] or type(error).__name__
     if lost:
         return "its name has another meaning there"
     return "it has masked entries" if masked else ""

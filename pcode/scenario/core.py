@@ -235,4 +235,5 @@ def _key(where: str) -> str:
     """The key of the file for an argument of the functions that it goes to."""
     key = re.sub(r"\[(\w+)\]", r".\1", where)
     key = re.sub(r"^phases\b", "phase", key).removeprefix("attributes.")
+    key = re.sub(r"^save\.memory$", "save.memory_gb", key)
     return f"solver.{key}" if key in SolverTable.model_fields else key
