@@ -287,7 +287,7 @@ def storable(attributes: Any) -> dict[str, Any]:
         if name in OWN:
             raise InputError(f"attributes[{name}]", "is the name of one of the run's own; choose another")
     kept = {name: checks.plain(value) for name, value in given.items()}
-    if _refused(kept):
+    if kept and _refused(kept):
         for name, value in kept.items():
             why = _refused({name: value})
             if why:

@@ -505,3 +505,12 @@ def test_what_overflows_is_told_by_the_status_and_by_no_warning(method):
         warnings.simplefilter("error")
         run = pcode.simulate(network, [phase], weights=weights, method=method, max_steps=300)
     assert run.status != "success"
+
+
+@pytest.mark.parametrize(
+    ("question", "option", "value"),
+    [("equilibrium", "starts", 10**30), ("backprop", "variances", []), ("spectrum", "moments", -1)],
+)
+def test_an_option_beyond_all_bounds_is_refused(question, option, value, short):
+    with pytest.raises(InputError, match=f"{option}: must be"):
+        ask(short, question, {option: value})

@@ -293,8 +293,8 @@ def _check(situation: Situation) -> None:
 
 def _check_positive(**options: Sequence[float] | None) -> None:
     for name, values in options.items():
-        if values is not None and not all(np.isfinite(v) and v > 0.0 for v in values):
-            raise InputError(name, f"must be positive numbers, not {list(values)}")
+        if values is not None and not (len(values) and all(np.isfinite(v) and v > 0.0 for v in values)):
+            raise InputError(name, f"must be positive numbers, one at least, not {list(values)}")
 
 
 def _rows(run: Run, situation: Situation, points: int) -> list[int]:
