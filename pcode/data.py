@@ -8,12 +8,16 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from . import checks
 from .errors import InputError
 from .network import Array
+
+# More samples than any file holds.
+MOST = 10**12
 
 Part = Literal["train", "test", "all"]
 
@@ -36,7 +40,8 @@ class Data:
     Raises
     ------
     InputError
-        If an array is not regular, is empty, or the two differ in their number of samples.
+        If an array is not regular, is empty, holds anything but real numbers, or the two differ in
+        their number of samples; if `train` or `origin` does not fit them.
     """
 
     inputs: Array
@@ -53,14 +58,19 @@ class Data:
         if self.targets is not None and len(self.targets) != count:
             what = f"has {len(self.targets)} samples where inputs has {count}; give one row a sample"
             raise InputError("targets", what)
-        object.__setattr__(self, "train", count if train is None else train)
-        object.__setattr__(self, "origin", tuple(range(count) if origin is None else map(int, origin)))
+        of_train = count if train is None else checks.whole("train", train, least=0, most=count)
+        object.__setattr__(self, "train", of_train)
+        rows = range(count) if origin is None else checks.listed("origin", origin, "a list of rows")
+        if len(rows) != count:
+            raise InputError("origin", f"has {len(rows)} rows where inputs has {count} samples")
+        object.__setattr__(self, "origin", tuple(checks.whole("origin", row, least=0) for row in rows))
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def rows(self, part: Part) -> tuple[int, ...]:
         """Indices of the samples of one kind; those to train on come first."""
+        checks.word("part", part, get_args(Part))
         bounds = {"train": (0, self.train), "test": (self.train, len(self)), "all": (0, len(self))}
         return tuple(range(*bounds[part]))
 
@@ -85,6 +95,9 @@ class Data:
         InputError
             If there are not so many samples.
         """
+        train = None if train is None else checks.whole("train", train, least=0, most=MOST)
+        test = None if test is None else checks.whole("test", test, least=0, most=MOST)
+        seed = checks.whole("seed", seed, least=0)
         if train is None and test is None:
             return self
         of_test = test or 0
@@ -143,7 +156,7 @@ def by_name(name: str) -> Data:
     InputError
         If there is none of that name.
     """
-    if name not in DATA:
+    if not isinstance(name, str) or name not in DATA:
         raise InputError("name", f"no data set {name!r}; there are {', '.join(DATA)}")
     return DATA[name][0]()
 
@@ -164,7 +177,7 @@ def from_file(path: str | os.PathLike[str]) -> Data:
     InputError
         If the file is not there, cannot be read, or holds something else.
     """
-    path = Path(path)
+    path = checks.path("file", path)
     if path.suffix == ".npz":
         arrays = read_npz(path, "file")
         if "inputs" not in arrays:
@@ -211,10 +224,14 @@ def read_npz(path: str | os.PathLike[str], where: str) -> dict[str, Array]:
         raise InputError(
             where, f"{path} is not an .npz file of plain numbers; numpy.savez writes one"
         ) from None
-    for name, array in arrays.items():
-        if array.dtype.kind not in "fiub":
-            raise InputError(where, f"array {name} in {path} holds {array.dtype}; it must hold real numbers")
-    return arrays
+    return {name: _of_file(path, where, name, array) for name, array in arrays.items()}
+
+
+def _of_file(path: str | os.PathLike[str], where: str, name: str, array: Any) -> Array:
+    try:
+        return checks.real_array(name, array)
+    except InputError as error:
+        raise InputError(where, f"array {name} in {path} {error.what}") from None
 
 
 def _read_csv(path: Path) -> dict[str, Any]:
@@ -223,6 +240,8 @@ def _read_csv(path: Path) -> dict[str, Any]:
             lines = [(reader.line_num, row) for reader in [csv.reader(file)] for row in reader if row]
     except FileNotFoundError:
         raise InputError("file", f"there is no file {path}") from None
+    except IsADirectoryError:
+        raise InputError("file", f"{path} is a folder; give a .csv file") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError("file", f"{path} cannot be read as a .csv file ({reason})") from None
@@ -245,6 +264,8 @@ def _read_csv(path: Path) -> dict[str, Any]:
 
 def _cell(path: Path, line: int, column: str, cell: str) -> float:
     try:
+        if "_" in cell:  # in Python, but in no table, a way to write a number
+            raise ValueError
         return float(cell) if cell.strip() else np.nan
     except ValueError:
         what = f"{column} in line {line} of {path} must be a number, not {cell[:40]!r}"
@@ -252,10 +273,7 @@ def _cell(path: Path, line: int, column: str, cell: str) -> float:
 
 
 def _table(where: str, values: Any) -> Array:
-    try:
-        table = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(where, "must be rows of numbers, all of the same length") from None
+    table = checks.real_array(where, values)
     if table.size == 0:
         raise InputError(where, "holds no values; give one row a sample")
     if table.ndim != 2:

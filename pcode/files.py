@@ -8,15 +8,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from . import checks
+from .errors import InputError
+
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], where: str = "path") -> Iterator[Path]:
     """A temporary path beside `path`; it becomes `path` if the block ends without an error.
 
     The suffix is kept, since writers choose formats by it.
+
+    Parameters
+    ----------
+    path : str or path
+        A ``~`` at its beginning is expanded.
+    where : str
+        The argument to name in errors.
+
+    Raises
+    ------
+    InputError
+        If no file can be written there: `path` is none, is a folder, or lies in a folder that is not there
+        or may not be written.
+    OSError
+        If writing fails later on. It names `path`, and not the temporary one.
     """
-    target = Path(path)
-    handle, name = tempfile.mkstemp(suffix=target.suffix, prefix=f".{target.stem}-", dir=target.parent)
+    target = writable(path, where)
+    try:
+        # A name of its own may be as long as the system allows; this one is longer.
+        prefix = f".{target.stem[:40]}-"
+        handle, name = tempfile.mkstemp(suffix=target.suffix, prefix=prefix, dir=target.parent)
+    except OSError as error:
+        what = f"cannot be written ({error.strerror}); give a file in a folder that can be"
+        raise InputError(where, what, str(target)) from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -26,5 +50,31 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(target)
+    except OSError as error:
+        if name not in str(error):
+            raise
+        if error.errno is None:
+            raise OSError(str(error).replace(name, str(target))) from None
+        raise OSError(error.errno, (error.strerror or "").replace(name, str(target)), str(target)) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def writable(path: str | os.PathLike[str], where: str = "path") -> Path:
+    """`path`, its ``~`` expanded, if it can be a file: its folder is there, and it is no folder itself.
+
+    Raises
+    ------
+    InputError
+        If it cannot.
+    """
+    target = checks.path(where, path)
+    try:
+        if target.is_dir():
+            raise InputError(where, "is a folder; give the name of a file in it", str(target))
+        if not target.parent.is_dir():
+            what = f"there is no folder {target.parent} to write to; make it first"
+            raise InputError(where, what, str(target))
+    except OSError as error:  # a name too long, a folder that may not be looked into
+        raise InputError(where, f"cannot be written ({error.strerror})", str(target)) from None
+    return target

@@ -11,13 +11,16 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from . import activations
+from . import activations, checks
 from .errors import InputError
 
 Array = NDArray[np.float64]
 Feedback = Literal["tied", "learned", "fixed"]
 WeightInit = Literal["normal", "uniform", "zeros"]
 FeedbackInit = Literal["transpose", "independent"]
+
+# Rates are 1 / tau and 1 / delta, times what moves.
+SHORTEST = 1e-150
 
 # Beyond this many weights not even one copy of them fits the memory of a large machine (80 GB).
 MOST_WEIGHTS = 10**10
@@ -34,6 +37,11 @@ class Weights(NamedTuple):
         Feedback weights; None where they are tied to the transpose of `M`.
     beta : tuple of ndarray, shapes (n_l,)
         Biases of the predictions of layers l = 1..n.
+
+    Notes
+    -----
+    Whether they are real numbers of the right shapes is looked at where a network is there to say so:
+    `Network.check_weights`, and so `simulate`.
     """
 
     M: tuple[Array, ...]
@@ -105,32 +113,37 @@ class Network:
             object.__setattr__(self, name, value)
 
         keep("sizes", _sizes(sizes))
-        names = [activation] * self.n if isinstance(activation, str) else list(activation)
+        right = f"a name, or a list of one for each of the layers 0..{self.n - 1}"
+        one = (activation,) * self.n if isinstance(activation, str) else None
+        names = one or checks.listed("activation", activation, right)
         if len(names) != self.n:
             what = f"has {len(names)} names; give one, or one for each of the layers 0..{self.n - 1}"
             raise InputError("activation", what)
+        for name in names:
+            checks.instance("activation", name, str, right)
         keep("activation", tuple(activations.by_name(name).name for name in names))
-        keep("tau", _number("tau", tau))
-        keep("delta", _number("delta", delta))
+        keep("tau", checks.number("tau", tau))
         if self.tau < 0.0:
             raise InputError("tau", f"must be 0 (nodes always at rest) or more, not {self.tau:g}")
-        if self.delta <= 0.0:
-            raise InputError("delta", f"must be positive, not {self.delta:g}")
-        many = isinstance(nu, Sequence | np.ndarray)
-        values = [_number("nu", v) for v in (nu if many else [nu] * self.n)]  # type: ignore[union-attr]
+        keep("delta", checks.number("delta", delta, above=0.0))
+        for name in ("tau", "delta"):
+            if 0.0 < getattr(self, name) < SHORTEST:
+                what = f"must be {SHORTEST:g} or more, not {getattr(self, name):g}: rates would overflow"
+                raise InputError(name, what)
+        keep("nu", self._per_layer("nu", nu))
+        if min(self.nu) <= 0.0:
+            raise InputError("nu", f"variances must be positive, not {min(self.nu):g}")
+        for name, decay in (("weight_decay", weight_decay), ("node_decay", node_decay)):
+            keep(name, checks.number(name, decay, least=0.0))
+        keep("feedback", checks.word("feedback", feedback, get_args(Feedback)))
+
+    def _per_layer(self, where: str, value: Any) -> tuple[float, ...]:
+        """One number for each of the layers 1..n, from one for all or from n."""
+        values = tuple(value) if checks.is_many(value) else (value,) * self.n
         if len(values) != self.n:
             what = f"has {len(values)} values; give one, or one for each of the layers 1..{self.n}"
-            raise InputError("nu", what)
-        if min(values) <= 0.0:
-            raise InputError("nu", f"variances must be positive, not {min(values):g}")
-        keep("nu", tuple(values))
-        for name, decay in (("weight_decay", weight_decay), ("node_decay", node_decay)):
-            keep(name, _number(name, decay))
-            if getattr(self, name) < 0.0:
-                raise InputError(name, f"must be 0 or more, not {decay:g}")
-        if feedback not in get_args(Feedback):
-            raise InputError("feedback", f"must be tied, learned or fixed, not {feedback!r}")
-        keep("feedback", feedback)
+            raise InputError(where, what)
+        return tuple(checks.number(where, one) for one in values)
 
     @property
     def n(self) -> int:
@@ -173,14 +186,11 @@ class Network:
         InputError
             If an argument is not one of these.
         """
-        if init not in get_args(WeightInit):
-            raise InputError("init", f"must be normal, uniform or zeros, not {init!r}")
-        if W not in get_args(FeedbackInit):
-            raise InputError("W", f"must be transpose or independent, not {W!r}")
-        scale = _number("scale", scale)
-        if scale < 0.0:
-            raise InputError("scale", f"must be 0 or more, not {scale:g}")
-        generator = np.random.default_rng(rng)
+        checks.word("init", init, get_args(WeightInit))
+        checks.word("W", W, get_args(FeedbackInit))
+        # Beyond this the drawn numbers themselves, or their sums, would be infinite.
+        scale = checks.number("scale", scale, least=0.0, most=1e150)
+        generator = _generator(rng)
 
         def draw(fan_in: int, fan_out: int) -> Array:
             spread = scale / math.sqrt(fan_in)
@@ -208,6 +218,8 @@ class Network:
         InputError
             Naming the array that is missing, misshapen or not finite.
         """
+        right = "Weights(M=..., W=..., beta=...), as Network.init_weights makes them"
+        checks.instance("weights", weights, Weights, right)
         M = _arrays("M", weights.M, self.links, 0)
         beta = _arrays("beta", weights.beta, [(size,) for size in self.sizes[1:]], 1)
         if self.feedback == "tied":
@@ -222,39 +234,42 @@ class Network:
 
 
 def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
-    if not isinstance(sizes, Sequence | np.ndarray) or isinstance(sizes, str) or len(sizes) < 2:
+    given = tuple(sizes) if checks.is_many(sizes) else ()
+    if len(given) < 2:
         raise InputError("sizes", "must list the numbers of nodes of two layers at least")
-    for size in sizes:
-        if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
-            raise InputError("sizes", f"must be whole numbers of 1 or more, not {size!r}")
-    kept = tuple(int(size) for size in sizes)
+    try:
+        kept = tuple(checks.whole("sizes", size, least=1) for size in given)
+    except InputError as error:
+        raise InputError("sizes", error.what.replace("a whole number", "whole numbers")) from None
+    if max(kept) > MOST_WEIGHTS:
+        what = f"ask for a layer of more than {MOST_WEIGHTS:.0e} nodes; use smaller layers"
+        raise InputError("sizes", what)
     weights = sum(a * b for a, b in pairwise(kept))
-    if max(*kept, weights) > MOST_WEIGHTS:
+    if weights > MOST_WEIGHTS:
         what = f"ask for {weights:.1e} weights, {weights * 8 / 1e9:.0f} GB a copy; use smaller layers"
         raise InputError("sizes", what)
     return kept
 
 
-def _number(where: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise InputError(where, f"must be a number, not {value!r}")
-    number = float(value)
-    if not math.isfinite(number):
-        raise InputError(where, f"must be finite, not {number}")
-    return number
+def _generator(rng: Any) -> np.random.Generator:
+    if isinstance(rng, np.random.Generator | np.random.BitGenerator | np.random.SeedSequence):
+        return np.random.default_rng(rng)
+    try:
+        return np.random.default_rng(checks.whole("rng", rng, least=0))
+    except InputError:
+        what = "must be a whole number of 0 or more, or a numpy.random.Generator"
+        raise InputError("rng", f"{what}, not {checks.shown(rng)}") from None
 
 
 def _arrays(
     name: str, values: Sequence[Any], shapes: Sequence[tuple[int, ...]], first: int
 ) -> tuple[Array, ...]:
-    if len(values) != len(shapes):
-        raise InputError(name, f"has {len(values)} arrays; this network needs {len(shapes)}")
+    given = checks.listed(name, values, f"a list of {len(shapes)} arrays, one a link")
+    if len(given) != len(shapes):
+        raise InputError(name, f"has {len(given)} arrays; this network needs {len(shapes)}")
     arrays = []
-    for k, (value, shape) in enumerate(zip(values, shapes, strict=True), start=first):
-        try:
-            array = np.array(value, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise InputError(f"{name}{k}", f"must be an array of numbers of shape {shape}") from None
+    for k, (value, shape) in enumerate(zip(given, shapes, strict=True), start=first):
+        array = checks.real_array(f"{name}{k}", value)
         if array.shape != shape:
             raise InputError(f"{name}{k}", f"has shape {array.shape}; it must be {shape}")
         if not np.isfinite(array).all():

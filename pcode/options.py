@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from . import checks
 from .errors import InputError
 
 
@@ -29,7 +30,10 @@ def checked_options(
     InputError
         If the function has no such option, or a value is of the wrong kind.
     """
-    return {name: _checked(function, name, value, called, source) for name, value in options.items()}
+    return {
+        str(name): _checked(function, str(name), checks.plain(value), called, source)
+        for name, value in options.items()
+    }
 
 
 def _checked(function: Callable[..., Any], name: str, value: Any, called: str, source: str | None) -> Any:
@@ -53,7 +57,7 @@ def _checked(function: Callable[..., Any], name: str, value: Any, called: str, s
     try:
         return adapter.validate_python(value)
     except ValidationError:
-        raise InputError(name, f"must be {_named(hint)}, not {value!r}", source) from None
+        raise InputError(name, f"must be {_named(hint)}, not {checks.shown(value)}", source) from None
 
 
 def _named(hint: Any) -> str:

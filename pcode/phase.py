@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
+from . import checks
 from .clamp import (
     Course,
     Curve,
@@ -23,11 +24,14 @@ from .clamp import (
 )
 from .errors import InputError
 from .expression import Expression
-from .network import Array, Network, _number
+from .network import Array, Network
 
 NodeStart = Literal["feedforward", "zero", "equilibrium"]
 Spacing = Literal["log", "linear"]
 SeriesKind = Literal["linear", "cubic"]
+
+# Rows that no memory holds.
+MOST_ROWS = 10**12
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +60,7 @@ class TimeSeries:
     kind: SeriesKind
 
     def __init__(self, t: ArrayLike, values: ArrayLike, kind: SeriesKind = "linear") -> None:
-        times, series = _floats("t", t), _floats("values", values)
+        times, series = checks.real_array("t", t), checks.real_array("values", values)
         if times.ndim != 1 or times.size < 1:
             raise InputError("t", "must be a list of times")
         if not np.isfinite(times).all() or (np.diff(times) < 0.0).any():
@@ -173,21 +177,19 @@ class Phase:
         def keep(key: str, value: object) -> None:
             object.__setattr__(self, key, value)
 
-        keep("name", str(name))
-        keep("clamp", {layer: _clamp(layer, v) for layer, v in (clamp or {}).items()})
-        keep("duration", _number("duration", duration))
-        if self.duration <= 0.0:
-            raise InputError("duration", f"must be positive, not {self.duration:g}")
-        if not isinstance(learn, bool):
-            raise InputError("learn", f"must be true or false, not {learn!r}")
-        keep("learn", learn)
-        if until not in (None, "equilibrium"):
-            raise InputError("until", f"must be 'equilibrium' or left out, not {until!r}")
+        keep("name", checks.text("name", name))
+        given: Any = {} if clamp is None else clamp
+        checks.instance("clamp", given, Mapping, "a mapping from layers to values, such as {0: X, 2: Y}")
+        keep("clamp", {_layer(layer): _clamp(layer, v) for layer, v in given.items()})
+        keep("duration", checks.number("duration", duration, above=0.0))
+        keep("learn", checks.flag("learn", learn))
+        if until is not None and not (isinstance(until, str) and until == "equilibrium"):
+            raise InputError("until", f"must be 'equilibrium' or left out, not {checks.shown(until)}")
         keep("until", until)
-        keep("settle_tol", _number("settle_tol", settle_tol))
-        if self.settle_tol <= 0.0:
-            raise InputError("settle_tol", f"must be positive, not {self.settle_tol:g}")
-        keep("samples", None if samples is None else tuple(int(s) for s in samples))
+        keep("settle_tol", checks.number("settle_tol", settle_tol, above=0.0))
+        rows = () if samples is None else checks.listed("samples", samples, "a list of rows of the data")
+        shown = tuple(checks.whole("samples", row, least=0, most=MOST_ROWS) for row in rows)
+        keep("samples", None if samples is None else shown)
         self._check_batch()
         for layer, value in self.clamp.items():
             if isinstance(value, Curve):
@@ -236,6 +238,9 @@ class Phase:
     def check(self, network: Network) -> None:
         """Raise InputError if a clamp names a layer or a size that `network` does not have."""
         for layer, value in self.clamp.items():
+            if np.isnan(self.clamp_at(layer, 0.0)).all():
+                what = "holds nothing: every value is NaN, which leaves its node free; leave the layer out"
+                raise InputError(f"clamp[{layer}]", what)
             if not 0 <= layer <= network.n:
                 what = f"there is no layer {layer}; the layers are 0..{network.n}"
                 raise InputError(f"clamp[{layer}]", what)
@@ -269,13 +274,10 @@ class Save:
 
     def __post_init__(self) -> None:
         for key in ("nodes", "weights"):
-            value = getattr(self, key)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 2:
-                raise InputError(key, f"must be a whole number of 2 or more, not {value!r}")
-        if self.spacing not in get_args(Spacing):
-            raise InputError("spacing", f"must be log or linear, not {self.spacing!r}")
-        if _number("memory", self.memory) <= 0.0:
-            raise InputError("memory", f"must be positive, not {self.memory:g}")
+            count = checks.whole(key, getattr(self, key), least=2, most=MOST_ROWS)
+            object.__setattr__(self, key, count)
+        checks.word("spacing", self.spacing, get_args(Spacing))
+        object.__setattr__(self, "memory", checks.number("memory", self.memory, above=0.0))
 
     def times(self, count: int, duration: float, tau: float, delta: float = 0.0) -> Array:
         """`count` times from 0 to `duration`, both included, strictly rising."""
@@ -287,9 +289,14 @@ class Save:
         return times
 
 
+def _layer(layer: Any) -> int:
+    try:
+        return checks.whole("clamp", layer)
+    except InputError:
+        raise InputError("clamp", f"layers are whole numbers, not {checks.shown(layer)}") from None
+
+
 def _clamp(layer: Any, value: Any) -> Clamp:
-    if isinstance(layer, bool) or not isinstance(layer, int | np.integer):
-        raise InputError("clamp", f"layers are whole numbers, not {layer!r}")
     if isinstance(value, TimeSeries | Curve):
         return value
     if callable(value):
@@ -297,7 +304,7 @@ def _clamp(layer: Any, value: Any) -> Clamp:
             return Function(value)
         except InputError as error:
             raise error.within(f"clamp[{layer}]") from None
-    array = _floats(f"clamp[{layer}]", value)
+    array = checks.real_array(f"clamp[{layer}]", value)
     if array.ndim != 2 or array.shape[0] < 1:
         what = f"has shape {array.shape}; must be (samples, nodes)"
         raise InputError(f"clamp[{layer}]", what)
@@ -327,10 +334,3 @@ def _course(value: Clamp, duration: float) -> Course:
     if isinstance(value, Curve):
         return course_of_curve(value, duration)
     return value.course if isinstance(value, TimeSeries) else course_of_constant(value)
-
-
-def _floats(where: str, value: ArrayLike) -> Array:
-    try:
-        return np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(where, "must be numbers in a regular array") from None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from . import solvers
+from . import checks, solvers
 from .errors import InputError
 from .network import Network
 from .phase import Phase, Save
@@ -41,16 +41,35 @@ class Plan:
         return 1 + max(max(shown) for shown in self.samples)
 
 
-def plan(network: Network, phases: Sequence[Phase], save: Save | None = None, method: str = "auto") -> Plan:
+def phases_of(phases: Iterable[Phase]) -> tuple[Phase, ...]:
+    """The phases, from any iterable.
+
+    Raises
+    ------
+    InputError
+        If it is none, as a single phase is none, or holds something else.
+    """
+    right = "a list of phases, also where there is only one"
+    listed = checks.listed("phases", phases, right)
+    for k, phase in enumerate(listed):
+        checks.instance(f"phases[{k}]", phase, Phase, "a pcode.Phase")
+    return listed
+
+
+def plan(network: Network, phases: Iterable[Phase], save: Save | None = None, method: str = "auto") -> Plan:
     """Check that a run is possible, before anything large is made.
 
     Raises
     ------
     InputError
-        If there is no phase, a clamp does not fit the network, the method is unknown or
-        unsuitable for so many unknowns, or the result would exceed `save.memory`.
+        If an argument is of the wrong kind, there is no phase, a clamp does not fit the network, the
+        method is unknown or unsuitable for so many unknowns, or the result would exceed `save.memory`.
     """
-    save = save or Save()
+    save = Save() if save is None else save
+    checks.instance("network", network, Network, "a pcode.Network")
+    checks.instance("save", save, Save, "a pcode.Save, such as Save(nodes=100), or left out")
+    checks.instance("method", method, str, f"one of {', '.join(solvers.METHODS)}")
+    phases = phases_of(phases)
     if not phases:
         raise InputError("phases", "there is none; a run needs one at least")
     for k, phase in enumerate(phases):

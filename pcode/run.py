@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from . import checks
 from .errors import InputError
 from .files import replacing
 from .html import table
 from .network import Array, Network, Weights
 from .state import State
 from .status import SolverStats, Status
+
+# What a probe may give: a number, or an array as nested lists.
+ProbeValue = float | list[Any]
+
+# The attributes that a run has of its own.
+OWN = (
+    "network", "phases", "status", "message", "method", "method_asked", "method_reason", "rtol", "atol",
+    "solver_statistics", "versions", "notes",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,8 +64,8 @@ class PhaseRecord:
     method, method_reason : str
         The solver, and why it was taken.
     stats : SolverStats
-    probes : dict of str to float
-        Values of the probes at its end.
+    probes : dict of str to float, or to nested lists of float
+        Values of the probes at its end: numbers, and arrays as lists.
     settle_tol : float
         Rate at which the phase counted as settled, see `Phase`.
     clamped_nodes : dict of str to str
@@ -76,7 +88,7 @@ class PhaseRecord:
     method: str
     method_reason: str
     stats: SolverStats
-    probes: dict[str, float] = field(default_factory=dict)
+    probes: dict[str, ProbeValue] = field(default_factory=dict)
     settle_tol: float = 1e-6
     clamped_nodes: dict[str, str] = field(default_factory=dict)
     expressions: dict[str, str | Sequence[str | float]] = field(default_factory=dict)
@@ -129,6 +141,7 @@ class Run:
     """
 
     def __init__(self, data: xr.Dataset) -> None:
+        checks.instance("data", data, xr.Dataset, "the xarray.Dataset of a run")
         self.data = data
 
     @cached_property
@@ -150,6 +163,11 @@ class Run:
     def message(self) -> str:
         """What the status means, with the phase that caused it."""
         return str(self.data.attrs["message"])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about the run though it was done, one line each: also of probes that raised."""
+        return tuple(json.loads(self.data.attrs.get("notes", "[]")))
 
     @property
     def state(self) -> State:
@@ -183,14 +201,20 @@ class Run:
         return _accessors["plot"](self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the run to a NetCDF file, under a temporary name that is then renamed."""
+        """Write the run to a NetCDF file, under a temporary name that is then renamed.
+
+        Raises
+        ------
+        InputError
+            If no file can be written there, or an attribute put into `data` cannot be stored.
+        """
         compress = {
             name: {"zlib": True, "complevel": 1, "shuffle": True}
             for name, variable in self.data.variables.items()
             if variable.size > 1000
         }
         with replacing(path) as temporary:
-            self.data.to_netcdf(temporary, engine="h5netcdf", encoding=compress)
+            _write(self.data, temporary, compress)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Run:
@@ -201,17 +225,26 @@ class Run:
         InputError
             If the file is not there, cannot be read, or holds no run of pcode.
         """
+        path = checks.path("path", path)
+        if path.is_dir():
+            raise InputError("run", "is a folder; give the run.nc in it", str(path))
         try:
             with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as data:
                 loaded = data.load()
         except FileNotFoundError:
             raise InputError("run", "there is no such file; give the run.nc of a run", str(path)) from None
-        except OSError as error:
+        except (OSError, ValueError) as error:
             what = f"cannot be read as a NetCDF file ({error}); give the run.nc of a run"
             raise InputError("run", what, str(path)) from None
         if not {"network", "phases", "status"} <= set(loaded.attrs):
             raise InputError("run", "holds no run of pcode; give the run.nc of a run", str(path))
-        return cls(loaded)
+        run = cls(loaded)
+        try:
+            _ = run.network, run.phases, run.status, run.notes
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            what = f"holds no run that this version of pcode can read ({checks.shown(error)})"
+            raise InputError("run", what, str(path)) from None
+        return run
 
     def __repr__(self) -> str:
         layers = "-".join(map(str, self.network.sizes))
@@ -222,7 +255,7 @@ class Run:
             lines.append(
                 f"  {record.name}: {record.status}, {span}, {record.stats.steps} steps ({record.method})"
             )
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
     def _repr_html_(self) -> str:
         """The run as a small table, for notebooks: a row for each phase."""
@@ -238,6 +271,59 @@ class Run:
             for r in self.phases
         ]  # fmt: skip
         return table(caption, head, rows)
+
+
+def storable(attributes: Any) -> dict[str, Any]:
+    """Attributes that a user gives, if a NetCDF file can hold them beside those of a run.
+
+    Parameters
+    ----------
+    attributes : mapping of str to value, or None
+
+    Raises
+    ------
+    InputError
+        If it is no mapping, a name is the run's own, or a value cannot be stored.
+    """
+    given = {} if attributes is None else attributes
+    checks.instance("attributes", given, Mapping, "a mapping from names to values")
+    for name in given:
+        checks.text("attributes", name)
+        if name in OWN:
+            raise InputError(f"attributes[{name}]", "is the name of one of the run's own; choose another")
+    kept = {name: checks.plain(value) for name, value in given.items()}
+    if kept and _refused(kept):
+        for name, value in kept.items():
+            why = _refused({name: value})
+            if why:
+                what = f"cannot be stored in a NetCDF file ({why}); give a text, a number or a list of these"
+                raise InputError(f"attributes[{name}]", what)
+    return kept
+
+
+def _refused(attributes: dict[str, Any]) -> str:
+    """Why a file cannot hold these, tried and read back: that is for its library to say. Empty if it can."""
+    masked = [name for name, value in attributes.items() if checks.masked(value)]
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            written = xr.Dataset(attrs=attributes).to_netcdf(engine="h5netcdf")
+            with xr.open_dataset(written, engine="h5netcdf", decode_times=False) as back:
+                lost = set(attributes) - set(back.attrs)
+    except Exception as error:  # noqa: BLE001 - of three libraries, each with its own
+        # The first sentence; xarray's go on to list its types.
+        return " ".join(str(error).split()).partition(". ")[0][:120] or type(error).__name__
+    if lost:
+        return "its name has another meaning there"
+    return "it has masked entries" if masked else ""
+
+
+def _write(data: xr.Dataset, path: Path, encoding: dict[Any, Any]) -> None:
+    try:
+        data.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise InputError("data", f"cannot be stored in a NetCDF file ({checks.shown(error)})") from error
 
 
 _accessors: dict[str, type[Any]] = {}

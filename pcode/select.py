@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from . import checks
 from .errors import InputError
 from .run import Run
 
 PhaseChoice = int | str | Sequence[int | str] | None
 Choice = int | Sequence[int] | None
 
+# For functions whose first argument must be a run.
+of_run = checks.first_is(Run, "a pcode.Run, as simulate and Run.load give it")
 
+
+@of_run
 def choose_phases(run: Run, phase: PhaseChoice = None) -> tuple[int, ...]:
     """Find the indices of the phases meant, in their order.
 
@@ -34,17 +37,19 @@ def choose_phases(run: Run, phase: PhaseChoice = None) -> tuple[int, ...]:
         return tuple(range(len(names)))
     chosen: set[int] = set()
     for one in _listed("phase", phase, "an index or a name, or a list of them"):
-        if _whole(one):
-            found = [one % len(names)] if -len(names) <= one < len(names) else []
+        index = _whole(one)
+        if index is not None:
+            found = [index % len(names)] if -len(names) <= index < len(names) else []
         else:
-            found = [k for k, name in enumerate(names) if name == one]
+            found = [k for k, name in enumerate(names) if isinstance(one, str) and name == one]
         if not found:
             have = ", ".join(f"{k} ({name})" for k, name in enumerate(names))
-            raise InputError("phase", f"there is no phase {one!r} in this run; it has {have}")
+            raise InputError("phase", f"there is no phase {checks.shown(one)} in this run; it has {have}")
         chosen.update(found)
     return tuple(sorted(chosen))
 
 
+@of_run
 def check_extent(run: Run, phase: PhaseChoice = None) -> None:
     """Raise InputError unless the phases meant have an extent in time, so that there is a course to draw.
 
@@ -65,6 +70,7 @@ def check_extent(run: Run, phase: PhaseChoice = None) -> None:
         raise InputError("run", f"no time passed in the phases to draw ({ends}); draw another phase or run")
 
 
+@of_run
 def suits_log_time(run: Run, phase: PhaseChoice = None) -> bool:
     """Say whether the nodes' convergence would vanish on a linear axis: one of the phases lasts over 100 tau.
 
@@ -86,6 +92,7 @@ def suits_log_time(run: Run, phase: PhaseChoice = None) -> bool:
     return tau > 0.0 and any(record.t_end - record.t_start > 100.0 * tau for record in records)
 
 
+@of_run
 def choose_layers(
     run: Run, layers: Choice = None, *, first: int = 0, last: int | None = None, most: int | None = None
 ) -> tuple[int, ...]:
@@ -115,12 +122,11 @@ def choose_layers(
         if most is None or len(every) <= most:
             return every
         return tuple(every[round(k * (len(every) - 1) / (most - 1))] for k in range(most))
-    chosen = _listed("layers", layers, "the number of a layer, or a list of them")
-    for layer in chosen:
-        check_layer("layers", layer, first, last)
-    return tuple(sorted(set(chosen)))
+    listed = _listed("layers", layers, "the number of a layer, or a list of them")
+    return tuple(sorted({check_layer("layers", layer, first, last) for layer in listed}))
 
 
+@of_run
 def choose_samples(run: Run, samples: Choice, phases: Sequence[int]) -> tuple[int, ...]:
     """Find the samples meant, in their order, of those that the `phases` show.
 
@@ -140,40 +146,47 @@ def choose_samples(run: Run, samples: Choice, phases: Sequence[int]) -> tuple[in
     shown = sorted({sample for k in phases for sample in run.phases[k].samples})
     if samples is None:
         return tuple(shown)
-    chosen = _listed("samples", samples, "the number of a sample, or a list of them")
-    for sample in chosen:
-        if not _whole(sample) or sample not in shown:
-            raise InputError("samples", f"sample {sample!r} is not shown here; {_spans(shown)} are")
-    return tuple(sorted(set(chosen)))
+    chosen: set[int] = set()
+    for sample in _listed("samples", samples, "the number of a sample, or a list of them"):
+        row = _whole(sample)
+        if row is None or row not in shown:
+            what = f"sample {checks.shown(sample)} is not shown here; {_spans(shown)} are"
+            raise InputError("samples", what)
+        chosen.add(row)
+    return tuple(sorted(chosen))
 
 
-def check_layer(where: str, layer: Any, first: int, last: int) -> None:
-    """Raise InputError unless `layer` is a whole number from `first` to `last`."""
-    if not _whole(layer) or not first <= layer <= last:
-        raise InputError(where, f"must be a layer from {first} to {last}, not {layer!r}")
+def check_layer(where: str, layer: Any, first: int, last: int) -> int:
+    """`layer`, or an InputError unless it is a whole number from `first` to `last`."""
+    number = _whole(layer)
+    if number is None or not first <= number <= last:
+        raise InputError(where, f"must be a layer from {first} to {last}, not {checks.shown(layer)}")
+    return number
 
 
 def check_flags(**flags: object) -> None:
     """Raise InputError, with its name, if one of the `flags` is neither true nor false."""
     for where, value in flags.items():
-        if not isinstance(value, bool):
-            raise InputError(where, f"must be true or false, not {value!r}")
+        checks.flag(where, value)
 
 
 def check_word(where: str, value: object, words: Sequence[str]) -> None:
     """Raise InputError unless `value` is one of `words`."""
-    if value not in words:
-        raise InputError(where, f"must be one of {', '.join(words)}, not {value!r}")
+    if not isinstance(value, str) or value not in words:
+        raise InputError(where, f"must be one of {', '.join(words)}, not {checks.shown(value)}")
 
 
-def _whole(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+def _whole(value: object) -> int | None:
+    """`value` as an int, or None if it is no whole number."""
+    try:
+        return checks.whole("", value)
+    except InputError:
+        return None
 
 
 def _listed(where: str, value: Any, right: str) -> list[Any]:
     """Make `value` a list with something in it."""
-    many = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
-    listed = list(value) if many else [value]
+    listed = list(value) if checks.is_many(value) else [value]
     if not listed:
         raise InputError(where, f"must be {right}, not an empty list")
     return listed

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from . import checks
 from .equilibrium import nodes_at_rest
 from .errors import InputError
-from .network import Network, Weights
+from .network import Array, Network, Weights
 from .phase import NodeStart, Phase
 from .problem import feedforward, given_nodes, make_problem
 from .singular import settled
@@ -86,15 +89,21 @@ def _fresh_start(network: Network, phase: Phase, where: str, weights: Weights, b
 
 
 def _given_start(network: Network, nodes: State, weights: Weights, batch: int) -> State:
-    parts = (("x", 0, nodes.x, network.sizes), ("eps", 1, nodes.eps, network.sizes[1:]))
-    for name, first, arrays, sizes in parts:
-        if len(arrays) != len(sizes):
-            raise InputError(f"nodes.{name}", f"has {len(arrays)} layers; must have {len(sizes)}")
-        for layer, (array, size) in enumerate(zip(arrays, sizes, strict=True), first):
-            if np.shape(array) != (batch, size):
-                what = f"layer {layer} has shape {np.shape(array)}; must be {(batch, size)}"
-                raise InputError(f"nodes.{name}", what)
-            if not np.isfinite(array).all():
-                raise InputError(f"nodes.{name}", f"layer {layer} has values that are not finite")
-    x, eps = (tuple(np.array(a, dtype=np.float64) for a in part) for part in nodes[:2])
+    x = _given_layers("nodes.x", nodes.x, 0, network.sizes, batch)
+    eps = _given_layers("nodes.eps", nodes.eps, 1, network.sizes[1:], batch)
     return State(x, eps, weights)
+
+
+def _given_layers(
+    where: str, values: Any, first: int, sizes: tuple[int, ...], batch: int
+) -> tuple[Array, ...]:
+    given = checks.listed(where, values, f"a list of {len(sizes)} arrays, one a layer")
+    if len(given) != len(sizes):
+        raise InputError(where, f"has {len(given)} layers; must have {len(sizes)}")
+    arrays = tuple(checks.real_array(f"{where}[{k}]", value) for k, value in enumerate(given))
+    for layer, (array, size) in enumerate(zip(arrays, sizes, strict=True), first):
+        if array.shape != (batch, size):
+            raise InputError(where, f"layer {layer} has shape {array.shape}; must be {(batch, size)}")
+        if not np.isfinite(array).all():
+            raise InputError(where, f"layer {layer} has values that are not finite")
+    return arrays

@@ -129,6 +129,68 @@ SCENARIOS: dict[str, tuple[tuple[str, str], str, str]] = {
         "plots.recipes.0",
         "did you mean the shipped overview?",
     ),
+    "a relative tolerance that bounds nothing": (
+        ("[plots]", "[solver]\nrtol = 0.9\n[plots]"),
+        "solver.rtol",
+        "from 2.2e-14 to 0.01",
+    ),
+    "a relative tolerance below rounding": (
+        ("[plots]", "[solver]\nrtol = 1e-15\n[plots]"),
+        "solver.rtol",
+        "from 2.2e-14 to 0.01",
+    ),
+    "an absolute tolerance that bounds nothing": (
+        ("[plots]", "[solver]\natol = 0.5\n[plots]"),
+        "solver.atol",
+        "at most 0.01",
+    ),
+    "more steps than any run takes": (
+        ("[plots]", "[solver]\nmax_steps = 10000000000000000\n[plots]"),
+        "solver.max_steps",
+        "at most",
+    ),
+    "more saved times than any memory holds": (
+        ("[plots]", "[save]\nnodes = 10000000000000000\n[plots]"),
+        "save.nodes",
+        "at most",
+    ),
+    "memory without a bound": (("[plots]", "[save]\nmemory_gb = 1e305\n[plots]"), "save.memory_gb", "finite"),
+    "a clamp that holds nothing": (
+        ('clamp = "both"', "clamp = { 0 = [[nan, nan]] }"),
+        "phase.0.clamp.0",
+        "leave the layer out",
+    ),
+    "a clamp series that holds nothing": (
+        ('clamp = "both"', "clamp = { 0 = { t = [0, 1], values = [[[nan, nan]], [[nan, nan]]] } }"),
+        "phase.0.clamp.0",
+        "leave the layer out",
+    ),
+    "a clamp that is not finite": (
+        ('clamp = "both"', "clamp = { 0 = [[inf, 1]] }"),
+        "phase.0.clamp.0",
+        "must be finite",
+    ),
+    "a title that no file can hold": (('"good"', '"a\\u0000b"'), "title", "cannot be stored"),
+    "a name that no file can hold": (
+        ('clamp = "both"', 'name = "a\\u0000b"\nclamp = "both"'),
+        "phase.0.name",
+        "NUL",
+    ),
+    "weights beyond all bounds": (
+        ("[data]", "[weights]\nscale = 1e300\n[data]"),
+        "weights.scale",
+        "at most 1e+150",
+    ),
+    "weights that are not finite": (
+        ("[data]", '[weights]\ninit = "given"\nM = [[[nan,1,1],[1,1,1]],[[1],[1],[1]]]\n[data]'),
+        "weights.M0",
+        "not finite",
+    ),
+    "a time constant for which rates overflow": (
+        ("sizes", "tau = 1e-310\nsizes"),
+        "network.tau",
+        "rates would overflow",
+    ),
     "an old-fashioned table": (("[[phase]]", "[phase]"), "phase", "[[phase]]"),
 }
 
@@ -144,6 +206,17 @@ def test_a_bad_scenario_is_refused(
     line = one_line(capsys, [command, "bad.toml"], here)
     assert f" bad.toml: {key}: " in line
     assert right in line
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_what_is_only_odd_is_said_in_one_line_and_done(
+    here: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    (here / "odd.toml").write_text(GOOD.replace("sizes", "tau = 2.0\ndelta = 1.0\nsizes"))
+    assert main([command, "odd.toml"]) == 0
+    err = capsys.readouterr().err
+    assert err.startswith("pcode: odd.toml: delta = 1 is less than tau = 2: ")
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ GOOD = Weights(([[1.0, 2.0]],), ([[1.0], [2.0]],), ([0.0, 0.0],))
         (GOOD._replace(W=None), "W: is missing; learned feedback needs one W a link"),
         (GOOD._replace(beta=([0.0],)), r"beta1: has shape \(1,\); it must be \(2,\)"),
         (GOOD._replace(M=([[1.0, np.nan]],)), "M0: has entries that are not finite"),
-        (GOOD._replace(M=([[1.0, "x"]],)), "M0: must be an array of numbers"),
+        (GOOD._replace(M=([[1.0, "x"]],)), "M0: holds text; it must be real numbers in a regular array"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused_by_name(weights, said):

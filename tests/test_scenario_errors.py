@@ -135,7 +135,7 @@ def test_the_row_named_for_a_drawn_sample_is_that_of_the_source(tmp_path: Path) 
             {"W0": np.array([[np.nan, 0], [0, 0], [0, 0]])},
             "array W0 in {file} has entries that are not finite",
         ),
-        ({"beta1": np.array(["a", "b", "c"])}, "array beta1 in {file} holds <U1"),
+        ({"beta1": np.array(["a", "b", "c"])}, "array beta1 in {file} holds text"),
     ],
 )
 def test_a_weights_file_is_refused_with_the_array_at_fault(

@@ -26,6 +26,7 @@ from ..network import Array
 from ..phase import Phase, Save
 from ..problem import make_problem
 from ..run import Run
+from ..select import of_run
 from ..simulation import simulate
 from ..state import State
 from .gradients import Comparison, compare, hebbian, loss_and_gradients
@@ -138,6 +139,7 @@ class Backprop(Result):
         return told + [f"note: {note}" for note in self.notes]
 
 
+@of_run
 def backprop(
     run: Run,
     /,
@@ -291,8 +293,8 @@ def _check(situation: Situation) -> None:
 
 def _check_positive(**options: Sequence[float] | None) -> None:
     for name, values in options.items():
-        if values is not None and not all(np.isfinite(v) and v > 0.0 for v in values):
-            raise InputError(name, f"must be positive numbers, not {list(values)}")
+        if values is not None and not (len(values) and all(np.isfinite(v) and v > 0.0 for v in values)):
+            raise InputError(name, f"must be positive numbers, one at least, not {list(values)}")
 
 
 def _rows(run: Run, situation: Situation, points: int) -> list[int]:

@@ -18,7 +18,9 @@ from .. import solvers
 from ..errors import InputError
 from ..network import Array
 from ..problem import feedforward, given_nodes, make_problem
+from ..request import LEAST_RTOL
 from ..run import Run
+from ..select import of_run
 from ..singular import SlowProblem
 from ..solvers.auto import STABLE, fastest_rate
 from ..state import State
@@ -116,6 +118,7 @@ class Certificate(Result):
         return super().to_dict() | {"passed": self.passed}
 
 
+@of_run
 def certificate(
     run: Run, /, phase: PhaseOption = None, span: float | None = None, method: str | None = None
 ) -> Certificate:
@@ -242,7 +245,8 @@ def _repeats(run: Run, start: Situation, end: Situation, span: float, method: st
     repeats = {"tolerance": (own, 0.1), "solver": (second, 1.0)}
     for name, (used, factor) in repeats.items():
         off, compare = _beside(run, start, span)
-        status, state = integrate(start, span, used, factor * rtol, factor * atol, compare=compare)
+        tight = max(factor * rtol, LEAST_RTOL)
+        status, state = integrate(start, span, used, tight, factor * atol, compare=compare)
         if status.failed:
             yield Check(name, "fail", float("nan"), threshold, f"{used} ended with {status}")
             continue

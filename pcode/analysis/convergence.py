@@ -17,7 +17,7 @@ from ..equilibrium import nodes_at_rest
 from ..errors import InputError
 from ..network import Array
 from ..run import Run
-from ..select import PhaseChoice, choose_phases
+from ..select import PhaseChoice, choose_phases, of_run
 from ..state import State
 from .courses import EnergyCourse, WeightDrift, drift_of, energy_of
 from .equilibrium import rest_of
@@ -147,6 +147,7 @@ class Convergence(Result):
         return told
 
 
+@of_run
 def convergence(
     run: Run, /, phase: PhaseChoice = None, fraction: float = 0.01, points: int = 60
 ) -> Convergence:

@@ -8,11 +8,13 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from .. import checks
 from ..equilibrium import Rest, nodes_at_rest
 from ..errors import InputError
 from ..network import Array
 from ..problem import feedforward, given_nodes
 from ..run import Run
+from ..select import of_run
 from ..state import State
 from .jacobians import NodeSystem
 from .modes import MOST_WORK, Eigenvalues, node_eigenvalues, still_below
@@ -27,6 +29,9 @@ SAME = 1e-5
 
 # Errors at rest that are none.
 OPEN = 1e-8
+
+# Other starts than these many take days.
+MOST_STARTS = 100_000
 
 TOLD: dict[Kind, str] = {
     "stable": "stable",
@@ -161,6 +166,7 @@ class Equilibrium(Result):
         return values | {"found": self.found, "equilibria_by_kind": plain(counts)}
 
 
+@of_run
 def equilibrium(
     run: Run,
     phase: PhaseOption = None,
@@ -202,8 +208,11 @@ def equilibrium(
     """
     if start not in TOLD_STARTS:
         raise InputError("start", f"must be state, feedforward or zero, not {start!r}")
+    starts = checks.whole("starts", starts)
     if starts < 0:
         raise InputError("starts", f"must be 0 or more, not {starts}")
+    if starts > MOST_STARTS:
+        raise InputError("starts", f"must be at most {MOST_STARTS:,}, not {checks.shown(starts)}")
     for key, value in (("spread", spread), ("tol", tol)):
         if not (value > 0.0 and np.isfinite(value)):
             raise InputError(key, "must be positive")

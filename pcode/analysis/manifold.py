@@ -19,6 +19,7 @@ from .._jax import jax
 from ..errors import InputError
 from ..network import Array
 from ..run import Run
+from ..select import of_run
 from ..system import Parameters, Structure, vector_field
 from .continuation import Curve, System, follow
 from .coordinates import Wanted, check_wanted, labelled, moving_problem, take_samples, values_along
@@ -155,6 +156,7 @@ def _jacobian(u: Any, y0: Any, place: Any, nodes: Any, p: Parameters, structure:
     return jax.jacfwd(_rates)(u, y0, place, nodes, p, structure)
 
 
+@of_run
 def critical_manifold(
     run: Run,
     weight: str | None = None,

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .. import checks
 from ..errors import InputError
 from ..network import Array
 from ..run import Run
@@ -240,9 +241,11 @@ def slaved_nodes(made: Chart, rest: Rest) -> Any:
 
 def _resolution(field: Field, asked: int | None) -> int:
     if asked is not None:
-        if not isinstance(asked, int) or isinstance(asked, bool) or not 11 <= asked <= 401:
-            raise InputError("resolution", f"must be a whole number from 11 to 401, not {asked!r}")
-        return asked
+        wanted = checks.plain(asked)
+        if not isinstance(wanted, int) or isinstance(wanted, bool) or not 11 <= wanted <= 401:
+            what = f"must be a whole number from 11 to 401, not {checks.shown(asked)}"
+            raise InputError("resolution", what)
+        return wanted
     fits = np.sqrt(WORK / (400.0 + field.work))
     return int(np.clip(fits, COARSEST, FINEST))
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..errors import InputError
 from ..run import Run
-from ..select import choose_phases
+from ..select import choose_phases, of_run
 from .coordinates import Chart, chart
 from .field import MOST_DENSE, Field
 from .growth_at import growth_of_nodes
@@ -27,6 +27,7 @@ class Plane(NamedTuple):
     phase: int
 
 
+@of_run
 def telling_plane(run: Run, phase: int | str | None = None) -> Plane:
     """A plane that suits the run.
 

@@ -8,9 +8,13 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
+from .. import checks
 from ..errors import InputError
 from ..options import checked_options
 from ..run import Run
+from ..select import of_run
 from .result import Result
 
 
@@ -57,13 +61,14 @@ def by_name(name: str) -> Question:
     InputError
         If there is none of that name.
     """
-    if name not in QUESTIONS:
-        close = get_close_matches(str(name), QUESTIONS, n=1)
+    if not isinstance(name, str) or name not in QUESTIONS:
+        close = get_close_matches(name, QUESTIONS, n=1) if isinstance(name, str) else []
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(QUESTIONS)}"
-        raise InputError("question", f"no question {name!r}; {hint}")
+        raise InputError("question", f"no question {checks.shown(name)}; {hint}")
     return QUESTIONS[name]
 
 
+@of_run
 def ask(run: Run, question: str, options: Mapping[str, Any] | None = None) -> Result:
     """Answer a question about `run`.
 
@@ -84,5 +89,10 @@ def ask(run: Run, question: str, options: Mapping[str, Any] | None = None) -> Re
     InputError
         If there is no such question or option, or it cannot be answered of this run.
     """
+    given = {} if options is None else options
+    checks.instance("options", given, Mapping, "a mapping from names to values")
     answer = by_name(question).load()
-    return answer(run, **checked_options(answer, options or {}, f"the question {question}"))
+    checked = checked_options(answer, given, f"the question {question}")
+    # What overflows in a run that grew beyond bounds is told by the answer, and by no warning of NumPy's.
+    with np.errstate(all="ignore"):
+        return answer(run, **checked)

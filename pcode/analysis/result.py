@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .. import checks
 from ..html import table
 
 
@@ -62,6 +63,9 @@ class Result:
             f"Answer to the question {self.question}", (), [(line.strip(),) for line in self.lines()]
         )
 
+
+# For functions whose first argument must be an answer.
+of_answer = checks.first_is(Result, "an answer, as pcode.analysis.ask gives it")
 
 _plots: dict[str, Callable[..., Any]] = {}
 

@@ -25,6 +25,7 @@ from ..network import Array, Network, Weights
 from ..phase import Phase
 from ..problem import make_problem
 from ..run import Run
+from ..select import of_run
 from ..singular import SlowProblem, settled
 from ..solvers import IVP, METHODS, Settings
 from ..state import State
@@ -154,6 +155,7 @@ def _percent(distance: float) -> str:
     return f"{100 * distance:.3g}%" if np.isfinite(distance) else "not told: still in the initial layer"
 
 
+@of_run
 def separation(
     run: Run,
     phase: PhaseOption = None,

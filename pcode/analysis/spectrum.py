@@ -7,8 +7,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from .. import checks
 from ..errors import InputError
 from ..run import Run
+from ..select import of_run
 from .equilibrium import rest_of
 from .modes import MOST_WORK, Eigenvalues, full_eigenvalues, node_eigenvalues, slow_eigenvalues
 from .rates import Rates, advice, rates_of
@@ -146,6 +148,7 @@ class Spectrum(Result):
         return values
 
 
+@of_run
 def spectrum(
     run: Run,
     phase: PhaseOption = None,
@@ -183,6 +186,7 @@ def spectrum(
     """
     if at not in ("rest", "state"):
         raise InputError("at", f"must be rest or state, not {at!r}")
+    moments = min(checks.whole("moments", moments), run.data.sizes["time"])  # there are no more
     if moments < 0:
         raise InputError("moments", f"must be 0 or more, not {moments}")
     if phase is None and time is None:

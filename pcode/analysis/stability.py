@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..network import Array, Network
 from ..phase import Clamp, Phase, Save
 from ..run import Run
+from ..select import of_run
 from ..simulation import simulate
 from ..state import State
 from .border import KINDS, BorderPoint, Look, Plane, border_along, others, ray
@@ -144,6 +145,7 @@ class Stability(Result):
         return f"nodes are stable all the way to |W - M^T|/|M| = {self.distances[-1]:.4g}{at}"
 
 
+@of_run
 def stability(
     run: Run,
     phase: PhaseOption = None,

@@ -156,14 +156,14 @@ def analyse(
 @app.command()
 def check(scenario: ScenarioArgument, method: MethodOption = None, changes: SetOption = None) -> int:
     """Check a scenario and tell what it will solve, without running it."""
+    from . import complain
     from .running import describe, recipes_of
 
     loaded = _load(scenario, method, changes)
-    lines = describe(loaded)
-    _ = loaded.weights, loaded.questions
+    asked = loaded.check()
     recipes_of(loaded)
-    typer.echo("\n".join(lines))
-    return DONE
+    typer.echo("\n".join(describe(loaded)))
+    return complain(f"{loaded.path}: {'; '.join(asked.notes)}", DONE) if asked.notes else DONE
 
 
 @app.command(hidden=True)

@@ -23,7 +23,7 @@ from .signals import Signals
 
 def run_scenario(scenario: Scenario, folder: Path, force: bool, signals: Signals) -> int:
     """Simulate `scenario`, write everything to `folder`, and say so; return the exit code."""
-    _ = scenario.plan, scenario.weights, scenario.questions
+    scenario.check()
     recipes = recipes_of(scenario)
     formats = scenario.file.plots.formats
     pictures = {recipe: [f"{recipe.name}.{suffix}" for suffix in formats] for recipe in recipes}
@@ -71,14 +71,15 @@ def _answer(scenario: Scenario, run: Run, output: Output, signals: Signals) -> t
 def _verdict(scenario: Scenario, run: Run, folder: Path, undone: Sequence[str]) -> int:
     """The exit code, with one line on stderr where there is something to say."""
     status = run.status
+    noted = "".join(f"; {note}" for note in run.notes)
     if status.failed:
-        return complain(f"{scenario.path}: {status}: {run.message}; see {folder}", FAILED)
+        return complain(f"{scenario.path}: {status}: {run.message}; see {folder}{noted}", FAILED)
     if undone:
         more = f" (and {len(undone) - 1} more)" if len(undone) > 1 else ""
         return complain(f"{undone[0]}{more}; the run itself is in {folder}", BAD_INPUT)
     if status is Status.NOT_SETTLED:
-        return complain(f"{scenario.path}: {status}: {run.message}", DONE)
-    return DONE
+        return complain(f"{scenario.path}: {status}: {run.message}{noted}", DONE)
+    return complain(f"{scenario.path}: {'; '.join(run.notes)}", DONE) if noted else DONE
 
 
 def recipes_of(scenario: Scenario) -> list[Recipe]:

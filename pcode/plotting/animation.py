@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,9 +11,11 @@ from typing import Any
 from matplotlib.animation import FFMpegWriter
 from PIL import Image
 
+from .. import checks
 from ..errors import InputError
 from ..files import replacing
 from ..run import Run
+from ..select import of_run
 from .film import DPI, Film, film_moments
 
 # Longest film, in seconds, and most pictures a second.
@@ -36,7 +37,8 @@ def count_frames(seconds: float, fps: int) -> int:
     InputError
         If it is too long, or has no length, or the pictures follow one another too fast.
     """
-    if not (math.isfinite(seconds) and 0.0 < seconds <= LONGEST):
+    seconds, fps = checks.number("--seconds", seconds), checks.whole("--fps", fps)
+    if not 0.0 < seconds <= LONGEST:
         raise InputError("--seconds", f"must be more than 0 and at most {LONGEST:g}, not {seconds:g}")
     if not 1 <= fps <= FASTEST:
         raise InputError("--fps", f"must be 1 to {FASTEST} pictures a second, not {fps}")
@@ -56,6 +58,7 @@ def check_film(path: Path) -> None:
         raise InputError("-o", "there is no such folder to write to", str(path.parent))
 
 
+@of_run
 def animate(
     run: Run,
     path: str | os.PathLike[str],
@@ -85,7 +88,9 @@ def animate(
     InputError
         If the file cannot be written, the film has no length, or the run has no such plane, phase or sample.
     """
-    target = Path(path)
+    target = checks.path("path", path)
+    if tell is not None:
+        checks.function("tell", tell)
     check_film(target)
     count = count_frames(seconds, fps)
     film = Film(run, **options)

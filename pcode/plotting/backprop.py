@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 
+from ..analysis.result import of_answer
 from ..network import Array
 from ..select import check_flags, check_word
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
@@ -21,6 +22,7 @@ NOTHING = 1e-6
 Against = Literal["time", "variance"]
 
 
+@of_answer
 def backprop(
     answer: Backprop,
     /,

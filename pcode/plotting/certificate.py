@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from ..analysis.result import of_answer
 from ..errors import InputError
 from .style import NEUTRAL, axes_or_new, line_style
 
@@ -19,6 +20,7 @@ ZERO = 1e-3
 MARKS = {"pass": "o", "fail": "X"}
 
 
+@of_answer
 def certificate(answer: Certificate, /, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
     """Figure of every check that has one, as a point beside its threshold, a bar; crosses mark failures.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from ..analysis.result import of_answer
 from ..errors import InputError
 from ..select import check_flags
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 DEEPEST = 1e-8
 
 
+@of_answer
 def convergence(
     answer: Convergence,
     /,

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from ..network import Array
 from ..run import Run
-from ..select import Choice, PhaseChoice, check_flags, check_word, choose_layers
+from ..select import Choice, PhaseChoice, check_flags, check_word, choose_layers, of_run
 from .clock import Clock, TimeAxis
 from .labels import label_of
 from .series import LARGEST, dot_instants, finish, fit, joined
@@ -33,6 +33,7 @@ SLIVER = 0.01
 DEPTH = 1e-14
 
 
+@of_run
 def energy(
     run: Run,
     /,

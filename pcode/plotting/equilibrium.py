@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from ..analysis.result import of_answer
 from ..errors import InputError
 from ..select import check_flags
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
@@ -23,6 +24,7 @@ TOLD = {
 }
 
 
+@of_answer
 def equilibrium(
     answer: Equilibrium,
     /,

@@ -15,7 +15,7 @@ from ..analysis.situation import last_phase
 from ..errors import InputError
 from ..network import Array
 from ..run import Run
-from ..select import check_extent, choose_phases
+from ..select import check_extent, choose_phases, of_run
 from .diagram import columns
 from .drawing import Drawing, add_bars
 from .energies import energy
@@ -44,6 +44,7 @@ class Plane:
     rest: Literal["slaved", "held"]
 
 
+@of_run
 def film_phase(run: Run, phase: int | str | None = None) -> int:
     """Index of the phase to show: the one meant, or the first that learns, or else the last begun.
 
@@ -62,6 +63,7 @@ def film_phase(run: Run, phase: int | str | None = None) -> int:
     return chosen
 
 
+@of_run
 def film_moments(
     run: Run, count: int, phase: int | str | None = None, slow: Literal["linear", "log"] = "linear"
 ) -> list[float]:
@@ -108,6 +110,7 @@ def film_moments(
     return [float(times[row]) for row in rows]
 
 
+@of_run
 def moment_text(run: Run, phase: int, time: float) -> str:
     """A time of the run in words, counted from the start of a phase, in tau or delta.
 
@@ -122,6 +125,7 @@ def moment_text(run: Run, phase: int, time: float) -> str:
     return clock_text(run, time - run.phases[phase].t_start)
 
 
+@of_run
 def node_plane(run: Run, phase: int | str | None = None) -> tuple[str, str, str]:
     """Two nodes in whose plane the nullclines drift as weights learn, and what becomes of the other nodes.
 
@@ -167,6 +171,7 @@ def _last_plane(run: Run, plane: Plane, phase: int) -> PhasePlane:
     return compute(run, plane.x, plane.y, rest=plane.rest, phase=phase, time=end, resolution=RESOLUTION)
 
 
+@of_run
 def last_finite(run: Run, phase: int) -> float:
     """The last saved time of a phase at which all its nodes are finite; its end where there is none.
 

@@ -7,10 +7,20 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 
+from .. import checks
 from ..errors import InputError
 from ..network import Array
 from ..run import Run
-from ..select import Choice, PhaseChoice, check_flags, check_layer, check_word, choose_layers, choose_phases
+from ..select import (
+    Choice,
+    PhaseChoice,
+    check_flags,
+    check_layer,
+    check_word,
+    choose_layers,
+    choose_phases,
+    of_run,
+)
 from .clock import Clock, TimeAxis
 from .series import LARGEST, dot_instants, finish, joined
 from .style import NEUTRAL, axes_or_new, distinct, line_style
@@ -35,6 +45,7 @@ RIGHT_ANGLE = (0.0, 30.0, 60.0, 90.0)
 MOST_TICKS = 4
 
 
+@of_run
 def weight_matrix(
     run: Run,
     /,
@@ -90,8 +101,8 @@ def weight_matrix(
         matrices["change"] = matrices["after"] - matrices["before"]
     if largest is None:
         largest = max(_size(matrix) for matrix in matrices.values()) or 1.0
-    elif not isinstance(largest, int | float) or not largest > 0.0:
-        raise InputError("largest", f"must be a positive number, not {largest!r}")
+    else:
+        largest = checks.number("largest", largest, above=0.0)
     first, last = (layer, layer + 1) if kind == "M" else (layer + 1, layer)
     with axes_or_new(ax) as ax:
         given: dict[str, Any] = {"cmap": DIVERGING, "vmin": -largest, "vmax": largest, "aspect": "auto"}
@@ -108,6 +119,7 @@ def weight_matrix(
     return ax
 
 
+@of_run
 def feedback_scatter(
     run: Run,
     /,
@@ -175,6 +187,7 @@ def feedback_scatter(
     return ax
 
 
+@of_run
 def feedback_angle(
     run: Run,
     /,

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from .. import checks
 from ..analysis.situation import Situation
 from ..errors import InputError
 from ..network import Array, Network, Weights
 from ..run import Run
-from ..select import check_flags, choose_samples
+from ..select import check_flags, choose_samples, of_run
 from .diagram import COMPACT, FLATNESS, columns
 from .drawing import KEY_ABOVE, Drawing, Scales, add_bars, link_kinds
 from .series import LARGEST
@@ -76,6 +77,7 @@ class Moment:
         )
 
 
+@of_run
 def clock_text(run: Run, t: float) -> str:
     """A time of the run in words, in units of tau, or of delta from one delta on."""
     tau, delta = run.network.tau, run.network.delta
@@ -85,6 +87,7 @@ def clock_text(run: Run, t: float) -> str:
     return rf"$t$ = {float(f'{value:.3g}'):g} ${unit}$"
 
 
+@of_run
 def scales(run: Run) -> Scales:
     """The largest value, error and weight of a run, for colours that mean the same at all times."""
     n = run.network.n
@@ -97,6 +100,7 @@ def scales(run: Run) -> Scales:
     )
 
 
+@checks.first_is((Run, Network), "a pcode.Run or a pcode.Network")
 def network(
     run: Run | Network,
     /,
@@ -184,6 +188,7 @@ def network(
     return ax
 
 
+@of_run
 def network_key(run: Run, /, *, feedback: bool | None = None, ax: Axes | None = None) -> Axes:
     """Colour bars for several drawings of one run, in an Axes of their own; about half an inch will do.
 

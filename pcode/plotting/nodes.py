@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 
 from ..analysis.mixes import slopes_along
 from ..run import Run
-from ..select import Choice, PhaseChoice, check_layer, choose_phases, choose_samples
+from ..select import Choice, PhaseChoice, check_layer, choose_phases, choose_samples, of_run
 from .clock import Clock, TimeAxis
 from .labels import label_of
 from .series import Curves, How, draw
 
 
+@of_run
 def value_nodes(
     run: Run,
     /,
@@ -78,6 +79,7 @@ def value_nodes(
     return draw(ax, axis, curves, how, legend, phase_names, kwargs)
 
 
+@of_run
 def error_nodes(
     run: Run,
     /,

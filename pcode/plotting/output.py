@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from matplotlib import rc_context, rcParams
 from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from .. import checks
 from ..errors import InputError
 from ..files import replacing
 from .style import style
@@ -36,15 +37,19 @@ def save_figure(fig: Figure, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     InputError
-        If the suffix is none of these.
+        If the suffix is none of these, or no file can be written there.
     OSError
-        If the file cannot be written.
+        If writing fails later on.
     """
-    suffix = Path(path).suffix.lower()
+    checks.instance("fig", fig, Figure, "a matplotlib Figure")
+    written = checks.path("path", path).suffix
+    suffix = written.lower()
     if suffix not in FORMATS:
-        found = f"the suffix {Path(path).suffix!r}" if suffix else "no suffix"
+        found = f"the suffix {written!r}" if suffix else "no suffix"
         raise InputError("output", f"must end in .png, .svg or .pdf; this has {found}", str(path))
-    with style(), replacing(path) as temporary, _laid_out(fig):
+    # Matplotlib warns of letters that its font has not, and of room that is scarce.
+    quiet = warnings.catch_warnings(action="ignore", category=UserWarning)
+    with style(), replacing(path) as temporary, quiet, _laid_out(fig):
         fig.savefig(temporary, format=suffix[1:], metadata=FORMATS[suffix])
 
 

@@ -16,7 +16,7 @@ from ..analysis.situation import PhaseOption
 from ..analysis.window import Limits
 from ..network import Array
 from ..run import Run
-from ..select import check_flags
+from ..select import check_flags, of_run
 from .marks import arrow_heads, lengths, round_times, time_marks
 from .style import axes_or_new
 
@@ -34,6 +34,7 @@ MARKERS = {"node": "o", "focus": "s", "centre": "D", "saddle": "X", "degenerate"
 FLOW_SIDE = 41
 
 
+@of_run
 def phase_plane(
     run: Run,
     /,

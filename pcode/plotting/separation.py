@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
+from ..analysis.result import of_answer
 from ..select import check_flags, check_word
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
 
@@ -20,6 +21,7 @@ MANY = 1.7
 Against = Literal["ratio", "time"]
 
 
+@of_answer
 def separation(
     answer: Separation,
     /,

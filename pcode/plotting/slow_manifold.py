@@ -15,7 +15,7 @@ from ..analysis.situation import PhaseOption
 from ..errors import InputError
 from ..network import Array
 from ..run import Run
-from ..select import check_flags
+from ..select import check_flags, of_run
 from .marks import arrow_heads, lengths, number, round_times, time_marks
 from .style import axes_or_new
 
@@ -28,6 +28,7 @@ SEVERAL = ("#E69F00", "#D55E00", "#882255", "#0072B2", "#009E73")
 FAST_WIDTH, SLOW_WIDTH = 0.9, 1.9
 
 
+@of_run
 def slow_manifold(
     run: Run,
     /,

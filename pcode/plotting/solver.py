@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..errors import InputError
 from ..run import Run
-from ..select import PhaseChoice, check_flags, choose_phases
+from ..select import PhaseChoice, check_flags, choose_phases, of_run
 from ..status import Status
 from .clock import Clock, TimeAxis
 from .series import finish, joined
@@ -27,6 +27,7 @@ WORK = (
 )
 
 
+@of_run
 def step_sizes(
     run: Run,
     /,
@@ -98,6 +99,7 @@ def step_sizes(
     return ax
 
 
+@of_run
 def step_orders(
     run: Run,
     /,
@@ -142,6 +144,7 @@ def step_orders(
     return ax
 
 
+@of_run
 def knows_order(run: Run, phase: PhaseChoice = None) -> bool:
     """Say whether the order of any step in the phases meant is known.
 
@@ -162,6 +165,7 @@ def knows_order(run: Run, phase: PhaseChoice = None) -> bool:
     return bool(np.isfinite(run.data["step_order"].to_numpy()[chosen]).any())
 
 
+@of_run
 def solver_work(
     run: Run,
     /,

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import NullLocator
 
+from ..analysis.result import of_answer
 from ..errors import InputError
 from ..select import check_flags, check_word
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
@@ -41,6 +42,7 @@ RATES = (
 )
 
 
+@of_answer
 def spectrum(
     answer: Spectrum,
     /,

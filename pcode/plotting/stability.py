@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
 
+from ..analysis.result import of_answer
 from ..network import Array
 from ..select import check_flags
 from .style import NEUTRAL, axes_or_new
@@ -31,6 +32,7 @@ LOOKS = {
 }
 
 
+@of_answer
 def stability(answer: Stability, /, *, legend: bool = True, ax: Axes | None = None, **kwargs: Any) -> Axes:
     r"""Where nodes are stable, over the mix of the feedback and the gain of all weights.
 

@@ -14,6 +14,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
+from .. import checks
 from ..errors import InputError
 from ..network import Array
 from ..run import Run
@@ -23,6 +24,7 @@ from ..select import (
     check_layer,
     choose_phases,
     choose_samples,
+    of_run,
     suits_log_time,
 )
 from .clock import Clock, TimeAxis
@@ -61,6 +63,7 @@ class Path:
     clock: str
 
 
+@of_run
 def trajectory(
     run: Run,
     /,
@@ -123,8 +126,8 @@ def trajectory(
     check_flags(together=together, legend=legend)
     check_flags(log_time=False if log_time is None else log_time)
     index = moving_phase(run, phase)
-    if not isinstance(sample, int | np.integer | None):
-        raise InputError("sample", f"must be the number of one sample, not {sample!r}")
+    if checks.is_many(sample):
+        raise InputError("sample", f"must be the number of one sample, not {checks.shown(sample)}")
     shown = choose_samples(run, sample, [index])
     path = _path(run, index, shown[0], nodes, together, clock)
     logarithmic = suits_log_time(run, index) or _early(path) if log_time is None else log_time
@@ -138,6 +141,7 @@ def trajectory(
     return ax
 
 
+@of_run
 def moving_phase(run: Run, phase: int | str | None = None) -> int:
     """Find the phase to draw: the one meant, the last that learns, or else the last.
 
@@ -156,8 +160,9 @@ def moving_phase(run: Run, phase: int | str | None = None) -> int:
         lasting = [k for k, record in enumerate(run.phases) if record.t_end > record.t_start]
         learning = [k for k in lasting if run.phases[k].learn]
         phase = (learning or lasting or [len(run.phases) - 1])[-1]
-    elif not isinstance(phase, int | str):
-        raise InputError("phase", f"must be the index or the name of one phase, not {phase!r}")
+    elif checks.is_many(phase):
+        what = f"must be the index or the name of one phase, not {checks.shown(phase)}"
+        raise InputError("phase", what)
     check_extent(run, phase)
     return choose_phases(run, phase)[-1]
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from ..errors import InputError
 from ..network import Array
 from ..run import Run
-from ..select import Choice, PhaseChoice, check_flags, check_layer, check_word, choose_layers
+from ..select import Choice, PhaseChoice, check_flags, check_layer, check_word, choose_layers, of_run
 from .clock import Clock, TimeAxis
 from .labels import label_of
 from .series import LARGEST, Curves, How, dot_instants, draw, finish, joined
@@ -25,11 +25,13 @@ NORM_LABEL = r"norm of the change, $\Vert \cdot(t) - \cdot(0) \Vert$"
 MARKERS = "osD^vPX*"
 
 
+@of_run
 def weight_kinds(run: Run) -> tuple[Kind, ...]:
     """Say which kinds of weights have an equation of their own, and so can drift."""
     return ("M", "W", "beta") if run.network.feedback == "learned" else ("M", "beta")
 
 
+@of_run
 def weight_drift(
     run: Run,
     /,
@@ -92,6 +94,7 @@ def weight_drift(
     return draw(ax, axis, curves, how, legend, phase_names, kwargs)
 
 
+@of_run
 def weight_norms(
     run: Run,
     /,

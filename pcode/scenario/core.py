@@ -9,16 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from .. import shipped
+from .. import checks, shipped
 from ..analysis.registry import by_name
 from ..data import Data
 from ..errors import InputError
 from ..network import Network, Weights
 from ..phase import Phase, Save
 from ..plan import Plan, plan
+from ..request import Request, request
 from ..run import Run
 from ..simulation import Progress, simulate
 from . import text
@@ -65,9 +67,10 @@ class Scenario:
         InputError
             If there is no such file, it is not TOML, or it has a key or a value that is wrong.
         """
-        path = shipped.find("scenarios", os.fspath(scenario))
+        path = shipped.find("scenarios", str(checks.path("scenario", scenario)))
+        changes = checks.listed("changes", changes, 'a list of texts such as "network.delta=1e4"')
         for change in changes:
-            text.parse_change(change)
+            text.parse_change(checks.text("changes", change))
         with _naming(path, changes):
             changed = text.apply(text.read(path), changes)
             document = text.parse(changed)
@@ -117,7 +120,8 @@ class Scenario:
     def save(self) -> Save:
         """Which times to keep."""
         table = self.file.save
-        return Save(table.nodes, table.weights, table.spacing, table.memory_gb * 1e9)
+        with self._naming("save"):
+            return Save(table.nodes, table.weights, table.spacing, table.memory_gb * 1e9)
 
     @cached_property
     def plan(self) -> Plan:
@@ -157,30 +161,51 @@ class Scenario:
         InputError
             If something asked for cannot be done.
         """
-        _ = self.plan
-        solver = self.file.solver
-        weights = self.weights
+        arguments = self._arguments()
         with self._naming():
-            return simulate(
-                self.network,
-                self.phases,
-                weights=weights,
-                nodes=self.file.start.nodes,
-                method=solver.method,
-                rtol=solver.rtol,
-                atol=solver.atol,
-                max_steps=solver.max_steps,
-                save=self.save,
-                probes=probes(self.network, self.data),
-                attributes={
-                    "title": self.file.title,
-                    "scenario": self.text,
-                    "scenario_file": self.path.name,
-                    "seed": self.file.weights.seed,
-                },
-                progress=progress,
-                stop=stop,
-            )
+            return simulate(**arguments, progress=progress, stop=stop)
+
+    def check(self) -> Request:
+        """Check all that `simulate` and the questions after it check before anything is computed.
+
+        Returns
+        -------
+        Request
+            What the run is asked to do; what is odd about it stands in its `notes`.
+
+        Raises
+        ------
+        InputError
+            If something asked for cannot be done.
+        """
+        arguments = self._arguments()
+        with self._naming():
+            asked = request(**arguments)
+        _ = self.questions
+        return asked
+
+    def _arguments(self) -> dict[str, Any]:
+        """The arguments of `simulate`."""
+        _ = self.plan  # that the run is possible is known before the weights are drawn
+        solver = self.file.solver
+        return {
+            "network": self.network,
+            "phases": self.phases,
+            "weights": self.weights,
+            "nodes": self.file.start.nodes,
+            "method": solver.method,
+            "rtol": solver.rtol,
+            "atol": solver.atol,
+            "max_steps": solver.max_steps,
+            "save": self.save,
+            "probes": probes(self.network, self.data),
+            "attributes": {
+                "title": self.file.title,
+                "scenario": self.text,
+                "scenario_file": self.path.name,
+                "seed": self.file.weights.seed,
+            },
+        }
 
     @contextmanager
     def _naming(self, table: str = "") -> Iterator[None]:
@@ -209,5 +234,6 @@ def _naming(path: Path, changes: Sequence[str], table: str = "") -> Iterator[Non
 def _key(where: str) -> str:
     """The key of the file for an argument of the functions that it goes to."""
     key = re.sub(r"\[(\w+)\]", r".\1", where)
-    key = re.sub(r"^phases\b", "phase", key)
+    key = re.sub(r"^phases\b", "phase", key).removeprefix("attributes.")
+    key = re.sub(r"^save\.memory$", "save.memory_gb", key)
     return f"solver.{key}" if key in SolverTable.model_fields else key
