@@ -67,24 +67,29 @@ def unbounded(situation: Situation, rest: Rest) -> Unbounded:
     They are followed for a long time where that is none, or lies where an activation has saturated.
     """
     none = Unbounded((), np.zeros(situation.batch, bool))
-    free = [np.isnan(value) for value in given_nodes(situation.network, situation.phase, situation.batch)]
-    sides = [_saturated_sides(name) for name in situation.network.activation]
+    network = situation.network
+    free = [np.isnan(value) for value in given_nodes(network, situation.phase, situation.batch)]
+    # What has an error of its own is pulled back to its prediction: it all begins in layer 0.
+    if not free[0].any() or network.node_decay > 0.0 or network.tau == 0.0:
+        return none
+    sides = [_saturated_sides(name) for name in network.activation]
     saturating = [layer for layer, side in enumerate(sides) if any(side) and free[layer].any()]
     suspect = [layer for layer in saturating if not rest.found or _flat(situation, rest, layer, free[layer])]
-    if not suspect or situation.network.tau == 0.0:
-        return none
-    values = _followed(situation, suspect)
+    values = _followed(situation) if suspect else None
     if values is None:
         return none
-    layers, samples = [], none.samples
-    for layer, x in zip(suspect, values, strict=True):
+    grows = [
+        (np.diff(np.abs(x), axis=0) > GROWN).all(axis=0) & free_nodes
+        for x, free_nodes in zip(values, free, strict=True)
+    ]
+    samples = none.samples
+    for layer in suspect:
         positive, negative = sides[layer]
-        allowed = np.where(x[-1] > 0.0, positive, negative) & free[layer]
-        grows = allowed & (np.diff(np.abs(x), axis=0) > GROWN).all(axis=0)
-        if grows.any():
-            layers.append(layer)
-            samples = samples | grows.any(axis=1)
-    return Unbounded(tuple(layers), samples)
+        saturates = grows[layer] & np.where(values[layer][-1] > 0.0, positive, negative)
+        samples = samples | saturates.any(axis=1)
+    if not samples.any():
+        return none
+    return Unbounded(tuple(k for k, found in enumerate(grows) if found[samples].any()), samples)
 
 
 def _saturated_sides(activation: str) -> tuple[bool, bool]:
@@ -103,7 +108,7 @@ def _flat(situation: Situation, rest: Rest, layer: int, free: Flags) -> bool:
     return bool((np.abs(slope[free]) < FLAT).any())
 
 
-def _followed(situation: Situation, layers: list[int]) -> list[Array] | None:
+def _followed(situation: Situation) -> list[Array] | None:
     """Values of the layers at `TIMES`, shapes (3, B, n_l); None where the nodes cannot be followed so far."""
     times = np.array(TIMES) * situation.network.tau
     phase = replace(situation.phase, learn=False, until=None, duration=float(times[-1]))
@@ -114,4 +119,4 @@ def _followed(situation: Situation, layers: list[int]) -> list[Array] | None:
     )
     if solution.status.failed or len(kept) < len(TIMES):
         return None
-    return [np.stack([np.array(x[layer]) for x in kept]) for layer in layers]
+    return [np.stack([np.array(layer) for layer in layers]) for layers in zip(*kept, strict=True)]

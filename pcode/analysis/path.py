@@ -25,7 +25,7 @@ from ..solvers.base import Settings
 from ..state import State
 from ..status import Status
 from .equilibrium import rest_of
-from .situation import Situation
+from .situation import Situation, spread
 
 # Settling times are right to this part of themselves, or of tau where that is more.
 ACCURACY = 1e-3
@@ -297,7 +297,7 @@ def _saved(run: Run, index: int, after: float) -> list[Moment]:
     rows, since = rows[(since > after) | (after == 0.0)], since[(since > after) | (after == 0.0)]
     if record.learn or Situation.start(run, index).moving:
         early = since <= FAST * (run.network.tau or np.inf)
-        rows = np.concatenate([_spread(rows[early], EARLY_ROWS), _spread(rows[~early], LATE_ROWS)])
+        rows = np.concatenate([spread(rows[early], EARLY_ROWS), spread(rows[~early], LATE_ROWS)])
     energies = [run.data[name].to_numpy().sum(axis=1) for name in ("energy", "energy_slaved")]
     moments = []
     for row in rows:
@@ -306,14 +306,6 @@ def _saved(run: Run, index: int, after: float) -> list[Moment]:
         speed = _speed(_rate(problem, 0.0, problem.y0, there.state), there)
         moments.append(Moment(there, None, speed, *(float(E[row]) for E in energies)))
     return moments
-
-
-def _spread(rows: Rows, most: int) -> Rows:
-    """At most `most` of the rows, evenly, with the first and the last."""
-    if rows.size <= most:
-        return rows
-    picked: Rows = rows[np.unique(np.linspace(0, rows.size - 1, most).round().astype(int))]
-    return picked
 
 
 def _rests(moments: list[Situation]) -> list[State | None]:

@@ -14,7 +14,7 @@ from .infinity import unbounded
 from .modes import MOST_WORK, Eigenvalues, full_eigenvalues, node_eigenvalues, slow_eigenvalues
 from .rates import Rates, advice, check_fraction, rates_of
 from .result import Result, plain
-from .situation import PhaseOption, Situation, last_phase
+from .situation import PhaseOption, Situation, last_phase, resting_moments, spread
 
 Where = Literal["rest", "state"]
 
@@ -285,13 +285,10 @@ def _along(
     """Rates and eigenvalues at saved times of the phase; where the nodes find no rest, none."""
     if not moments:
         return np.empty(0), (), ()
-    rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
-    rows = rows[np.unique(np.linspace(0, rows.size - 1, moments).round().astype(int))]
     times: list[float] = []
     course: list[Rates] = []
     parts: list[Pair | None] = []
-    for row in rows:
-        there = Situation.at(run, int(row))
+    for there in _moments(run, situation, at, moments):
         try:
             nodes, weights, _, rates = _rates_at(there, at, fraction)
             parts.append((nodes, weights))
@@ -301,6 +298,13 @@ def _along(
         times.append(there.t)
         course.append(rates)
     return np.array(times), tuple(course), tuple(parts)
+
+
+def _moments(run: Run, situation: Situation, at: Where, most: int) -> list[Situation]:
+    if at == "rest":
+        return resting_moments(run, situation.index, most)
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
+    return [Situation.at(run, int(row)) for row in spread(rows, most)]
 
 
 def _range(slowest: float | None, fastest: float | None) -> str:

@@ -31,7 +31,7 @@ def convergence(
     r"""Distances of the nodes of every layer from their rest, against time since the phase's start.
 
     Solid lines are value nodes, dotted ones error nodes; thin black lines fall at the fitted rates, where
-    they were fitted, and grey dashes at the slowest eigenvalue's rate, where it is known.
+    they were fitted (of a distance that rings, along its peaks), and grey dashes at the slowest eigenvalue's rate, where it is known.
 
     Parameters
     ----------
@@ -127,5 +127,6 @@ def _chosen(answer: Convergence, phase: int | str | None) -> PhaseConvergence:
     if not chosen:
         raise InputError("phase", f"no such phase with an equilibrium; the answer has {names}")
     if not chosen[0].at_rest:
-        raise InputError("phase", f"no equilibrium was found in {chosen[0].phase!r}, from which to measure")
+        told = f"there is no equilibrium in {chosen[0].phase!r}, from which to measure: {chosen[0].why_not}"
+        raise InputError("phase", told)
     return chosen[0]
