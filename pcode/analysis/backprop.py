@@ -311,9 +311,9 @@ def _check_positive(**options: Sequence[float] | None) -> None:
 def _course(run: Run, situation: Situation, points: int) -> tuple[CourseAt, list[Situation]]:
     """At most `points` moments of the phase, its ends among them, and how their nodes are."""
     rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
-    moments = resting_moments(run, situation.index, points)
-    if rows.size >= min(FEWEST, points) or len(moments) <= rows.size:
+    if rows.size >= FEWEST or situation.moving or situation.network.tau == 0.0:
         return "state", [Situation.at(run, int(row)) for row in spread(rows, points)]
+    moments = resting_moments(run, situation.index, points)
     resting: list[Situation] = []
     start = moments[-1].state
     for moment in reversed(moments):  # from the end, where the nodes are nearest to their rest
@@ -329,8 +329,8 @@ def _few(course_at: CourseAt, course: list[Situation]) -> tuple[str, ...]:
     """What to mind of the course, where few times were saved."""
     if course_at == "rest":
         return (
-            f"few times of the nodes were saved: the course is that of nodes at rest at {len(course)} saved "
-            f"times of the weights",
+            f"few times of the nodes were saved: the course is that of nodes at rest for the weights of "
+            f"{len(course)} saved times",
         )
     if len(course) < FEWEST:
         return (f"the course has the {len(course)} moments that were saved; more [save] nodes tell more",)

@@ -68,7 +68,8 @@ class PhaseConvergence:
         How far off these times may be.
     value_lag, error_lag : ndarray, shapes (n + 1,), (n,)
         Of a phase that learns: the distance at its end, by when nodes lag behind a rest that moves; 0 where
-        it is no more than rounding, NaN where the phase is too short to tell lagging from settling.
+        it is no more than rounding, NaN where what was left of the start may be as large: the phase is
+        short, or its rest was unstable at first.
     value_rate, error_rate : ndarray, shapes (n + 1,), (n,)
         Fitted exponential rates, of the peaks where the distance rings; NaN where there is too little to
         fit, or the rest is unstable, so that nothing decays to it. There settling times and
@@ -224,7 +225,7 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
     curve = _Curve.of(path, not why_not)
     stable = curve.slowest_end.real < 0.0 and not path.begin.moving
     settling, bracket = curve.settling(fraction) if stable else (np.full(curve.count, np.nan), 0.0)
-    decays = curve.decays() if curve.slowest_end.real < 0.0 and not path.begin.moving else [Decay()] * (curve.count + 1)
+    decays = curve.decays() if stable else [Decay()] * (curve.count + 1)
     n = run.network.n
 
     def split(values: Array) -> tuple[Array, Array]:
@@ -276,7 +277,7 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         fastest=curve.fastest,
         slowest_end=curve.slowest_end,
         predicted=-np.log(fraction) / rate if rate > 0.0 else float("nan"),
-        overshoot=curve.overshoot if stable else np.full(n + 1, np.nan),
+        overshoot=curve.overshoot if stable and curve.slowest.real < 0.0 else np.full(n + 1, np.nan),
         drift=drift_of(run, index, path) if record.learn else None,
         energy=energy_of(path, slaved=False),
         energy_slaved=energy_of(path, slaved=True),
@@ -454,12 +455,12 @@ def _ringing(modes: list[Eigenvalues]) -> float:
 
 
 def _accuracy(settling: Array, bracket: float, path: Path) -> float:
-    """How far off the settling times may be."""
+    """How far off the settling times may be; read off saved times, by those around, and the largest between two."""
     known = settling[np.isfinite(settling)]
     if not known.size:
         return float("nan")
     anew = ACCURACY * max(float(known.max()), path.begin.network.tau)
-    return anew if known.max() <= path.anew else max(anew, 0.5 * bracket)
+    return anew if known.max() <= path.anew else max(anew, 2.0 * bracket)
 
 
 def _distances(deviations: list[Array]) -> Array:

@@ -140,7 +140,9 @@ def _lag_lines(found: PhaseConvergence) -> list[str]:
         return []
     lags = np.concatenate([found.value_lag, found.error_lag])
     if not np.isfinite(lags).any():
-        return ["  lag behind the rest, which moves with the weights: the phase is too short to tell it"]
+        return [
+            "  lag behind the rest, which moves with the weights: cannot be told from what is left of the start"
+        ]
     largest = np.concatenate([found.value_largest, found.error_largest])
     told = [
         f"{_name(k, found)} no more than rounding"

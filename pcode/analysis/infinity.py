@@ -58,7 +58,9 @@ class Unbounded:
         where = f"layer{'s' * (len(self.layers) > 1)} {', '.join(map(str, self.layers))}"
         some, of = int(self.samples.sum()), self.samples.size
         many = "" if some == of else f" for {some} of {of} samples"
-        return f"the values of {where} grow without bound while sigma' vanishes{many}: their rest is at infinity"
+        return (
+            f"the values of {where} grow without bound while sigma' vanishes{many}: their rest is at infinity"
+        )
 
 
 def unbounded(situation: Situation, rest: Rest) -> Unbounded:

@@ -215,8 +215,9 @@ def follow(run: Run, index: int, fraction: float) -> Path:
             reason = f"integrated anew to t = {reached:.3g} only ({status}): later, saved times are looked at"
     anew = moments[-1].there.t - record.t_start if moments else 0.0
     if reason is not None:
-        notes.append(reason)
-        moments += _saved(run, index, anew)
+        saved = _saved(run, index, anew)
+        notes.append(f"{reason} ({len(saved)} of them)")
+        moments += saved
     rests = _rests([moment.there for moment in moments]) if begin.network.tau > 0.0 else []
     kept = [k for k, rest in enumerate(rests) if rest is not None] or list(range(len(moments)))
     return Path(
@@ -236,8 +237,8 @@ def _unfit(begin: Situation) -> str | None:
     record = begin.record
     if begin.moving:
         return (
-            "a clamp follows a time series, of which a run keeps the saved values only: nodes are measured "
-            "at saved times, from a rest that moves with it, and no settling time is told"
+            "a clamp follows a time series, of which a run keeps the saved values only: no settling time is "
+            "told, and nodes are measured, from a rest that moves with it, at saved times"
         )
     if record.status.failed and record.status is not Status.INTERRUPTED:
         return f"the phase ended early ({record.status}): its saved times are looked at"
@@ -320,7 +321,11 @@ def _rests(moments: list[Situation]) -> list[State | None]:
         return [found] * len(moments)
     rests: list[State | None] = [found]
     for moment in reversed(moments[:-1]):
-        starts = [moment.state] if found is None else [State(found.x, found.eps, moment.state.weights), moment.state]
+        starts = (
+            [moment.state]
+            if found is None
+            else [State(found.x, found.eps, moment.state.weights), moment.state]
+        )
         for start in starts:
             rest = nodes_at_rest(replace(moment, state=start).problem(), tol=TOLERANCE)
             if rest.found:

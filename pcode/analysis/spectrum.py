@@ -250,7 +250,9 @@ def _rates_at(situation: Situation, at: Where, fraction: float) -> Parts:
         rest = rest_of(situation, AT_REST)
         gone = unbounded(situation, rest)
         if gone:
-            raise InputError("at", f'{gone}; choose another phase, or at = "state" for the nodes as they were')
+            raise InputError(
+                "at", f'{gone}; choose another phase, or at = "state" for the nodes as they were'
+            )
         if not rest.found:
             what = (
                 f"the nodes find no rest for the weights of t = {situation.t:g} (residual "

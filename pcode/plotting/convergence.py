@@ -14,6 +14,8 @@ from .style import NEUTRAL, axes_or_new, line_style, outside_legend
 if TYPE_CHECKING:
     from ..analysis.convergence import Convergence, PhaseConvergence
 
+TIME, DISTANCE = r"time since start of phase, $t - t_0$ (unit of $\tau$)", "distance from rest"
+
 # Distances below this part of the largest are rounding, as at a start at rest.
 DEEPEST = 1e-8
 
@@ -59,6 +61,8 @@ def convergence(
     """
     check_flags(log_time=log_time, legend=legend)
     found = _chosen(answer, phase)
+    if found.settling == 0.0:
+        return _nothing(ax)
     t = found.times
     shown = t > 0.0 if log_time else t <= 2.5 * (found.settling if found.settling > 0.0 else t[-1])
     with axes_or_new(ax) as ax:
@@ -86,10 +90,19 @@ def convergence(
         ax.set_ylim(max(low, DEEPEST * high), high)
         if log_time:
             ax.set_xscale("log")
-        ax.set_xlabel(r"time since start of phase, $t - t_0$ (unit of $\tau$)")
-        ax.set_ylabel("distance from rest")
+        ax.set_xlabel(TIME)
+        ax.set_ylabel(DISTANCE)
         if legend:
             outside_legend(ax)
+    return ax
+
+
+def _nothing(ax: Axes | None) -> Axes:
+    """An axes that says that there is no distance to draw."""
+    with axes_or_new(ax) as ax:
+        ax.text(0.5, 0.5, "at rest from the start", ha="center", color=NEUTRAL, transform=ax.transAxes)
+        ax.set_xlabel(TIME)
+        ax.set_ylabel(DISTANCE)
     return ax
 
 
