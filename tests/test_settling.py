@@ -73,7 +73,7 @@ def test_a_layer_that_ends_farther_from_its_rest_than_asked_has_not_settled():
 
 @pytest.mark.parametrize("delta", [100.0, 1000.0])
 def test_the_lag_behind_the_moving_rest_is_of_first_order_in_tau_over_delta(delta):
-    """1-1, both clamped: eps* = (y - m x - beta)/nu, and eps lags by tau/nu |deps*/dt| = (x^2 + 1) eps/(nu^2 delta)."""
+    """1-1, clamped: eps* = (y - m x - beta)/nu; it lags by tau/nu |deps*/dt| = (x^2 + 1) eps/(nu^2 delta)."""
     network = pcode.Network((1, 1), "identity", nu=2.0, delta=delta, feedback="tied")
     phase = pcode.Phase("train", {0: [[1.5]], 1: [[2.0]]}, duration=40.0)
     run = pcode.simulate(network, [phase], weights=pcode.Weights(([[0.5]],), None, ([0.1],)))
@@ -95,7 +95,7 @@ def test_where_the_start_is_not_forgotten_lagging_is_not_told_from_settling():
 
 @pytest.mark.parametrize("fraction", [0.01, 1e-4])
 def test_convergence_and_spectrum_agree_where_one_mode_is_all_there_is(fraction):
-    """Linear, held, from a start along the slowest eigenvector, which is real: exp(-rate t), to ln(1/fraction)/rate."""
+    """Linear, held, from a start along the slowest eigenvector, a real one: exp(-rate t)."""
     nu, m = 5.0, 1.2
     network = pcode.Network((1, 1, 1), "identity", nu=nu, feedback="tied")
     weights = pcode.Weights(([[0.5]], [[m]]), None, ([0.1], [0.0]))

@@ -1,4 +1,4 @@
-"""Phases followed by NumPy and SciPy alone: the model's equations, a dense trajectory, and its settling times."""
+"""Phases followed by NumPy and SciPy alone: the equations, a dense trajectory, and its settling times."""
 
 import numpy as np
 from scipy.integrate import solve_ivp
@@ -60,8 +60,8 @@ class Reference:
         for k in self.free:
             rate = -net.node_decay * x[k] - (eps[k - 1] if k else 0.0)
             rates.append(rate + (SIGMA[net.activation[k]][1](x[k]) * (eps[k] @ W[k]) if k < net.n else 0.0))
-        for k in range(net.n):
-            rates.append(x[k + 1] - SIGMA[net.activation[k]][0](x[k]) @ M[k] - beta[k] - net.nu[k] * eps[k])
+        mu = [SIGMA[net.activation[k]][0](x[k]) @ M[k] + beta[k] for k in range(net.n)]
+        rates += [x[k + 1] - mu[k] - net.nu[k] * eps[k] for k in range(net.n)]
         return np.concatenate([rate.ravel() for rate in rates]) / net.tau, x, eps
 
     def rates(self, t, y):

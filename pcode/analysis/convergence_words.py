@@ -140,15 +140,14 @@ def _lag_lines(found: PhaseConvergence) -> list[str]:
         return []
     lags = np.concatenate([found.value_lag, found.error_lag])
     if not np.isfinite(lags).any():
-        return [
-            "  lag behind the rest, which moves with the weights: cannot be told from what is left of the start"
-        ]
+        told = "cannot be told from what is left of the start"
+        return [f"  lag behind the rest, which moves with the weights: {told}"]
     largest = np.concatenate([found.value_largest, found.error_largest])
     told = [
         f"{_name(k, found)} no more than rounding"
         if lags[k] == 0.0
         else f"{_name(k, found)} {lags[k]:.2g} ({100 * lags[k] / largest[k]:.2g}% of the largest distance)"
-        for k in np.flatnonzero(np.isfinite(lags) & (largest > 0.0))
+        for k in np.flatnonzero(np.isfinite(lags) & (largest > 0.0)).tolist()
     ]
     return [f"  lag behind the rest, which moves with the weights, at the end: {', '.join(told)}"]
 

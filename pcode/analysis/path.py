@@ -153,7 +153,7 @@ class Path:
             yield self.t, u
 
     def _deviations(self) -> tuple[list[Array], list[Array]]:
-        """Nodes less their rest at the moments, shapes (T, B, n_l), and the rates of that; 0 where not known."""
+        """Nodes less their rest, shapes (T, B, n_l), and the rates of that; 0 where not known."""
         rests = [(*rest.x, *rest.eps) for rest in self.rests]
         still = all(rest is self.rests[0] for rest in self.rests)
         u, du = [], []
@@ -203,7 +203,8 @@ def _between(a: Array, b: Array, steps: Array, cubic: Flags, s: Array) -> Array:
 def follow(run: Run, index: int, fraction: float) -> Path:
     """The phase with this index, followed closely enough for distances down to `fraction` of the largest."""
     begin = Situation.start(run, index)
-    record, notes, moments = begin.record, [], []
+    record, notes = begin.record, []
+    moments: list[Moment] = []
     rtol, atol = float(run.data.attrs["rtol"]), float(run.data.attrs["atol"])
     reason = _unfit(begin)
     if reason is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
 from ..network import Array
@@ -120,7 +121,7 @@ def decay_of(t: Array, distance: Array, floor: Array | float = 0.0, period: floa
     return Decay(period=own_period, swings=swings.size)
 
 
-def _falls_below(t: Array, below: Array, since: int, stay: float) -> int:
+def _falls_below(t: Array, below: NDArray[np.bool_], since: int, stay: float) -> int:
     """The first row from `since` on from which on `below` holds for the time `stay`; all rows where none."""
     edges = np.flatnonzero(np.diff(below[since:].astype(int), prepend=0, append=1 - int(below[-1])))
     starts = [since + int(k) for k in edges if since + k < t.size and below[since + int(k)]]

@@ -33,7 +33,8 @@ def convergence(
     r"""Distances of the nodes of every layer from their rest, against time since the phase's start.
 
     Solid lines are value nodes, dotted ones error nodes; thin black lines fall at the fitted rates, where
-    they were fitted (of a distance that rings, along its peaks), and grey dashes at the slowest eigenvalue's rate, where it is known.
+    they were fitted (of a distance that rings, along its peaks), and grey dashes at the slowest
+    eigenvalue's rate, where it is known.
 
     Parameters
     ----------
