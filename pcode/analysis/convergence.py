@@ -297,7 +297,7 @@ def _why_no_rest(path: Path) -> str:
 
 
 def _accuracy(settling: Array, bracket: float, path: Path) -> float:
-    """How far off settling times may be; off saved times, where the largest distance is not quite known either."""
+    """How far off settling times may be; of saved times, the largest distance is not quite known either."""
     known = settling[np.isfinite(settling)]
     if not known.size:
         return float("nan")

@@ -140,8 +140,8 @@ def _lag_lines(found: PhaseConvergence) -> list[str]:
         return []
     lags = np.concatenate([found.value_lag, found.error_lag])
     if not np.isfinite(lags).any():
-        told = "cannot be told from what is left of the start"
-        return [f"  lag behind the rest, which moves with the weights: {told}"]
+        why = "cannot be told from what is left of the start"
+        return [f"  lag behind the rest, which moves with the weights: {why}"]
     largest = np.concatenate([found.value_largest, found.error_largest])
     told = [
         f"{_name(k, found)} no more than rounding"
