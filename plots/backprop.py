@@ -3,7 +3,8 @@ r"""How near the errors and the flow of the weights are to the gradients of back
 Above, along a phase with both ends clamped: the angle, for each layer l, between the flow of the
 prediction weights M^(l-1) and minus the gradient of half the squared error of the feedforward network
 (solid lines), and between the error nodes eps^l and minus its gradient with respect to the prediction of
-the layer (dotted), with the nodes as they are, against time, in the unit in which tau, the time constant
+the layer (dotted), with the nodes as they are (or at rest, as the axis then says, where few times of them
+were saved), against time, in the unit in which tau, the time constant
 of the nodes, is given. Below, the same with the nodes at rest, as the variance nu^n of the output grows: in
 theory the angle goes to 0 as 1/nu^n, if the feedback W is the transpose of M; what is left where it is not
 is the feedback's doing. The grey line is the variance of this run.

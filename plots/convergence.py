@@ -3,9 +3,9 @@ r"""How the nodes come to rest, and how fast.
 For each phase in which the nodes have an equilibrium, the distances of their values x^l (solid) and
 errors eps^l (dotted) from it, by layer l, root mean squares over the samples, against time since the
 phase's start, in the unit in which tau, the time constant of the nodes, is given. Where the weights
-learn, the equilibrium is that for the weights of the moment. Thin black lines fall at the fitted
-exponential rates, grey dashes at the rate of the slowest eigenvalue, where it is known. Of more than
-three such phases the last three are shown.
+learn, the equilibrium is that for the weights of the moment, behind which the nodes lag in the end. Thin
+black lines fall at the fitted exponential rates, where a distance rings along its peaks; grey dashes at the
+rate of the slowest eigenvalue, where it is known. Of more than three such phases the last three are shown.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pcode.analysis import ask
 def run():
     rng = np.random.default_rng(6)
     X, Y = rng.standard_normal((3, 2)), rng.standard_normal((3, 1))
-    network = pcode.Network((2, 3, 1), delta=300.0)
+    network = pcode.Network((2, 3, 1), delta=300.0, nu=4.0)
     phases = [
         pcode.Phase("train", {0: X, 2: Y}, duration=600.0),
         pcode.Phase("test", {0: X}, learn=False, until="equilibrium", duration=200.0),

@@ -181,7 +181,7 @@ def test_nodes_settle_in_about_the_time_predicted():
     weights = network.init_weights(4)
     # From zero, where every mode takes part.
     run = pcode.simulate(network, [settle], weights=weights, nodes="zero", rtol=1e-9, atol=1e-12)
-    answer = ask(run, "spectrum")
+    answer = ask(run, "spectrum", {"fraction": 1e-9})
     assert run.phases[0].t_end == pytest.approx(answer.rates.node_settling, rel=0.15)
 
 
@@ -244,7 +244,7 @@ def test_wrong_options_are_told_in_one_line(xor):
     for options, told in (
         ({"at": "end"}, "at: "),
         ({"moments": -1}, "moments: must be 0 or more"),
-        ({"tolerance": 2.0}, "tolerance: must be between 0 and 1"),
+        ({"fraction": 2.0}, "fraction: must be between 0 and 1"),
         ({"time": 1e9}, "time: the run lasts"),
     ):
         with pytest.raises(InputError, match=told):

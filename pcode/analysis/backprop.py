@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -31,8 +31,10 @@ from ..simulation import simulate
 from ..state import State
 from .gradients import Comparison, compare, hebbian, loss_and_gradients
 from .result import Result
-from .situation import PhaseOption, Situation, last_phase
+from .situation import PhaseOption, Situation, last_phase, resting_moments, spread
 from .vectors import in_layers, norm
+
+CourseAt = Literal["state", "rest"]
 
 # Factors on the output variance, and on tau/delta, that are tried.
 VARIANCES = (1.0, 10.0, 100.0, 1e3, 1e4)
@@ -43,6 +45,9 @@ RATIOS = (10.0, 1.0, 0.1)
 MOST_UNKNOWNS = 20_000
 MOST_SECONDS = 5.0
 MOST_STEPS = 20_000
+
+# Saved times of the nodes for a course of them; of fewer, the weights' times are taken.
+FEWEST = 10
 
 # Root mean square of the gradient below which angles say little but rounding and residuals.
 VANISHED = 1e-9
@@ -70,10 +75,15 @@ class Backprop(Result):
         With the nodes at rest for the weights of the moment, and as they are.
     residual : float
         max |tau dz/dt| / (1 + |z|) of the nodes taken as at rest.
+    course_at : {"state", "rest"}
+        How the nodes of `course` are: as they were, or, where few times of theirs were saved, at rest for
+        the weights of the times at which those were.
     times : ndarray, shape (T,)
-        Saved times of the phase, in the run's time.
+        Saved times of the phase, in the run's time: of the nodes, or of the weights.
     course : Comparison, arrays of shape (T, n)
-        With the nodes as they are, along the phase.
+        Along the phase.
+    t_start : float
+        When it started.
     variances : ndarray, shape (V,)
         Output variances nu^n.
     by_variance : Comparison, arrays of shape (V, n)
@@ -97,8 +107,10 @@ class Backprop(Result):
     rest: Comparison
     now: Comparison
     residual: float
+    course_at: CourseAt
     times: Array
     course: Comparison
+    t_start: float
     variances: Array
     by_variance: Comparison
     ratios: Array
@@ -189,9 +201,8 @@ def backprop(
     rest = nodes_at_rest(situation.problem())
     tried = np.array([nu * factor for factor in VARIANCES] if variances is None else sorted(variances))
     by_variance = _stack(_at_rest_with(situation, float(value), rest.state) for value in tried)
-    rows = _rows(run, situation, points)
-    course = [Situation.at(run, row) for row in rows]
-    shrunk, notes = _ratios(situation, ratios), _notes(situation, rest)
+    course_at, course = _course(run, situation, points)
+    shrunk, notes = _ratios(situation, ratios), _notes(situation, rest) + _few(course_at, course)
     if ratios is None and not shrunk and situation.phase.learn and not situation.moving and network.tau:
         notes += ("other tau/delta were not tried, being long simulations; ratios=[0.01, 0.001] tries them",)
     lagging = [_lag(run, situation, ratio, ratios is not None) for ratio in shrunk]
@@ -204,8 +215,10 @@ def backprop(
         rest=compare(network, rest.state),
         now=compare(network, situation.state),
         residual=float(rest.residual.max()),
+        course_at=course_at,
         times=np.array([moment.t for moment in course]),
         course=_stack(compare(network, moment.state) for moment in course),
+        t_start=situation.record.t_start,
         variances=tried,
         by_variance=by_variance,
         ratios=np.array(shrunk),
@@ -297,11 +310,33 @@ def _check_positive(**options: Sequence[float] | None) -> None:
             raise InputError(name, f"must be positive numbers, one at least, not {list(values)}")
 
 
-def _rows(run: Run, situation: Situation, points: int) -> list[int]:
-    """At most `points` saved rows of the phase, its ends among them; not the start, where eps may be 0."""
+def _course(run: Run, situation: Situation, points: int) -> tuple[CourseAt, list[Situation]]:
+    """At most `points` moments of the phase, its ends among them, and how their nodes are."""
     rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
-    picked = np.linspace(0, rows.size - 1, min(points, rows.size)).round().astype(int)
-    return [int(row) for row in rows[np.unique(picked)]]
+    if rows.size >= FEWEST or situation.moving or situation.network.tau == 0.0:
+        return "state", [Situation.at(run, int(row)) for row in spread(rows, points)]
+    moments = resting_moments(run, situation.index, points)
+    resting: list[Situation] = []
+    start = moments[-1].state
+    for moment in reversed(moments):  # from the end, where the nodes are nearest to their rest
+        begun = replace(moment, state=start._replace(weights=moment.state.weights))
+        rest = nodes_at_rest(begun.problem())
+        if rest.found:
+            start = rest.state
+            resting.append(replace(moment, state=rest.state))
+    return ("rest", resting[::-1]) if resting else ("state", [Situation.at(run, int(row)) for row in rows])
+
+
+def _few(course_at: CourseAt, course: list[Situation]) -> tuple[str, ...]:
+    """What to mind of the course, where few times were saved."""
+    if course_at == "rest":
+        return (
+            f"few times of the nodes were saved: the course is that of nodes at rest for the weights of "
+            f"{len(course)} saved times",
+        )
+    if len(course) < FEWEST:
+        return (f"the course has the {len(course)} moments that were saved; more [save] nodes tell more",)
+    return ()
 
 
 def _stack(comparisons: Iterable[Comparison]) -> Comparison:

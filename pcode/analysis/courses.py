@@ -8,6 +8,7 @@ import numpy as np
 
 from ..network import Array
 from ..run import Run
+from .path import Path
 
 # A rise of an energy by less than this many times rtol of its largest value is not told from rounding.
 NOISE = 10.0
@@ -23,7 +24,7 @@ class EnergyCourse:
     largest_at : float
         When, since the phase's start.
     rise : float
-        Sum of its rises between saved times.
+        Sum of its rises between the moments looked at.
     rises_at : float
         When, since the phase's start, it first begins to rise; NaN if it never does.
     """
@@ -45,7 +46,7 @@ class WeightDrift:
     change : ndarray
         Norm of the change, dimensionless.
     fastest, last : ndarray
-        Norm of delta dM/dt between saved times: the largest, and that at the end.
+        Norm of delta dM/dt: the largest, and that at the end.
     fastest_at : ndarray
         When, since the phase's start.
     """
@@ -56,35 +57,39 @@ class WeightDrift:
     fastest_at: Array
 
 
-def drift_of(run: Run, index: int) -> WeightDrift:
-    """How the weights moved in the phase with this index."""
+def drift_of(run: Run, index: int, path: Path) -> WeightDrift:
+    """How the weights moved in the phase with this index, whose moments are those of `path`."""
     rows = np.flatnonzero(run.data["weight_phase"].to_numpy() == index)
-    t = run.data["weight_time"].to_numpy()[rows] - run.phases[index].t_start
-    change, fastest, last, fastest_at = [], [], [], []
-    for k in range(run.network.n):
-        M = run.data[f"M{k}"].to_numpy()[rows].reshape(rows.size, -1)
-        gaps = np.diff(t)
-        kept = gaps > 0.0
-        speed = run.network.delta * np.linalg.norm(np.diff(M, axis=0)[kept], axis=1) / gaps[kept]
-        change.append(np.linalg.norm(M[-1] - M[0]))
-        fastest.append(speed.max())
-        last.append(speed[-1])
-        fastest_at.append(0.5 * (t[1:] + t[:-1])[kept][speed.argmax()])
-    return WeightDrift(*(np.array(part) for part in (change, fastest, last, fastest_at)))
+    t = times_of(path)
+    speed = np.stack([moment.speed for moment in path.every])
+    ends = [run.data[f"M{k}"].to_numpy()[rows[[0, -1]]] for k in range(run.network.n)]
+    return WeightDrift(
+        change=np.array([np.linalg.norm(last - first) for first, last in ends]),
+        fastest=speed.max(axis=0),
+        last=speed[-1],
+        fastest_at=t[speed.argmax(axis=0)],
+    )
 
 
-def energy_of(run: Run, index: int, name: str) -> EnergyCourse:
-    """How the energy called `name` in the run's data went in the phase with this index."""
-    rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
-    t = run.data["time"].to_numpy()[rows] - run.phases[index].t_start
-    E = run.data[name].to_numpy()[rows].sum(axis=1)
+def energy_of(path: Path, slaved: bool) -> EnergyCourse:
+    """How the energy went, with the error nodes as they are or, `slaved`, at their rest value."""
+    t = times_of(path)
+    E = np.array([moment.energy_slaved if slaved else moment.energy for moment in path.every])
     steps = np.diff(E)
-    rising = np.flatnonzero(steps > NOISE * float(run.data.attrs["rtol"]) * np.abs(E).max())
+    rising = np.flatnonzero(steps > NOISE * path.rtol * np.abs(E).max())
+    begins = int(rising[0]) if rising.size else 0
+    while begins > 0 and steps[begins - 1] > 0.0:  # by little at first, as from 0
+        begins -= 1
     return EnergyCourse(
         first=float(E[0]),
         last=float(E[-1]),
         largest=float(E.max()),
         largest_at=float(t[E.argmax()]),
         rise=float(steps[rising].sum()),
-        rises_at=float(t[rising[0]]) if rising.size else float("nan"),
+        rises_at=float(t[begins]) if rising.size else float("nan"),
     )
+
+
+def times_of(path: Path) -> Array:
+    """Times of all moments of `path`, since the phase's start."""
+    return np.array([moment.there.t for moment in path.every]) - path.every[0].there.record.t_start

@@ -16,13 +16,14 @@ from ..problem import feedforward, given_nodes
 from ..run import Run
 from ..select import of_run
 from ..state import State
+from .infinity import Unbounded, unbounded
 from .jacobians import NodeSystem
 from .modes import MOST_WORK, Eigenvalues, node_eigenvalues, still_below
 from .result import Result, plain
 from .situation import PhaseOption, Situation
 
 Start = Literal["state", "feedforward", "zero"]
-Kind = Literal["stable", "unstable", "oscillating", "neutral", "unknown"]
+Kind = Literal["stable", "unstable", "oscillating", "neutral", "unbounded", "unknown"]
 
 # Two rests nearer to each other than this, relative to 1 + their size, are the same.
 SAME = 1e-5
@@ -38,6 +39,7 @@ TOLD: dict[Kind, str] = {
     "unstable": "unstable: a real eigenvalue is positive",
     "oscillating": "unstable: an oscillation grows (Hopf)",
     "neutral": "neutral: nothing grows, some directions do not return",
+    "unbounded": "none at finite values",
     "unknown": "of unknown stability",
 }
 
@@ -52,7 +54,7 @@ class Found:
         The row of the data.
     x : tuple of ndarray, shapes (n_l,)
         Value nodes of layers 0..n.
-    kind : {"stable", "unstable", "oscillating", "neutral", "unknown"}
+    kind : {"stable", "unstable", "oscillating", "neutral", "unbounded", "unknown"}
     """
 
     sample: int
@@ -78,8 +80,11 @@ class Equilibrium(Result):
     tol : float
         The residual asked for.
     iterations : int
-    kind : {"stable", "unstable", "oscillating", "neutral", "unknown"}
-        The worst of all samples; unknown where no rest was found.
+    kind : {"stable", "unstable", "oscillating", "neutral", "unbounded", "unknown"}
+        The worst of all samples; unbounded where values grow for ever while their rates fall, unknown where
+        no rest was found otherwise.
+    unbounded : Unbounded
+        The layers that do, and the samples in which they do; none as a rule.
     rightmost : complex
         The node eigenvalue of the largest real part there that is not zero, in one over the unit of
         time; where tau is 0, in 1/tau.
@@ -110,6 +115,7 @@ class Equilibrium(Result):
     tol: float
     iterations: int
     kind: Kind
+    unbounded: Unbounded
     rightmost: complex
     exact: bool
     zero_eigenvalues: int
@@ -121,13 +127,18 @@ class Equilibrium(Result):
 
     @property
     def found(self) -> bool:
-        """Whether every sample came to rest."""
-        return bool((self.residual <= self.tol).all())
+        """Whether every sample came to rest, at finite values."""
+        return bool((self.residual <= self.tol).all()) and not self.unbounded
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
         where = f"weights of t = {self.t:g} in phase {self.phase!r}, {counted(self.samples)}"
         largest = f"largest residual {self.residual.max():.1e}"
+        if self.unbounded:
+            return [
+                f"no equilibrium at finite values: {self.unbounded} ({where})",
+                "rates fall for ever, and a residual tells nothing; node_decay > 0 gives a finite rest",
+            ]
         if not self.found:
             lost = int((self.residual > self.tol).sum())
             return [f"no equilibrium was reached for {lost} of the samples ({where}; {largest})"]
@@ -221,7 +232,8 @@ def equilibrium(
     begun = replace(situation, state=_started(situation, start))
     rest = rest_of(begun, tol)
     there = replace(situation, state=rest.state)
-    found = bool((rest.residual <= tol).all())
+    gone = unbounded(begun, rest)
+    found = bool((rest.residual <= tol).all()) and not gone
     eigenvalues = node_eigenvalues(there.problem(learn=False, until=None)) if found else None
     kind, rightmost, zeros = _judged(eigenvalues)
     structural = _free_directions(situation)
@@ -240,7 +252,8 @@ def equilibrium(
         residual=rest.residual,
         tol=tol,
         iterations=rest.iterations,
-        kind=kind,
+        kind="unbounded" if gone else kind,
+        unbounded=gone,
         rightmost=rightmost,
         exact=eigenvalues is not None and eigenvalues.exact,
         zero_eigenvalues=max(zeros, structural if continuum else 0),

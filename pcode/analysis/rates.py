@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import InputError
 from ..network import Array
 from ..solvers.auto import explicit
 from .modes import Complex, Eigenvalues
@@ -73,12 +74,18 @@ class Rates:
     weight_settling: float | None = None
 
 
+def check_fraction(fraction: float) -> None:
+    """Raise InputError unless something can have settled to this part of what it was."""
+    if not 0.0 < fraction < 1.0:
+        raise InputError("fraction", f"must be between 0 and 1, not {fraction:g}")
+
+
 def rates_of(
-    nodes: Eigenvalues, weights: Eigenvalues | None, full: Eigenvalues | None, tolerance: float
+    nodes: Eigenvalues, weights: Eigenvalues | None, full: Eigenvalues | None, fraction: float
 ) -> Rates:
     """The figures for the eigenvalues of the nodes, of the weights and of both together.
 
-    `tolerance` is the part of the start that is left when something has settled.
+    `fraction` is the part of the start that is left when something has settled.
     """
     of_weights = np.empty(0, complex) if weights is None else weights.moving
     together = full.moving if full is not None and full.exact else np.concatenate([nodes.moving, of_weights])
@@ -91,7 +98,7 @@ def rates_of(
     fastest = _largest(together)
     node_growth, node_growth_period = _growing(nodes.moving)
     weight_growth, _ = _growing(of_weights)
-    waits = -math.log(tolerance)
+    waits = -math.log(fraction)
     return Rates(
         node_fastest=_largest(nodes.moving),
         node_slowest=node_slowest,

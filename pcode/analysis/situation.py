@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..network import Array, Network, Weights
@@ -103,6 +104,19 @@ class Situation:
         index = _phase_index(run, phase, None)
         return cls.of(run, index, run.phases[index].t_start)
 
+    @classmethod
+    def at_weights(cls, run: Run, index: int, row: int) -> Situation:
+        """The moment of `row` along the run's `weight_time`, with the nodes of the nearest time they have.
+
+        For what is asked of nodes at rest, which hang on the weights alone: where few times of the nodes were
+        saved. `row`, `t` of the answer are those of the weights.
+        """
+        rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
+        t = float(run.data["weight_time"][row])
+        near = rows[np.abs(run.data["time"].to_numpy()[rows] - t).argmin()]
+        there = cls.at(run, int(near))
+        return replace(there, state=there.state._replace(weights=weights_at(run, index, t)), row=row, t=t)
+
     @property
     def n(self) -> int:
         """Number of the last layer."""
@@ -186,6 +200,27 @@ class Situation:
         return make_problem(self.network, replace(self.phase, **changes), self.state, reduce=reduce)
 
 
+def resting_moments(run: Run, index: int, most: int) -> list[Situation]:
+    """At most `most` moments of a phase for questions of nodes at rest, its ends among them.
+
+    Saved times of the nodes, or of the weights where more of those were saved; where a clamp moves, those of
+    the nodes, for its values are known at them alone.
+    """
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
+    of_weights = np.flatnonzero(run.data["weight_phase"].to_numpy() == index)
+    if rows.size >= min(most, of_weights.size) or Situation.at(run, int(rows[0])).moving:
+        return [Situation.at(run, int(row)) for row in spread(rows, most)]
+    return [Situation.at_weights(run, index, int(row)) for row in spread(of_weights, most)]
+
+
+def spread(rows: NDArray[np.signedinteger[Any]], most: int) -> NDArray[np.signedinteger[Any]]:
+    """At most `most` of the rows, evenly, with the first and the last."""
+    picked: NDArray[np.signedinteger[Any]] = rows[
+        np.unique(np.linspace(0, rows.size - 1, min(most, rows.size)).round().astype(int))
+    ]
+    return picked
+
+
 def last_phase(run: Run, clamped: tuple[int, ...] = (), learn: bool | None = None) -> int | None:
     """Index of the last phase begun in which the layers `clamped` are, wholly; None if there is none.
 
@@ -226,30 +261,6 @@ def weights_at(run: Run, phase: int, t: float) -> Weights:
         return tuple(np.tensordot(share, values, axes=1) for values in picked)
 
     return Weights(arrays("M"), arrays("W") if "W" in names else None, arrays("beta"))
-
-
-def weights_clock_error(run: Run, phase: int, t: float) -> float:
-    """How far off, in time, `weights_at` may be: a cautious estimate, 0 at saved times.
-
-    What the last point of the cubic changes of M, over the speed of M.
-    """
-    rows = np.flatnonzero(run.data["weight_phase"].to_numpy() == phase)
-    times = run.data["weight_time"].to_numpy()[rows]
-    near, share = _lagrange(times, t)
-    if near.size < 3:
-        return 0.0
-    farthest = int(np.abs(times[near] - t).argmax())
-    kept = np.delete(near, farthest)
-    without = np.insert(_factors(times[kept], t), farthest, 0.0)
-    M = np.concatenate(
-        [
-            run.data[f"M{k}"].isel(weight_time=rows[near]).to_numpy().reshape(near.size, -1)
-            for k in range(run.network.n)
-        ],
-        axis=1,
-    )
-    speed = np.linalg.norm(M[-1] - M[0]) / (times[near[-1]] - times[near[0]])
-    return float(np.linalg.norm((share - without) @ M) / speed) if speed > 0.0 else 0.0
 
 
 def _lagrange(times: Array, t: float) -> tuple[Any, Array]:

@@ -12,10 +12,11 @@ from ..errors import InputError
 from ..run import Run
 from ..select import of_run
 from .equilibrium import rest_of
+from .infinity import unbounded
 from .modes import MOST_WORK, Eigenvalues, full_eigenvalues, node_eigenvalues, slow_eigenvalues
-from .rates import Rates, advice, rates_of
+from .rates import Rates, advice, check_fraction, rates_of
 from .result import Result, plain
-from .situation import PhaseOption, Situation, last_phase
+from .situation import PhaseOption, Situation, last_phase, resting_moments, spread
 
 Where = Literal["rest", "state"]
 
@@ -51,6 +52,8 @@ class Spectrum(Result):
     left_out_rate : float
         lambda/delta.
     rates : Rates
+    fraction : float
+        Part of its start to which what decays at a rate has fallen at the predicted times.
     solver, reason : str
         What the figures suggest.
     times : ndarray, shape (T,)
@@ -75,6 +78,7 @@ class Spectrum(Result):
     left_out: int
     left_out_rate: float
     rates: Rates
+    fraction: float
     solver: str
     reason: str
     times: Any = field(repr=False)
@@ -103,7 +107,7 @@ class Spectrum(Result):
         nodes = _told(r.node_settling) if r.node_growth is None else "never"
         weights = _told(r.weight_settling) if r.weight_growth is None else "beyond this prediction"
         settling = f", weights {weights}" if self.weights else ""
-        told.append(f"predicted time to settle: nodes {nodes}{settling}")
+        told.append(f"predicted time to settle to {100 * self.fraction:g}%: nodes {nodes}{settling}")
         told.append(f"solver: {self.solver} ({self.reason})")
         told += self._remarks()
         return told
@@ -155,7 +159,7 @@ def spectrum(
     time: float | None = None,
     at: Where = "rest",
     moments: int = 0,
-    tolerance: float | None = None,
+    fraction: float = 0.01,
     exact: bool = False,
 ) -> Spectrum:
     """Eigenvalues of the nodes, of the weights on the slow manifold and of both, and what they imply.
@@ -169,8 +173,9 @@ def spectrum(
         Bring the nodes to rest for the weights of the moment, or take them as they were.
     moments : int
         Saved times along the phase at which the rates are told as well; none if 0.
-    tolerance : float, optional
-        What has fallen to this part of its start has settled; the phase's `settle_tol` if not given.
+    fraction : float
+        What has fallen to this part of its start has settled; in (0, 1). A prediction: when the slowest
+        mode has, as in `convergence`.
     exact : bool
         Insist on all eigenvalues, where else of a large network those at the ends would do.
 
@@ -196,13 +201,11 @@ def spectrum(
         raise InputError(
             "run", "with tau = 0 the nodes have no rates; ask for the spectrum of a run with tau > 0"
         )
-    if tolerance is not None and not 0.0 < tolerance < 1.0:
-        raise InputError("tolerance", f"must be between 0 and 1, not {tolerance:g}")
+    check_fraction(fraction)
     if exact:
         _check_size(situation)
-    tolerance = tolerance or min(situation.record.settle_tol, 0.5)
-    nodes, weights, full, rates = _rates_at(situation, at, tolerance)
-    times, course, parts = _along(run, situation, at, tolerance, moments)
+    nodes, weights, full, rates = _rates_at(situation, at, fraction)
+    times, course, parts = _along(run, situation, at, fraction, moments)
     solver, reason = advice(rates, situation.phase.duration, situation.record.unknowns)
     network = situation.network
     return Spectrum(
@@ -218,6 +221,7 @@ def spectrum(
         left_out=_left_out(situation),
         left_out_rate=network.weight_decay / network.delta,
         rates=rates,
+        fraction=fraction,
         solver=solver,
         reason=reason,
         times=times,
@@ -244,10 +248,15 @@ def _check_size(situation: Situation) -> None:
 Parts = tuple[Eigenvalues, Eigenvalues | None, Eigenvalues | None, Rates]
 
 
-def _rates_at(situation: Situation, at: Where, tolerance: float) -> Parts:
+def _rates_at(situation: Situation, at: Where, fraction: float) -> Parts:
     """Eigenvalues of nodes, weights and both at a moment, and the rates."""
     if at == "rest":
         rest = rest_of(situation, AT_REST)
+        gone = unbounded(situation, rest)
+        if gone:
+            raise InputError(
+                "at", f'{gone}; choose another phase, or at = "state" for the nodes as they were'
+            )
         if not rest.found:
             what = (
                 f"the nodes find no rest for the weights of t = {situation.t:g} (residual "
@@ -258,13 +267,13 @@ def _rates_at(situation: Situation, at: Where, tolerance: float) -> Parts:
     problem = situation.problem(reduce=True, until=None)
     nodes = node_eigenvalues(problem)
     if not situation.phase.learn:
-        return nodes, None, None, rates_of(nodes, None, None, tolerance)
+        return nodes, None, None, rates_of(nodes, None, None, fraction)
     weights, full = slow_eigenvalues(problem), full_eigenvalues(problem)
     known = weights
     if _left_out(situation):
         own = np.append(weights.values, -situation.network.weight_decay / situation.network.delta)
         known = replace(weights, values=own)
-    return nodes, weights, full, rates_of(nodes, known, full, tolerance)
+    return nodes, weights, full, rates_of(nodes, known, full, fraction)
 
 
 def _left_out(situation: Situation) -> int:
@@ -277,20 +286,17 @@ def _left_out(situation: Situation) -> int:
 
 
 def _along(
-    run: Run, situation: Situation, at: Where, tolerance: float, moments: int
+    run: Run, situation: Situation, at: Where, fraction: float, moments: int
 ) -> tuple[Any, tuple[Rates, ...], tuple[Pair | None, ...]]:
     """Rates and eigenvalues at saved times of the phase; where the nodes find no rest, none."""
     if not moments:
         return np.empty(0), (), ()
-    rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
-    rows = rows[np.unique(np.linspace(0, rows.size - 1, moments).round().astype(int))]
     times: list[float] = []
     course: list[Rates] = []
     parts: list[Pair | None] = []
-    for row in rows:
-        there = Situation.at(run, int(row))
+    for there in _moments(run, situation, at, moments):
         try:
-            nodes, weights, _, rates = _rates_at(there, at, tolerance)
+            nodes, weights, _, rates = _rates_at(there, at, fraction)
             parts.append((nodes, weights))
         except InputError:
             rates = Rates()
@@ -298,6 +304,13 @@ def _along(
         times.append(there.t)
         course.append(rates)
     return np.array(times), tuple(course), tuple(parts)
+
+
+def _moments(run: Run, situation: Situation, at: Where, most: int) -> list[Situation]:
+    if at == "rest":
+        return resting_moments(run, situation.index, most)
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
+    return [Situation.at(run, int(row)) for row in spread(rows, most)]
 
 
 def _range(slowest: float | None, fastest: float | None) -> str:

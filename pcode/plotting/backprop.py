@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # Angles, in degrees, that are 0 up to rounding: an axis would magnify it, or, logarithmic, have no place.
 NOTHING = 1e-6
 
+# Of fewer moments than this, points are drawn as well as lines.
+FEW = 10
+
 Against = Literal["time", "variance"]
 
 
@@ -43,8 +46,9 @@ def backprop(
     ----------
     answer : pcode.analysis.backprop.Backprop
     against : {"time", "variance"}
-        Along the phase, with the nodes as they are; or with the nodes at rest, as the output
-        variance grows. A line of the run's own variance is drawn there.
+        Along the phase, with the nodes as they are, or at rest where few times of them were saved (the
+        answer's `course_at`; the axis says so); or with the nodes at rest, as the output variance
+        grows. A line of the run's own variance is drawn there.
     log_time : bool, optional
         Whether time, counted from the phase's start, is logarithmic; where it is not said, it is
         if the saved times span more than a factor of 100.
@@ -67,12 +71,12 @@ def backprop(
     check_word("against", against, ("time", "variance"))
     check_flags(legend=legend, log_time=bool(log_time))
     by_time = against == "time"
-    t = answer.times - answer.times[0]
+    t = answer.times - answer.t_start
     if log_time is None:
         log_time = t.size > 2 and t[-1] > 100.0 * t[1]
     with axes_or_new(ax) as ax:
         if by_time:
-            _draw(ax, t, answer.course, kwargs)
+            _draw(ax, t, answer.course, ({"marker": "."} if t.size < FEW else {}) | kwargs)
             ax.set_xlabel("time since start of phase, $t - t_0$ (unit of $\\tau$)")
             if log_time:
                 ax.set_xscale("log")
@@ -86,7 +90,11 @@ def backprop(
                 ax.set_yscale("log")
         if not ax.dataLim.y1 > NOTHING:
             ax.set_ylim(-0.05, 1.0)
-        ax.set_ylabel("angle to the gradient [degrees]")
+        resting = by_time and answer.course_at == "rest"
+        ax.set_ylabel(f"angle to the gradient{', nodes at rest' if resting else ''} [degrees]")
+        if not np.isfinite(ax.dataLim.get_points()).all():
+            ax.text(0.5, 0.5, "no angle is defined: the gradient vanishes", ha="center", color=NEUTRAL,
+                    transform=ax.transAxes)  # fmt: skip
         if legend:
             outside_legend(ax)
     return ax

@@ -15,6 +15,8 @@ from .style import NEUTRAL, axes_or_new, line_style, outside_legend
 if TYPE_CHECKING:
     from ..analysis.convergence import Convergence, PhaseConvergence
 
+TIME, DISTANCE = r"time since start of phase, $t - t_0$ (unit of $\tau$)", "distance from rest"
+
 # Distances below this part of the largest are rounding, as at a start at rest.
 DEEPEST = 1e-8
 
@@ -33,7 +35,8 @@ def convergence(
     r"""Distances of the nodes of every layer from their rest, against time since the phase's start.
 
     Solid lines are value nodes, dotted ones error nodes; thin black lines fall at the fitted rates, where
-    they were fitted, and grey dashes at the slowest eigenvalue's rate, where it is known.
+    they were fitted (of a distance that rings, along its peaks), and grey dashes at the slowest
+    eigenvalue's rate, where it is known.
 
     Parameters
     ----------
@@ -61,6 +64,8 @@ def convergence(
     """
     check_flags(log_time=log_time, legend=legend)
     found = _chosen(answer, phase)
+    if found.settling == 0.0:
+        return _nothing(ax)
     t = found.times
     shown = t > 0.0 if log_time else t <= 2.5 * (found.settling if found.settling > 0.0 else t[-1])
     with axes_or_new(ax) as ax:
@@ -88,10 +93,19 @@ def convergence(
         ax.set_ylim(max(low, DEEPEST * high), high)
         if log_time:
             ax.set_xscale("log")
-        ax.set_xlabel(r"time since start of phase, $t - t_0$ (unit of $\tau$)")
-        ax.set_ylabel("distance from rest")
+        ax.set_xlabel(TIME)
+        ax.set_ylabel(DISTANCE)
         if legend:
             outside_legend(ax)
+    return ax
+
+
+def _nothing(ax: Axes | None) -> Axes:
+    """An axes that says that there is no distance to draw."""
+    with axes_or_new(ax) as ax:
+        ax.text(0.5, 0.5, "at rest from the start", ha="center", color=NEUTRAL, transform=ax.transAxes)
+        ax.set_xlabel(TIME)
+        ax.set_ylabel(DISTANCE)
     return ax
 
 
@@ -129,5 +143,6 @@ def _chosen(answer: Convergence, phase: int | str | None) -> PhaseConvergence:
     if not chosen:
         raise InputError("phase", f"no such phase with an equilibrium; the answer has {names}")
     if not chosen[0].at_rest:
-        raise InputError("phase", f"no equilibrium was found in {chosen[0].phase!r}, from which to measure")
+        told = f"there is no equilibrium in {chosen[0].phase!r}, from which to measure: {chosen[0].why_not}"
+        raise InputError("phase", told)
     return chosen[0]

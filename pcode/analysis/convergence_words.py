@@ -1,0 +1,166 @@
+"""The answer to `convergence` in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .courses import EnergyCourse
+
+if TYPE_CHECKING:
+    from .convergence import PhaseConvergence
+
+# Statuses of a phase that ended as it should.
+ENDED = ("success", "equilibrium", "not_settled")
+
+# A rise of the Lyapunov function by this part of its largest value, or less, is rounding.
+ROUNDING = 1e-9
+
+
+def headline(fraction: float, phases: Sequence[PhaseConvergence]) -> str:
+    """When the nodes of each phase have settled, in one line."""
+    told = "; ".join(f"{found.phase}: {_when(found)}" for found in phases)
+    return f"nodes, to {100 * fraction:g}% of their largest distance from rest: {told}"
+
+
+def phase_lines(found: PhaseConvergence, fraction: float) -> list[str]:
+    """All that is told of a phase."""
+    ended = "" if found.status in ENDED else f" ({found.status})"
+    told = [
+        f"phase {found.phase!r}, {'learning' if found.learn else 'weights held'}, "
+        f"t = {found.t_start:g} to {found.t_start + found.duration:g}{ended}; times since its start"
+    ]
+    if found.lost and found.at_rest:
+        told.append(f"  no equilibrium was found at {found.lost} of the moments looked at")
+    if found.at_rest and not (found.leaves_rest or found.moving):
+        told += _layer_lines(found)
+    if found.at_rest:
+        told.append(f"  all nodes: {_together(found)}; {_spectrum_words(found, fraction)}")
+    told += _lag_lines(found)
+    if found.drift is not None:
+        told += [
+            f"  M{k} drifts by {found.drift.change[k]:.3g}, at most {found.drift.fastest[k]:.3g} per delta "
+            f"(t = {found.drift.fastest_at[k]:.3g}), {found.drift.last[k]:.2g} per delta at the end"
+            for k in range(found.drift.change.size)
+        ]
+    told.append(f"  energy F {_energy_words(found.energy)}; slaved, it {_energy_words(found.energy_slaved)}")
+    if found.lyapunov is not None:
+        V, rise = found.lyapunov, found.lyapunov_rise
+        falls = "falls throughout" if rise <= ROUNDING else f"rises by {rise:.1e} of its largest value"
+        told.append(f"  Lyapunov function {falls}: {V[0]:.3g} to {V[-1]:.2g}")
+    return told + [f"  note: {note}" for note in found.notes]
+
+
+def _when(found: PhaseConvergence) -> str:
+    if not found.at_rest:
+        return found.why_not
+    if found.leaves_rest:
+        return f"never, their rest is unstable{' at the end' if found.learn else ''}"
+    if found.moving:
+        largest = np.nanmax([*found.value_largest, *found.error_largest])
+        return (
+            f"no settling time, for a clamp moves the nodes' rest; at saved times they are at most "
+            f"{largest:.3g} from it"
+        )
+    if np.isnan(found.settling):
+        return f"{_settled(found.settling)}{_farthest(found)}"
+    return _settled(found.settling)
+
+
+def _farthest(found: PhaseConvergence) -> str:
+    """Which layer is farthest from having settled, at the end."""
+    distances = np.concatenate([found.value_distance[-1], found.error_distance[-1]])
+    largest = np.concatenate([found.value_largest, found.error_largest])
+    late = np.isnan(np.concatenate([found.value_settling, found.error_settling])) & (largest > 0.0)
+    if not late.any():
+        return ""
+    left = np.where(late, distances / np.where(largest > 0.0, largest, 1.0), -1.0)
+    k = int(left.argmax())
+    return f" ({_name(k, found)} still at {100 * left[k]:.2g}% at the end)"
+
+
+def _layer_lines(found: PhaseConvergence) -> list[str]:
+    told = []
+    for layer in range(found.overshoot.size):
+        parts = []
+        if not np.isnan(found.value_largest[layer]):
+            parts.append(f"values {_settled(found.value_settling[layer])}")
+            parts.append(_rate(found.value_rate[layer], found.value_period[layer], found.value_swings[layer]))
+            if not np.isnan(found.overshoot[layer]):
+                parts.append(f"overshoot {100 * found.overshoot[layer]:.2g}%")
+        if layer > 0:
+            parts.append(f"errors {_settled(found.error_settling[layer - 1])}")
+            k = layer - 1
+            parts.append(_rate(found.error_rate[k], found.error_period[k], found.error_swings[k]))
+        if parts:
+            told.append(f"  layer {layer}  {', '.join(parts)}")
+    return told
+
+
+def _settled(time: float) -> str:
+    if np.isnan(time):
+        return "not within the phase"
+    return f"settled after {time:.3g}" if time > 0.0 else "at rest from the start"
+
+
+def _rate(rate: float, period: float = float("nan"), swings: int = 0) -> str:
+    if not swings:
+        return "no rate to fit" if np.isnan(rate) else f"rate {rate:.3g}"
+    ringing = "ringing" if np.isnan(period) else f"ringing with the period {period:.3g}"
+    if np.isnan(rate):
+        return f"{ringing} ({swings} swing{'' if swings == 1 else 's'}, no rate to fit)"
+    return f"{ringing}, its peaks fall at the rate {rate:.3g}"
+
+
+def _together(found: PhaseConvergence) -> str:
+    if found.leaves_rest:
+        return "leave their rest"
+    return _rate(found.rate)
+
+
+def _spectrum_words(found: PhaseConvergence, fraction: float) -> str:
+    slowest, ringing = found.slowest, ""
+    if slowest.real > 0.0:
+        ringing = ", unstable"
+    if slowest.imag != 0.0:
+        ringing += f", ringing with the period {2.0 * np.pi / abs(slowest.imag):.3g}"
+    fastest = "" if np.isnan(found.fastest) else f"; fastest {found.fastest.real:.3g}"
+    end = ""
+    if found.learn:
+        end = f" at the start, {found.slowest_end.real:.3g} at the end"
+    alone = "" if np.isnan(found.predicted) else f" (alone, to {100 * fraction:g}% in {found.predicted:.3g})"
+    return f"slowest eigenvalue {slowest.real:.3g}{ringing}{end}{alone}{fastest}"
+
+
+def _lag_lines(found: PhaseConvergence) -> list[str]:
+    """How far the nodes lag behind a rest that moves, at the end of a phase that learns."""
+    if not found.learn or not found.at_rest or found.leaves_rest or found.moving:
+        return []
+    lags = np.concatenate([found.value_lag, found.error_lag])
+    if not np.isfinite(lags).any():
+        why = "cannot be told from what is left of the start"
+        return [f"  lag behind the rest, which moves with the weights: {why}"]
+    largest = np.concatenate([found.value_largest, found.error_largest])
+    told = [
+        f"{_name(k, found)} no more than rounding"
+        if lags[k] == 0.0
+        else f"{_name(k, found)} {lags[k]:.2g} ({100 * lags[k] / largest[k]:.2g}% of the largest distance)"
+        for k in np.flatnonzero(np.isfinite(lags) & (largest > 0.0)).tolist()
+    ]
+    return [f"  lag behind the rest, which moves with the weights, at the end: {', '.join(told)}"]
+
+
+def _name(k: int, found: PhaseConvergence) -> str:
+    n = found.value_largest.size - 1
+    return f"x{k}" if k <= n else f"eps{k - n}"
+
+
+def _energy_words(course: EnergyCourse) -> str:
+    if np.isnan(course.rises_at):
+        return f"falls throughout, {course.first:.3g} to {course.last:.3g}"
+    return (
+        f"rises from t = {course.rises_at:.2g}: {course.first:.3g}, at most {course.largest:.3g} "
+        f"(t = {course.largest_at:.3g}), {course.last:.3g} in the end"
+    )
