@@ -193,6 +193,12 @@ class Problem:
         """Whether a free node can meet a kink of its activation, see `pcode.kinks`."""
         return self.parameters.mode is not None
 
+    def in_modes_of(self, t: float, y: Array) -> Problem:
+        """The same problem, its nodes in the modes that they have in the state `y`."""
+        if not self.kinked:
+            return self
+        return replace(self, parameters=with_modes(t, y, self.parameters, self.structure))
+
     def excess(self, t: float, y: Array, share: float) -> float:
         """The largest amount by which a node is beyond what its mode allows, see `pcode.kinks.excess`."""
         return float(_excess(float(t), y, self.parameters, self.structure, float(share)))

@@ -281,7 +281,7 @@ def _rate(problem: Problem, t: float, y: Array, like: State) -> State:
     M, W, beta = like.weights
     still = Weights(_zeros(M), None if W is None else _zeros(W), _zeros(beta))
     nothing = State(_zeros(like.x), _zeros(like.eps), still)
-    return problem.layout.unpack(problem.rhs(t, y), nothing)
+    return problem.layout.unpack(problem.in_modes_of(t, y).rhs(t, y), nothing)
 
 
 def _speed(rate: State, there: Situation) -> Array:
