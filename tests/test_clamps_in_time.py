@@ -256,6 +256,11 @@ def test_what_is_no_expression_is_refused_in_one_line(text):
     assert len(str(caught.value)) < 400
 
 
+def test_what_is_neither_a_text_nor_a_list_is_no_expression():
+    with pytest.raises(InputError, match="text: must be an expression, or a list of one a node, not 3"):
+        Expression(3)
+
+
 @pytest.mark.parametrize("text", ["-" * 1900 + "t", "t" + "+t" * 900, "abs(" * 150 + "t" + ")" * 150])
 def test_a_deep_expression_that_can_be_read_has_its_value(text):
     np.testing.assert_allclose(Expression(text).at(2.0), [1802.0 if "+" in text else 2.0])
