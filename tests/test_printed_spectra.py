@@ -47,6 +47,7 @@ SPECTRUM = Spectrum(
     left_out=0,
     left_out_rate=0.0,
     rates=RATES,
+    fraction=0.01,
     solver="cvode",
     reason="steps and steps",
     times=np.empty(0),
