@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -74,6 +74,8 @@ class Expression:
     _operations: tuple[tuple[Operation, ...], ...] = field(compare=False, repr=False)
 
     def __init__(self, text: str | Sequence[str | float]) -> None:
+        if not isinstance(text, Iterable):
+            raise InputError("text", f"must be an expression, or a list of one a node, not {text!r}")
         kept = text if isinstance(text, str) else tuple(map(_entry, text))
         if not kept and not isinstance(kept, str):
             raise InputError("", "must have one expression or number for each node")

@@ -304,6 +304,9 @@ def _clamp(layer: Any, value: Any) -> Clamp:
             return Function(value)
         except InputError as error:
             raise error.within(f"clamp[{layer}]") from None
+    if isinstance(value, str):
+        instead = "an array, or pcode.Expression(text) for an expression"
+        raise InputError(f"clamp[{layer}]", f"must be {instead}, not {checks.shown(value)}")
     array = checks.real_array(f"clamp[{layer}]", value)
     if array.ndim != 2 or array.shape[0] < 1:
         what = f"has shape {array.shape}; must be (samples, nodes)"

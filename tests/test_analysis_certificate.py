@@ -117,7 +117,7 @@ def test_a_phase_whose_clamp_moves_cannot_be_integrated_again():
     answer = certificate(pcode.simulate(network, [phase], weights=weights))
     checks = {check.name: check for check in answer.checks}
     assert checks["solver"].verdict == "not applicable"
-    assert "time series" in checks["solver"].about
+    assert checks["solver"].about == "a clamp of 'move' moves in the course of it"
     assert answer.passed
 
 
@@ -152,3 +152,13 @@ def test_a_part_of_a_phase_is_compared_where_something_was_saved(run):
 def test_what_cannot_be_asked_is_told_in_one_line(run, options, told):
     with pytest.raises(InputError, match=told):
         ask(run, "certificate", options)
+
+
+def test_where_no_check_has_a_number_there_is_nothing_to_draw():
+    """The status passes with 0 of 0: told in the lines, but not to be placed on a logarithm."""
+    network = pcode.Network((1, 2, 1), "identity")
+    phase = pcode.Phase("sine", {0: pcode.Expression("sin(t)"), 2: [[1.0]]}, duration=5.0)
+    answer = certificate(pcode.simulate(network, [phase], weights=network.init_weights(4)))
+    assert answer.lines()[0].startswith("passed: 1 of 1 checks pass, 5 not applicable")
+    with pytest.raises(InputError, match="no check has a number to draw beside a threshold"):
+        answer.plot()

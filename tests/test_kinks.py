@@ -228,3 +228,15 @@ def test_derivatives_of_a_solution_are_refused_where_nodes_may_pass_kinks():
     problem = make_problem(network, phase, state, reduce=False)
     with pytest.raises(InputError, match="kinks of relu"):
         final_unknowns(problem.structure, problem.parameters, problem.y0, 1.0)
+
+
+@pytest.mark.parametrize(("u", "x", "rate"), [(-0.25, -0.25, -0.3), (0.25, 0.0, -0.1), (1.25, 0.25, 0.5)])
+def test_with_room_for_held_nodes_the_rate_is_that_of_the_slope_that_the_coordinate_says(u, x, rate):
+    """dx = alpha eps2 - eps1 with alpha = 0 below the kink, u on it, 1 above: 0.8 alpha - 0.3."""
+    network, phase, weights, _ = smallest()
+    values, errors_ = ([[1.0]], [[0.1]], [[-5.0]]), ([[0.3]], [[0.8]])
+    state = State(tuple(map(np.array, values)), tuple(map(np.array, errors_)), weights)
+    problem = make_problem(network, phase, state, reduce=False)
+    y, rates = kinks.folded(jnp.array([u, 0.3, 0.8]), problem.parameters, problem.structure)
+    np.testing.assert_allclose(y, [x, 0.3, 0.8])
+    assert rates[0] == pytest.approx(rate)

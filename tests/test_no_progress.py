@@ -31,7 +31,7 @@ def attempt(method, scale=1.0, learn=True, duration=10.0, rtol=1e-6, **options):
         ({"scale": 1e20}, "scale the data"),
         ({"scale": 1e150}, "scale the data"),
         ({"scale": 1e300}, "scale the data"),
-        ({"tau": 1e-300}, "another unit of time"),
+        ({"tau": 1e-150}, "another unit of time"),
     ],
 )
 def test_what_cannot_be_integrated_ends_soon_and_names_the_cause(problem, named, method, learn, capfd):

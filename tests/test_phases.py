@@ -229,6 +229,7 @@ def test_a_phase_shorter_than_a_hundredth_of_tau_is_saved_evenly():
         ({"clamp": {0: [[1.0]], 1: [[1.0], [2.0]]}}, r"clamp\[1\]: has 2 samples where this phase has 1"),
         ({"clamp": {0: [[np.inf]]}}, r"clamp\[0\]: must be finite"),
         ({"clamp": {"in": [[1.0]]}}, "clamp: layers are whole numbers, not 'in'"),
+        ({"clamp": {0: "sin(t)"}}, r"clamp\[0\]: must be an array, or pcode.Expression\(text\)"),
         ({"clamp": {0: [["a"]]}}, r"clamp\[0\]: holds text; it must be real numbers"),
         ({"until": "rest"}, "until: must be 'equilibrium' or left out"),
         ({"settle_tol": 0.0}, "settle_tol: must be positive"),

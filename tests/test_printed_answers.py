@@ -9,6 +9,7 @@ from pcode.analysis.backprop import Backprop
 from pcode.analysis.certificate import Certificate, Check
 from pcode.analysis.equilibrium import Equilibrium
 from pcode.analysis.gradients import Comparison
+from pcode.analysis.infinity import Unbounded
 from pcode.analysis.separation import Separation
 
 NAN = float("nan")
@@ -93,8 +94,8 @@ BACKPROP = Backprop(
     rest=REST,
     now=NOW,
     residual=1e-12,
-    times=np.array([0.0, 1234.5]),
     course_at="state",
+    times=np.array([0.0, 1234.5]),
     course=Comparison(*(np.ones((2, 2)) for _ in range(6))),
     t_start=0.0,
     variances=np.array([0.25, 250.0]),
@@ -192,6 +193,7 @@ EQUILIBRIUM = Equilibrium(
     tol=1e-10,
     iterations=17,
     kind="stable",
+    unbounded=Unbounded((), np.zeros(3, bool)),
     rightmost=-0.25 + 2.0j,
     exact=True,
     zero_eigenvalues=0,

@@ -7,7 +7,7 @@ import pcode
 from pcode import InputError
 from pcode.analysis import ask
 from pcode.analysis.convergence import convergence
-from pcode.analysis.path import ACCURACY
+from pcode.analysis.path import ACCURACY, follow
 from pcode.state import State
 from tests.trajectories import Reference, settled_at
 
@@ -140,7 +140,22 @@ def test_a_run_driven_by_a_time_series_has_no_settling_time():
     farthest = max(np.nanmax(found.value_distance), np.nanmax(found.error_distance))
     assert "sine: no settling time, for a clamp moves the nodes' rest; at saved times" in answer.lines()[0]
     assert f"at most {farthest:.3g} from it" in answer.lines()[0]
-    assert "a clamp follows a time series" in found.notes[0]
+    assert "layer 0 follows a time series, of which a run keeps the saved values only" in found.notes[0]
+
+
+def test_a_phase_that_is_followed_is_followed_from_its_start_to_its_end():
+    run = random_run("tied", "tanh", True, duration=3.0)
+    path = follow(run, 0, 0.01)
+    assert (path.begin.t, path.end.t) == (run.phases[0].t_start, run.phases[0].t_end) == (0.0, 3.0)
+    np.testing.assert_allclose(path.end.state.weights.M[1], run.state.weights.M[1], rtol=1e-4)
+
+
+def test_of_an_expression_it_is_not_said_that_its_saved_values_are_all_that_is_kept():
+    network = pcode.Network((1, 2, 1), "identity")
+    phase = pcode.Phase("sine", {0: pcode.Expression("sin(t)"), 2: [[1.0]]}, duration=20.0, learn=False)
+    found = convergence(pcode.simulate(network, [phase], weights=network.init_weights(4))).phases[0]
+    assert found.notes[0].startswith("layer 0 follows an expression: no settling time is told")
+    assert "keeps" not in found.notes[0]
 
 
 def test_what_is_too_large_to_integrate_anew_is_read_off_saved_times_as_well_as_they_tell(monkeypatch):

@@ -195,6 +195,8 @@ def backprop(
     situation = Situation.of(run, phase, time)
     _check(situation)
     _check_positive(variances=variances, ratios=ratios)
+    if variances is not None and not len(variances):
+        raise InputError("variances", "must be positive numbers, one at least, not []")
     if points < 2:
         raise InputError("points", f"must be 2 or more, not {points}")
     network, nu = situation.network, situation.network.nu[-1]
@@ -306,8 +308,8 @@ def _check(situation: Situation) -> None:
 
 def _check_positive(**options: Sequence[float] | None) -> None:
     for name, values in options.items():
-        if values is not None and not (len(values) and all(np.isfinite(v) and v > 0.0 for v in values)):
-            raise InputError(name, f"must be positive numbers, one at least, not {list(values)}")
+        if values is not None and not all(np.isfinite(v) and v > 0.0 for v in values):
+            raise InputError(name, f"must be positive numbers, not {list(values)}")
 
 
 def _course(run: Run, situation: Situation, points: int) -> tuple[CourseAt, list[Situation]]:

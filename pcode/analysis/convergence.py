@@ -46,7 +46,7 @@ class PhaseConvergence:
     why_not : str
         Why there is none.
     moving : bool
-        Whether a clamp follows a time series, so that nodes follow a rest that it moves.
+        Whether a clamp moves, so that nodes follow a rest that moves with it.
     lost : int
         Moments looked at for which none was found; they are left out.
     times : ndarray, shape (T,)

@@ -238,8 +238,8 @@ def _unfit(begin: Situation) -> str | None:
     record = begin.record
     if begin.moving:
         return (
-            "a clamp follows a time series, of which a run keeps the saved values only: no settling time is "
-            "told, and nodes are measured, from a rest that moves with it, at saved times"
+            f"{begin.followed}: no settling time is told, and nodes are measured, from a rest that moves "
+            f"with it, at saved times"
         )
     if record.status.failed and record.status is not Status.INTERRUPTED:
         return f"the phase ended early ({record.status}): its saved times are looked at"

@@ -137,16 +137,20 @@ class Situation:
         kinds = {layer: kind.removesuffix(", partly") for layer, kind in self.record.clamped.items()}
         return {layer: kind for layer, kind in kinds.items() if kind != "constant"}
 
+    @property
+    def followed(self) -> str:
+        """What the clamps that move follow, in words."""
+        moving = self._moving()
+        a = {"time series": "a", "function": "a", "expression": "an"}
+        layers = " and ".join(f"layer {k} follows {a[kind]} {kind}" for k, kind in moving.items())
+        kept = set(moving.values()) - {"expression"}
+        return layers + (", of which a run keeps the saved values only" if kept else "")
+
     def require_constant(self, question: str) -> None:
         """Raise InputError, for `question`, if a clamp of the phase moves."""
-        moving = self._moving()
-        if moving:
-            a = {"time series": "a", "function": "a", "expression": "an"}
-            layers = " and ".join(f"layer {k} follows {a[kind]} {kind}" for k, kind in moving.items())
-            kept = set(moving.values()) - {"expression"}
-            only = ", of which a run keeps the saved values only" if kept else ""
+        if self.moving:
             what = (
-                f"{question} needs a phase with constant clamps; in {self.record.name!r} {layers}{only}; "
+                f"{question} needs a phase with constant clamps; in {self.record.name!r} {self.followed}; "
                 f"choose another phase"
             )
             raise InputError("phase", what)

@@ -191,7 +191,8 @@ def spectrum(
     """
     if at not in ("rest", "state"):
         raise InputError("at", f"must be rest or state, not {at!r}")
-    moments = min(checks.whole("moments", moments), run.data.sizes["time"])  # there are no more
+    saved = max(run.data.sizes["time"], run.data.sizes["weight_time"])
+    moments = min(checks.whole("moments", moments), saved)  # there are no more
     if moments < 0:
         raise InputError("moments", f"must be 0 or more, not {moments}")
     if phase is None and time is None:

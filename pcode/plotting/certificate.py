@@ -44,7 +44,9 @@ def certificate(answer: Certificate, /, *, ax: Axes | None = None, **kwargs: Any
     """
     checks = [c for c in answer.checks if np.isfinite(c.figure) and c.threshold > 0.0]
     if not checks:
-        raise InputError("certificate", "no check was applicable, so there is no figure to draw")
+        raise InputError(
+            "certificate", "no check has a number to draw beside a threshold; its lines tell why"
+        )
     positive = [v for c in checks for v in (c.figure, c.threshold) if v > 0.0]
     least = ZERO * min(positive)
     with axes_or_new(ax) as ax:

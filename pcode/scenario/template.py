@@ -10,7 +10,7 @@ title = "A network learns four patterns, then is tested on them"
 
 [network]
 sizes = [2, 6, 1]             # nodes of the layers 0 (input) to n (output)
-activation = "tanh"           # identity, tanh, logistic, relu, softplus or square; or one a layer 0..n-1
+activation = "tanh"           # identity, tanh, logistic, relu, leaky_relu, softplus, square; or a list
 tau = 1.0                     # time constant of value and error nodes; 0: nodes always at rest
 delta = 200.0                 # time constant of the weights
 nu = 1.0                      # variance of the layers; or one value for each of the layers 1..n
