@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -176,6 +176,11 @@ class Course:
     jumps: Array
     still_from: float
     largest: float
+
+    def stopping(self, times: Array) -> Course:
+        """The same, with further times that no step goes over; those beyond its end are left out."""
+        inside = times[(times > 0.0) & (times < self.stops[-1])]
+        return replace(self, stops=np.union1d(self.stops, inside)) if inside.size else self
 
     def stretch(self, t: float, side: str) -> tuple[float, float]:
         """Begin and end of the stretch without steps that `t` is in; at a step that before or after it."""
