@@ -1,4 +1,4 @@
-"""Clamped nodes that cross a kink of their activation: by every method, beside a reference that stops there."""
+"""Clamped nodes that cross a kink of their activation: every method, beside a reference that stops there."""
 
 from itertools import pairwise
 
