@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from numbers import Real
 from typing import Any
 
+from . import checks
 from ._jax import jnp
 from .errors import InputError
 
@@ -74,9 +76,8 @@ class Expression:
     _operations: tuple[tuple[Operation, ...], ...] = field(compare=False, repr=False)
 
     def __init__(self, text: str | Sequence[str | float]) -> None:
-        if not isinstance(text, Iterable):
-            raise InputError("text", f"must be an expression, or a list of one a node, not {text!r}")
-        kept = text if isinstance(text, str) else tuple(map(_entry, text))
+        right = "an expression, or a list of one expression or number for each node"
+        kept = text if isinstance(text, str) else tuple(map(_entry, checks.listed("text", text, right)))
         if not kept and not isinstance(kept, str):
             raise InputError("", "must have one expression or number for each node")
         entries = (kept,) if isinstance(kept, str) else kept
@@ -107,11 +108,15 @@ class Expression:
 
 def _entry(entry: Any) -> str | float:
     if isinstance(entry, str):
-        return entry
+        return str(entry)
+    given = checks.plain(entry)
     try:
-        return float(entry)
-    except (TypeError, ValueError, OverflowError):
-        raise InputError("", f"must be an expression or a number for each node, not {entry!r}") from None
+        if isinstance(given, Real) and not isinstance(given, bool):
+            return float(given)
+    except OverflowError:
+        raise InputError("", "must have numbers that a float can hold, at most 1.8e308") from None
+    what = f"must have an expression or a number for each node, not {checks.shown(entry)}"
+    raise InputError("", what)
 
 
 def _value(operations: Sequence[Operation], t: Any) -> Any:
@@ -190,7 +195,9 @@ def _number(value: float, entry: str) -> float:
 
 
 def _unknown(name: str, entry: str) -> InputError:
-    close = get_close_matches(name, ("t", *CONSTANTS, *FUNCTIONS), n=1)
+    known = ("t", *CONSTANTS, *FUNCTIONS)
+    longer = [function for function in FUNCTIONS if len(name) > 1 and function.startswith(name.lower())]
+    close = longer or get_close_matches(name.lower(), known, n=1, cutoff=0.7)
     hint = f"did you mean {close[0]}?" if close else KNOWN
     return InputError("", f"{_shown(entry)}: there is no {name[:40]}; {hint}")
 

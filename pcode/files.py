@@ -61,7 +61,7 @@ def replacing(path: str | os.PathLike[str], where: str = "path") -> Iterator[Pat
 
 
 def writable(path: str | os.PathLike[str], where: str = "path") -> Path:
-    """`path`, its ``~`` expanded, if it can be a file: its folder is there, and it is no folder itself.
+    """`path`, its ``~`` expanded, if it can be a file: its folder is there, and it is no folder or device.
 
     Raises
     ------
@@ -72,6 +72,9 @@ def writable(path: str | os.PathLike[str], where: str = "path") -> Path:
     try:
         if target.is_dir():
             raise InputError(where, "is a folder; give the name of a file in it", str(target))
+        if target.exists() and not target.is_file():
+            # A device or a pipe would not be written to, but replaced.
+            raise InputError(where, "is no ordinary file; give the name of one", str(target))
         if not target.parent.is_dir():
             what = f"there is no folder {target.parent} to write to; make it first"
             raise InputError(where, what, str(target))

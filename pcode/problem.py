@@ -12,6 +12,7 @@ from scipy.sparse import csc_matrix
 from . import activations, dynamics, kinks, newton, sparse
 from ._jax import IN_ORDER, jax, jnp
 from .clamp import Course, Curve
+from .crossings import crossings
 from .network import Array, Network, Weights
 from .phase import Phase, TimeSeries
 from .reduction import Reduction, reduce_feedback, reduce_input
@@ -286,7 +287,7 @@ def make_problem(network: Network, phase: Phase, state: State, reduce: bool = Tr
     With `reduce`, unknowns whose course is known from the others' are left out (`pcode.reduction`).
     With tau = 0 nodes have no rates; `pcode.singular` takes what is left.
     """
-    batch, course = state.x[0].shape[0], phase.course
+    batch, course = state.x[0].shape[0], phase.course.stopping(crossings(network, phase))
     clamps = [phase.clamp.get(layer) for layer in range(network.n + 1)]
     series = tuple(value.pieces if isinstance(value, TimeSeries) else None for value in clamps)
     curves = tuple(value if isinstance(value, Curve) else None for value in clamps)

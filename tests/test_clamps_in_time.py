@@ -256,9 +256,26 @@ def test_what_is_no_expression_is_refused_in_one_line(text):
     assert len(str(caught.value)) < 400
 
 
-def test_what_is_neither_a_text_nor_a_list_is_no_expression():
-    with pytest.raises(InputError, match="text: must be an expression, or a list of one a node, not 3"):
-        Expression(3)
+@pytest.mark.parametrize(
+    "given", [None, 5, b"t", {}, [], ["t", None], ["t", True], [10**400], ["t", ["t"]], [1j], object()]
+)
+def test_what_is_neither_text_nor_a_list_of_texts_and_numbers_is_refused(given):
+    with pytest.raises(InputError, match=r"must (be|have) .*expression|must have numbers"):
+        Expression(given)
+
+
+def test_numbers_among_expressions_are_those_of_any_library():
+    given = Expression(np.array(["t", "2*t"])), Expression([np.float32(0.5), jnp.asarray(2.0)])
+    assert [one.text for one in given] == [("t", "2*t"), (0.5, 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("min(t, 1)", "did you mean minimum?"), ("nan", "known are"), ("Sin(t)", "mean sin?")]
+)
+def test_an_unknown_name_is_answered_by_what_was_meant_or_by_all_that_is_known(text, told):
+    with pytest.raises(InputError) as caught:
+        Expression(text)
+    assert told in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["-" * 1900 + "t", "t" + "+t" * 900, "abs(" * 150 + "t" + ")" * 150])
@@ -272,6 +289,7 @@ def test_a_deep_expression_that_can_be_read_has_its_value(text):
         (Expression("log(t)"), r"clamp\[0\]: is -inf at t = 0"),
         (Expression("1/(t - 5)"), r"clamp\[0\]: is inf at t = 5"),
         (Expression("1/(t - pi)"), r"clamp\[0\]: grows beyond all bounds near t = 3.14"),
+        (Expression("tan(pi*t/10)"), r"clamp\[0\]: grows beyond all bounds near t = 5"),  # 1.6e16 at 5
         (Expression("9**9**9**9"), r"clamp\[0\]: is inf at t = 0"),
         (Expression("sqrt(5 - t)"), r"clamp\[0\]: is nan at t = 5"),
         (Expression(["t", "t"]), r"clamp\[0\]: has 2 values a sample; layer 0 has 1 nodes"),

@@ -44,6 +44,22 @@ def test_rates_that_the_tolerances_keep_up_end_at_the_equilibrium(method):
     assert max(part.max() for part in scaled) < 1.01e-9
 
 
+@pytest.mark.parametrize(("duration", "status"), [(2000.0, Status.EQUILIBRIUM), (45.0, Status.NOT_SETTLED)])
+def test_a_last_step_far_longer_than_tau_ends_at_the_equilibrium_and_a_phase_too_short_does_not(
+    duration, status
+):
+    """At t = 45 the rates, whose slowest falls by exp(-t/4) or so, are far above settle_tol."""
+    rng = np.random.default_rng(0)
+    network = pcode.Network((3, 4, 6), activation="identity", feedback="tied", nu=(0.5, 1.3))
+    clamp = {0: rng.standard_normal((4, 3)), 2: rng.standard_normal((4, 6))}
+    run = settle(network, network.init_weights(0), clamp, "cvode", 1e-13, duration)
+    assert run.status is status
+    M, W = run.state.weights.M, tuple(m.T for m in run.state.weights.M)
+    dx, deps, *_ = rates(network, run.state.x, (None, *run.state.eps), M, W, (None, *run.state.weights.beta))
+    largest = max(np.abs(part).max() for part in (dx[1], *deps[1:]))
+    assert (largest < 2e-13) == (status is Status.EQUILIBRIUM)
+
+
 @pytest.mark.parametrize("method", ["cvode", "BDF", "DOP853", "Tsit5"])
 @pytest.mark.parametrize("m", [0.72, 1.0])
 def test_an_oscillation_that_goes_on_is_never_called_rest(m, method):

@@ -455,6 +455,16 @@ def test_a_place_that_cannot_be_written_is_told_by_its_own_name(writer, suffix, 
     assert [path.name for path in tmp_path.iterdir()] == [target.name]
 
 
+@pytest.mark.parametrize(("writer", "suffix"), [("save", "nc"), ("save_figure", "png"), ("animate", "gif")])
+def test_a_device_or_a_pipe_is_not_replaced(writer, suffix, short, tmp_path):
+    pipe = tmp_path / f"x.{suffix}"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match=rf"x\.{suffix}: path: is no ordinary file; give the name of one"):
+        WRITERS[writer](short, pipe)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
 def test_a_fault_while_writing_names_the_file_that_was_asked_for(short, tmp_path, monkeypatch):
     def fails(self, path, **_):
         raise OSError(28, "No space left on device", os.fspath(path))

@@ -45,6 +45,10 @@ def causes(problem: IVP) -> list[str]:
     if longest > FAR * shortest or not 1.0 / FAR < shortest < FAR:
         told = ", ".join(f"{name} = {value:.3g}" for name, value in times.items())
         found.append(f"times are too far apart or too far from 1 ({told}); take another unit of time")
+    for name, clock, decay in (("weight", "delta", p.weight_decay), ("node", "tau", p.node_decay)):
+        if float(decay) > HOPELESS and (problem.layout.learn or name == "node"):
+            rate = f"{name}s decay at the rate {name}_decay/{clock}"
+            found.append(f"{name}_decay = {float(decay):.3g}, and {rate}; take it nearer to 1")
     nu = np.asarray(p.nu)
     if nu.max() > 1e6 or nu.min() < 1e-6:
         told = f"{nu.min():.3g}" if nu.min() == nu.max() else f"{nu.min():.3g} to {nu.max():.3g}"

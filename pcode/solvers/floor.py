@@ -81,9 +81,11 @@ class Floor:
     def __init__(self, problem: IVP, settings: Settings) -> None:
         self.problem, self._settings = problem, settings
         self._least, self._since, self._patience = math.inf, (0, 0.0), PATIENCE
+        self._before = self._last = (0.0, math.inf)
 
     def look(self, steps: int, t: float, y: Array, unrest: float) -> Finish | None:
         """The equilibrium, after `steps` steps up to (t, y), if the rates no longer fall and it is there."""
+        self._before, self._last = self._last, (t, unrest)
         if unrest < 0.5 * self._least:
             self._least, self._since = unrest, (steps, t)
         if steps - self._since[0] < self._patience:
@@ -91,8 +93,12 @@ class Floor:
         self._patience *= 2
         return self._finish(t, y, unrest)
 
-    def _finish(self, t: float, y: Array, unrest: float) -> Finish | None:
-        """The stable equilibrium of nodes within what the tolerances leave of `y`."""
+    def _finish(self, t: float, y: Array, unrest: float, waited: float | None = None) -> Finish | None:
+        """The stable equilibrium of nodes within what the tolerances leave of `y`.
+
+        `waited` is the time that nodes had to come to rest, in units of tau; that since the rates were last
+        halved where left out.
+        """
         problem = self.problem
         if isinstance(problem, SlowProblem) or problem.layout.learn or problem.settle_tol is None:
             return None
@@ -105,7 +111,8 @@ class Floor:
         lower = residual <= problem.settle_tol or residual < 0.01 * unrest
         if not (lower and math.sqrt(float(np.mean(off**2))) <= NEAR):
             return None
-        waited = (t - self._since[1]) / float(problem.parameters.tau)
+        if waited is None:
+            waited = (t - self._since[1]) / float(problem.parameters.tau)
         if not self._attracts(problem, t, z, waited):
             return None
         return Finish(z, residual <= problem.settle_tol, self._told(residual, unrest))
@@ -145,9 +152,21 @@ class Floor:
             what = f"settle_tol = {problem.settle_tol:g} is below what rounding errors leave of the rates"
             return Finish(y, False, f"{what}, {unrest:.1e}; ask for a larger one")
         if t - self._since[1] < STANDING * t:
-            return None
+            return self._finish(t, y, unrest, self._within_a_step(t))
         found = self._finish(t, y, unrest)
         return found or (Finish(y, False, told) if (told := self._tolerances(t, y)) else None)
+
+    def _within_a_step(self, t: float) -> float:
+        """The last step in units of tau; less by as much as a fall to settle_tol takes longer than `WAITED`.
+
+        Where steps grow long the last may be most of the phase: rates fell in it, but not as they would have.
+        """
+        begin, unrest = self._before
+        problem = self.problem
+        if isinstance(problem, SlowProblem) or not math.isfinite(unrest):
+            return 0.0
+        needed = math.log(max(unrest / float(problem.settle_tol or 1.0), 1.0))
+        return (t - begin) / float(problem.parameters.tau) * WAITED / max(needed, WAITED)
 
     def _tolerances(self, t: float, y: Array) -> str:
         """Which tolerances to set, where the rates are no larger than those asked for leave."""

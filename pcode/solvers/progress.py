@@ -24,7 +24,7 @@ CRAWLING, CRAWL = 200, 1e-9
 
 # So many steps, no longer than as many before, tell how many are needed; where that is so many times
 # `max_steps`, they are not taken. The second pair is for problems that no solver is at ease with.
-FORECAST, TOO_MANY = (1_000, 300), (1e3, 0.02)
+FORECAST, TOO_MANY = (1_000, 300), (1e3, 1.0)
 
 
 class NoProgressError(Exception):
