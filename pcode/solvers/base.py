@@ -34,6 +34,9 @@ DIVERGED = 1e8
 # The energy of larger values than this, and what a Newton iteration multiplies, may be beyond all numbers.
 LARGEST = 1e100
 
+# Guesses, by the quick curve through a step, at the moment at which a node passes a kink.
+MOST_GUESSES = 6
+
 Save = Callable[[int, float, Array], None]
 Watch = Callable[[float, float, Array], bool]
 
@@ -143,6 +146,9 @@ class Stepper(Protocol):
     def interpolate(self, t: float) -> Array:
         """The unknowns, shape (N,), at a time within the last step."""
 
+    def draw(self, t: float) -> Array:
+        """The same, quickly: on the curve through the step where `interpolate` takes steps of its own."""
+
     def stats(self) -> SolverStats:
         """Steps and evaluations so far."""
 
@@ -229,16 +235,37 @@ def switching(problem: IVP, stepper: Stepper, settings: Settings) -> Problem | N
     tolerance = kink_tolerance(settings)
     share = kink_share(stepper.t - stepper.t_before, problem)
 
-    def beyond(t: float) -> float:
-        return problem.excess(t, stepper.interpolate(t), share) - tolerance
+    def beyond(t: float, curve: Callable[[float], Array] = stepper.interpolate) -> float:
+        return problem.excess(t, curve(t), share) - tolerance
 
-    late = beyond(stepper.t)
+    t, late = stepper.t, beyond(stepper.t)
     if late <= 0.0:
         return None
-    t = stepper.t
     if late > tolerance and beyond(stepper.t_before) < 0.0:
-        t = scipy.optimize.brentq(beyond, stepper.t_before, stepper.t, xtol=1e-15, rtol=1e-14, disp=False)
+        t = _moment(beyond, lambda t: beyond(t, stepper.draw), stepper, tolerance)
     return problem.switched(t, stepper.interpolate(t), share, 0.01 * tolerance)
+
+
+def _moment(
+    beyond: Callable[[float], float], roughly: Callable[[float], float], stepper: Stepper, tolerance: float
+) -> float:
+    """When in the last step `beyond` has risen to 0, within the tolerance.
+
+    It may be dear, and `roughly` is nearly the same: by as much as it is off where that has risen to 0, the
+    next guess is where that has risen to less or more.
+    """
+    span, least = (stepper.t_before, stepper.t), 0.0
+    for _ in range(MOST_GUESSES):
+        if not roughly(span[0]) < least < roughly(span[1]):
+            break
+        guess = scipy.optimize.brentq(
+            lambda t, least=least: roughly(t) - least, *span, xtol=1e-15, rtol=1e-14
+        )
+        off = beyond(guess)
+        if abs(off) <= 0.5 * tolerance:
+            return float(guess)
+        least -= off
+    return float(scipy.optimize.brentq(beyond, *span, xtol=1e-15, rtol=1e-14, disp=False))
 
 
 def kink_tolerance(settings: Settings) -> float:

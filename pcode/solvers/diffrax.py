@@ -184,16 +184,22 @@ def _burst(
     return last
 
 
-@partial(jax.jit, static_argnames=("kind", "structure"), compiler_options=IN_ORDER)
+@partial(jax.jit, static_argnames=("kind", "structure", "quick"), compiler_options=IN_ORDER)
 def _interpolate(
-    kind: _Kind, structure: Structure, c: _Carry, t: Any, p: Parameters, tolerances: _Tolerances
+    kind: _Kind,
+    structure: Structure,
+    c: _Carry,
+    t: Any,
+    p: Parameters,
+    tolerances: _Tolerances,
+    quick: bool = False,
 ) -> Any:
-    """The unknowns at a time within the last step that was kept."""
+    """The unknowns at a time within the last step that was kept; `quick`, on the curve that diffrax draws."""
     import diffrax
 
     solver, _, term = _parts(kind, structure, tolerances)
     between = solver.interpolation_cls(t0=c.t_before, t1=c.t, **c.dense_info).evaluate(t)
-    if kind.name not in INNER:
+    if quick or kind.name not in INNER:
         return between
     y0, no_jump = c.dense_info["y0"], jnp.zeros((), bool)
     y, _, _, _, result = solver.step(term, c.t_before, t, y0, p, c.solver_state_before, no_jump)
@@ -268,10 +274,14 @@ class _Stepper:
             return self.y
         return self._drawn(t) if self._within is None else self._within(t)
 
-    def _drawn(self, t: float) -> Array:
+    def _drawn(self, t: float, quick: bool = False) -> Array:
         parameters = self._problem.parameters
         # A number of another type would be compiled for once more.
-        return np.asarray(_interpolate(*self._static, self._carry, float(t), parameters, self._tolerances))
+        at = (self._carry, float(t), parameters, self._tolerances)
+        return np.asarray(_interpolate(*self._static, *at, quick=quick))
+
+    def draw(self, t: float) -> Array:
+        return self._drawn(t, quick=True) if self._within is not None else self.interpolate(t)
 
     def stats(self) -> SolverStats:
         # diffrax does not count the evaluations inside its nonlinear solves.

@@ -121,7 +121,7 @@ class _Stepper:
     def interpolate(self, t: float) -> Array:
         if t == self.t:
             return self.y
-        return self._drawn(t) if self._within is None else self._within(t)
+        return self.draw(t) if self._within is None else self._within(t)
 
     def _reach(self, t: float) -> Array:
         """The unknowns at `t` by the method's own steps from where the last one began: mostly by one."""
@@ -131,9 +131,9 @@ class _Stepper:
             pass
         self._evaluations += int(solver.nfev)
         y: Array = solver.y
-        return y if solver.t == t and np.isfinite(y).all() else self._drawn(t)
+        return y if solver.t == t and np.isfinite(y).all() else self.draw(t)
 
-    def _drawn(self, t: float) -> Array:
+    def draw(self, t: float) -> Array:
         """The unknowns at `t` on the curve that comes with the step."""
         if self._interpolant is None:
             self._interpolant = self._solver.dense_output()

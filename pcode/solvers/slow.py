@@ -55,6 +55,9 @@ class _Following:
     def interpolate(self, t: float) -> Array:
         return self.y if t == self.t else self._stepper.interpolate(t)
 
+    def draw(self, t: float) -> Array:
+        return self.interpolate(t)
+
     def stats(self) -> SolverStats:
         return self._stepper.stats()
 
@@ -122,6 +125,9 @@ class _Resting:
 
     def interpolate(self, t: float) -> Array:
         return self.y
+
+    def draw(self, t: float) -> Array:
+        return self.interpolate(t)
 
     def stats(self) -> SolverStats:
         return SolverStats(steps=self.steps, rejected=None, rhs_evaluations=None, jacobian_evaluations=None)

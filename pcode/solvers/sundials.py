@@ -219,6 +219,9 @@ class _Stepper:
             y: Array = self._cvode.step(t, "normal").y
         return y
 
+    def draw(self, t: float) -> Array:
+        return self.interpolate(t)
+
     def stats(self) -> SolverStats:
         return SolverStats(
             steps=self.steps,
