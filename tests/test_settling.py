@@ -7,6 +7,7 @@ import pcode
 from pcode import InputError
 from pcode.analysis import ask
 from pcode.analysis.convergence import convergence
+from pcode.analysis.convergence_words import _percent
 from pcode.analysis.path import ACCURACY, follow
 from pcode.state import State
 from tests.trajectories import Reference, settled_at
@@ -247,3 +248,10 @@ def test_the_rates_along_a_phase_are_those_of_the_weights_where_few_times_of_the
     for row, rates in enumerate(answer.course):
         s2 = 1.0 + np.sum(run.data["M1"].values[row] ** 2)  # the largest singular value, of (I, M^1)^T
         assert rates.node_fastest == pytest.approx(np.sqrt(s2), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("part", "told"), [(1.0, "100%"), (2.5, "250%"), (-0.0, "0%"), (0.0612, "6.1%"), (2.7e-5, "0.0027%")]
+)
+def test_parts_are_told_in_percent_without_exponents_or_a_sign_of_nothing(part, told):
+    assert _percent(part) == told

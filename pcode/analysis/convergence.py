@@ -181,7 +181,7 @@ class Convergence(Result):
 
 @of_run
 def convergence(
-    run: Run, /, phase: PhaseChoice = None, fraction: float = 0.01, points: int = 200
+    run: Run, /, phase: PhaseChoice = None, fraction: float = 0.01, points: int = 400
 ) -> Convergence:
     """Measure how nodes settle, weights drift and energies go.
 
@@ -237,8 +237,8 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
     value_swings, error_swings = split(fits[:, 5].astype(int))
     value_largest, error_largest = split(curve.largest)
     value_lag, error_lag = split(curve.lag())
-    shown = np.unique(np.linspace(0, path.t.size - 1, min(points, path.t.size)).round().astype(int))
-    distances = curve.at_moments[shown]
+    shown = np.unique(np.linspace(0, curve.t.size - 1, min(points, curve.t.size)).round().astype(int))
+    distances = curve.distance[shown]
     V = 0.5 * np.nansum(curve.at_moments**2, axis=1)
     has_lyapunov = not why_not and not (record.learn or path.begin.moving) and _has_lyapunov(path)
     rate = -curve.slowest_end.real
@@ -252,7 +252,7 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         why_not=why_not,
         moving=path.begin.moving,
         lost=len(path.every) - len(path.rests) if run.network.tau > 0.0 else 0,
-        times=path.t[shown],
+        times=curve.t[shown],
         value_distance=distances[:, : n + 1],
         error_distance=distances[:, n + 1 :],
         value_largest=value_largest,
@@ -279,7 +279,7 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         drift=drift_of(run, index, path) if record.learn else None,
         energy=energy_of(path, slaved=False),
         energy_slaved=energy_of(path, slaved=True),
-        lyapunov=V[shown] if has_lyapunov else None,
+        lyapunov=0.5 * np.nansum(distances**2, axis=1) if has_lyapunov else None,
         lyapunov_rise=float(np.diff(V).max(initial=0.0) / max(V.max(), 1e-300)),
         notes=path.notes + curve.notes(fraction),
     )

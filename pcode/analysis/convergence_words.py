@@ -78,7 +78,7 @@ def _farthest(found: PhaseConvergence) -> str:
         return ""
     left = np.where(late, distances / np.where(largest > 0.0, largest, 1.0), -1.0)
     k = int(left.argmax())
-    return f" ({_name(k, found)} still at {100 * left[k]:.2g}% at the end)"
+    return f" ({_name(k, found)} still at {_percent(left[k])} at the end)"
 
 
 def _layer_lines(found: PhaseConvergence) -> list[str]:
@@ -89,7 +89,7 @@ def _layer_lines(found: PhaseConvergence) -> list[str]:
             parts.append(f"values {_settled(found.value_settling[layer])}")
             parts.append(_rate(found.value_rate[layer], found.value_period[layer], found.value_swings[layer]))
             if not np.isnan(found.overshoot[layer]):
-                parts.append(f"overshoot {100 * found.overshoot[layer]:.2g}%")
+                parts.append(f"overshoot {_percent(found.overshoot[layer])}")
         if layer > 0:
             parts.append(f"errors {_settled(found.error_settling[layer - 1])}")
             k = layer - 1
@@ -164,3 +164,9 @@ def _energy_words(course: EnergyCourse) -> str:
         f"rises from t = {course.rises_at:.2g}: {course.first:.3g}, at most {course.largest:.3g} "
         f"(t = {course.largest_at:.3g}), {course.last:.3g} in the end"
     )
+
+
+def _percent(part: float) -> str:
+    """Two digits, and all of those before the point; nothing that vanishes has a sign."""
+    percent = 100.0 * part
+    return f"{percent:.0f}%" if percent >= 99.5 else f"{percent + 0.0:.2g}%"
