@@ -237,8 +237,10 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
     value_swings, error_swings = split(fits[:, 5].astype(int))
     value_largest, error_largest = split(curve.largest)
     value_lag, error_lag = split(curve.lag())
-    shown = np.unique(np.linspace(0, curve.t.size - 1, min(points, curve.t.size)).round().astype(int))
-    distances = curve.distance[shown]
+    # Between saved rows there is nothing more to be shown.
+    t, distances = (curve.t, curve.distance) if path.anew else (path.t, curve.at_moments)
+    shown = np.unique(np.linspace(0, t.size - 1, min(points, t.size)).round().astype(int))
+    distances = distances[shown]
     V = 0.5 * np.nansum(curve.at_moments**2, axis=1)
     has_lyapunov = not why_not and not (record.learn or path.begin.moving) and _has_lyapunov(path)
     rate = -curve.slowest_end.real
@@ -252,7 +254,7 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         why_not=why_not,
         moving=path.begin.moving,
         lost=len(path.every) - len(path.rests) if run.network.tau > 0.0 else 0,
-        times=curve.t[shown],
+        times=t[shown],
         value_distance=distances[:, : n + 1],
         error_distance=distances[:, n + 1 :],
         value_largest=value_largest,
