@@ -90,7 +90,7 @@ _TIGHTER = (
     "rtol or another method"
 )
 _ABRUPT = (
-    "the solution changes too abruptly for any step, as it does just before it diverges and where an "
-    "activation has a kink; look at the last state"
+    "the solution changes too abruptly for any step, as it does just before it diverges; look at the last "
+    "state"
 )
 _SMALL_TOLERANCE = ", and loosen rtol: rounding errors alone are nearly as large"
