@@ -53,6 +53,12 @@ def _excess(t: Any, y: Any, p: Parameters, structure: Structure, share: Any) -> 
     return found
 
 
+@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
+def _excesses(t: Any, y: Any, p: Parameters, structure: Structure, share: Any) -> jax.Array:
+    found: jax.Array = jax.vmap(lambda t, y: kinks.excess(t, y, p, structure, share))(t, y)
+    return found
+
+
 _switched = jax.jit(kinks.switched, static_argnames="structure")
 _soon = jax.jit(kinks.soon, static_argnames="structure")
 _modes_of = jax.jit(kinks.modes_of, static_argnames="structure")
@@ -203,6 +209,10 @@ class Problem:
     def excess(self, t: float, y: Array, share: float) -> float:
         """The largest amount by which a node is beyond what its mode allows, see `pcode.kinks.excess`."""
         return float(_excess(float(t), y, self.parameters, self.structure, float(share)))
+
+    def excesses(self, t: Array, y: Array, share: float) -> Array:
+        """`excess` at K times `t`, shape (K,), with the unknowns `y`, shape (K, N)."""
+        return np.asarray(_excesses(t, y, self.parameters, self.structure, float(share)))
 
     def switched(self, t: float, y: Array, share: float, least: float) -> Problem | None:
         """The problem from (t, y) on in other modes, see `pcode.kinks.switched`; None if these hold."""

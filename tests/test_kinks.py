@@ -188,6 +188,29 @@ def test_random_networks_agree_with_numpy_whatever_the_method(kind):
     assert max(made.values()) < BOUND, made
 
 
+@pytest.mark.parametrize("method", ["Dopri8", "Kvaerno5", "DOP853", "cvode"])
+def test_a_node_that_goes_over_its_kink_and_back_within_a_step_is_not_missed(method):
+    """A random network whose second sample does so from t = 2.87 to 3.16, less than a step of Dopri8."""
+    network = pcode.Network(
+        (1, 2, 2, 1), ("tanh", "relu", "leaky_relu"), 1.2124780862232483, 118.64638525634876,
+        (0.3692747606931836, 0.6519337862346647, 0.9453510235800147), feedback="fixed",
+    )  # fmt: skip
+    M = (
+        np.array([[1.17053489, -0.33650756]]),
+        np.array([[-0.78286756, 0.85165879], [-0.53818025, -0.56656249]]),
+        np.array([[0.10280371], [-0.9117361]]),
+    )
+    beta = (
+        np.array([-0.19922974, -0.54014935]),
+        np.array([-0.56973125, -0.00371041]),
+        np.array([-0.06316199]),
+    )
+    weights = pcode.Weights(M, tuple(m.T for m in M), beta)
+    clamp = {0: [[1.2541123], [1.80437386]], 3: [[0.27333905], [0.41171114]]}
+    made = errors((network, pcode.Phase("held", clamp, duration=20.0, learn=False), weights), [method])
+    assert made[method] < BOUND
+
+
 def test_with_relu_too_the_weights_come_near_the_singular_limit_to_first_order():
     """Fact 8: the distance falls with tau/delta to first order."""
     network = pcode.Network((2, 8, 1), "relu", delta=1000.0, feedback="tied")

@@ -37,6 +37,9 @@ LARGEST = 1e100
 # Guesses, by the quick curve through a step, at the moment at which a node passes a kink.
 MOST_GUESSES = 6
 
+# Where within a step it is looked whether a node has gone over a kink and come back.
+INSIDE = np.array([0.2, 0.4, 0.6, 0.8])
+
 Save = Callable[[int, float, Array], None]
 Watch = Callable[[float, float, Array], bool]
 
@@ -238,23 +241,31 @@ def switching(problem: IVP, stepper: Stepper, settings: Settings) -> Problem | N
     def beyond(t: float, curve: Callable[[float], Array] = stepper.interpolate) -> float:
         return problem.excess(t, curve(t), share) - tolerance
 
-    t, late = stepper.t, beyond(stepper.t)
-    if late <= 0.0:
+    late = beyond(stepper.t)
+    at = stepper.t_before + INSIDE * (stepper.t - stepper.t_before)
+    inside = problem.excesses(at, np.stack([stepper.draw(t) for t in at]), share) > tolerance
+    # A node may have gone over its kink and come back.
+    ends = [t for t in (*at[inside], *[stepper.t] * (late > 0.0)) if t == stepper.t or beyond(t) > 0.0]
+    if not ends:
         return None
-    if late > tolerance and beyond(stepper.t_before) < 0.0:
-        t = _moment(beyond, lambda t: beyond(t, stepper.draw), stepper, tolerance)
+    t = ends[0]
+    if (t < stepper.t or late > tolerance) and beyond(stepper.t_before) < 0.0:
+        t = _moment(beyond, lambda t: beyond(t, stepper.draw), (stepper.t_before, t), tolerance)
     return problem.switched(t, stepper.interpolate(t), share, 0.01 * tolerance)
 
 
 def _moment(
-    beyond: Callable[[float], float], roughly: Callable[[float], float], stepper: Stepper, tolerance: float
+    beyond: Callable[[float], float],
+    roughly: Callable[[float], float],
+    span: tuple[float, float],
+    tolerance: float,
 ) -> float:
-    """When in the last step `beyond` has risen to 0, within the tolerance.
+    """When within `span` the function `beyond` has risen to 0, within the tolerance.
 
     It may be dear, and `roughly` is nearly the same: by as much as it is off where that has risen to 0, the
     next guess is where that has risen to less or more.
     """
-    span, least = (stepper.t_before, stepper.t), 0.0
+    least = 0.0
     for _ in range(MOST_GUESSES):
         if not roughly(span[0]) < least < roughly(span[1]):
             break

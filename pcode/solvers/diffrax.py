@@ -17,6 +17,7 @@ from ..state import Layout
 from ..status import SolverStats, Status
 from ..system import Parameters, Structure, unrest, vector_field
 from .base import (
+    INSIDE,
     IVP,
     Save,
     Settings,
@@ -142,12 +143,23 @@ def _burst(
             lambda: jnp.array(True),
         )
 
+    def beyond(c: _Carry) -> Any:
+        """By how much a node is off because of its mode, at the end of the last step or within it."""
+        step = c.t - c.t_before
+        share = jnp.minimum(1.0, step / p.tau)
+        curve = solver.interpolation_cls(t0=c.t_before, t1=c.t, **c.dense_info)
+
+        def within(t: Any) -> Any:
+            return kinks.excess(t, curve.evaluate(t), p, structure, share)
+
+        inside = jnp.where(step > 0.0, jax.vmap(within)(c.t_before + INSIDE * step).max(), -jnp.inf)
+        return jnp.maximum(inside, kinks.excess(c.t, c.y, p, structure, share))
+
     def going(c: _Carry) -> Any:
         tried = c.steps + c.rejected - first
         able = jnp.isfinite(c.y).all() & (c.t_next > c.t)
         if p.mode is not None:
-            share = jnp.minimum(1.0, (c.t - c.t_before) / p.tau)
-            able &= kinks.excess(c.t, c.y, p, structure, share) <= kink_tolerance
+            able &= beyond(c) <= kink_tolerance
         return (tried == 0) | ((c.t < until) & (tried < most) & able & moving(c))
 
     def step(c: _Carry) -> _Carry:
