@@ -89,7 +89,7 @@ def soon(t: Any, y: Any, p: Parameters, structure: Structure) -> Any:
 
 
 def _overshoot(
-    layer: int, state: State, p: Parameters, structure: Structure, share: Any
+    layer: int, state: State, p: Parameters, structure: Structure, share: Any, fastest: float = FASTEST
 ) -> tuple[Any, Any, Any]:
     """How far the nodes of `layer` are from what their modes allow, their next modes, and the kinks met.
 
@@ -108,7 +108,7 @@ def _overshoot(
         up = jnp.where(over, below >= 0.0, jnp.where(under, above > 0.0, above >= -below))
         to = jnp.where(stays, 2 * j - 1, jnp.where(up, 2 * j, 2 * j - 2))
         past = jnp.where(over, kink - x, x - kink)
-        missed = past * jnp.where(past > 0.0, _change(over, stays, below, above), 1.0)
+        missed = past * jnp.where(past > 0.0, _change(over, stays, below, above, fastest), 1.0)
         d = jnp.where(held, share * jnp.maximum(-below, above), missed)
         d = jnp.where(over | under | held, d, -jnp.inf)
         after = jnp.where(d > jnp.maximum(far, 0.0), to, after)
@@ -117,25 +117,28 @@ def _overshoot(
     return far, after, met
 
 
-def _change(over: Any, stays: Any, below: Any, above: Any) -> Any:
+def _change(over: Any, stays: Any, below: Any, above: Any, fastest: float) -> Any:
     """How far a node would be by now had it switched in time, over how far it has come since; 1 at least.
 
     A node that creeps over a kink and is then driven away from it must not be late.
     """
     old, new = jnp.where(over, above, below), jnp.where(stays, 0.0, jnp.where(over, below, above))
-    return jnp.clip(jnp.abs(new - old) / jnp.maximum(jnp.abs(old), 1e-300), 1.0, FASTEST)
+    return jnp.clip(jnp.abs(new - old) / jnp.maximum(jnp.abs(old), 1e-300), 1.0, fastest)
 
 
-def excess(t: Any, y: Any, p: Parameters, structure: Structure, share: Any) -> Any:
+def excess(t: Any, y: Any, p: Parameters, structure: Structure, share: Any, fastest: float = FASTEST) -> Any:
     """The largest amount by which a node is off because its mode has not been changed; negative if none is.
 
     Of a node on a piece it is its distance beyond the kink, times how much faster it moves there with another
     mode; of a held one `share` times the tau dx/dt with which it would leave. With `share` the
-    length of a step over tau that is what it has missed at most.
+    length of a step over tau that is what it has missed at most. With `fastest` = 1 distances count as they
+    are: so they must where `y` is of a curve drawn through a step, whose small errors would be enlarged.
     """
     state = state_at(t, y, p, structure)
     layers = [layer for layer, mode in enumerate(p.mode or ()) if mode is not None]
-    return jnp.stack([jnp.max(_overshoot(layer, state, p, structure, share)[0]) for layer in layers]).max()
+    return jnp.stack(
+        [jnp.max(_overshoot(layer, state, p, structure, share, fastest)[0]) for layer in layers]
+    ).max()
 
 
 def switched(

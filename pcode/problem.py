@@ -55,7 +55,7 @@ def _excess(t: Any, y: Any, p: Parameters, structure: Structure, share: Any) -> 
 
 @partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
 def _excesses(t: Any, y: Any, p: Parameters, structure: Structure, share: Any) -> jax.Array:
-    found: jax.Array = jax.vmap(lambda t, y: kinks.excess(t, y, p, structure, share))(t, y)
+    found: jax.Array = jax.vmap(lambda t, y: kinks.excess(t, y, p, structure, share, 1.0))(t, y)
     return found
 
 
@@ -211,7 +211,7 @@ class Problem:
         return float(_excess(float(t), y, self.parameters, self.structure, float(share)))
 
     def excesses(self, t: Array, y: Array, share: float) -> Array:
-        """`excess` at K times `t`, shape (K,), with the unknowns `y`, shape (K, N)."""
+        """Distances beyond the kinks at K times `t`, shape (K,), with `y`, shape (K, N), of a drawn curve."""
         return np.asarray(_excesses(t, y, self.parameters, self.structure, float(share)))
 
     def switched(self, t: float, y: Array, share: float, least: float) -> Problem | None:

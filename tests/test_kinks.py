@@ -211,6 +211,20 @@ def test_a_node_that_goes_over_its_kink_and_back_within_a_step_is_not_missed(met
     assert made[method] < BOUND
 
 
+@pytest.mark.parametrize("method", ["Radau", "Tsit5", "Kvaerno5", "cvode"])
+def test_nodes_that_stand_on_their_kinks_at_the_start_go_the_same_way_by_every_method(method):
+    """All of relu sees nothing of the sample (-1, -1): its hidden nodes start at x = 0 with eps = 0."""
+    network = pcode.Network((2, 8, 1), "relu", delta=1000.0, feedback="tied")
+    weights = network.init_weights(0, scale=1.5)
+    phase = pcode.Phase("train", {0: XOR_X, 2: XOR_Y}, duration=10.0)
+    save = pcode.Save(nodes=21, spacing="linear")
+    found = [
+        pcode.simulate(network, [phase], weights=weights, method=name, rtol=rtol, atol=1e-3 * rtol, save=save)
+        for name, rtol in ((method, 1e-7), ("DOP853", 1e-10))
+    ]
+    assert np.abs(found[0].data["x1"] - found[1].data["x1"]).max() < 50e-7
+
+
 def test_with_relu_too_the_weights_come_near_the_singular_limit_to_first_order():
     """Fact 8: the distance falls with tau/delta to first order."""
     network = pcode.Network((2, 8, 1), "relu", delta=1000.0, feedback="tied")

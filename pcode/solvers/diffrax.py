@@ -150,7 +150,7 @@ def _burst(
         curve = solver.interpolation_cls(t0=c.t_before, t1=c.t, **c.dense_info)
 
         def within(t: Any) -> Any:
-            return kinks.excess(t, curve.evaluate(t), p, structure, share)
+            return kinks.excess(t, curve.evaluate(t), p, structure, share, 1.0)
 
         inside = jnp.where(step > 0.0, jax.vmap(within)(c.t_before + INSIDE * step).max(), -jnp.inf)
         return jnp.maximum(inside, kinks.excess(c.t, c.y, p, structure, share))
@@ -237,17 +237,17 @@ class _Stepper:
         self._stops = np.pad(stops, (0, more), constant_values=problem.duration)
         self._begin(problem)
 
-    def _begin(self, problem: Problem) -> None:
+    def _begin(self, problem: Problem, **counts: Any) -> None:
+        """Begin at the start of `problem`, with these `counts` of steps."""
         self._problem = problem
         span = (problem.start, next_stop(problem, problem.start))
-        self._carry = _begin(*self._static, problem.y0, *span, problem.parameters, self._tolerances)
+        begun: _Carry = _begin(*self._static, problem.y0, *span, problem.parameters, self._tolerances)
+        self._carry = begun._replace(**counts)
         self._read()
 
     def restart(self, problem: IVP) -> None:
-        counts = {"steps": self._carry.steps, "rejected": self._carry.rejected}
-        self._begin(coupled(problem, self._static[0].name))
-        self._carry = self._carry._replace(**counts)
-        self._read()
+        before = self._carry
+        self._begin(coupled(problem, self._static[0].name), steps=before.steps, rejected=before.rejected)
 
     def _read(self) -> None:
         carry = self._carry
