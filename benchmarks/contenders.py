@@ -1,6 +1,6 @@
 """What a competent user would put together without pcode's solvers, on the same vector field.
 
-All of them take the whole system of a `pcode.problem.Problem`, none of its unknowns reduced away, with
+All of them take the whole system of a `pcode.system.problem.Problem`, none of its unknowns reduced away, with
 compiled right-hand sides and exact Jacobians. The vector field and its derivatives are pcode's own, so that
 what is compared is how the equations are solved.
 """
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from sksundae.cvode import CVODE, CVODEJacTimes
 
 from pcode import solvers
-from pcode.errors import InputError
-from pcode.network import Network, Weights
-from pcode.phase import Phase
-from pcode.problem import Problem, make_problem
-from pcode.start import starting_state
-from pcode.system import vector_field
+from pcode.base.errors import InputError
+from pcode.model.network import Network, Weights
+from pcode.model.phase import Phase
+from pcode.simulation.start import starting_state
+from pcode.system.coupled import vector_field
+from pcode.system.problem import Problem, make_problem
 
 Array = NDArray[np.float64]
 

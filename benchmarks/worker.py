@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import pcode
-from pcode import data as datasets
+from pcode.model import data as datasets
 
 from . import contenders
 

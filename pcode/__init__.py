@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .activations import ACTIVATIONS
-    from .errors import InputError
-    from .expression import Expression
-    from .network import Network, Weights
-    from .phase import Phase, Save, TimeSeries
-    from .run import PhaseRecord, Run
+    from .base.errors import InputError
+    from .base.status import SolverStats, Status
+    from .model.activations import ACTIVATIONS
+    from .model.expression import Expression
+    from .model.network import Network, Weights
+    from .model.phase import Phase, Save, TimeSeries
+    from .model.state import State
+    from .run.result import PhaseRecord, Run
     from .simulation import Progress, simulate
     from .solvers import METHODS
-    from .state import State
-    from .status import SolverStats, Status
 
 __all__ = [
     "ACTIVATIONS",
@@ -44,21 +44,21 @@ __all__ = [
 ]
 
 _HOME = {
-    "ACTIVATIONS": "activations",
+    "ACTIVATIONS": "model.activations",
     "METHODS": "solvers",
-    "Expression": "expression",
-    "InputError": "errors",
-    "Network": "network",
-    "Phase": "phase",
-    "PhaseRecord": "run",
+    "Expression": "model.expression",
+    "InputError": "base.errors",
+    "Network": "model.network",
+    "Phase": "model.phase",
+    "PhaseRecord": "run.result",
     "Progress": "simulation",
-    "Run": "run",
-    "Save": "phase",
-    "SolverStats": "status",
-    "State": "state",
-    "Status": "status",
-    "TimeSeries": "phase",
-    "Weights": "network",
+    "Run": "run.result",
+    "Save": "model.phase",
+    "SolverStats": "base.status",
+    "State": "model.state",
+    "Status": "base.status",
+    "TimeSeries": "model.phase",
+    "Weights": "model.network",
     "simulate": "simulation",
 }
 

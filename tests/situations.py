@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import pcode
-from pcode.state import State
+from pcode.model.state import State
 
 ACTIVATION = st.sampled_from(["identity", "tanh", "logistic", "relu", "leaky_relu", "softplus", "square"])
 

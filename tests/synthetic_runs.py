@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pcode.network import Network
-from pcode.phase import Save
-from pcode.run import PhaseRecord, Run
-from pcode.status import SolverStats, Status
+from pcode.base.status import SolverStats, Status
+from pcode.model.network import Network
+from pcode.model.phase import Save
+from pcode.run.result import PhaseRecord, Run
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pcode import InputError
-from pcode.activations import ACTIVATIONS, by_name
+from pcode.model.activations import ACTIVATIONS, by_name
 
 POINTS = np.array([-30.0, -2.0, -0.7, 0.3, 1.1, 2.5, 30.0])  # relu's kink at 0 left out
 

@@ -9,9 +9,9 @@ from pcode.analysis import ask
 from pcode.analysis.backprop import backprop
 from pcode.analysis.gradients import compare, loss_and_gradients
 from pcode.analysis.vectors import angle
-from pcode.equilibrium import nodes_at_rest
-from pcode.problem import make_problem
-from pcode.state import State
+from pcode.model.state import State
+from pcode.system.problem import make_problem
+from pcode.system.rest import nodes_at_rest
 from tests import reference
 
 

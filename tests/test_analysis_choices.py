@@ -8,15 +8,16 @@ import pytest
 
 import pcode
 from pcode import InputError
-from pcode.analysis import Situation, ask, border
-from pcode.analysis.coordinates import Wanted, check_wanted, modes, values_along
-from pcode.analysis.manifold_choice import telling_pair
-from pcode.analysis.modes import Eigenvalues
-from pcode.analysis.nullclines import _parted
-from pcode.analysis.plane import phase_plane
-from pcode.analysis.plane_choice import telling_plane
-from pcode.analysis.rates import rates_of
+from pcode.analysis import Situation, ask
+from pcode.analysis.manifolds.manifold_choice import telling_pair
+from pcode.analysis.planes.coordinates import Wanted, check_wanted, modes, values_along
+from pcode.analysis.planes.nullclines import _parted
+from pcode.analysis.planes.plane import phase_plane
+from pcode.analysis.planes.plane_choice import telling_plane
 from pcode.analysis.separation import needed_ratio
+from pcode.analysis.spectra import border
+from pcode.analysis.spectra.modes import Eigenvalues
+from pcode.analysis.spectra.rates import rates_of
 from tests.synthetic_runs import TRAIN, synthetic_run
 
 

@@ -8,7 +8,7 @@ import pcode
 from pcode import InputError
 from pcode.analysis import ask
 from pcode.analysis.convergence import convergence
-from pcode.analysis.settling import decay_of, settling_time
+from pcode.analysis.settling.measures import decay_of, settling_time
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-13, "method": "DOP853"}
 

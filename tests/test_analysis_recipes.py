@@ -16,7 +16,7 @@ from test_recipes import PLOTS, load
 import pcode
 from pcode import InputError, Status, plotting
 from pcode.analysis import ask
-from pcode.analysis.rates import EULER, RK45, stability_border
+from pcode.analysis.spectra.rates import EULER, RK45, stability_border
 from pcode.cli import main
 
 pytestmark = pytest.mark.filterwarnings("error")

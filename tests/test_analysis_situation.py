@@ -8,8 +8,8 @@ import pytest
 import pcode
 from pcode import InputError, Run
 from pcode.analysis import QUESTIONS, Situation, ask
-from pcode.analysis.situation import last_phase, weights_at
-from pcode.run import pack_mask, unpack_mask
+from pcode.run.result import pack_mask, unpack_mask
+from pcode.run.snapshot import last_phase, weights_at
 
 
 @pytest.fixture(scope="module")

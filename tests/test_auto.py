@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import pcode
-from pcode.problem import make_problem
 from pcode.solvers.auto import STABLE, explicit, fastest_rate
+from pcode.system.problem import make_problem
 from tests.conftest import STRUCTURED, XOR_X, XOR_Y
 
 
@@ -84,7 +84,7 @@ def test_a_method_that_is_asked_for_is_the_method_taken(textbook):
 
 def compiled_files(folder, setting):
     """Cache files after a process that compiles something, told PCODE_CACHE = `setting`."""
-    code = "import pcode.dynamics; from pcode._jax import jax, jnp; jax.jit(jnp.sin)(1.0)"
+    code = "import pcode.model.dynamics; from pcode.base._jax import jax, jnp; jax.jit(jnp.sin)(1.0)"
     environment = os.environ | {"PCODE_CACHE": setting, "XDG_CACHE_HOME": str(folder / "home")}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     return [path for path in folder.rglob("*") if path.is_file()]

@@ -5,10 +5,10 @@ import pytest
 import scipy
 
 import pcode
-from pcode.problem import make_problem
+from pcode.model.state import State
 from pcode.solvers import METHODS, Settings
 from pcode.solvers.within import INNER
-from pcode.state import State
+from pcode.system.problem import make_problem
 from tests.reference import rates
 
 

@@ -6,7 +6,10 @@ import pytest
 import scipy
 
 import pcode
-from pcode import Expression, InputError, Phase, Save, TimeSeries, problem, singular, stage
+from pcode import Expression, InputError, Phase, Save, TimeSeries
+from pcode.simulation import stage
+from pcode.system import limit as singular
+from pcode.system import problem
 
 # 1-2-1, linear, weights held, both ends clamped: the free nodes obey a linear equation.
 M0, M1 = np.array([[0.8, -0.5]]), np.array([[0.6], [0.9]])

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import pcode
-from pcode import shipped
+from pcode.base import shipped
 from pcode.cli import main
 
 QUICK = """\

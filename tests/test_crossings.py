@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 
 import pcode
 from benchmarks.agreement import BOUND, RTOL
-from pcode.crossings import crossings
+from pcode.system.crossings import crossings
 from tests.conftest import STRUCTURED
 from tests.flow import Flow
 

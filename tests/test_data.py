@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from pcode import InputError
-from pcode.data import Data, by_name, from_file
+from pcode.model.data import Data, by_name, from_file
 
 
 def test_xor_is_one_where_exactly_one_input_is_one() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pcode.analysis.settling import decay_of
+from pcode.analysis.settling.measures import decay_of
 
 
 def test_a_rate_is_fitted_from_a_twentieth_of_the_largest_distance_down_to_a_hundred_thousandth():

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import assume, given, settings
 
 import pcode
-from pcode.problem import make_problem
-from pcode.state import State
+from pcode.model.state import State
+from pcode.system.problem import make_problem
 from tests import reference
 from tests.situations import situations, smooth_around
 
@@ -128,7 +128,7 @@ def test_both_energies_are_their_definitions(situation):
 
 
 def test_no_sweep_over_numbers_compiles_anything_again(xor):
-    from pcode import problem as module
+    from pcode.system import problem as module
 
     network, [train], weights = xor
 

@@ -6,8 +6,8 @@ from scipy.optimize import brentq
 
 import pcode
 from pcode import InputError
-from pcode.equilibrium import nodes_at_rest
-from pcode.problem import make_problem
+from pcode.system.problem import make_problem
+from pcode.system.rest import nodes_at_rest
 from tests import reference
 
 

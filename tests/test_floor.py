@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pcode
-from pcode.status import Status
+from pcode.base.status import Status
 from tests.reference import rates
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pcode import InputError, shipped
+from pcode import InputError
+from pcode.base import shipped
 from pcode.cli import main
 from pcode.cli.gallery import INDEX, LARGEST, Gallery
 from pcode.cli.signals import Signals
-from pcode.recipes import Recipe, docstring
+from pcode.plotting.recipes import Recipe, docstring
 
 SCENARIO = """\
 title = "A *small* one"

@@ -12,10 +12,10 @@ import pytest
 
 import pcode
 from pcode import InputError
-from pcode.problem import make_problem
+from pcode.model.state import State
 from pcode.solvers import METHODS, Settings
 from pcode.solvers.gradients import final_unknowns
-from pcode.state import State
+from pcode.system.problem import make_problem
 
 
 def problem_of(sizes, batch, ratio, duration):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pcode import Phase, State, TimeSeries, Weights
-from pcode.data import Data
-from pcode.network import Network
+from pcode.model.data import Data
+from pcode.model.network import Network
 from pcode.scenario import feedforward, probes
 
 NET = Network((2, 3, 2), ("tanh", "identity"), feedback="tied")

@@ -8,13 +8,15 @@ from scipy.optimize import brentq
 
 import pcode
 from benchmarks.agreement import BOUND, draw, errors, kinds
-from pcode import InputError, activations, kinks
-from pcode.activations import Activation
+from pcode import InputError
 from pcode.analysis import ask
-from pcode.equilibrium import nodes_at_rest
-from pcode.problem import make_problem
+from pcode.model import activations
+from pcode.model.activations import Activation
+from pcode.model.state import State
 from pcode.solvers.gradients import final_unknowns
-from pcode.state import State
+from pcode.system import kinks
+from pcode.system.problem import make_problem
+from pcode.system.rest import nodes_at_rest
 from tests.conftest import STRUCTURED, XOR_X, XOR_Y
 
 METHODS = [name for name in pcode.METHODS if name != "auto"]

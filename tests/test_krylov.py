@@ -5,15 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from pcode._jax import jnp
-from pcode.krylov import few_iterations, gcr
+from pcode.base._jax import jnp
+from pcode.system.krylov import few_iterations, gcr
 
 
 @pytest.fixture(params=["room at once", "room when needed"])
 def room(request, monkeypatch):
     """Both ways in which the Krylov method makes room for its directions."""
     monkeypatch.setattr(
-        "pcode.krylov.SMALL", {"room at once": math.inf, "room when needed": 0}[request.param]
+        "pcode.system.krylov.SMALL", {"room at once": math.inf, "room when needed": 0}[request.param]
     )
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import pcode
-from pcode.problem import make_problem
+from pcode.model.state import State
 from pcode.solvers.base import Settings
 from pcode.solvers.linear import SMALL, Dense, Structured, linear_solver
-from pcode.state import State
+from pcode.system.problem import make_problem
 from tests.test_newton import finite_difference_jacobian
 
 DELTA = 10.0

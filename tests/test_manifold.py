@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 import pcode
 from pcode import InputError
 from pcode.analysis.course import course
-from pcode.analysis.manifold import critical_manifold
+from pcode.analysis.manifolds.manifold import critical_manifold
 from pcode.scenario import Scenario
 
 LIGHT, PRIOR = 4.0, 3.0

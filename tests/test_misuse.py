@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 import pcode
 from pcode import InputError, Network, Phase, Run, Save, TimeSeries
 from pcode.analysis import ask
-from pcode.data import Data, from_file
+from pcode.model.data import Data, from_file
 from pcode.plotting import animate, energy, save_figure, spectrum
 from pcode.scenario import Scenario
 
@@ -110,7 +110,7 @@ TAKES = {
 
 def prepared(**changes):
     """The request of a run: all that `simulate` does before it computes."""
-    from pcode.request import request
+    from pcode.simulation.request import request
 
     arguments = {"network": NETWORK, "phases": [PHASE], "weights": WEIGHTS} | changes
     return request(arguments.pop("network"), arguments.pop("phases"), **arguments)
@@ -411,7 +411,7 @@ def test_an_attribute_does_not_take_the_place_of_the_runs_own(name, short):
 
 
 def test_all_attributes_of_a_run_are_known_as_its_own(short):
-    from pcode.run import OWN
+    from pcode.run.result import OWN
 
     assert set(short.data.attrs) == set(OWN)
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from jax.extend.core import jaxprs_in_params
 
 import pcode
-from pcode import newton
-from pcode.problem import make_problem
-from pcode.state import State
-from pcode.system import linearise
+from pcode.model.state import State
+from pcode.system import elimination as newton
+from pcode.system.coupled import linearise
+from pcode.system.problem import make_problem
 from tests.situations import situations, smooth_around
 
 

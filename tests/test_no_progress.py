@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import pcode
+from pcode.base.status import Status
 from pcode.solvers.progress import CRAWLING, MOST_EVALUATIONS, Counted, NoProgressError, Pace
-from pcode.status import Status
 
 QUICK = ["cvode", "BDF", "Radau", "LSODA", "RK45", "DOP853", "Tsit5", "auto"]
 

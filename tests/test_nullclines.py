@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pcode.analysis.continuation import System, follow
-from pcode.analysis.fixed_points import kind_of
-from pcode.analysis.nullclines import zero_curves
+from pcode.analysis.manifolds.continuation import System, follow
+from pcode.analysis.planes.fixed_points import kind_of
+from pcode.analysis.planes.nullclines import zero_curves
 
 
 def curves_of(function, n=41, reach=2.0):

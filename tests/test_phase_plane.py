@@ -9,7 +9,7 @@ import pytest
 
 import pcode
 from pcode import InputError
-from pcode.analysis.plane import phase_plane
+from pcode.analysis.planes.plane import phase_plane
 
 
 def two_nodes(m, w, nu, y=1.0):

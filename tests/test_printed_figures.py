@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 import pcode
 from pcode import plotting
-from pcode.network import Network
+from pcode.model.network import Network
 from pcode.plotting.film import moment_text
 from pcode.plotting.marks import number, round_times, time_marks
 from pcode.plotting.network import clock_text

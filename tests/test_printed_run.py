@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 
 import pcode
-from pcode import Run, stage
+from pcode import Run
 from pcode.cli import main
 from pcode.cli.gallery import Gallery
 from pcode.cli.progress import counting_bar, progress_bar
 from pcode.cli.running import _size, _verdict, describe, summary
-from pcode.plan import plan
+from pcode.model.state import State
 from pcode.scenario import report
-from pcode.state import State
+from pcode.simulation import stage
+from pcode.simulation.plan import plan
 from tests import reference
 from tests.conftest import XOR_X, XOR_Y
 from tests.small_scenario import SMALL, load

@@ -7,13 +7,13 @@ import pytest
 
 import pcode
 from pcode import InputError
-from pcode.growth import Growth
-from pcode.problem import make_problem
-from pcode.singular import instability
+from pcode.base.status import SolverStats, Status
+from pcode.model.state import Layout
+from pcode.simulation.start import starting_state
 from pcode.solvers import base, scipy
-from pcode.start import starting_state
-from pcode.state import Layout
-from pcode.status import SolverStats, Status
+from pcode.system.abscissa import Growth
+from pcode.system.limit import instability
+from pcode.system.problem import make_problem
 
 # 1-1-1, ends clamped, weights m = 2: free x^1, and eps^1 and eps^2.
 M = 2.0

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pcode.analysis.border import BorderPoint
-from pcode.analysis.modes import Eigenvalues
-from pcode.analysis.rates import Rates, advice
+from pcode.analysis.spectra.border import BorderPoint
+from pcode.analysis.spectra.modes import Eigenvalues
+from pcode.analysis.spectra.rates import Rates, advice
 from pcode.analysis.spectrum import Spectrum
 from pcode.analysis.stability import Simulated, Stability
 

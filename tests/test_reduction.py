@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import pcode
-from pcode.problem import make_problem
+from pcode.model.state import State
 from pcode.solvers import METHODS, Settings
-from pcode.state import State
+from pcode.system.problem import make_problem
 
 TIMES = np.array([1.0, 7.0, 20.0, 60.0])
 

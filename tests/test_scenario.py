@@ -13,8 +13,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from small_scenario import SMALL, all_inputs, load, weight_arrays, with_weights
 
-from pcode import Expression, Run, TimeSeries, shipped
-from pcode.network import Network
+from pcode import Expression, Run, TimeSeries
+from pcode.base import shipped
+from pcode.model.network import Network
 from pcode.scenario import Scenario, feedforward, json_schema, report
 from pcode.scenario.template import TEMPLATE
 from pcode.scenario.text import apply

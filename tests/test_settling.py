@@ -8,8 +8,8 @@ from pcode import InputError
 from pcode.analysis import ask
 from pcode.analysis.convergence import convergence
 from pcode.analysis.convergence_words import _percent
-from pcode.analysis.path import ACCURACY, follow
-from pcode.state import State
+from pcode.analysis.settling.path import ACCURACY, follow
+from pcode.model.state import State
 from tests.trajectories import Reference, settled_at
 
 RNG = np.random.default_rng(3)
@@ -160,7 +160,7 @@ def test_of_an_expression_it_is_not_said_that_its_saved_values_are_all_that_is_k
 
 
 def test_what_is_too_large_to_integrate_anew_is_read_off_saved_times_as_well_as_they_tell(monkeypatch):
-    monkeypatch.setattr("pcode.analysis.path.MOST_UNKNOWNS", 3)
+    monkeypatch.setattr("pcode.analysis.settling.path.MOST_UNKNOWNS", 3)
     save = pcode.Save(60, 30)
     run = random_run("tied", "tanh", False, nu=1.5, save=save)
     found = convergence(run, fraction=0.02).phases[0]

@@ -7,10 +7,10 @@ from scipy.optimize import brentq
 
 import pcode
 from pcode import InputError
-from pcode.growth import dense_growth, suspects
-from pcode.problem import make_problem
 from pcode.scenario import Scenario
-from pcode.singular import settled
+from pcode.system.abscissa import dense_growth, suspects
+from pcode.system.limit import settled
+from pcode.system.problem import make_problem
 from tests.conftest import XOR_X, XOR_Y
 
 TIGHT = {"rtol": 1e-9, "atol": 1e-12}
@@ -170,7 +170,7 @@ def test_a_hopf_bifurcation_on_the_way_ends_the_phase_where_it_happens():
 
 
 def test_the_iteration_for_large_networks_sees_it_too(monkeypatch):
-    monkeypatch.setattr("pcode.growth.LARGEST_DENSE", 0)
+    monkeypatch.setattr("pcode.system.abscissa.LARGEST_DENSE", 0)
     network, phase, weights = against_the_transpose()
     run = pcode.simulate(network, [phase], weights=weights, **TIGHT)
     t, _, frequency = hopf_solved_alone()
@@ -333,7 +333,7 @@ def test_the_iteration_for_large_networks_finds_a_sample_that_is_unstable(monkey
     args = (0.0, problem.y0, problem.parameters, problem.structure)
     rates = [dense_growth(*args, np.array([b])).rate for b in range(6)]
     assert min(rates) < 0.0 < max(rates)
-    monkeypatch.setattr("pcode.growth.LARGEST_DENSE", 0)
+    monkeypatch.setattr("pcode.system.abscissa.LARGEST_DENSE", 0)
     samples, vector = suspects(*args, None)
     for _ in range(20):
         samples, vector = suspects(*args, vector)

@@ -5,7 +5,7 @@ import pytest
 
 import pcode
 from pcode import InputError
-from pcode.status import Status
+from pcode.base.status import Status
 from tests.conftest import STRUCTURED
 
 NODES_AND_WEIGHTS = ("x1", "eps1", "eps2", "M0", "M1", "beta1", "beta2")

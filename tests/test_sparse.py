@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 import pcode
 from pcode import InputError
-from pcode.problem import layout_of, make_problem
+from pcode.base.status import Status
+from pcode.simulation.start import starting_state
 from pcode.solvers import METHODS, Settings
-from pcode.start import starting_state
-from pcode.status import Status
-from pcode.system import vector_field
+from pcode.system.coupled import vector_field
+from pcode.system.problem import layout_of, make_problem
 from tests.situations import situations
 
 

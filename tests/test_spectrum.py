@@ -9,9 +9,9 @@ from scipy.integrate import RK45
 import pcode
 from pcode import InputError
 from pcode.analysis import Situation, ask
-from pcode.analysis.modes import node_eigenvalues, slow_eigenvalues
-from pcode.analysis.rates import EULER, stable_step
-from pcode.analysis.rates import RK45 as RK45_POLYNOMIAL
+from pcode.analysis.spectra.modes import node_eigenvalues, slow_eigenvalues
+from pcode.analysis.spectra.rates import EULER, stable_step
+from pcode.analysis.spectra.rates import RK45 as RK45_POLYNOMIAL
 from pcode.plotting.spectrum import spectrum as draw
 from tests.test_theory import node_matrix
 

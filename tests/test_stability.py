@@ -7,7 +7,7 @@ from scipy.optimize import brentq
 import pcode
 from pcode import InputError
 from pcode.analysis import ask
-from pcode.analysis.border import others
+from pcode.analysis.spectra.border import others
 from pcode.analysis.stability import oscillation
 from pcode.plotting.stability import stability as draw
 

@@ -8,10 +8,10 @@ import sksundae.cvode
 from scipy.integrate import solve_ivp
 
 import pcode
-from pcode.problem import make_problem
+from pcode.simulation.start import starting_state
+from pcode.solvers.steps import MOST, StepLog, thinned
 from pcode.solvers.sundials import of_adams
-from pcode.start import starting_state
-from pcode.steps import MOST, StepLog, thinned
+from pcode.system.problem import make_problem
 
 X, Y = np.array([[-1.0, -1.0], [-1.0, 1.0]]), np.array([[-1.0], [1.0]])
 NETWORK = pcode.Network(sizes=(2, 3, 1), tau=1.0, delta=100.0, nu=1.0)

@@ -7,11 +7,11 @@ import pytest
 
 import pcode
 from pcode import InputError
-from pcode.problem import make_problem
+from pcode.model.state import State
 from pcode.solvers import METHODS, Settings
 from pcode.solvers.diffrax import DiffraxSolver, _Kind, _parts, _Tolerances
 from pcode.solvers.structured_root import _Stage
-from pcode.state import State
+from pcode.system.problem import make_problem
 
 
 def problem_of(sizes, batch, ratio, reduce=True):

@@ -6,7 +6,7 @@ import scipy.linalg
 from scipy.optimize import brentq
 
 import pcode
-from pcode.problem import make_problem
+from pcode.system.problem import make_problem
 from tests import reference
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-12}

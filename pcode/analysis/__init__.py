@@ -3,8 +3,8 @@
 `QUESTIONS` names them; `ask` answers one. Nothing of them is imported before it is asked.
 """
 
+from ..run.snapshot import Situation
 from .registry import QUESTIONS, Question, ask
 from .result import Result
-from .situation import Situation
 
 __all__ = ["QUESTIONS", "Question", "Result", "Situation", "ask"]

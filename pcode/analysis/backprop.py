@@ -19,19 +19,19 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from .._jax import jnp
-from ..equilibrium import Rest, nodes_at_rest
-from ..errors import InputError
-from ..network import Array
-from ..phase import Phase, Save
-from ..problem import make_problem
-from ..run import Run
-from ..select import of_run
+from ..base._jax import jnp
+from ..base.errors import InputError
+from ..model.network import Array
+from ..model.phase import Phase, Save
+from ..model.state import State
+from ..run.result import Run
+from ..run.select import of_run
+from ..run.snapshot import PhaseOption, Situation, last_phase, resting_moments, spread
 from ..simulation import simulate
-from ..state import State
+from ..system.problem import make_problem
+from ..system.rest import Rest, nodes_at_rest
 from .gradients import Comparison, compare, hebbian, loss_and_gradients
 from .result import Result
-from .situation import PhaseOption, Situation, last_phase, resting_moments, spread
 from .vectors import in_layers, norm
 
 CourseAt = Literal["state", "rest"]

@@ -15,19 +15,19 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from .. import solvers
-from ..errors import InputError
-from ..network import Array
-from ..problem import feedforward, given_nodes, make_problem
-from ..request import LEAST_RTOL
-from ..run import Run
-from ..select import of_run
-from ..singular import SlowProblem
+from ..base.errors import InputError
+from ..base.status import Status
+from ..model.network import Array
+from ..model.state import State
+from ..run.result import Run
+from ..run.select import of_run
+from ..run.snapshot import PhaseOption, Situation, last_phase
+from ..simulation.request import LEAST_RTOL
 from ..solvers.auto import STABLE, fastest_rate
-from ..state import State
-from ..status import Status
+from ..system.limit import SlowProblem
+from ..system.problem import feedforward, given_nodes, make_problem
 from .equilibrium import ticking
 from .result import Result
-from .situation import PhaseOption, Situation, last_phase
 
 # Times, and what to do with the index of each, the value nodes and the error nodes there.
 Comparing = tuple[Array, Callable[[int, tuple[Array, ...], tuple[Array, ...]], None]]

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .courses import EnergyCourse
-
-if TYPE_CHECKING:
-    from .convergence import PhaseConvergence
+from .phase_convergence import PhaseConvergence
+from .settling.courses import EnergyCourse
 
 # Statuses of a phase that ended as it should.
 ENDED = ("success", "equilibrium", "not_settled")

@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import InputError
-from ..network import Array
-from ..problem import make_problem
-from ..run import Run
+from ..base.errors import InputError
+from ..model.network import Array
+from ..model.state import State
+from ..run.result import Run
+from ..run.snapshot import PhaseOption, Situation
 from ..solvers import METHODS
 from ..solvers.base import Settings
-from ..state import State
-from .coordinates import Wanted
+from ..system.problem import make_problem
+from .planes.coordinates import Wanted
 from .separation import replace_tau
-from .situation import PhaseOption, Situation
 
 # Networks of more unknowns take too long for a picture.
 MOST_UNKNOWNS = 3000

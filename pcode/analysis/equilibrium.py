@@ -8,19 +8,19 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from .. import checks
-from ..equilibrium import Rest, nodes_at_rest
-from ..errors import InputError
-from ..network import Array
-from ..problem import feedforward, given_nodes
-from ..run import Run
-from ..select import of_run
-from ..state import State
+from ..base import checks
+from ..base.errors import InputError
+from ..model.network import Array
+from ..model.state import State
+from ..run.result import Run
+from ..run.select import of_run
+from ..run.snapshot import PhaseOption, Situation
+from ..system.problem import feedforward, given_nodes
+from ..system.rest import Rest, nodes_at_rest
 from .infinity import Unbounded, unbounded
-from .jacobians import NodeSystem
-from .modes import MOST_WORK, Eigenvalues, node_eigenvalues, still_below
 from .result import Result, plain
-from .situation import PhaseOption, Situation
+from .spectra.jacobians import NodeSystem
+from .spectra.modes import MOST_WORK, Eigenvalues, node_eigenvalues, still_below
 
 Start = Literal["state", "feedforward", "zero"]
 Kind = Literal["stable", "unstable", "oscillating", "neutral", "unbounded", "unknown"]

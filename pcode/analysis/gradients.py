@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import dynamics
-from .._jax import jax, jnp
-from ..activations import by_name
-from ..network import Array, Network, Weights
-from ..state import State
+from ..base._jax import jax, jnp
+from ..model import dynamics
+from ..model.activations import by_name
+from ..model.network import Array, Network, Weights
+from ..model.state import State
 from .vectors import angle, in_layers, norm
 
 

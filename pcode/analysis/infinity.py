@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..activations import by_name
-from ..equilibrium import Rest
-from ..network import Array
-from ..problem import given_nodes, make_problem
+from ..model.activations import by_name
+from ..model.network import Array
+from ..run.snapshot import Situation
 from ..solvers import METHODS
 from ..solvers.base import Settings
-from .situation import Situation
+from ..system.problem import given_nodes, make_problem
+from ..system.rest import Rest
 
 Flags = NDArray[np.bool_]
 

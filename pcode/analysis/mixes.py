@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..activations import by_name
-from ..network import Array
-from ..run import Run
-from .situation import Situation
+from ..model.activations import by_name
+from ..model.network import Array
+from ..run.result import Run
+from ..run.snapshot import Situation
 
 
 def slopes_along(run: Run, layer: int) -> Array:
     """Sigma' of the nodes of a layer at the run's saved times, shape (time, sample, n_l).
 
     A node that is held at a kink has the mix of both one-sided values at which it stays there: it solves
-    sigma' (eps^{l+1} W^l) = eps^l + lambda_x x^l (see `pcode.kinks`). NaN where a sample is not shown.
+    sigma' (eps^{l+1} W^l) = eps^l + lambda_x x^l (see `pcode.system.kinks`). NaN where a sample is not shown.
 
     Parameters
     ----------

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import checks
-from ..errors import InputError
-from ..options import checked_options
-from ..run import Run
-from ..select import of_run
+from ..base import checks
+from ..base.errors import InputError
+from ..base.options import checked_options
+from ..run.result import Run
+from ..run.select import of_run
 from .result import Result
 
 

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import checks
-from ..html import table
+from ..base import checks
+from ..base.html import table
 
 
 @dataclass(frozen=True)

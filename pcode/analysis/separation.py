@@ -20,17 +20,17 @@ from typing import ClassVar
 import numpy as np
 import scipy
 
-from ..errors import InputError
-from ..network import Array, Network, Weights
-from ..phase import Phase
-from ..problem import make_problem
-from ..run import Run
-from ..select import of_run
-from ..singular import SlowProblem, settled
+from ..base.errors import InputError
+from ..model.network import Array, Network, Weights
+from ..model.phase import Phase
+from ..model.state import State
+from ..run.result import Run
+from ..run.select import of_run
+from ..run.snapshot import PhaseOption, Situation
 from ..solvers import IVP, METHODS, Settings
-from ..state import State
+from ..system.limit import SlowProblem, settled
+from ..system.problem import make_problem
 from .result import Result
-from .situation import PhaseOption, Situation
 
 # Ratios delta/tau that are tried, in parts of the run's own (or of the nearest in RANGE): where the
 # phase has up to MANY unknowns, and above.

@@ -7,16 +7,16 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from .. import checks
-from ..errors import InputError
-from ..run import Run
-from ..select import of_run
+from ..base import checks
+from ..base.errors import InputError
+from ..run.result import Run
+from ..run.select import of_run
+from ..run.snapshot import PhaseOption, Situation, last_phase, resting_moments, spread
 from .equilibrium import rest_of
 from .infinity import unbounded
-from .modes import MOST_WORK, Eigenvalues, full_eigenvalues, node_eigenvalues, slow_eigenvalues
-from .rates import Rates, advice, check_fraction, rates_of
 from .result import Result, plain
-from .situation import PhaseOption, Situation, last_phase, resting_moments, spread
+from .spectra.modes import MOST_WORK, Eigenvalues, full_eigenvalues, node_eigenvalues, slow_eigenvalues
+from .spectra.rates import Rates, advice, check_fraction, rates_of
 
 Where = Literal["rest", "state"]
 
@@ -278,7 +278,7 @@ def _rates_at(situation: Situation, at: Where, fraction: float) -> Parts:
 
 
 def _left_out(situation: Situation) -> int:
-    """How many weights the exact reductions of `pcode.reduction` leave out."""
+    """How many weights the exact reductions of `pcode.system.reduction` leave out."""
     if not situation.phase.learn:
         return 0
     whole = situation.problem(until=None).layout

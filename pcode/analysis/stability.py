@@ -9,18 +9,18 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ..errors import InputError
-from ..network import Array, Network
-from ..phase import Clamp, Phase, Save
-from ..run import Run
-from ..select import of_run
+from ..base.errors import InputError
+from ..model.network import Array, Network
+from ..model.phase import Clamp, Phase, Save
+from ..model.state import State
+from ..run.result import Run
+from ..run.select import of_run
+from ..run.snapshot import PhaseOption, Situation
 from ..simulation import simulate
-from ..state import State
-from .border import KINDS, BorderPoint, Look, Plane, border_along, others, ray
 from .equilibrium import check_seed, counted, ticking
-from .jacobians import NodeSystem
 from .result import Result
-from .situation import PhaseOption, Situation
+from .spectra.border import KINDS, BorderPoint, Look, Plane, border_along, others, ray
+from .spectra.jacobians import NodeSystem
 
 Against = Literal["negated", "random", "own"]
 

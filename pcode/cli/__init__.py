@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from ..errors import InputError
+from ..base.errors import InputError
 from .signals import Signals, Stopped
 
 __all__ = ["main"]

@@ -10,8 +10,8 @@ from typing import Any
 import typer
 
 from ..analysis import ask
-from ..errors import InputError
-from ..run import Run
+from ..base.errors import InputError
+from ..run.result import Run
 
 
 def analyse_run(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .. import __version__
-from ..errors import InputError
+from ..base.errors import InputError
 from . import DONE, imports_done
 from .signals import Signals
 
@@ -87,8 +87,8 @@ def plot(
     ] = None,
 ) -> int:
     """Draw a figure of a run."""
-    from ..recipes import Recipe
-    from ..run import Run
+    from ..plotting.recipes import Recipe
+    from ..run.result import Run
     from .running import draw
 
     imports_done()
@@ -176,7 +176,7 @@ def gallery(
     ] = None,
 ) -> int:
     """Draw every shipped recipe for the scenarios it suits, with a page of them all."""
-    from .. import shipped
+    from ..base import shipped
     from . import BAD_INPUT, complain
     from .gallery import INDEX, Gallery
 
@@ -194,11 +194,11 @@ def gallery(
 @app.command("list")
 def list_() -> int:
     """List the scenarios, recipes, questions, methods, data sets and activations that there are."""
-    from .. import shipped
-    from ..activations import ACTIVATIONS
     from ..analysis import QUESTIONS
-    from ..data import DATA
-    from ..recipes import caption
+    from ..base import shipped
+    from ..model.activations import ACTIVATIONS
+    from ..model.data import DATA
+    from ..plotting.recipes import caption
     from ..scenario import title
     from ..solvers import METHODS
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
-from ..options import checked_options
+from ..base.errors import InputError
+from ..base.options import checked_options
 from ..plotting.animation import animate, can_film, check_film, count_frames
 from ..plotting.film import Film
-from ..run import Run
+from ..run.result import Run
 from .progress import counting_bar
 
 

@@ -12,11 +12,11 @@ from typing import Any
 import tomlkit
 from PIL import Image
 
-from ..errors import InputError
-from ..files import replacing
+from ..base.errors import InputError
+from ..base.files import replacing
 from ..plotting.output import save_figure
-from ..recipes import Recipe, docstring
-from ..run import Run
+from ..plotting.recipes import Recipe, docstring
+from ..run.result import Run
 from ..scenario import Scenario
 from ..scenario import title as title_of
 from .signals import Signals

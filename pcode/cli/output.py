@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
-from ..files import replacing
+from ..base.errors import InputError
+from ..base.files import replacing
 
 
 class Output:

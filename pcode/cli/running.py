@@ -8,12 +8,12 @@ from typing import Any
 
 import typer
 
-from ..errors import InputError
+from ..base.errors import InputError
+from ..base.status import Status
 from ..plotting import save_figure
-from ..recipes import Recipe
-from ..run import Run
+from ..plotting.recipes import Recipe
+from ..run.result import Run
 from ..scenario import Scenario, report
-from ..status import Status
 from . import BAD_INPUT, DONE, FAILED, complain
 from .analysing import answers
 from .output import Output

@@ -5,11 +5,11 @@ setting of Matplotlib. They are methods of ``run.plot`` as well. `STYLE` is the 
 sheet, for ``matplotlib.pyplot.style.use``; `style` is the same as a context.
 """
 
-from ..analysis.manifold import critical_manifold
-from ..analysis.plane_choice import telling_plane
+from ..analysis.manifolds.manifold import critical_manifold
+from ..analysis.planes.plane_choice import telling_plane
 from ..analysis.result import register_plot
-from ..run import register_accessor
-from ..select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
+from ..run.result import register_accessor
+from ..run.select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .accessor import RunPlots
 from .animation import animate
 from .backprop import backprop

@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec
 
 from matplotlib.axes import Axes
 
-from ..run import Run
+from ..run.result import Run
 from .energies import energy
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .network import network

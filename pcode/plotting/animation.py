@@ -11,11 +11,11 @@ from typing import Any
 from matplotlib.animation import FFMpegWriter
 from PIL import Image
 
-from .. import checks
-from ..errors import InputError
-from ..files import replacing
-from ..run import Run
-from ..select import of_run
+from ..base import checks
+from ..base.errors import InputError
+from ..base.files import replacing
+from ..run.result import Run
+from ..run.select import of_run
 from .film import DPI, Film, film_moments
 
 # Longest film, in seconds, and most pictures a second.

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..analysis.result import of_answer
-from ..network import Array
-from ..select import check_flags, check_word
+from ..model.network import Array
+from ..run.select import check_flags, check_word
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
 
 if TYPE_CHECKING:

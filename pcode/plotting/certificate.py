@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..analysis.result import of_answer
-from ..errors import InputError
+from ..base.errors import InputError
 from .style import NEUTRAL, axes_or_new, line_style
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from ..network import Array
-from ..run import PhaseRecord, Run
-from ..select import PhaseChoice, check_flags, check_word, choose_phases
+from ..base.errors import InputError
+from ..model.network import Array
+from ..run.result import PhaseRecord, Run
+from ..run.select import PhaseChoice, check_flags, check_word, choose_phases
 from .style import NEUTRAL
 
 Clock = Literal["tau", "delta", "time"]

@@ -8,12 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..analysis.result import of_answer
-from ..errors import InputError
-from ..select import check_flags
+from ..base.errors import InputError
+from ..run.select import check_flags
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
 
 if TYPE_CHECKING:
-    from ..analysis.convergence import Convergence, PhaseConvergence
+    from ..analysis.convergence import Convergence
+from ..analysis.phase_convergence import PhaseConvergence
 
 TIME, DISTANCE = r"time since start of phase, $t - t_0$ (unit of $\tau$)", "distance from rest"
 

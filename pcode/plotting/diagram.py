@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..network import Array
+from ..model.network import Array
 
 # Nodes beyond which a layer is a block with a strip of colours, no longer a column of circles.
 MOST_CIRCLES = 20

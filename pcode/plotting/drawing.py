@@ -17,7 +17,7 @@ from matplotlib.patches import Polygon, Rectangle
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
-from ..network import Array, Weights
+from ..model.network import Array, Weights
 from .diagram import LANE, RADIUS, Column, beam, discs, half_discs, lines, pairs, picture
 from .series import LARGEST
 

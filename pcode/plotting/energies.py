@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..network import Array
-from ..run import Run
-from ..select import Choice, PhaseChoice, check_flags, check_word, choose_layers, of_run
+from ..model.network import Array
+from ..run.result import Run
+from ..run.select import Choice, PhaseChoice, check_flags, check_word, choose_layers, of_run
 from .clock import Clock, TimeAxis
 from .labels import label_of
 from .series import LARGEST, dot_instants, finish, fit, joined

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..analysis.result import of_answer
-from ..errors import InputError
-from ..select import check_flags
+from ..base.errors import InputError
+from ..run.select import check_flags
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analysis.plane import PhasePlane
-from ..analysis.plane import phase_plane as compute
-from ..analysis.situation import last_phase
-from ..errors import InputError
-from ..network import Array
-from ..run import Run
-from ..select import check_extent, choose_phases, of_run
+from ..analysis.planes.plane import PhasePlane
+from ..analysis.planes.plane import phase_plane as compute
+from ..base.errors import InputError
+from ..model.network import Array
+from ..run.result import Run
+from ..run.select import check_extent, choose_phases, of_run
+from ..run.snapshot import last_phase
 from .diagram import columns
 from .drawing import Drawing, add_bars
 from .energies import energy

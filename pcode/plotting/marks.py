@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
-from ..network import Array
+from ..model.network import Array
 
 # Arrow heads along a trajectory, and the room of a label, in parts of the window.
 ARROWS = 3

@@ -7,11 +7,11 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 
-from .. import checks
-from ..errors import InputError
-from ..network import Array
-from ..run import Run
-from ..select import (
+from ..base import checks
+from ..base.errors import InputError
+from ..model.network import Array
+from ..run.result import Run
+from ..run.select import (
     Choice,
     PhaseChoice,
     check_flags,

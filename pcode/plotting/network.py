@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from .. import checks
-from ..analysis.situation import Situation
-from ..errors import InputError
-from ..network import Array, Network, Weights
-from ..run import Run
-from ..select import check_flags, choose_samples, of_run
+from ..base import checks
+from ..base.errors import InputError
+from ..model.network import Array, Network, Weights
+from ..run.result import Run
+from ..run.select import check_flags, choose_samples, of_run
+from ..run.snapshot import Situation
 from .diagram import COMPACT, FLATNESS, columns
 from .drawing import KEY_ABOVE, Drawing, Scales, add_bars, link_kinds
 from .series import LARGEST

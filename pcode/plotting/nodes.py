@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..analysis.mixes import slopes_along
-from ..run import Run
-from ..select import Choice, PhaseChoice, check_layer, choose_phases, choose_samples, of_run
+from ..run.result import Run
+from ..run.select import Choice, PhaseChoice, check_layer, choose_phases, choose_samples, of_run
 from .clock import Clock, TimeAxis
 from .labels import label_of
 from .series import Curves, How, draw

@@ -12,9 +12,9 @@ from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from .. import checks
-from ..errors import InputError
-from ..files import replacing
+from ..base import checks
+from ..base.errors import InputError
+from ..base.files import replacing
 from .style import style
 
 # What to leave out of each format, so that the same figure gives the same file.

@@ -9,14 +9,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ..analysis.fixed_points import FixedPoint
-from ..analysis.plane import PhasePlane, Rest
-from ..analysis.plane import phase_plane as compute
-from ..analysis.situation import PhaseOption
-from ..analysis.window import Limits
-from ..network import Array
-from ..run import Run
-from ..select import check_flags, of_run
+from ..analysis.planes.fixed_points import FixedPoint
+from ..analysis.planes.plane import PhasePlane, Rest
+from ..analysis.planes.plane import phase_plane as compute
+from ..analysis.planes.window import Limits
+from ..model.network import Array
+from ..run.result import Run
+from ..run.select import check_flags, of_run
+from ..run.snapshot import PhaseOption
 from .marks import arrow_heads, lengths, round_times, time_marks
 from .style import axes_or_new
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 from ..analysis.result import of_answer
-from ..select import check_flags, check_word
+from ..run.select import check_flags, check_word
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
 
 if TYPE_CHECKING:

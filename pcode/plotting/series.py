@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
 
-from ..network import Array
-from ..select import check_flags, check_word
+from ..model.network import Array
+from ..run.select import check_flags, check_word
 from .clock import Stretch, TimeAxis
 from .style import axes_or_new, distinct, line_style, outside_legend
 

@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ..analysis.course import Course, course
-from ..analysis.manifold import CriticalManifold, critical_manifold
-from ..analysis.situation import PhaseOption
-from ..errors import InputError
-from ..network import Array
-from ..run import Run
-from ..select import check_flags, of_run
+from ..analysis.manifolds.manifold import CriticalManifold, critical_manifold
+from ..base.errors import InputError
+from ..model.network import Array
+from ..run.result import Run
+from ..run.select import check_flags, of_run
+from ..run.snapshot import PhaseOption
 from .marks import arrow_heads, lengths, number, round_times, time_marks
 from .style import axes_or_new
 
@@ -68,7 +68,7 @@ def slow_manifold(
         The moment of the run whose other weights are held; the end of the phase where left out.
     limits : two floats, optional
         The weight's window.
-    manifold : pcode.analysis.manifold.CriticalManifold, optional
+    manifold : pcode.analysis.manifolds.manifold.CriticalManifold, optional
         What `critical_manifold` gave for this run, where it is to be drawn more than once; `weight`, `node`,
         `time` and `limits` are of no account then.
     marks, legend, note : bool

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from ..errors import InputError
-from ..run import Run
-from ..select import PhaseChoice, check_flags, choose_phases, of_run
-from ..status import Status
+from ..base.errors import InputError
+from ..base.status import Status
+from ..run.result import Run
+from ..run.select import PhaseChoice, check_flags, choose_phases, of_run
 from .clock import Clock, TimeAxis
 from .series import finish, joined
 from .style import NEUTRAL, axes_or_new, line_style

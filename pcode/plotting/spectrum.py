@@ -11,13 +11,13 @@ from matplotlib.colors import to_rgb
 from matplotlib.ticker import NullLocator
 
 from ..analysis.result import of_answer
-from ..errors import InputError
-from ..select import check_flags, check_word
+from ..base.errors import InputError
+from ..run.select import check_flags, check_word
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
 
 if TYPE_CHECKING:
-    from ..analysis.modes import Eigenvalues
-    from ..analysis.rates import Rates
+    from ..analysis.spectra.modes import Eigenvalues
+    from ..analysis.spectra.rates import Rates
     from ..analysis.spectrum import Spectrum
 
 Against = Literal["plane", "time"]
@@ -139,7 +139,7 @@ def _paler(color: str, share: float) -> tuple[float, float, float]:
 
 def _regions(ax: Axes, answer: Spectrum) -> None:
     """Outline where explicit methods are stable at the longest step stable at all moments."""
-    from ..analysis.rates import EULER, RK45, stability_border
+    from ..analysis.spectra.rates import EULER, RK45, stability_border
 
     moments = [answer.rates, *answer.course]
     methods = (("Euler", EULER, "step_euler", ":"), ("RK45", RK45, "step_rk45", "--"))

@@ -11,8 +11,8 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
 
 from ..analysis.result import of_answer
-from ..network import Array
-from ..select import check_flags
+from ..model.network import Array
+from ..run.select import check_flags
 from .style import NEUTRAL, axes_or_new
 
 if TYPE_CHECKING:

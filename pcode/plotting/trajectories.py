@@ -14,11 +14,11 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from .. import checks
-from ..errors import InputError
-from ..network import Array
-from ..run import Run
-from ..select import (
+from ..base import checks
+from ..base.errors import InputError
+from ..model.network import Array
+from ..run.result import Run
+from ..run.select import (
     check_extent,
     check_flags,
     check_layer,

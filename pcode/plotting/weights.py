@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..errors import InputError
-from ..network import Array
-from ..run import Run
-from ..select import Choice, PhaseChoice, check_flags, check_layer, check_word, choose_layers, of_run
+from ..base.errors import InputError
+from ..model.network import Array
+from ..run.result import Run
+from ..run.select import Choice, PhaseChoice, check_flags, check_layer, check_word, choose_layers, of_run
 from .clock import Clock, TimeAxis
 from .labels import label_of
 from .series import LARGEST, Curves, How, dot_instants, draw, finish, joined

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import data as data_sets
-from ..data import Data, read_npz
-from ..errors import InputError
-from ..expression import Expression
-from ..network import Array, FeedbackInit, Network, Weights
-from ..phase import Phase, TimeSeries
+from ..base.errors import InputError
+from ..model import data as data_sets
+from ..model.data import Data, read_npz
+from ..model.expression import Expression
+from ..model.network import Array, FeedbackInit, Network, Weights
+from ..model.phase import Phase, TimeSeries
 from .schema import DataTable, NetworkTable, PhaseTable, SeriesTable, WeightsTable
 
 

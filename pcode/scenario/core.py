@@ -13,16 +13,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .. import checks, shipped
 from ..analysis.registry import by_name
-from ..data import Data
-from ..errors import InputError
-from ..network import Network, Weights
-from ..phase import Phase, Save
-from ..plan import Plan, plan
-from ..request import Request, request
-from ..run import Run
+from ..base import checks, shipped
+from ..base.errors import InputError
+from ..model.data import Data
+from ..model.network import Network, Weights
+from ..model.phase import Phase, Save
+from ..run.result import Run
 from ..simulation import Progress, simulate
+from ..simulation.plan import Plan, plan
+from ..simulation.request import Request, request
 from . import text
 from .build import Shown, build_data, build_network, build_phase, build_weights
 from .judging import probes

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .._jax import jnp
-from ..activations import by_name
-from ..data import Data
-from ..network import Array, Network, Weights
-from ..phase import Phase
-from ..state import State
+from ..base._jax import jnp
+from ..model.activations import by_name
+from ..model.data import Data
+from ..model.network import Array, Network, Weights
+from ..model.phase import Phase
+from ..model.state import State
 
 
 def feedforward(network: Network, weights: Weights, inputs: Array) -> Array:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from ..errors import InputError
+from ..base.errors import InputError
 from .schema import ScenarioFile
 
 _MUST_BE = {

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..analysis.result import plain
-from ..run import Run
+from ..run.result import Run
 
 
 def report(run: Run) -> dict[str, Any]:

@@ -241,8 +241,8 @@ class ScenarioFile(Table):
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of scenario files, with the names that this version knows."""
-    from ..activations import ACTIVATIONS
     from ..analysis import QUESTIONS
+    from ..model.activations import ACTIVATIONS
     from ..solvers import METHODS
 
     schema: dict[str, Any] = _tidy(ScenarioFile.model_json_schema())

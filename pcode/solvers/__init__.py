@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import InputError
+from ..base.errors import InputError
 from .attempt import attempt
 from .auto import AutoSolver
 from .base import IVP, Settings, Solution, Solver

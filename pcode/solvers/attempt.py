@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..network import Array
-from ..status import SolverStats, Status
+from ..base.status import SolverStats, Status
+from ..model.network import Array
 from .base import LARGEST, Save, Solution, Solver, Watch
 from .causes import causes, hopeless, largest_value
 from .progress import unheard

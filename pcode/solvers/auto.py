@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..network import Array
-from ..problem import Problem
-from ..singular import SlowProblem
-from ..state import Layout
+from ..model.network import Array
+from ..model.state import Layout
+from ..system.limit import SlowProblem
+from ..system.problem import Problem
 from .base import IVP, Save, Settings, Solution, Solver, Watch
 
 # Fewer steps than this are done before a method that is compiled as a whole has been.

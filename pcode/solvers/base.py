@@ -11,17 +11,17 @@ from typing import Any, Protocol
 import numpy as np
 import scipy
 
-from ..errors import InputError
-from ..network import Array
-from ..problem import Problem
-from ..singular import SlowProblem
-from ..state import Layout
-from ..status import SolverStats, Status
-from ..steps import StepLog, Steps
+from ..base.errors import InputError
+from ..base.status import SolverStats, Status
+from ..model.network import Array
+from ..model.state import Layout
+from ..system.limit import SlowProblem
+from ..system.problem import Problem
 from .causes import clocks, hopeless
 from .floor import Floor
 from .progress import Pace
 from .settings import IVP, Settings
+from .steps import StepLog, Steps
 
 __all__ = [
     "IVP", "Save", "Settings", "Solution", "Solver", "Stepper", "Watch", "coupled", "march", "refuse_above",
@@ -285,7 +285,7 @@ def kink_tolerance(settings: Settings) -> float:
 
 
 def kink_share(step: Any, problem: Problem) -> Any:
-    """`share` of `pcode.kinks.excess` for the end of a step."""
+    """`share` of `pcode.system.kinks.excess` for the end of a step."""
     return np.minimum(1.0, step / float(problem.parameters.tau))
 
 

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import kinks
-from .._jax import IN_ORDER, jax, jnp
-from ..network import Array
-from ..problem import Problem
-from ..state import Layout
-from ..status import SolverStats, Status
-from ..system import Parameters, Structure, unrest, vector_field
+from ..base._jax import IN_ORDER, jax, jnp
+from ..base.status import SolverStats, Status
+from ..model.network import Array
+from ..model.state import Layout
+from ..system import kinks
+from ..system.coupled import Parameters, Structure, unrest, vector_field
+from ..system.problem import Problem
 from .base import (
     INSIDE,
     IVP,

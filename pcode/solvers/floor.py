@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import growth
-from .._jax import jnp
-from ..equilibrium import rest
-from ..network import Array
-from ..problem import Problem, with_modes
-from ..singular import SlowProblem
+from ..base._jax import jnp
+from ..model.network import Array
+from ..system import abscissa as growth
+from ..system.limit import SlowProblem
+from ..system.problem import Problem, with_modes
+from ..system.rest import rest
 from .settings import IVP, Settings
 
 # After so many steps in none of which the rates fell to half of what they had been, it is asked whether they

@@ -31,11 +31,11 @@ from typing import Any
 
 import diffrax
 
-from .. import newton
-from .._jax import jax, jnp
-from ..errors import InputError
-from ..krylov import gcr
-from ..system import Parameters, Structure, linearise, vector_field
+from ..base._jax import jax, jnp
+from ..base.errors import InputError
+from ..system import elimination as newton
+from ..system.coupled import Parameters, Structure, linearise, vector_field
+from ..system.krylov import gcr
 from .structured_root import StructuredNewton
 
 METHODS = ("Kvaerno5", "Kvaerno3", "Tsit5", "Dopri8")

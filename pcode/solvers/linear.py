@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import scipy
 
-from .. import newton
-from .._jax import IN_ORDER, jax, jnp
-from ..krylov import Operator, few_iterations, gcr
-from ..network import Array
-from ..problem import Problem
-from ..system import Parameters, Structure, vector_field
+from ..base._jax import IN_ORDER, jax, jnp
+from ..model.network import Array
+from ..system import elimination as newton
+from ..system.coupled import Parameters, Structure, vector_field
+from ..system.krylov import Operator, few_iterations, gcr
+from ..system.problem import Problem
 from .base import Settings
 
 # Up to so many unknowns the whole of I - gamma J is factored: a tenth of a millisecond, and far less to

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..status import Status
+from ..base.status import Status
 
 # Most evaluations of rates and Jacobians in one step: halved from the length of a problem down to rounding,
 # with a dozen evaluations each time, it takes some 600.

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import scipy
 
-from ..errors import InputError
-from ..network import Array
-from ..state import Layout
-from ..status import SolverStats, Status
+from ..base.errors import InputError
+from ..base.status import SolverStats, Status
+from ..model.network import Array
+from ..model.state import Layout
 from .base import IVP, Save, Settings, Solution, Watch, coupled, next_stop, refuse_above, refuse_without_nodes
 from .progress import Counted, NoProgressError, unheard
 from .slow import march_slowly

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..problem import Problem
-from ..singular import SlowProblem
+from ..system.limit import SlowProblem
+from ..system.problem import Problem
 
 # What a solver integrates: the coupled system, or with tau = 0 the weights alone.
 IVP = Problem | SlowProblem

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from ..network import Array
-from ..singular import STABLE, Loss, SlowProblem, instability
-from ..state import Layout
-from ..status import SolverStats, Status
+from ..base.status import SolverStats, Status
+from ..model.network import Array
+from ..model.state import Layout
+from ..system.limit import STABLE, Loss, SlowProblem, instability
 from .base import IVP, Save, Settings, Solution, Stepper, Watch, march, next_stop
 
 # Halvings of the last step to find where a stable equilibrium was lost: to 1e-6 of the step.

@@ -1,7 +1,7 @@
 """The implicit stages of diffrax's methods, by Newton-Krylov iterations with the structured solve.
 
 diffrax hands a root finder the equation of a stage, F(k) = k - f(t, y + a k) = 0 with k = dy/dt the
-unknown and a = (coefficient) x (step). Its Jacobian is I - a J, which `pcode.newton` solves but
+unknown and a = (coefficient) x (step). Its Jacobian is I - a J, which `pcode.system.elimination` solves but
 for the weight-borne coupling; the Krylov iterations on the exact Jacobian action have that.
 
 The contact points with diffrax, which documents none of them, are the arguments of the stage's
@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import optimistix as optx
 
-from .. import newton
-from .._jax import jax, jnp
-from ..krylov import gcr
-from ..system import Structure, linearise
+from ..base._jax import jax, jnp
+from ..system import elimination as newton
+from ..system.coupled import Structure, linearise
+from ..system.krylov import gcr
 
 # Krylov vectors, and the relative residual at which they are enough.
 VECTORS = 8

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..network import Array
-from ..problem import Problem
-from ..state import Layout
-from ..status import SolverStats, Status
+from ..base.status import SolverStats, Status
+from ..model.network import Array
+from ..model.state import Layout
+from ..system.problem import Problem
 from .base import IVP, Save, Settings, Solution, Watch, coupled, march, next_stop, refuse_without_nodes
 from .linear import linear_solver
 from .progress import Counted, NoProgressError, unheard

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from ..network import Array
+from ..model.network import Array
 
 # Where more times than these are due within a step, it is so many, at Chebyshev's points, that are stepped
 # to, and the polynomial through them and the step's ends gives the rest, so that the cost of saving is

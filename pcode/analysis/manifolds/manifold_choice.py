@@ -1,0 +1,71 @@
+"""Over which weight the critical manifold of a run tells most, and of which node."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...base.errors import InputError
+from ...run.result import Run
+from ...run.snapshot import PhaseOption, Situation, last_phase
+from ..planes.coordinates import Wanted, check_wanted
+
+
+def telling_pair(
+    run: Run, weight: str | None = None, node: str | None = None, phase: PhaseOption = None
+) -> tuple[str, str, PhaseOption]:
+    """A weight, a node that hangs on it, and the phase; what is given is kept.
+
+    The weight is the prediction weight that moves most over the phase; the node the value that it
+    predicts, or predicts from, if that is free, else the error between.
+
+    Raises
+    ------
+    InputError
+        If no node that hangs on a prediction weight is free.
+    """
+    phase = last_phase(run, learn=True) if phase is None else phase
+    phase = 0 if phase is None else phase
+    situation = Situation.of(run, phase)
+    if weight is not None:
+        wanted = Wanted.parse("weight", weight)
+        if node is None:
+            node = _free_node(situation, wanted) or "eps1[0]"
+        return weight, node, phase
+    rows = np.flatnonzero(run.data["weight_phase"].to_numpy() == situation.index)
+    best: tuple[float, str, str] | None = None
+    for link in range(run.network.n):
+        M = run.data[f"M{link}"].isel(weight_time=rows[[0, -1]]).to_numpy()
+        moved = np.nan_to_num(np.abs(M[1] - M[0]))
+        i, j = np.unravel_index(int(moved.argmax()), moved.shape)
+        name = f"M{link}[{i},{j}]"
+        hangs = _free_node(situation, Wanted.parse("weight", name))
+        if hangs is not None and (best is None or moved.max() > best[0]):
+            best = (float(moved.max()), name, hangs)
+    if best is None:
+        raise InputError(
+            "weight", "no free value node hangs on a prediction weight here; name a weight and a node"
+        )
+    return best[1], node or best[2], phase
+
+
+def _free_node(situation: Situation, weight: Wanted) -> str | None:
+    """A node of the moment's first sample that hangs on the weight."""
+    if not weight.single or not weight.of_weights:
+        return None
+    link = weight.number
+    names = {
+        "M": (
+            f"x{link + 1}[{weight.index[-1]}]",
+            f"x{link}[{weight.index[0]}]",
+            f"eps{link + 1}[{weight.index[-1]}]",
+        ),
+        "W": (f"x{link}[{weight.index[-1]}]",),
+        "beta": (f"x{link}[{weight.index[0]}]", f"eps{link}[{weight.index[0]}]"),
+    }[weight.kind]
+    for name in names:
+        try:
+            check_wanted(situation, "node", Wanted.parse("node", name))
+        except InputError:
+            continue
+        return name
+    return None

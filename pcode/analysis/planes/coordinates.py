@@ -1,0 +1,390 @@
+"""Coordinates of a run's state that a plane or a curve is drawn in: single unknowns and directions.
+
+A coordinate is asked for by name: ``x1[0]`` or ``eps1[0]`` is a node of layer 1 (``x1[0,3]`` of the sample
+in row 3 of the data), ``M0[2,1]``, ``W0[1,2]`` and ``beta1[0]`` are weights, ``pc1`` and ``pc2`` the first
+principal components of a sample's nodes over the phase, ``wpc1`` and ``wpc2`` those of the weights, and
+``mode1`` and ``mode2`` the plane of the nodes' slowest (or growing) eigenvectors at their equilibrium.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ...base._jax import jax, jnp
+from ...base.errors import InputError
+from ...model.network import Array
+from ...model.state import State
+from ...run.result import Run
+from ...run.snapshot import Situation
+from ...system.problem import Problem, make_problem, with_modes
+from ...system.reduction import reduce_feedback
+from ...system.rest import nodes_at_rest
+from ..equilibrium import rest_of, ticking
+from ..spectra.jacobians import NodeSystem
+
+_ENTRY = re.compile(r"(x|eps|M|W|beta)(\d+)\[\s*(\d+)\s*(?:,\s*(\d+)\s*)?\]")
+_DIRECTION = re.compile(r"(pc|wpc|mode)([12])")
+_SYMBOLS = {"x": "x", "eps": r"\varepsilon", "M": "M", "W": "W", "beta": r"\beta"}
+_NAMES = {"x": "value node", "eps": "error node", "M": "prediction weight", "W": "feedback weight",
+          "beta": "bias"}  # fmt: skip
+
+# Residual of the nodes where modes are taken.
+AT_REST = 1e-11
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A coordinate as it was asked for.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        x, eps, M, W, beta, pc, wpc or mode.
+    number : int
+        Of the layer, or of the direction, 1 or 2.
+    index : tuple of int
+        Of a node (unit) or of a weight (row, column; one number of a bias).
+    sample : int or None
+        Row of the data; None where not said, or where it has none.
+    """
+
+    name: str
+    kind: str
+    number: int
+    index: tuple[int, ...] = ()
+    sample: int | None = None
+
+    @classmethod
+    def parse(cls, where: str, name: Any) -> Wanted:
+        """Read a coordinate's name.
+
+        Raises
+        ------
+        InputError
+            With the key `where`, if it is none.
+        """
+        text = name.strip() if isinstance(name, str) else ""
+        entry, direction = _ENTRY.fullmatch(text), _DIRECTION.fullmatch(text)
+        if direction:
+            return cls(text, direction[1], int(direction[2]))
+        two = entry is not None and entry[4] is not None
+        if entry is None or (entry[1] in "MW" and not two) or (entry[1] == "beta" and two):
+            what = (
+                f"must be a coordinate such as x1[0], eps1[0], M0[0,0], beta1[0], pc1 or mode1, not {name!r}"
+            )
+            raise InputError(where, what)
+        numbers = tuple(int(part) for part in entry.groups()[2:] if part is not None)
+        if entry[1] in ("x", "eps"):
+            return cls(text, entry[1], int(entry[2]), numbers[:1], numbers[1] if two else None)
+        return cls(text, entry[1], int(entry[2]), numbers)
+
+    @property
+    def of_weights(self) -> bool:
+        """Whether it is one of the weights' and not of the nodes'."""
+        return self.kind in ("M", "W", "beta", "wpc")
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one unknown and no direction."""
+        return self.kind in _SYMBOLS
+
+    @property
+    def array(self) -> str:
+        """The array that it is an entry of, such as x1."""
+        return f"{self.kind}{self.number}"
+
+    @property
+    def symbol(self) -> str:
+        """In mathtext, without the dollar signs."""
+        if self.single:
+            subscript = (
+                ",".join(map(str, self.index)) if max(self.index) > 9 else "".join(map(str, self.index))
+            )
+            return f"{_SYMBOLS[self.kind]}^{{{self.number}}}_{{{subscript}}}"
+        return {"pc": "a", "wpc": "w", "mode": "u"}[self.kind] + f"_{self.number}"
+
+    @property
+    def label(self) -> str:
+        """For an axis: what it is, and its symbol; all are dimensionless."""
+        if self.single:
+            of = f", sample {self.sample}" if self.sample is not None else ""
+            return f"{_NAMES[self.kind]} ${self.symbol}${of}"
+        what = {"pc": "principal component of the nodes", "wpc": "principal component of the weights",
+                "mode": "along the nodes' eigenvectors"}[self.kind]  # fmt: skip
+        return f"{what}, ${self.symbol}$"
+
+
+def take_samples(situation: Situation, samples: tuple[int, ...]) -> Situation:
+    """The same moment, of the `samples` (rows of the data) alone."""
+    shown = situation.record.samples
+    rows = [shown.index(sample) for sample in samples]
+    clamp = {layer: value[rows] for layer, value in situation.phase.clamp.items()}  # type: ignore[index]
+    state = situation.state
+    picked = State(tuple(x[rows] for x in state.x), tuple(e[rows] for e in state.eps), state.weights)
+    phase = replace(situation.phase, clamp=clamp, samples=samples)
+    return replace(situation, phase=phase, state=picked, record=replace(situation.record, samples=samples))
+
+
+def check_wanted(situation: Situation, where: str, wanted: Wanted, moves: bool = True) -> Wanted:
+    """`wanted`, its sample filled in, if the moment has such a coordinate, which `moves` where it must.
+
+    Raises
+    ------
+    InputError
+        With the key `where`, if it has not.
+    """
+    network, record, name = situation.network, situation.record, wanted.name
+    if wanted.of_weights and moves and not record.learn:
+        raise InputError(where, f"{name} does not move: weights are held in {record.name!r}; take nodes")
+    if not wanted.single:
+        return wanted
+    if wanted.kind == "W" and network.feedback != "learned":
+        raise InputError(where, f"{name} has no equation of its own: feedback is {network.feedback}; take M")
+    first, last = (0, network.n) if wanted.kind == "x" else (0, network.n - 1)
+    if wanted.kind in ("eps", "beta"):
+        first, last = 1, network.n
+    if not first <= wanted.number <= last:
+        raise InputError(where, f"there is no {wanted.array}: {wanted.kind} has {first}..{last}")
+    sizes = network.sizes
+    link = tuple(sizes[wanted.number : wanted.number + 2])
+    shape = {"M": link, "W": link[::-1]}.get(wanted.kind, (sizes[wanted.number],))
+    if any(k >= size for k, size in zip(wanted.index, shape, strict=True)):
+        raise InputError(where, f"{name} is out of range: {wanted.array} has shape {shape}, counted from 0")
+    if wanted.of_weights:
+        return wanted
+    sample = record.samples[0] if wanted.sample is None else wanted.sample
+    if sample not in record.samples:
+        raise InputError(where, f"sample {sample} is not shown in {record.name!r}; take another")
+    wanted = replace(wanted, sample=sample)
+    clamp = situation.phase.clamp.get(wanted.number) if wanted.kind == "x" else None
+    if clamp is not None and not np.isnan(clamp[record.samples.index(sample), wanted.index[0]]):  # type: ignore[index]
+        raise InputError(where, f"{name} is clamped in {record.name!r} and does not move; take a free node")
+    return wanted
+
+
+def labelled(wanted: Wanted, situation: Situation) -> Wanted:
+    """`wanted` for a label: the sample is left out where there is but one."""
+    return replace(wanted, sample=None) if len(situation.record.samples) == 1 else wanted
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """Coordinates on the space of unknowns: y = reference + sum_k q_k direction_k + the rest.
+
+    Attributes
+    ----------
+    problem : Problem
+        Whose unknowns y, shape (N,), these are; not reduced but for `learned` W that follows M.
+    y0 : ndarray, shape (N,)
+        The moment, or the equilibrium where modes are taken.
+    wanted : tuple of Wanted
+    directions, projectors : ndarray, shapes (N, K), (K, N)
+        What a coordinate's unit changes, and what reads it: ``projectors @ directions`` is the identity.
+    reference : ndarray, shape (N,)
+        Where the coordinates are 0.
+    situation : Situation
+        Of the samples that matter.
+    """
+
+    problem: Problem
+    y0: Array
+    wanted: tuple[Wanted, ...]
+    directions: Array
+    projectors: Array
+    reference: Array
+    situation: Situation
+
+    def read(self, y: Array) -> Array:
+        """Coordinates, shape (K,), of the unknowns `y`."""
+        coordinates: Array = self.projectors @ (y - self.reference)
+        return coordinates
+
+    def path(self, run: Run) -> tuple[Array, Array]:
+        """Saved times of the phase, shape (T,), and the coordinates along it, shape (T, K)."""
+        t, rows = _rows(run, self.situation.index)
+        found = np.zeros((t.size, len(self.wanted)))
+        for name, part in self.problem.layout.slices.items():
+            read = self.projectors[:, part]
+            if read.any():
+                along = values_along(run, self.situation, name, rows) - self.reference[part]
+                found += along @ read.T
+        return t, found
+
+
+def values_along(run: Run, situation: Situation, name: str, rows: Any) -> Array:
+    """The array `name` at saved rows of the nodes' time, shape (T, entries); weights interpolated."""
+    if name[0] in "xe":
+        samples = list(situation.record.samples)
+        nodes = run.data[name].isel(time=rows, sample=samples).to_numpy()
+        return nodes.reshape(len(rows), -1)
+    t = run.data["time"].to_numpy()[rows]
+    own = np.flatnonzero(run.data["weight_phase"].to_numpy() == situation.index)
+    times = run.data["weight_time"].to_numpy()[own]
+    values = run.data[name].isel(weight_time=own).to_numpy().reshape(own.size, -1)
+    after = (
+        np.clip(np.searchsorted(times, t), 1, max(own.size - 1, 1)) if own.size > 1 else np.zeros(t.size, int)
+    )
+    before = np.maximum(after - 1, 0)
+    span = times[after] - times[before]
+    share = np.divide(t - times[before], span, out=np.zeros_like(t), where=span > 0.0)[:, None]
+    return (1.0 - share) * values[before] + share * values[after]  # type: ignore[no-any-return]
+
+
+def _rows(run: Run, index: int) -> tuple[Array, Any]:
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
+    return run.data["time"].to_numpy()[rows], rows
+
+
+def chart(run: Run, situation: Situation, names: tuple[tuple[str, Any], ...]) -> Chart:
+    """The coordinates `names`, pairs of an option's key and a name, at a moment of a run.
+
+    Raises
+    ------
+    InputError
+        If a name is none, two are the same, or the moment has no such coordinate that moves.
+    """
+    situation = ticking(situation)
+    parsed = [(where, Wanted.parse(where, name)) for where, name in names]
+    wanted = tuple(check_wanted(situation, where, one) for where, one in parsed)
+    if len({(w.kind, w.number, w.index, w.sample) for w in wanted}) < len(wanted):
+        raise InputError(names[-1][0], f"must be another coordinate than {names[0][1]}")
+    if len({"" if one.single else one.kind for one in wanted}) > 1:
+        what = f"cannot go with {names[0][1]}: take two directions of one kind, or two single unknowns"
+        raise InputError(names[-1][0], what)
+    if not any(one.of_weights for one in wanted):
+        chosen = {one.sample for one in wanted if one.sample is not None} or {situation.record.samples[0]}
+        situation = take_samples(situation, tuple(sorted(chosen)))
+    problem = moving_problem(
+        situation, any(one.of_weights for one in wanted), any(one.kind == "W" for one in wanted)
+    )
+    y0 = reference = problem.y0
+    if not np.isfinite(y0).all():
+        what = f"the state at t = {situation.t:g} is not finite; choose an earlier time"
+        raise InputError("time", what)
+    if any(one.kind == "mode" for one in wanted):
+        y0 = reference = _at_rest(problem, situation)
+    columns, origins = [], []
+    for one in wanted:
+        column, origin = _direction(run, situation, replace_start(problem, y0), one)
+        columns.append(column)
+        origins.append(origin)
+    directions = np.column_stack(columns)
+    if any(origin is not None for origin in origins):
+        reference = next(origin for origin in origins if origin is not None)
+    else:
+        reference = np.where(directions.any(axis=1), 0.0, reference)
+    projectors: Array = np.asarray(np.linalg.pinv(directions), float)
+    kept = tuple(labelled(one, situation) for one in wanted)
+    return Chart(problem, y0, kept, directions, projectors, reference, situation)
+
+
+def replace_start(problem: Problem, y0: Array) -> Problem:
+    """The same problem from `y0`."""
+    parameters = with_modes(0.0, y0, problem.parameters, problem.structure)
+    return replace(problem, y0=y0, parameters=parameters)
+
+
+def moving_problem(situation: Situation, learn: bool, feedback: bool) -> Problem:
+    """Nodes and, with `learn`, weights as unknowns; W by itself only with `feedback`, else it goes with M."""
+    phase = replace(situation.phase, learn=learn, until=None)
+    problem = make_problem(situation.network, phase, situation.state, reduce=False)
+    if feedback:
+        return problem
+    structure, parameters, state, reduction = reduce_feedback(
+        problem.structure, problem.parameters, situation.state, problem.reduction
+    )
+    parameters = jax.tree.map(partial(jnp.asarray, dtype=float), parameters)
+    y0 = structure.layout.pack(state)
+    return replace(problem, structure=structure, parameters=parameters, y0=y0, reduction=reduction)
+
+
+def _at_rest(problem: Problem, situation: Situation) -> Array:
+    """The unknowns with the nodes at the equilibrium, stable or not, that is nearest."""
+    held = situation.problem(learn=False, until=None)
+    rest = nodes_at_rest(held, AT_REST)
+    if not rest.found:
+        rest = rest_of(situation, AT_REST)
+    if not rest.found:
+        what = (
+            f"the nodes have no equilibrium near where they are at t = {situation.t:g}; choose single nodes"
+        )
+        raise InputError("time", what)
+    y = problem.y0.copy()
+    nodes = held.layout.pack(rest.state)
+    y[: nodes.size] = nodes
+    return y
+
+
+def _direction(
+    run: Run, situation: Situation, problem: Problem, wanted: Wanted
+) -> tuple[Array, Array | None]:
+    """What a unit of the coordinate changes, shape (N,), and where it is 0 if that is not at 0."""
+    layout = problem.layout
+    unit = np.zeros(layout.size)
+    if wanted.kind == "mode":
+        pair, shown = modes(problem)
+        unit[shown] = pair[wanted.number - 1]
+        return unit, problem.y0
+    if wanted.kind in ("pc", "wpc"):
+        names = [name for name in layout.shapes if (name[0] not in "xe") == (wanted.kind == "wpc")]
+        return _principal(run, situation, problem, names, wanted)
+    place = layout.slices[wanted.array]
+    shape = layout.shapes[wanted.array]
+    index = wanted.index
+    if not wanted.of_weights:
+        index = (situation.record.samples.index(int(wanted.sample or 0)), *index)
+    unit[place.start + int(np.ravel_multi_index(index, shape))] = 1.0
+    return unit, None
+
+
+def _principal(
+    run: Run, situation: Situation, problem: Problem, names: list[str], wanted: Wanted
+) -> tuple[Array, Array]:
+    """A principal component of the arrays `names` over the phase, and their mean."""
+    _, rows = _rows(run, situation.index)
+    slices = problem.layout.slices
+    values = np.concatenate([values_along(run, situation, name, rows) for name in names], axis=1)
+    values = values[np.isfinite(values).all(axis=1)]
+    mean = values.mean(axis=0) if len(values) else np.zeros(0)
+    _, sizes, axes = np.linalg.svd(values - mean, full_matrices=False)
+    if len(sizes) < 2 or not sizes[1] > 1e-9 * max(sizes[0], 1e-300):
+        what = f"{wanted.name} does not exist: what it is of moves along a line at most; take {names[0]}[...]"
+        raise InputError("phase", what)
+    axis = axes[wanted.number - 1]
+    axis = axis * np.sign(axis[np.abs(axis).argmax()])  # of the two signs, always the same
+    unit, origin = np.zeros(problem.layout.size), problem.y0.copy()
+    place = np.concatenate([np.arange(slices[name].start, slices[name].stop) for name in names])
+    unit[place], origin[place] = axis, mean
+    return unit, origin
+
+
+def modes(problem: Problem) -> tuple[Array, Any]:
+    """Two vectors that span the slowest or growing plane of the nodes, shape (2, m), and where they stand.
+
+    The real and the imaginary part of an eigenvector for a pair that turns, else two eigenvectors; of
+    the first sample. Orthogonal in the first case only where the Jacobian is normal.
+    """
+    system = NodeSystem(problem)
+    values, vectors = np.linalg.eig(system.blocks()[0])
+    order = np.argsort(-values.real)
+    first = order[0]
+    if abs(values[first].imag) > 0.0:
+        pair = np.stack([vectors[:, first].real, vectors[:, first].imag])
+    else:
+        second = order[1] if len(order) > 1 else first
+        pair = np.stack([vectors[:, first].real, vectors[:, second].real])
+    if np.linalg.matrix_rank(pair) < 2:
+        raise InputError("phase", "the nodes have no two modes of their own; take single nodes")
+    pair = pair / np.linalg.norm(pair, axis=1)[:, None]
+    layout = system.held.layout
+    starts = np.concatenate(
+        [np.arange(layout.slices[name].start, layout.slices[name].start + shape[1])
+         for name, shape in layout.shapes.items()]
+    )  # fmt: skip
+    return pair, starts[system.free[0]]

@@ -1,0 +1,4 @@
+"""Jacobians of nodes and weights, their eigenvalues and modes.
+
+Questions ask here; it imports no question.
+"""

@@ -1,0 +1,59 @@
+"""What ships with pcode: scenarios to run and figure recipes."""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+from .errors import InputError
+
+Kind = Literal["scenarios", "plots"]
+
+_SUFFIX: dict[Kind, str] = {"scenarios": ".toml", "plots": ".py"}
+_CALLED: dict[Kind, str] = {"scenarios": "scenario", "plots": "recipe"}
+
+
+def folder(kind: Kind) -> Path:
+    """Where shipped content stands: inside the package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "_shipped" / kind
+    return installed if installed.is_dir() else package.parent / kind
+
+
+def names(kind: Kind) -> dict[str, Path]:
+    """Shipped files of one kind, by name without suffix, in alphabetic order."""
+    files = sorted(folder(kind).glob(f"*{_SUFFIX[kind]}"))
+    return {file.stem: file for file in files if not file.stem.startswith("_")}
+
+
+def find(kind: Kind, wanted: str, beside: Path | None = None) -> Path:
+    """The file that `wanted` asks for: a path, or the name of a shipped one.
+
+    Parameters
+    ----------
+    kind : {"scenarios", "plots"}
+    wanted : str
+        A path to a file, which goes first, or a shipped name.
+    beside : Path, optional
+        The folder to which a path is relative; the current one where left out.
+
+    Raises
+    ------
+    InputError
+        If there is neither such a file nor such a name.
+    """
+    path = (beside or Path()) / wanted
+    if os.path.exists(path) and not os.path.isdir(path):
+        return path
+    shipped = names(kind)
+    if wanted in shipped:
+        return shipped[wanted]
+    called = _CALLED[kind]
+    close = get_close_matches(Path(wanted).name.removesuffix(_SUFFIX[kind]), shipped, n=1)
+    hint = (
+        f"did you mean the shipped {close[0]}?" if close else f"give a path, or one of {', '.join(shipped)}"
+    )
+    found = f"is a folder, not a {called}" if os.path.isdir(path) else f"there is no such {called}"
+    raise InputError("", f"{found}; {hint}", wanted)

@@ -1,0 +1,147 @@
+"""The activations sigma, each with the derivatives that the equations and their Jacobian use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..base._jax import jax, jnp
+from ..base.errors import InputError
+
+Elementwise = Callable[[Any], Any]  # NumPy's arrays or JAX's
+
+
+# Distance from a kink at which sigma' is taken for its one-sided value: a few units of rounding.
+BESIDE = 4.5e-16
+
+
+class Activation(NamedTuple):
+    """An elementwise function sigma of the value nodes, with its first two derivatives.
+
+    Attributes
+    ----------
+    name : str
+        The name under which networks and scenario files ask for it.
+    f, df, d2f : callable
+        sigma, sigma' and sigma'', array to array of the same shape.
+    kinks : tuple of float
+        Where sigma' jumps, rising; sigma itself is continuous there.
+
+    Notes
+    -----
+    m kinks part the line into m + 1 pieces. Where a value node stands among them is its *mode*, a whole
+    number: 2 j on piece j (counted from below, j = 0..m), 2 j - 1 if it is held at kink j (j = 1..m), and
+    -1 where sigma is to be taken as it is. For relu: 0 below 0, 1 held at 0, 2 above.
+    """
+
+    name: str
+    f: Elementwise
+    df: Elementwise
+    d2f: Elementwise
+    kinks: tuple[float, ...] = ()
+
+    def within(self, mode: Any) -> Activation:
+        """Sigma on the piece that `mode` names, shape of x, and beyond its ends the tangent there.
+
+        So a node that has just passed a kink meets no jump until its mode is changed.
+        """
+        lowest, highest = self._interval(mode)
+
+        def f(x: Any) -> Any:
+            inside = jnp.clip(x, lowest, highest)
+            return self.f(inside) + self.df(inside) * (x - inside)
+
+        def df(x: Any) -> Any:
+            return self.df(jnp.clip(x, lowest, highest))
+
+        def d2f(x: Any) -> Any:
+            return jnp.where((x < lowest) | (x > highest), 0.0, self.d2f(x))
+
+        return Activation(self.name, f, df, d2f, self.kinks)
+
+    def _interval(self, mode: Any) -> tuple[Any, Any]:
+        """Ends of the piece of each node, a little inside."""
+        lowest, highest = jnp.full_like(mode, -jnp.inf), jnp.full_like(mode, jnp.inf)
+        for j, kink in enumerate(self.kinks, start=1):
+            lowest = jnp.where(mode >= 2 * j, kink + _beside(kink), lowest)
+        for j, kink in reversed(list(enumerate(self.kinks, start=1))):
+            highest = jnp.where((mode >= 0) & (mode <= 2 * j - 2), kink - _beside(kink), highest)
+        return lowest, highest
+
+    def held_at(self, mode: Any, xp: Any = jnp) -> Any:
+        """The kink at which a node is held, NaN where it is not; shape of `mode`."""
+        at = xp.full_like(mode, xp.nan)
+        for j, kink in enumerate(self.kinks, start=1):
+            at = xp.where(mode == 2 * j - 1, kink, at)
+        return at
+
+    def slopes(self, kink: float) -> tuple[float, float]:
+        """The values of sigma' just below and just above a kink."""
+        beside = jnp.array([kink - _beside(kink), kink + _beside(kink)])
+        below, above = self.df(beside)
+        return below, above
+
+
+def _beside(kink: float) -> float:
+    return BESIDE * max(1.0, abs(kink))
+
+
+def _dtanh(x: jax.Array) -> jax.Array:
+    return 1.0 - jnp.tanh(x) ** 2
+
+
+def _d2tanh(x: jax.Array) -> jax.Array:
+    return -2.0 * jnp.tanh(x) * _dtanh(x)
+
+
+def _dlogistic(x: jax.Array) -> jax.Array:
+    return jax.nn.sigmoid(x) * jax.nn.sigmoid(-x)
+
+
+def _d2logistic(x: jax.Array) -> jax.Array:
+    return _dlogistic(x) * (1.0 - 2.0 * jax.nn.sigmoid(x))
+
+
+# The slope of leaky_relu below 0: that of PyTorch and JAX.
+LEAK = 0.01
+
+# At a kink itself sigma' is taken from below, as is usual for relu; a node that stays there is held by the
+# mix of both sides, see `pcode.system.kinks`.
+_ALL = (
+    Activation("identity", lambda x: x, jnp.ones_like, jnp.zeros_like),
+    Activation("tanh", jnp.tanh, _dtanh, _d2tanh),
+    Activation("logistic", jax.nn.sigmoid, _dlogistic, _d2logistic),
+    Activation(
+        "relu",
+        lambda x: jnp.maximum(x, 0.0),
+        lambda x: jnp.where(x > 0.0, 1.0, 0.0),
+        jnp.zeros_like,
+        kinks=(0.0,),
+    ),
+    Activation(
+        "leaky_relu",
+        lambda x: jnp.where(x > 0.0, x, LEAK * x),
+        lambda x: jnp.where(x > 0.0, 1.0, LEAK),
+        jnp.zeros_like,
+        kinks=(0.0,),
+    ),
+    Activation("softplus", jax.nn.softplus, jax.nn.sigmoid, _dlogistic),
+    Activation("square", lambda x: x**2, lambda x: 2.0 * x, lambda x: jnp.full_like(x, 2.0)),
+)
+
+ACTIVATIONS: dict[str, Activation] = {activation.name: activation for activation in _ALL}
+
+
+def by_name(name: str) -> Activation:
+    """The activation called `name`.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    try:
+        return ACTIVATIONS[name]
+    except (KeyError, TypeError):
+        known = ", ".join(ACTIVATIONS)
+        raise InputError("activation", f"no activation {name!r}; there are {known}") from None

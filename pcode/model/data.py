@@ -1,0 +1,288 @@
+"""Data sets: by name, from files, and split into samples to train and to test on."""
+
+from __future__ import annotations
+
+import csv
+import os
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from ..base import checks
+from ..base.errors import InputError
+from .network import Array
+
+# More samples than any file holds.
+MOST = 10**12
+
+Part = Literal["train", "test", "all"]
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Samples with their inputs and, where there are any, their targets.
+
+    Parameters
+    ----------
+    inputs : ndarray, shape (samples, n_0)
+        Values for the input layer.
+    targets : ndarray, shape (samples, n_n), or None
+        Values for the output layer.
+    train : int
+        The first `train` rows are to train on, the rest to test on; left out, all are.
+    origin : sequence of int
+        Which row of the source each sample was; left out, its own.
+
+    Raises
+    ------
+    InputError
+        If an array is not regular, is empty, holds anything but real numbers, or the two differ in
+        their number of samples; if `train` or `origin` does not fit them.
+    """
+
+    inputs: Array
+    targets: Array | None
+    train: int
+    origin: tuple[int, ...]
+
+    def __init__(
+        self, inputs: Any, targets: Any = None, train: int | None = None, origin: Sequence[int] | None = None
+    ) -> None:
+        object.__setattr__(self, "inputs", _table("inputs", inputs))
+        object.__setattr__(self, "targets", None if targets is None else _table("targets", targets))
+        count = len(self.inputs)
+        if self.targets is not None and len(self.targets) != count:
+            what = f"has {len(self.targets)} samples where inputs has {count}; give one row a sample"
+            raise InputError("targets", what)
+        of_train = count if train is None else checks.whole("train", train, least=0, most=count)
+        object.__setattr__(self, "train", of_train)
+        rows = range(count) if origin is None else checks.listed("origin", origin, "a list of rows")
+        if len(rows) != count:
+            raise InputError("origin", f"has {len(rows)} rows where inputs has {count} samples")
+        object.__setattr__(self, "origin", tuple(checks.whole("origin", row, least=0) for row in rows))
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def rows(self, part: Part) -> tuple[int, ...]:
+        """Indices of the samples of one kind; those to train on come first."""
+        checks.word("part", part, get_args(Part))
+        bounds = {"train": (0, self.train), "test": (self.train, len(self)), "all": (0, len(self))}
+        return tuple(range(*bounds[part]))
+
+    @property
+    def classes(self) -> bool:
+        """Whether the targets name classes: a 1 in every row, and else only 0 (or only -1)."""
+        return self.targets is not None and _one_hot(self.targets)
+
+    def split(self, train: int | None = None, test: int | None = None, seed: int = 0) -> Data:
+        """Draw samples to train and to test on, each class in proportion where there are classes.
+
+        Parameters
+        ----------
+        train, test : int, optional
+            How many of each. Where only `train` is given none are for testing; where only `test`
+            is given the rest is to train on; where neither is, all samples stay as they stand.
+        seed : int
+            Of the order in which they are drawn. A larger `train` adds to a smaller one.
+
+        Raises
+        ------
+        InputError
+            If there are not so many samples.
+        """
+        train = None if train is None else checks.whole("train", train, least=0, most=MOST)
+        test = None if test is None else checks.whole("test", test, least=0, most=MOST)
+        seed = checks.whole("seed", seed, least=0)
+        if train is None and test is None:
+            return self
+        of_test = test or 0
+        of_train = len(self) - of_test if train is None else train
+        if of_train < 0 or of_train + of_test > len(self):
+            key = "test" if train is None else "train"
+            asked = of_test + (train or 0)
+            raise InputError(
+                key, f"asks for {asked} samples, train and test together; the data has {len(self)}"
+            )
+        if of_train + of_test == 0:
+            raise InputError("train", "leaves no sample at all; ask for 1 or more")
+        order = self._order(np.random.default_rng(seed))[: of_train + of_test]
+        targets = None if self.targets is None else self.targets[order]
+        return Data(self.inputs[order], targets, of_train, [self.origin[k] for k in order])
+
+    def _order(self, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """Draw an order of the samples, every stretch of which holds the classes in proportion."""
+        order = rng.permutation(len(self))
+        if self.targets is None or not self.classes:
+            return order
+        labels = self.targets[order].argmax(axis=1)
+        place = np.empty(len(self))
+        for label in np.unique(labels):
+            members = np.flatnonzero(labels == label)
+            place[members] = (np.arange(members.size) + rng.random()) / members.size
+        return order[np.argsort(place, kind="stable")]
+
+
+def _xor() -> Data:
+    inputs = [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
+    return Data(inputs, [[-1.0], [1.0], [1.0], [-1.0]])
+
+
+def _digits() -> Data:
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    return Data(pixels / 16.0, np.eye(10)[labels])
+
+
+DATA: Mapping[str, tuple[Callable[[], Data], str]] = {
+    "xor": (_xor, "exclusive or, coded -1 and +1: 4 samples, 2 inputs, 1 target"),
+    "digits": (
+        _digits,
+        "8x8 images of handwritten digits: 1797 samples, 64 inputs in [0, 1], 10 one-hot targets",
+    ),
+}
+
+
+def by_name(name: str) -> Data:
+    """The data set called `name`.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    if not isinstance(name, str) or name not in DATA:
+        raise InputError("name", f"no data set {name!r}; there are {', '.join(DATA)}")
+    return DATA[name][0]()
+
+
+def from_file(path: str | os.PathLike[str]) -> Data:
+    """Read samples from a file.
+
+    Parameters
+    ----------
+    path : path
+        An ``.npz`` file with the arrays ``inputs`` and, optionally, ``targets``, one row a
+        sample; or a ``.csv`` file with a header, where columns whose names begin with ``input``
+        are inputs and those that begin with ``target`` are targets, in the order they stand. An
+        empty cell is NaN.
+
+    Raises
+    ------
+    InputError
+        If the file is not there, cannot be read, or holds something else.
+    """
+    path = checks.path("file", path)
+    if path.suffix == ".npz":
+        arrays = read_npz(path, "file")
+        if "inputs" not in arrays:
+            held = ", ".join(arrays) or "nothing"
+            raise InputError(
+                "file", f"{path} has no array inputs (it holds {held}); give it inputs and targets"
+            )
+        columns: dict[str, Any] = {key: arrays[key] for key in ("inputs", "targets") if key in arrays}
+    elif path.suffix == ".csv":
+        columns = _read_csv(path)
+    else:
+        raise InputError("file", f"{path} must be an .npz or a .csv file")
+    try:
+        return Data(**columns)
+    except InputError as error:
+        raise InputError("file", f"{path}: {error.where} {error.what}") from None
+
+
+def read_npz(path: str | os.PathLike[str], where: str) -> dict[str, Array]:
+    """The arrays of an ``.npz`` file, read without pickle.
+
+    Parameters
+    ----------
+    path : path
+    where : str
+        The key to name in errors.
+
+    Raises
+    ------
+    InputError
+        If the file is not there, is no ``.npz`` file, or holds something else than numbers.
+    """
+    try:
+        # Opened here: np.load leaves a file open that it cannot read.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise InputError(where, f"there is no file {path}") from None
+    except IsADirectoryError:
+        raise InputError(where, f"{path} is a folder; give an .npz file") from None
+    except PermissionError:
+        raise InputError(where, f"{path} may not be read; give a file that you may read") from None
+    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile):
+        raise InputError(
+            where, f"{path} is not an .npz file of plain numbers; numpy.savez writes one"
+        ) from None
+    return {name: _of_file(path, where, name, array) for name, array in arrays.items()}
+
+
+def _of_file(path: str | os.PathLike[str], where: str, name: str, array: Any) -> Array:
+    try:
+        return checks.real_array(name, array)
+    except InputError as error:
+        raise InputError(where, f"array {name} in {path} {error.what}") from None
+
+
+def _read_csv(path: Path) -> dict[str, Any]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = [(reader.line_num, row) for reader in [csv.reader(file)] for row in reader if row]
+    except FileNotFoundError:
+        raise InputError("file", f"there is no file {path}") from None
+    except IsADirectoryError:
+        raise InputError("file", f"{path} is a folder; give a .csv file") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError("file", f"{path} cannot be read as a .csv file ({reason})") from None
+    header = [name.strip() for name in lines[0][1]] if lines else []
+    kinds = [next((kind for kind in ("input", "target") if name.startswith(kind)), None) for name in header]
+    if "input" not in kinds or None in kinds:
+        found = ", ".join(header[:6]) or "nothing"
+        what = f"{path} must begin with a header of input0, input1, ..., target0, ..., not {found}"
+        raise InputError("file", what)
+    table: dict[str, list[list[float]]] = {f"{kind}s": [] for kind in ("input", "target") if kind in kinds}
+    for number, row in lines[1:]:
+        if len(row) != len(header):
+            what = f"line {number} of {path} has {len(row)} cells; the header has {len(header)}"
+            raise InputError("file", what)
+        cells = [_cell(path, number, name, cell) for name, cell in zip(header, row, strict=True)]
+        for key, rows in table.items():
+            rows.append([cell for cell, kind in zip(cells, kinds, strict=True) if f"{kind}s" == key])
+    return table
+
+
+def _cell(path: Path, line: int, column: str, cell: str) -> float:
+    try:
+        if "_" in cell:  # in Python, but in no table, a way to write a number
+            raise ValueError
+        return float(cell) if cell.strip() else np.nan
+    except ValueError:
+        what = f"{column} in line {line} of {path} must be a number, not {cell[:40]!r}"
+        raise InputError("file", what) from None
+
+
+def _table(where: str, values: Any) -> Array:
+    table = checks.real_array(where, values)
+    if table.size == 0:
+        raise InputError(where, "holds no values; give one row a sample")
+    if table.ndim != 2:
+        what = f"has shape {table.shape}; it must be (samples, values), one row a sample"
+        raise InputError(where, what)
+    return table
+
+
+def _one_hot(targets: Array) -> bool:
+    hot = targets == 1.0
+    cold = (targets == 0.0).sum() or (targets == -1.0).sum()
+    return bool((hot.sum(axis=1) == 1).all() and targets.shape[1] > 1 and cold == targets.size - len(targets))

@@ -1,0 +1,159 @@
+"""The state of a network, and its unknowns as one flat vector with named views."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .network import Array, Feedback, Weights
+from .variables import NODES, VARIABLES, WEIGHTS, Variable
+
+
+class State(NamedTuple):
+    """Values of all variables at one instant.
+
+    Attributes
+    ----------
+    x : tuple of ndarray, shapes (B, n_l)
+        Value nodes of layers l = 0..n, clamped ones included.
+    eps : tuple of ndarray, shapes (B, n_l)
+        Error nodes of layers l = 1..n.
+    weights : Weights
+    """
+
+    x: tuple[Array, ...]
+    eps: tuple[Array, ...]
+    weights: Weights
+
+    def arrays(self) -> dict[str, Any]:
+        """All arrays by the names that they have in results, such as eps2."""
+        return {
+            f"{variable}{layer}": array
+            for variable in VARIABLES
+            for layer, array in enumerate(variable.of(self), variable.first)
+        }
+
+    def mapped(self, function: Callable[[str, Any], Any]) -> State:
+        """The state with ``function(name, array)`` in place of every array."""
+
+        def of(variable: Variable) -> tuple[Any, ...]:
+            arrays = enumerate(variable.of(self), variable.first)
+            return tuple(function(f"{variable}{layer}", array) for layer, array in arrays)
+
+        given = {v.name: of(v) for v in WEIGHTS if getattr(self.weights, v.name) is not None}
+        nodes = {v.name: of(v) for v in NODES}
+        return self._replace(**nodes, weights=self.weights._replace(**given))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which variables are unknowns, and where each stands in the flat vector.
+
+    The order is: value nodes of the layers that are not wholly clamped, error nodes of all
+    layers, and, where the weights learn, M, W (where it has an equation of its own) and beta.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        n_0..n_n.
+    batch : int
+        Number B of samples.
+    free : tuple of bool
+        For each layer 0..n, whether any of its value nodes is free.
+    learn : bool
+        Whether the weights are unknowns.
+    feedback : {"tied", "learned", "fixed"}
+    nodes : bool
+        Whether the nodes are unknowns. In the singular limit, tau = 0, they follow from the weights.
+    """
+
+    sizes: tuple[int, ...]
+    batch: int
+    free: tuple[bool, ...]
+    learn: bool
+    feedback: Feedback
+    nodes: bool = True
+
+    @property
+    def n(self) -> int:
+        """Number of the last layer."""
+        return len(self.sizes) - 1
+
+    def is_unknown(self, variable: Variable, layer: int) -> bool:
+        """Whether the array of a `layer` is among the unknowns."""
+        if variable.of_nodes:
+            return self.nodes and (self.free[layer] or not variable.clampable)
+        return self.learn and variable.feedback in (None, self.feedback)
+
+    @cached_property
+    def arrays(self) -> dict[str, tuple[Variable, int]]:
+        """Variable and layer of every unknown array, by the name it has in results, in the vector's order."""
+        return {
+            f"{variable}{layer}": (variable, layer)
+            for variable in VARIABLES
+            for layer in variable.layers(self.n)
+            if self.is_unknown(variable, layer)
+        }
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every unknown array, by name."""
+        return {
+            name: variable.shape(self.sizes, layer, self.batch)
+            for name, (variable, layer) in self.arrays.items()
+        }
+
+    @cached_property
+    def node_names(self) -> tuple[str, ...]:
+        """Names of the unknown arrays of nodes."""
+        return tuple(name for name, (variable, _) in self.arrays.items() if variable.of_nodes)
+
+    @cached_property
+    def weight_names(self) -> tuple[str, ...]:
+        """Names of the unknown arrays of weights."""
+        return tuple(name for name, (variable, _) in self.arrays.items() if not variable.of_nodes)
+
+    @cached_property
+    def slices(self) -> dict[str, slice]:
+        """Where every unknown array stands in the flat vector."""
+        ends = np.cumsum([0, *map(math.prod, self.shapes.values())]).tolist()
+        return {name: slice(a, b) for name, a, b in zip(self.shapes, ends, ends[1:], strict=False)}
+
+    @property
+    def size(self) -> int:
+        """Number N of unknowns."""
+        return sum(map(math.prod, self.shapes.values()))
+
+    @cached_property
+    def node_count(self) -> int:
+        """How many of the unknowns are nodes; they come first."""
+        return sum(math.prod(self.shapes[name]) for name in self.node_names)
+
+    def views(self, y: Any) -> dict[str, Any]:
+        """The unknown arrays in the flat vector `y` (NumPy or JAX), by name."""
+        return {name: y[self.slices[name]].reshape(shape) for name, shape in self.shapes.items()}
+
+    def rows(self, y: Any, xp: Any = np) -> Any:
+        """The nodes in `y`, shape (N,), as one row a sample, shape (B, m)."""
+        views = self.views(y)
+        return xp.concatenate([views[name] for name in self.node_names], axis=1)
+
+    def flat(self, rows: Any, xp: Any = np) -> Any:
+        """The inverse of `rows`: the nodes as a vector, shape (B m,)."""
+        ends = np.cumsum([self.shapes[name][1] for name in self.node_names])
+        return xp.concatenate([xp.ravel(part) for part in xp.split(rows, ends[:-1], axis=1)])
+
+    def unpack(self, y: Any, held: State) -> State:
+        """The whole state: the unknowns from `y`, shape (N,), the rest from `held`."""
+        named = self.views(y)
+        return held.mapped(lambda name, array: named.get(name, array))
+
+    def pack(self, state: State, xp: Any = np) -> Any:
+        """The flat vector of unknowns, shape (N,), of `state`; `xp` is NumPy or JAX's NumPy."""
+        named = state.arrays()
+        return xp.concatenate([xp.ravel(named[name]) for name in self.shapes] or [xp.zeros(0)])

@@ -1,0 +1,334 @@
+"""The result of a run: a labelled dataset, its NetCDF file, and what became of each phase."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..base import checks
+from ..base.errors import InputError
+from ..base.files import replacing
+from ..base.html import table
+from ..base.status import SolverStats, Status
+from ..model.network import Array, Network, Weights
+from ..model.state import State
+
+# What a probe may give: a number, or an array as nested lists.
+ProbeValue = float | list[Any]
+
+# The attributes that a run has of its own.
+OWN = (
+    "network", "phases", "status", "message", "method", "method_asked", "method_reason", "rtol", "atol",
+    "solver_statistics", "versions", "notes",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PhaseRecord:
+    """What a phase was and what became of it.
+
+    Attributes
+    ----------
+    name : str
+    status : Status
+    message : str
+        What the status means, with the figures of this phase.
+    t_start, t_end : float
+        In the run's time.
+    learn : bool
+        Whether the weights moved.
+    until : str or None
+        "equilibrium" where the phase was to end there.
+    duration : float
+        What was asked; `t_end - t_start` is what was had.
+    clamped : dict of str to str
+        Clamped layers: "constant", "time series", "expression" or "function", with ", partly" where
+        some nodes are free. Of a function the run has the values at its saved times only.
+    samples : tuple of int
+        The rows of `sample` that the phase shows.
+    unknowns : int
+        Number N of unknowns of its system of equations.
+    method, method_reason : str
+        The solver, and why it was taken.
+    stats : SolverStats
+    probes : dict of str to float, or to nested lists of float
+        Values of the probes at its end: numbers, and arrays as lists.
+    settle_tol : float
+        Rate at which the phase counted as settled, see `Phase`.
+    clamped_nodes : dict of str to str
+        Which nodes of the layers clamped partly were clamped, see `unpack_mask`.
+    expressions : dict of str to str or sequence
+        The texts of the layers that follow an expression, see `Expression`.
+    """
+
+    name: str
+    status: Status
+    message: str
+    t_start: float
+    t_end: float
+    learn: bool
+    until: str | None
+    duration: float
+    clamped: dict[str, str]
+    samples: tuple[int, ...]
+    unknowns: int
+    method: str
+    method_reason: str
+    stats: SolverStats
+    probes: dict[str, ProbeValue] = field(default_factory=dict)
+    settle_tol: float = 1e-6
+    clamped_nodes: dict[str, str] = field(default_factory=dict)
+    expressions: dict[str, str | Sequence[str | float]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as plain values, for JSON."""
+        return asdict(self) | {"samples": list(self.samples)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> PhaseRecord:
+        """The inverse of `to_dict`; what older files lack has its default."""
+        return cls(
+            **{"method_reason": ""}
+            | values
+            | {
+                "status": Status(values["status"]),
+                "samples": tuple(values["samples"]),
+                "stats": SolverStats(**values["stats"]),
+            }
+        )
+
+
+def pack_mask(mask: NDArray[np.bool_]) -> str:
+    """A mask of nodes, shape (B, n_l), as a short text: one row where all samples have the same."""
+    rows = mask[:1] if (mask == mask[:1]).all() else mask
+    return f"{len(rows)}:{b64encode(zlib.compress(np.packbits(rows).tobytes())).decode()}"
+
+
+def unpack_mask(text: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """The inverse of `pack_mask`, for a mask of shape (B, n_l)."""
+    rows, _, packed = text.partition(":")
+    bits = np.unpackbits(np.frombuffer(zlib.decompress(b64decode(packed)), dtype=np.uint8))
+    mask = bits[: int(rows) * shape[1]].reshape(int(rows), shape[1]).astype(bool)
+    return np.broadcast_to(mask, shape)
+
+
+class Run:
+    """The result of `pcode.simulate`.
+
+    Everything is in `data`; the other attributes are views of it, so that a run that is loaded
+    from a file is the run that was saved.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        With dims `time`, `weight_time`, `sample`, `unit0..unitn`, `layer`; variables `x0..xn`,
+        `eps1..epsn`, `M0..`, `W0..` (absent when tied), `beta1..`, `energy`, `energy_slaved`,
+        `phase` and `weight_phase`; and attributes with the network, the phases, the solver's
+        settings and, where there was one, the scenario's text.
+    """
+
+    def __init__(self, data: xr.Dataset) -> None:
+        checks.instance("data", data, xr.Dataset, "the xarray.Dataset of a run")
+        self.data = data
+
+    @cached_property
+    def network(self) -> Network:
+        """The network that was simulated."""
+        return Network(**json.loads(self.data.attrs["network"]))
+
+    @cached_property
+    def phases(self) -> tuple[PhaseRecord, ...]:
+        """What each phase was and what became of it; phases never reached are left out."""
+        return tuple(map(PhaseRecord.from_dict, json.loads(self.data.attrs["phases"])))
+
+    @property
+    def status(self) -> Status:
+        """The worst status of its phases."""
+        return Status(self.data.attrs["status"])
+
+    @property
+    def message(self) -> str:
+        """What the status means, with the phase that caused it."""
+        return str(self.data.attrs["message"])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about the run though it was done, one line each: also of probes that raised."""
+        return tuple(json.loads(self.data.attrs.get("notes", "[]")))
+
+    @property
+    def state(self) -> State:
+        """The last state: nodes of the samples that were shown last, and the weights."""
+        samples = list(self.phases[int(self.data["phase"][-1])].samples)
+        last = self.data.isel(time=-1, sample=samples)
+        n = self.network.n
+        return State(
+            x=tuple(np.array(last[f"x{k}"]) for k in range(n + 1)),
+            eps=tuple(np.array(last[f"eps{k}"]) for k in range(1, n + 1)),
+            weights=self.weights,
+        )
+
+    @property
+    def weights(self) -> Weights:
+        """The last weights."""
+        last = self.data.isel(weight_time=-1)
+        n = self.network.n
+
+        def arrays(name: str, first: int) -> tuple[Array, ...]:
+            return tuple(np.array(last[f"{name}{k}"]) for k in range(first, n + first))
+
+        W = None if self.network.feedback == "tied" else arrays("W", 0)
+        return Weights(arrays("M", 0), W, arrays("beta", 1))
+
+    @property
+    def plot(self) -> Any:
+        """Figures of this run by name; `pcode.plotting` provides them."""
+        # Registered from above: plotting stands over this module and is loaded when first asked.
+        import_module("pcode.plotting")
+        return _accessors["plot"](self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the run to a NetCDF file, under a temporary name that is then renamed.
+
+        Raises
+        ------
+        InputError
+            If no file can be written there, or an attribute put into `data` cannot be stored.
+        """
+        compress = {
+            name: {"zlib": True, "complevel": 1, "shuffle": True}
+            for name, variable in self.data.variables.items()
+            if variable.size > 1000
+        }
+        with replacing(path) as temporary:
+            _write(self.data, temporary, compress)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Run:
+        """Read a run that `save` wrote.
+
+        Raises
+        ------
+        InputError
+            If the file is not there, cannot be read, or holds no run of pcode.
+        """
+        path = checks.path("path", path)
+        if path.is_dir():
+            raise InputError("run", "is a folder; give the run.nc in it", str(path))
+        try:
+            with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as data:
+                loaded = data.load()
+        except FileNotFoundError:
+            raise InputError("run", "there is no such file; give the run.nc of a run", str(path)) from None
+        except (OSError, ValueError) as error:
+            what = f"cannot be read as a NetCDF file ({error}); give the run.nc of a run"
+            raise InputError("run", what, str(path)) from None
+        if not {"network", "phases", "status"} <= set(loaded.attrs):
+            raise InputError("run", "holds no run of pcode; give the run.nc of a run", str(path))
+        run = cls(loaded)
+        try:
+            _ = run.network, run.phases, run.status, run.notes
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            what = f"holds no run that this version of pcode can read ({checks.shown(error)})"
+            raise InputError("run", what, str(path)) from None
+        return run
+
+    def __repr__(self) -> str:
+        layers = "-".join(map(str, self.network.sizes))
+        count = self.data.sizes["sample"]
+        lines = [f"<pcode.Run {layers}, {count} sample{'s' * (count != 1)}: {self.status}>"]
+        for record in self.phases:
+            span = f"t = {record.t_start:g} to {record.t_end:g}"
+            lines.append(
+                f"  {record.name}: {record.status}, {span}, {record.stats.steps} steps ({record.method})"
+            )
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        """The run as a small table, for notebooks: a row for each phase."""
+        network, count = self.network, self.data.sizes["sample"]
+        caption = (
+            f"Run of a network {'-'.join(map(str, network.sizes))}, {count} sample{'s' * (count != 1)}, "
+            f"tau = {network.tau:g}, delta = {network.delta:g}, {network.feedback} feedback: {self.status}"
+        )
+        head = ("phase", "status", "t", "weights", "method", "steps")
+        rows = [
+            (r.name, r.status, f"{r.t_start:g} to {r.t_end:g}", "learn" if r.learn else "held", r.method,
+             f"{r.stats.steps:,}")
+            for r in self.phases
+        ]  # fmt: skip
+        return table(caption, head, rows)
+
+
+def storable(attributes: Any) -> dict[str, Any]:
+    """Attributes that a user gives, if a NetCDF file can hold them beside those of a run.
+
+    Parameters
+    ----------
+    attributes : mapping of str to value, or None
+
+    Raises
+    ------
+    InputError
+        If it is no mapping, a name is the run's own, or a value cannot be stored.
+    """
+    given = {} if attributes is None else attributes
+    checks.instance("attributes", given, Mapping, "a mapping from names to values")
+    for name in given:
+        checks.text("attributes", name)
+        if name in OWN:
+            raise InputError(f"attributes[{name}]", "is the name of one of the run's own; choose another")
+    kept = {name: checks.plain(value) for name, value in given.items()}
+    if kept and _refused(kept):
+        for name, value in kept.items():
+            why = _refused({name: value})
+            if why:
+                what = f"cannot be stored in a NetCDF file ({why}); give a text, a number or a list of these"
+                raise InputError(f"attributes[{name}]", what)
+    return kept
+
+
+def _refused(attributes: dict[str, Any]) -> str:
+    """Why a file cannot hold these, tried and read back: that is for its library to say. Empty if it can."""
+    masked = [name for name, value in attributes.items() if checks.masked(value)]
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            written = xr.Dataset(attrs=attributes).to_netcdf(engine="h5netcdf")
+            with xr.open_dataset(written, engine="h5netcdf", decode_times=False) as back:
+                lost = set(attributes) - set(back.attrs)
+    except Exception as error:  # noqa: BLE001 - of three libraries, each with its own
+        # The first sentence; xarray's go on to list its types.
+        return " ".join(str(error).split()).partition(". ")[0][:120] or type(error).__name__
+    if lost:
+        return "its name has another meaning there"
+    return "it has masked entries" if masked else ""
+
+
+def _write(data: xr.Dataset, path: Path, encoding: dict[Any, Any]) -> None:
+    try:
+        data.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise InputError("data", f"cannot be stored in a NetCDF file ({checks.shown(error)})") from error
+
+
+_accessors: dict[str, type[Any]] = {}
+
+
+def register_accessor(name: str, accessor: type[Any]) -> None:
+    """Let `accessor`, called with the run, serve as ``run.<name>``."""
+    _accessors[name] = accessor

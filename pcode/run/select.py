@@ -1,0 +1,203 @@
+"""What is meant of a run: layers, phases and samples, checked against it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..base import checks
+from ..base.errors import InputError
+from .result import Run
+
+PhaseChoice = int | str | Sequence[int | str] | None
+Choice = int | Sequence[int] | None
+
+# For functions whose first argument must be a run.
+of_run = checks.first_is(Run, "a pcode.Run, as simulate and Run.load give it")
+
+
+@of_run
+def choose_phases(run: Run, phase: PhaseChoice = None) -> tuple[int, ...]:
+    """Find the indices of the phases meant, in their order.
+
+    Parameters
+    ----------
+    run : Run
+    phase : int, str, sequence of these, or None
+        Index into ``run.phases`` (negative ones count from the end), or a name, which means all
+        phases of that name; None means every phase.
+
+    Raises
+    ------
+    InputError
+        If the run has no such phase.
+    """
+    names = [record.name for record in run.phases]
+    if phase is None:
+        return tuple(range(len(names)))
+    chosen: set[int] = set()
+    for one in _listed("phase", phase, "an index or a name, or a list of them"):
+        index = _whole(one)
+        if index is not None:
+            found = [index % len(names)] if -len(names) <= index < len(names) else []
+        else:
+            found = [k for k, name in enumerate(names) if isinstance(one, str) and name == one]
+        if not found:
+            have = ", ".join(f"{k} ({name})" for k, name in enumerate(names))
+            raise InputError("phase", f"there is no phase {checks.shown(one)} in this run; it has {have}")
+        chosen.update(found)
+    return tuple(sorted(chosen))
+
+
+@of_run
+def check_extent(run: Run, phase: PhaseChoice = None) -> None:
+    """Raise InputError unless the phases meant have an extent in time, so that there is a course to draw.
+
+    Parameters
+    ----------
+    run : Run
+    phase : int, str, sequence of these, or None
+        As for `choose_phases`.
+
+    Raises
+    ------
+    InputError
+        If the run has no such phase, or none of them has two different saved times.
+    """
+    chosen = choose_phases(run, phase)
+    if not any(run.phases[k].t_end > run.phases[k].t_start for k in chosen):
+        ends = ", ".join(f"{run.phases[k].name}: {run.phases[k].status}" for k in chosen)
+        raise InputError("run", f"no time passed in the phases to draw ({ends}); draw another phase or run")
+
+
+@of_run
+def suits_log_time(run: Run, phase: PhaseChoice = None) -> bool:
+    """Say whether the nodes' convergence would vanish on a linear axis: one of the phases lasts over 100 tau.
+
+    With tau = 0 there is no convergence: nodes follow the weights.
+
+    Parameters
+    ----------
+    run : Run
+    phase : int, str, sequence of these, or None
+        As for `choose_phases`.
+
+    Raises
+    ------
+    InputError
+        If the run has no such phase.
+    """
+    records = [run.phases[k] for k in choose_phases(run, phase)]
+    tau = run.network.tau
+    return tau > 0.0 and any(record.t_end - record.t_start > 100.0 * tau for record in records)
+
+
+@of_run
+def choose_layers(
+    run: Run, layers: Choice = None, *, first: int = 0, last: int | None = None, most: int | None = None
+) -> tuple[int, ...]:
+    """Find the layers meant, in their order.
+
+    Parameters
+    ----------
+    run : Run
+    layers : int, sequence of int, or None
+        None means every layer from `first`.
+    first : int
+        The lowest layer that has what is to be drawn: 0 for value nodes, 1 for error nodes.
+    last : int, optional
+        The highest one: n where left out, n-1 for the links that lead on from a layer.
+    most : int, optional
+        With ``layers=None``, no more than this many (2 at least): the first, the last and some
+        evenly between.
+
+    Raises
+    ------
+    InputError
+        If the network has no such layer.
+    """
+    last = run.network.n if last is None else last
+    if layers is None:
+        every = tuple(range(first, last + 1))
+        if most is None or len(every) <= most:
+            return every
+        return tuple(every[round(k * (len(every) - 1) / (most - 1))] for k in range(most))
+    listed = _listed("layers", layers, "the number of a layer, or a list of them")
+    return tuple(sorted({check_layer("layers", layer, first, last) for layer in listed}))
+
+
+@of_run
+def choose_samples(run: Run, samples: Choice, phases: Sequence[int]) -> tuple[int, ...]:
+    """Find the samples meant, in their order, of those that the `phases` show.
+
+    Parameters
+    ----------
+    run : Run
+    samples : int, sequence of int, or None
+        Rows of the data; None means every one shown.
+    phases : sequence of int
+        Indices into ``run.phases``.
+
+    Raises
+    ------
+    InputError
+        If none of the phases shows such a sample.
+    """
+    shown = sorted({sample for k in phases for sample in run.phases[k].samples})
+    if samples is None:
+        return tuple(shown)
+    chosen: set[int] = set()
+    for sample in _listed("samples", samples, "the number of a sample, or a list of them"):
+        row = _whole(sample)
+        if row is None or row not in shown:
+            what = f"sample {checks.shown(sample)} is not shown here; {_spans(shown)} are"
+            raise InputError("samples", what)
+        chosen.add(row)
+    return tuple(sorted(chosen))
+
+
+def check_layer(where: str, layer: Any, first: int, last: int) -> int:
+    """`layer`, or an InputError unless it is a whole number from `first` to `last`."""
+    number = _whole(layer)
+    if number is None or not first <= number <= last:
+        raise InputError(where, f"must be a layer from {first} to {last}, not {checks.shown(layer)}")
+    return number
+
+
+def check_flags(**flags: object) -> None:
+    """Raise InputError, with its name, if one of the `flags` is neither true nor false."""
+    for where, value in flags.items():
+        checks.flag(where, value)
+
+
+def check_word(where: str, value: object, words: Sequence[str]) -> None:
+    """Raise InputError unless `value` is one of `words`."""
+    if not isinstance(value, str) or value not in words:
+        raise InputError(where, f"must be one of {', '.join(words)}, not {checks.shown(value)}")
+
+
+def _whole(value: object) -> int | None:
+    """`value` as an int, or None if it is no whole number."""
+    try:
+        return checks.whole("", value)
+    except InputError:
+        return None
+
+
+def _listed(where: str, value: Any, right: str) -> list[Any]:
+    """Make `value` a list with something in it."""
+    listed = list(value) if checks.is_many(value) else [value]
+    if not listed:
+        raise InputError(where, f"must be {right}, not an empty list")
+    return listed
+
+
+def _spans(numbers: Sequence[int]) -> str:
+    """Write rising numbers in few words: 0..3, 7, 9..12."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1] = [spans[-1][0], number]
+        else:
+            spans.append([number])
+    return ", ".join("..".join(map(str, span)) for span in spans)

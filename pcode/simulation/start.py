@@ -1,0 +1,109 @@
+"""The state in which a phase starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..base import checks
+from ..base.errors import InputError
+from ..model.network import Array, Network, Weights
+from ..model.phase import NodeStart, Phase
+from ..model.state import State
+from ..system.limit import settled
+from ..system.problem import feedforward, given_nodes, make_problem
+from ..system.rest import nodes_at_rest
+
+
+def starting_state(
+    network: Network,
+    phase: Phase,
+    shown: tuple[int, ...],
+    nodes: NodeStart | State,
+    weights: Weights,
+    state: State | None,
+    shown_before: tuple[int, ...],
+) -> State:
+    """The state in which `phase` starts, clamps not yet put in.
+
+    Samples that were shown before go on from `state`; the others start where `nodes` says. With
+    tau = 0 all of them are at once at the equilibrium to which they lead from there.
+
+    Raises
+    ------
+    InputError
+        If `nodes` is not a start, does not fit, or is "equilibrium" and none is reached; if tau = 0
+        and no stable equilibrium is reached.
+    """
+    begun = _nodes_of_before(network, phase, shown, nodes, weights, state, shown_before)
+    if network.tau > 0.0:
+        return begun
+    return settled(make_problem(network, phase, begun, reduce=False))
+
+
+def _nodes_of_before(
+    network: Network,
+    phase: Phase,
+    shown: tuple[int, ...],
+    nodes: NodeStart | State,
+    weights: Weights,
+    state: State | None,
+    shown_before: tuple[int, ...],
+) -> State:
+    """The nodes as they were, or where `nodes` says."""
+    batch = len(shown)
+    if state is None and isinstance(nodes, State):
+        return _given_start(network, nodes, weights, batch)
+    stay = [] if state is None else [s for s in shown if s in set(shown_before)]
+    where = "feedforward" if isinstance(nodes, State) else nodes
+    begun = _fresh_start(network, phase, where if len(stay) < batch else "zero", weights, batch)
+    if state is not None:
+        here, there = [shown.index(s) for s in stay], [shown_before.index(s) for s in stay]
+        for new, old in zip((*begun.x, *begun.eps), (*state.x, *state.eps), strict=True):
+            new[here] = old[there]
+    return begun
+
+
+def _fresh_start(network: Network, phase: Phase, where: str, weights: Weights, batch: int) -> State:
+    given = given_nodes(network, phase, batch)
+    if where == "zero":
+        x = tuple(np.nan_to_num(value) for value in given)
+    elif where in ("feedforward", "equilibrium"):
+        x = feedforward(network, weights, given)
+    else:
+        raise InputError("nodes", f"must be feedforward, zero, equilibrium or a State, not {where!r}")
+    state = State(x, tuple(np.zeros((batch, size)) for size in network.sizes[1:]), weights)
+    if where != "equilibrium":
+        return state
+    # Along the flow: a start should be the equilibrium to which the nodes themselves would go.
+    rest = nodes_at_rest(make_problem(network, phase, state, reduce=False), step=1.0)
+    if not rest.found:
+        what = (
+            f"no equilibrium was reached from the feedforward pass in phase {phase.name!r} "
+            f"(largest residual {rest.residual.max():.1e}); start at feedforward or zero"
+        )
+        raise InputError("nodes", what)
+    x, eps = (tuple(map(np.array, part)) for part in rest.state[:2])
+    return State(x, eps, weights)
+
+
+def _given_start(network: Network, nodes: State, weights: Weights, batch: int) -> State:
+    x = _given_layers("nodes.x", nodes.x, 0, network.sizes, batch)
+    eps = _given_layers("nodes.eps", nodes.eps, 1, network.sizes[1:], batch)
+    return State(x, eps, weights)
+
+
+def _given_layers(
+    where: str, values: Any, first: int, sizes: tuple[int, ...], batch: int
+) -> tuple[Array, ...]:
+    given = checks.listed(where, values, f"a list of {len(sizes)} arrays, one a layer")
+    if len(given) != len(sizes):
+        raise InputError(where, f"has {len(given)} layers; must have {len(sizes)}")
+    arrays = tuple(checks.real_array(f"{where}[{k}]", value) for k, value in enumerate(given))
+    for layer, (array, size) in enumerate(zip(arrays, sizes, strict=True), first):
+        if array.shape != (batch, size):
+            raise InputError(where, f"layer {layer} has shape {array.shape}; must be {(batch, size)}")
+        if not np.isfinite(array).all():
+            raise InputError(where, f"layer {layer} has values that are not finite")
+    return arrays

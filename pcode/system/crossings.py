@@ -1,0 +1,81 @@
+"""When clamped nodes that move go over a kink of their activation.
+
+What such a layer predicts has a kink in time there, of which the error estimate of a method with long steps
+tells too little: no step goes over it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from scipy.interpolate import PPoly
+
+from ..base._jax import jax
+from ..model import activations
+from ..model.clamp import LOOKS, Curve, Function
+from ..model.network import Array, Network
+from ..model.phase import Phase, TimeSeries
+
+# Where there are more of them, as in large batches, each matters little, and so many steps would be dear.
+MOST = 2_000
+
+# Values of a function of time, and pieces of series, that are looked through at most.
+MOST_VALUES = 2 * 10**7
+
+# Halvings of the time between two looks.
+HALVINGS = 45
+
+
+def crossings(network: Network, phase: Phase) -> Array:
+    """Times, in no order, at which clamped nodes of the phase cross kinks; none where they are too many."""
+    found = [np.empty(0)]
+    for layer, name in enumerate(network.activation):
+        value = phase.clamp.get(layer)
+        for kink in activations.by_name(name).kinks:
+            if isinstance(value, TimeSeries):
+                found.append(_of_series(value, kink))
+            elif isinstance(value, Curve):
+                found.append(_of_curve(value, kink, phase.duration))
+    times = np.concatenate(found)
+    return times if times.size <= MOST else np.empty(0)
+
+
+def _of_series(series: TimeSeries, kink: float) -> Array:
+    pieces, held = series.pieces, ~np.isnan(series.values[0])
+    inner = np.moveaxis(pieces.coefficients[1:-1], 1, 0)[::-1, :, held]
+    if not inner.size or inner.size > MOST_VALUES:
+        return np.empty(0)
+    roots = PPoly(inner, pieces.edges).solve(kink, discontinuity=False, extrapolate=False)
+    times = np.fromiter(chain.from_iterable(roots), float)
+    known: Array = times[np.isfinite(times)]  # a node that stays at the kink is told by NaN
+    return known
+
+
+@partial(jax.jit, static_argnames="curve")
+def _values(curve: Curve, times: Any) -> Any:
+    return jax.vmap(curve.at)(times).reshape(times.size, -1)
+
+
+def _of_curve(curve: Curve, kink: float, duration: float) -> Array:
+    if _entries(curve) * LOOKS > MOST_VALUES:
+        return np.empty(0)
+    times = np.linspace(0.0, duration, LOOKS + 1)
+    above = np.asarray(_values(curve, times)) > kink
+    at, node = np.nonzero(above[1:] != above[:-1])
+    if not 0 < at.size <= MOST:
+        return np.empty(0)
+    low, high, before = times[at], times[at + 1], above[at, node]
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        values = np.asarray(_values(curve, middle))[np.arange(at.size), node]
+        same = (values > kink) == before
+        low, high = np.where(same, middle, low), np.where(same, high, middle)
+    return high
+
+
+def _entries(curve: Curve) -> int:
+    rows = curve.rows if isinstance(curve, Function) else None
+    return (rows or 1) * (curve.nodes or 1)

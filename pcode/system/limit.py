@@ -1,0 +1,341 @@
+"""The singular limit tau = 0: the weights move, and the nodes are at equilibrium at every instant.
+
+With tau = 0 the equations of the nodes are no longer differential ones; they say where the nodes are for
+given weights w, and the weights' own equations are what is left to integrate:
+
+    0 = G(z, w),    dw/dt = F(z(w), w).
+
+This is the flow on the slow manifold to which the full system keeps, up to a distance of first order
+in tau/delta, for as long as the equilibrium z(w) attracts the nodes (Tikhonov 1952, Fenichel 1979).
+That is part of the limit, so it is checked: where the nodes lose a stable equilibrium, the limit ends.
+
+z(w) is found by Newton's method from the nodes of before, with the elimination of `elimination.py`, which
+solves for the nodes of each sample on their own. The iterations are held to contract (Deuflhard
+2004, section 2.1), so that they stay on the branch of equilibria they were on: there is a fold
+where they do not however short the step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from ..base._jax import jax, jnp
+from ..base.errors import InputError
+from ..model.clamp import Course
+from ..model.network import Array
+from ..model.state import Layout, State
+from . import elimination as newton
+from . import kinks
+from .abscissa import Growth, Indices, dense_growth, suspects
+from .coupled import Parameters, Structure, linearise, state_at, unrest, vector_field
+from .problem import Problem
+from .reduction import Reduction
+from .rest import nodes_at_rest
+
+# Residual of the nodes at rest, max |tau dz/dt| / (1 + |z|): far below what the weights' tolerances ask.
+REST = 1e-11
+
+# Most iterations for the nodes, which mostly take two or three; and how much smaller than the last one
+# each correction must be, unless it is at the level of rounding errors.
+MOST_ITERATIONS = 12
+CONTRACTION = 0.5
+ROUNDING = 1e-9
+
+# Step (in units of tau) of the implicit Euler method that stands for Newton's method. Its iterations
+# lose no more than a factor 1e-6 by it, and where equilibria form a continuum it stays near.
+LONG = 1e6
+
+# Least growth, in units of 1/tau, that counts as instability, and less than which is none: that of a
+# disturbance along a continuum of equilibria.
+STABLE = 1e-8
+
+
+def nodes_near(t: Any, w: Any, z: Any, p: Parameters, structure: Structure) -> tuple[Any, Any]:
+    """Nodes at rest for the weights `w`, and their residual; NaN where Newton's method leaves `z`.
+
+    Parameters
+    ----------
+    t : scalar
+    w : array
+        Unknown weights; none where they are held.
+    z : array
+        Where to start: the unknown nodes of a near equilibrium.
+    p : Parameters
+        With tau = 1: where the nodes rest does not hang on it.
+    structure : Structure
+        Of the coupled system.
+    """
+    p, structure = _holding(t, w, z, p, structure)
+
+    def field(z: Any, mode: Any) -> Any:
+        return vector_field(t, z, p._replace(mode=mode), structure)
+
+    def residual(z: Any, g: Any) -> Any:
+        return jnp.max(jnp.abs(g) / (1.0 + jnp.abs(z)), initial=0.0)
+
+    def going(carry: tuple[Any, ...]) -> Any:
+        z, g, _, k, contracts, _ = carry
+        return (residual(z, g) > REST) & (k < MOST_ITERATIONS) & contracts
+
+    def step(carry: tuple[Any, ...]) -> tuple[Any, ...]:
+        z, g, before, k, _, mode = carry
+        q = p._replace(mode=mode)
+        factors = newton.factor(linearise(t, z, q, structure), LONG, q, structure)
+        dz = newton.solve(factors, LONG * g, q, structure)
+        size = jnp.max(jnp.abs(dz) / (1.0 + jnp.abs(z)), initial=0.0)
+        contracts = size <= jnp.maximum(CONTRACTION * before, ROUNDING)
+        z = z + dz
+        if mode is not None:
+            z, mode = kinks.settled(z, q, structure)
+            # Other equations from here on: what came before says nothing of how these contract.
+            size = jnp.where(kinks.differ(mode, q.mode, structure.layout.batch).any(), jnp.inf, size)
+            contracts = contracts | jnp.isinf(size)
+        return z, field(z, mode), size, k + 1, contracts, mode
+
+    begin = (z, field(z, p.mode), jnp.inf, 0, jnp.array(True), p.mode)
+    z, g, _, _, contracts, _ = jax.lax.while_loop(going, step, begin)
+    found = contracts & (residual(z, g) <= REST)
+    return jnp.where(found, z, jnp.nan), residual(z, g)
+
+
+def _holding(t: Any, w: Any, z: Any, p: Parameters, structure: Structure) -> tuple[Parameters, Structure]:
+    """The nodes' own system, with the weights held at `w`; their modes are those of `z`."""
+    p = p._replace(mode=None)
+    weights = state_at(t, jnp.concatenate([z, w]), p, structure).weights
+    layout = replace(structure.layout, learn=False)
+    p, structure = p._replace(held=weights), structure._replace(layout=layout, gap=False)
+    return p._replace(mode=kinks.modes_of(t, z, p, structure)), structure
+
+
+@partial(jax.jit, static_argnames="structure")
+def _nodes_near(t: Any, w: Any, z: Any, p: Parameters, structure: Structure) -> tuple[Any, Any]:
+    return nodes_near(t, w, z, p, structure)
+
+
+@partial(jax.jit, static_argnames="structure")
+def _slow_rates(t: Any, w: Any, z: Any, p: Parameters, structure: Structure) -> Any:
+    """dw/dt with the nodes at rest near `z`."""
+    z, _ = nodes_near(t, w, z, p, structure)
+    p = p._replace(mode=None)  # the weights' rates have no sigma'
+    return vector_field(t, jnp.concatenate([z, w]), p, structure)[structure.layout.node_count :]
+
+
+@partial(jax.jit, static_argnames="structure")
+def _slow_unrest(t: Any, w: Any, z: Any, p: Parameters, structure: Structure) -> Any:
+    z, _ = nodes_near(t, w, z, p, structure)
+    y = jnp.concatenate([z, w])
+    return unrest(t, y, p._replace(mode=kinks.modes_of(t, y, p, structure)), structure)
+
+
+def instability(growth: Growth) -> str:
+    """By what nodes are unstable, in words."""
+    how = (
+        f"an oscillation (Hopf, angular frequency {growth.frequency:.4g}/tau)"
+        if growth.frequency > 1e-6
+        else "a real eigenvalue (a fold, or a branching of equilibria)"
+    )
+    return f"by {how} in sample {growth.sample}"
+
+
+def settled(problem: Problem) -> State:
+    """The start of `problem`, its nodes brought to the equilibrium to which they lead from there.
+
+    Parameters
+    ----------
+    problem : Problem
+        Not reduced.
+
+    Raises
+    ------
+    InputError
+        If none is reached, it is not stable, or the weights learn and it is one of a continuum.
+    """
+    rest = nodes_at_rest(problem, REST, step=1.0)
+    if not rest.found:
+        what = (
+            "with tau = 0 they must be at rest, and no equilibrium is reached from where they start "
+            f"(largest residual {rest.residual.max():.1e}); use tau > 0"
+        )
+        raise InputError("nodes", what)
+    slow = SlowProblem(replace(problem, y0=problem.layout.pack(rest.state)))
+    samples = slow.suspects(problem.start, slow.y0)
+    if problem.layout.free[0] and not samples.size:
+        samples = np.zeros(1, dtype=np.int64)  # a free input may rest anywhere in a continuum
+    growth = slow.growth(problem.start, slow.y0, samples)
+    if problem.layout.learn and abs(growth.rate) <= STABLE:
+        what = (
+            "with tau = 0 the weights must decide where they rest, and here they rest anywhere in a "
+            "continuum of equilibria (an eigenvalue is 0, as where layer 0 is free and the widest)"
+        )
+        raise InputError("nodes", f"{what}; set node_decay, or use tau > 0")
+    if growth.rate > STABLE:
+        what = "with tau = 0 they must be at rest, and the equilibrium that they reach is unstable"
+        raise InputError("nodes", f"{what} {instability(growth)}; use tau > 0")
+    return rest.state
+
+
+@dataclass(frozen=True)
+class Loss:
+    """How the nodes lost their stable equilibrium.
+
+    Attributes
+    ----------
+    t : float
+        Up to when there was one, in the problem's own time.
+    message : str
+        How it was lost, and what that means.
+    """
+
+    t: float
+    message: str
+
+
+class SlowProblem:
+    """A phase in the singular limit: an initial value problem for the weights.
+
+    It stands for `Problem` where a solver asks for rates. It also remembers the nodes at the last two
+    steps that were kept (`keep`): those between, or just beyond, are sought from the line through the
+    two. `rhs` is a pure function of (t, y) from one call of `keep` to the next.
+
+    Parameters
+    ----------
+    problem : Problem
+        The coupled system, its nodes at rest at the start.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._coupled = replace(problem, parameters=problem.parameters._replace(tau=jnp.ones(())))
+        self.duration = problem.duration
+        self.settle_tol = problem.settle_tol
+        self._begin(problem.start, problem.y0)
+        self._vectors: Array | None = None
+        self.lost_branch = False
+
+    def _begin(self, t: float, y: Array) -> None:
+        """From the unknowns `y` of the coupled system, its nodes at rest."""
+        count = self._coupled.layout.node_count
+        self.y0: Array = y[count:]
+        self._kept: tuple[tuple[float, Array], tuple[float, Array]] = ((t, y[:count]), (t, y[:count]))
+
+    def beyond(self, t: float, y: Array) -> SlowProblem:
+        """The problem from a step of a clamp on, where the nodes go at once to where they then rest.
+
+        Raises
+        ------
+        InputError
+            If that is nowhere; see `settled`.
+        """
+        rest = settled(self._coupled.unreduced(t, self._whole(t, y)))
+        nodes = replace(self._coupled.layout, learn=False).pack(rest)
+        self._coupled = self._coupled.beyond(t, np.concatenate([nodes, y]))
+        self._begin(t, self._coupled.y0)
+        return self
+
+    @property
+    def course(self) -> Course:
+        """When the clamps move."""
+        return self._coupled.course
+
+    @property
+    def start(self) -> float:
+        """Where the stretch without steps of a clamp begins that the problem now holds for."""
+        return self._coupled.start
+
+    @property
+    def end(self) -> float:
+        """Where it ends."""
+        return self._coupled.end
+
+    @property
+    def settles_from(self) -> float:
+        """From when on `settle_tol` counts."""
+        return self._coupled.settles_from
+
+    @property
+    def structure(self) -> Structure:
+        """Of the coupled system."""
+        return self._coupled.structure
+
+    @property
+    def parameters(self) -> Parameters:
+        """Of the coupled system, with 1 in place of tau."""
+        return self._coupled.parameters
+
+    @property
+    def reduction(self) -> Reduction:
+        """How the full state follows from that of the coupled system."""
+        return self._coupled.reduction
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where the unknown weights stand in y."""
+        return replace(self._coupled.layout, nodes=False)
+
+    @property
+    def kinked(self) -> bool:
+        """Whether a step may end because a node meets a kink: the nodes follow, so none does."""
+        return False
+
+    @property
+    def still(self) -> bool:
+        """Whether nothing moves: the weights are held, and so are the clamps."""
+        return self.y0.size == 0 and self.course.still_from <= self.start
+
+    def rhs(self, t: float, y: Array) -> Array:
+        """dw/dt, shape (N,); NaN where no equilibrium of the nodes is near."""
+        rates = np.asarray(_slow_rates(float(t), y, self._guess(t), self.parameters, self.structure))
+        self.lost_branch = not np.isfinite(rates).all()
+        return rates
+
+    def unrest(self, t: float, y: Array) -> float:
+        """How far the weights are from rest: max |delta dw/dt| / (1 + |w|); the nodes always are."""
+        return float(_slow_unrest(float(t), y, self._guess(t), self.parameters, self.structure))
+
+    def energies(self, t: float, y: Array) -> tuple[Array, Array]:
+        """Terms of F; with the error nodes at rest the two are the same."""
+        return self._coupled.energies(t, self._whole(t, y))
+
+    def nodes(self, t: float, y: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """All value nodes, clamped ones included, and all error nodes."""
+        return self._coupled.nodes(t, self._whole(t, y))
+
+    def state(self, t: float, y: Array) -> State:
+        """The whole state, nodes at rest."""
+        return self._coupled.state(t, self._whole(t, y))
+
+    def reaches(self, t: float, y: Array) -> bool:
+        """Whether there are nodes at rest at (t, y) on the branch of before."""
+        return bool(np.isfinite(self._nodes(t, y)).all())
+
+    def keep(self, t: float, y: Array) -> None:
+        """Go on from the nodes at (t, y)."""
+        self._kept = (self._kept[1], (t, self._nodes(t, y)))
+
+    def suspects(self, t: float, y: Array) -> Indices:
+        """Samples whose nodes may be unstable, by index; see `pcode.system.abscissa.suspects`."""
+        z = self._nodes(t, y)
+        p, structure = _holding(t, y, z, self.parameters, self.structure)
+        samples, self._vectors = suspects(t, z, p, structure, self._vectors)
+        return samples
+
+    def growth(self, t: float, y: Array, samples: Indices) -> Growth:
+        """How the nodes of `samples` go back to their equilibrium at (t, y), or away from it."""
+        z = self._nodes(t, y)
+        p, structure = _holding(t, y, z, self.parameters, self.structure)
+        return dense_growth(t, z, p, structure, samples)
+
+    def _guess(self, t: float) -> Array:
+        (t0, z0), (t1, z1) = self._kept
+        if t1 <= t0:
+            return z1
+        return z1 + (t - t1) / (t1 - t0) * (z1 - z0)
+
+    def _nodes(self, t: float, y: Array) -> Array:
+        return np.asarray(_nodes_near(float(t), y, self._guess(t), self.parameters, self.structure)[0])
+
+    def _whole(self, t: float, y: Array) -> Array:
+        return np.concatenate([self._nodes(t, y), y])

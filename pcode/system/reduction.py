@@ -1,0 +1,185 @@
+"""Exact reductions: the same solution from fewer unknowns.
+
+Feedback. `learned` W obeys delta d(W - M^T)/dt = -lambda (W - M^T), so W is M^T plus a gap that is
+constant, or decays as exp(-lambda t / delta). It needs no unknowns of its own.
+
+Input. Weights fed by a layer clamped to constant values move in the span of its B rows only:
+delta dM^0/dt = sigma(x^0)^T eps^1 / B - lambda M^0. With sigma(x^0)^T = Q R, Q of shape (n_0, B) and
+orthonormal, Q^T M^0 obeys the equation of a network whose layer 0 has B nodes held at R^T and
+activation `identity`, and the rest (I - Q Q^T) M^0 decays as exp(-lambda t / delta). Q being
+orthonormal, tolerances mean the same for the one as for the other. Where the batch is no smaller
+than the layer, sigma(x^0) is still taken once and for all, not at every evaluation.
+
+First prediction. Where the weights are held besides, mu^1 = sigma(x^0) M^0 + beta^1 is a constant. It
+stands for the bias, a row for each sample, and layer 0 is one node at 0 that predicts nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..base._jax import jax
+from ..model.activations import by_name
+from ..model.network import Array, Weights
+from ..model.state import Layout, State
+from .coupled import Parameters, Structure
+
+Reduced = tuple[Structure, Parameters, State, "Reduction"]
+
+
+@dataclass(frozen=True, eq=False)
+class Reduction:
+    """How the full state follows from that of the reduced system.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    structure : Structure
+        Of the full system.
+    gap : tuple of ndarray, shapes (n_{l+1}, n_l), optional
+        W - M^T at t = 0, where W was left out.
+    input : ndarray, shape (B, n_0), optional
+        x^0, where layer 0 was replaced.
+    basis : ndarray, shape (n_0, B), optional
+        Q, where it was replaced by a narrower one.
+    rest : ndarray, shape (n_0, n_1), optional
+        (I - Q Q^T) M^0 at t = 0.
+    """
+
+    parameters: Parameters
+    structure: Structure
+    gap: tuple[Array, ...] | None = None
+    input: Array | None = None
+    basis: Array | None = None
+    rest: Array | None = None
+
+    def stands_for(self, layout: Layout) -> Array:
+        """How many variables of the full system each unknown of `layout` stands for, shape (N,).
+
+        M stands for W too where it was left out, and coordinates in the basis for all of M^0, in equal
+        parts. An error norm weighted with it asks as much of a step as that of the full system.
+        """
+        full = self.structure.layout.shapes
+        counts = np.ones(layout.size)
+        for name, where in layout.slices.items():
+            meant = math.prod(full[name])
+            if name[0] == "M" and f"W{name[1:]}" not in layout.shapes:
+                meant += math.prod(full.get(f"W{name[1:]}", (0,)))
+            counts[where] = meant / math.prod(layout.shapes[name])
+        return counts
+
+    def nodes(self, state: State) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """All value and error nodes, from those of the reduced `state`."""
+        return (state.x[0] if self.input is None else self.input, *state.x[1:]), state.eps
+
+    def weights(self, t: float, reduced: Weights) -> Weights:
+        """All weights at time `t`, from those of the reduced system."""
+        held: Weights = self.parameters.held
+        if not self.structure.layout.learn:
+            return held
+        shrunk = float(np.exp(-self.parameters.weight_decay * t / self.parameters.delta))
+        M, W = reduced.M, reduced.W
+        if self.basis is not None and self.rest is not None:
+            # Not by NumPy: its BLAS threads spin on for a while and take a core from the solver.
+            M = (np.asarray(_expand(self.rest, self.basis, M[0], shrunk)), *M[1:])
+        if self.gap is not None:
+            W = tuple(m.T + shrunk * gap for m, gap in zip(M, self.gap, strict=True))
+        elif self.structure.layout.feedback == "fixed":
+            W = held.W
+        return Weights(M, W, reduced.beta)
+
+
+@jax.jit
+def _expand(rest: Any, basis: Any, M: Any, shrunk: Any) -> jax.Array:
+    """M^0, shape (n_0, n_1), from its coordinates `M` in `basis`."""
+    M0: jax.Array = shrunk * rest + basis @ M
+    return M0
+
+
+@jax.jit
+def _predicted(sigma: Any, M: Any, beta: Any) -> jax.Array:
+    """mu^1, shape (B, n_1)."""
+    mu: jax.Array = sigma @ M + beta
+    return mu
+
+
+def reduce_feedback(
+    structure: Structure, parameters: Parameters, state: State, reduction: Reduction
+) -> Reduced:
+    """Leave out `learned` W, which follows M."""
+    layout, weights = structure.layout, state.weights
+    if not (layout.learn and layout.feedback == "learned") or weights.W is None:
+        return structure, parameters, state, reduction
+    gap = tuple(W - M.T for M, W in zip(weights.M, weights.W, strict=True))
+    apart = any(bool(part.any()) for part in gap)
+    return (
+        structure._replace(layout=replace(layout, feedback="tied"), gap=apart),
+        parameters._replace(held=weights._replace(W=gap if apart else None)),
+        state._replace(weights=weights._replace(W=None)),
+        replace(reduction, gap=gap),
+    )
+
+
+def reduce_input(structure: Structure, parameters: Parameters, state: State, reduction: Reduction) -> Reduced:
+    """Replace a layer 0 clamped to constant samples by what it predicts, its activation, or B nodes."""
+    layout, batch = structure.layout, structure.layout.batch
+    moves = any(moving and moving[0] is not None for moving in (parameters.pieces, structure.curves))
+    if layout.free[0] or moves:
+        return structure, parameters, state, reduction
+    given = np.asarray(parameters.clamp[0])
+    sigma = np.asarray(by_name(structure.activation[0]).f(given))
+    if not layout.learn:
+        return _predict_first(structure, parameters, state, replace(reduction, input=given), sigma)
+    structure = structure._replace(activation=("identity", *structure.activation[1:]))
+    reduction = replace(reduction, input=given)
+    if batch >= layout.sizes[0]:
+        parameters = parameters._replace(clamp=(sigma, *parameters.clamp[1:]))
+        return structure, parameters, State((sigma, *state.x[1:]), state.eps, state.weights), reduction
+    Q, R = np.linalg.qr(sigma.T)
+
+    def narrowed(weights: Weights) -> Weights:
+        M0 = Q.T @ weights.M[0]
+        W = weights.W if weights.W is None else (weights.W[0] @ Q, *weights.W[1:])
+        return Weights((M0, *weights.M[1:]), W, weights.beta)
+
+    M0 = state.weights.M[0]
+    return (
+        structure._replace(layout=replace(layout, sizes=(batch, *layout.sizes[1:]))),
+        parameters._replace(
+            clamp=(R.T, *parameters.clamp[1:]),
+            held=narrowed(parameters.held),
+        ),
+        State((R.T, *state.x[1:]), state.eps, narrowed(state.weights)),
+        replace(reduction, basis=Q, rest=M0 - Q @ (Q.T @ M0)),
+    )
+
+
+def _predict_first(
+    structure: Structure, parameters: Parameters, state: State, reduction: Reduction, sigma: Array
+) -> Reduced:
+    """Put mu^1, shape (B, n_1), of the clamped activations `sigma` in place of beta^1; nothing learns."""
+    layout = structure.layout
+
+    def predicted(weights: Weights) -> Weights:
+        mu = np.asarray(_predicted(sigma, weights.M[0], weights.beta[0]))
+        nothing = np.zeros((1, layout.sizes[1]))
+        W = weights.W if weights.W is None else (nothing.T, *weights.W[1:])
+        return Weights((nothing, *weights.M[1:]), W, (mu, *weights.beta[1:]))
+
+    none = np.zeros((layout.batch, 1))
+    return (
+        structure._replace(
+            layout=replace(layout, sizes=(1, *layout.sizes[1:])),
+            activation=("identity", *structure.activation[1:]),
+        ),
+        parameters._replace(
+            clamp=(none, *parameters.clamp[1:]),
+            held=predicted(parameters.held),
+        ),
+        State((none, *state.x[1:]), state.eps, predicted(state.weights)),
+        reduction,
+    )
