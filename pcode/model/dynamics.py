@@ -114,16 +114,16 @@ def weight_rates(state: State, sigma: Sigma, c: Constants) -> Weights:
     return Weights(dM, dW, dbeta)
 
 
-def energy(eps: Layers, nu: jax.Array) -> jax.Array:
+def energy(eps: Layers, nu: Any) -> jax.Array:
     """Terms 1/2 nu^l mean_b |eps^l|^2 of the energy F, shape (n,)."""
-    terms = (0.5 * nu_l * (e**2).sum(axis=1).mean() for e, nu_l in zip(eps, nu, strict=True))
+    terms = (0.5 * (nu_l * e**2).sum(axis=1).mean() for e, nu_l in zip(eps, nu, strict=True))
     return jnp.stack(list(terms))
 
 
-def energy_slaved(x: Layers, mu: Layers, nu: jax.Array) -> jax.Array:
+def energy_slaved(x: Layers, mu: Layers, nu: Any) -> jax.Array:
     """Terms 1/2 mean_b |x^l - mu^l|^2 / nu^l: F with the errors at their rest value, shape (n,)."""
     terms = (
-        0.5 * ((x_l - mu_l) ** 2).sum(axis=1).mean() / nu_l
+        0.5 * ((x_l - mu_l) ** 2 / nu_l).sum(axis=1).mean()
         for x_l, mu_l, nu_l in zip(x[1:], mu, nu, strict=True)
     )
     return jnp.stack(list(terms))

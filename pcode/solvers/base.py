@@ -23,8 +23,8 @@ from .settings import IVP, Settings, has_nodes
 from .steps import StepLog, Steps
 
 __all__ = [
-    "IVP", "Save", "Settings", "Solution", "Solver", "Stepper", "Watch", "coupled", "march", "refuse_above",
-    "refuse_without_nodes",
+    "IVP", "Save", "Settings", "Solution", "Solver", "Stepper", "Watch", "coupled", "integrate",
+    "refuse_above", "refuse_without_nodes",
 ]  # fmt: skip
 
 # A value that has grown by this factor over the largest one at the start has diverged.
@@ -155,7 +155,7 @@ class Stepper(Protocol):
         """Steps and evaluations so far."""
 
 
-def march(
+def integrate(
     stepper: Stepper, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch
 ) -> Solution:
     """Advance `stepper` to the end of `problem`, saving on the way; see `Solver.solve`."""

@@ -24,8 +24,8 @@ from .base import (
     Solution,
     Watch,
     coupled,
+    integrate,
     kink_tolerance,
-    march,
     next_stop,
     refuse_above,
     refuse_without_nodes,
@@ -332,4 +332,4 @@ class DiffraxSolver:
         stepper = _Stepper(_Kind(self.name, self.shipped), problem, times, settings)
         stepper.compile()
         compiled = time.perf_counter()
-        return march(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)
+        return integrate(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)

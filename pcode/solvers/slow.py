@@ -9,7 +9,7 @@ from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
 from ..system.limit import NEUTRAL, LostEquilibrium, SlowProblem, instability
-from .base import IVP, Save, Settings, Solution, Stepper, Watch, march, next_stop
+from .base import IVP, Save, Settings, Solution, Stepper, Watch, integrate, next_stop
 from .settings import has_slaved_nodes
 
 # Halvings of the last step to find where a stable equilibrium was lost: to 1e-6 of the step.
@@ -150,17 +150,17 @@ class RestingSolver:
         began = time.perf_counter()
         problem.reaches(problem.start, problem.y0)
         compiled = time.perf_counter()
-        solution = march_slowly(_Resting(problem), problem, times, settings, save, watch)
+        solution = integrate_slowly(_Resting(problem), problem, times, settings, save, watch)
         why = "tau = 0 and the weights are held: the nodes are at rest at once"
         return replace(solution.timed(compiled - began, compiled), method=self.name, reason=why)
 
 
-def march_slowly(
+def integrate_slowly(
     stepper: Stepper, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch
 ) -> Solution:
-    """`march`, with the nodes after every step where they have no equations of their own."""
+    """`integrate`, with the nodes after every step where they have no equations of their own."""
     if not isinstance(problem, SlowProblem):
-        return march(stepper, problem, times, settings, save, watch)
+        return integrate(stepper, problem, times, settings, save, watch)
     following = _Following(stepper, problem)
-    solution = march(following, problem, times, settings, save, watch)
+    solution = integrate(following, problem, times, settings, save, watch)
     return solution if following.lost is None else replace(solution, detail=following.lost.message)

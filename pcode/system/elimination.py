@@ -25,7 +25,7 @@ VECTORS = 20
 MOST_ITERATIONS = 60
 
 # The same for systems that the elimination does not solve exactly, and the relative residual that is enough.
-REFINED, MOST_REFINED, REFINED_RTOL = 30, 200, 1e-12
+REFINED, MOST_REFINED, REFINED_RTOL = 100, 500, 1e-12
 
 
 class Factors(NamedTuple):
