@@ -10,28 +10,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ...base._jax import jax, jnp
 from ...base.errors import InputError
 from ...model.network import Array
 from ...model.state import State
 from ...model.variables import BY_NAME, Variable, parsed, parsed_entry
 from ...run.result import Run
 from ...run.snapshot import Situation
-from ...system.problem import Problem, make_problem, with_modes
+from ...system.problem import Problem, make_problem, on_device, with_modes
 from ...system.reduction import reduce_feedback
-from ...system.rest import nodes_at_rest
+from ...system.rest import FOLLOWING, nodes_at_rest
 from ..equilibrium import rest_of, ticking
 from ..spectra.jacobians import NodeSystem
 
 _DIRECTION = re.compile(r"(pc|wpc|mode)([12])")
-
-# Residual of the nodes where modes are taken.
-AT_REST = 1e-11
 
 
 @dataclass(frozen=True)
@@ -281,8 +276,7 @@ def chart(run: Run, situation: Situation, names: tuple[tuple[str, Any], ...]) ->
 
 def replace_start(problem: Problem, y0: Array) -> Problem:
     """The same problem from `y0`."""
-    parameters = with_modes(0.0, y0, problem.parameters, problem.structure)
-    return replace(problem, y0=y0, parameters=parameters)
+    return replace(problem, y0=y0, system=with_modes(problem.system, 0.0, y0))
 
 
 def moving_problem(situation: Situation, learn: bool, feedback: bool) -> Problem:
@@ -291,20 +285,16 @@ def moving_problem(situation: Situation, learn: bool, feedback: bool) -> Problem
     problem = make_problem(situation.network, phase, situation.state, reduce=False)
     if feedback:
         return problem
-    structure, parameters, state, reduction = reduce_feedback(
-        problem.structure, problem.parameters, situation.state, problem.reduction
-    )
-    parameters = jax.tree.map(partial(jnp.asarray, dtype=float), parameters)
-    y0 = structure.layout.pack(state)
-    return replace(problem, structure=structure, parameters=parameters, y0=y0, reduction=reduction)
+    system, state, reduction = reduce_feedback(problem.system, situation.state, problem.reduction)
+    return replace(problem, system=on_device(system), y0=system.layout.pack(state), reduction=reduction)
 
 
 def _at_rest(problem: Problem, situation: Situation) -> Array:
     """The unknowns with the nodes at the equilibrium, stable or not, that is nearest."""
     held = situation.problem(learn=False, until=None)
-    rest = nodes_at_rest(held, AT_REST)
+    rest = nodes_at_rest(held, FOLLOWING)
     if not rest.found:
-        rest = rest_of(situation, AT_REST)
+        rest = rest_of(situation, FOLLOWING)
     if not rest.found:
         what = (
             f"the nodes have no equilibrium near where they are at t = {situation.t:g}; choose single nodes"
