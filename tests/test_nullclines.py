@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pcode.analysis.manifolds.continuation import follow
+from pcode.analysis.manifolds.continuation import Equations, follow
 from pcode.analysis.planes.fixed_points import kind_of
 from pcode.analysis.planes.nullclines import zero_curves
 
