@@ -31,7 +31,7 @@ class Settings:
     rtol, atol : float
         Relative and absolute tolerance of a step's local error in every unknown.
     max_steps : int
-        Most steps from one saved joint of a phase to the next.
+        Most steps of a phase.
     """
 
     rtol: float = 1e-6
