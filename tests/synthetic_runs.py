@@ -66,7 +66,6 @@ def synthetic_run(
     squares = [np.nanmean((data[f"eps{k}"][1] ** 2).sum(axis=2), axis=1) for k in range(1, network.n + 1)]
     energies = 0.5 * nu * np.stack(squares, axis=1)
     slaved = energies + 0.1 * np.exp(-t / delta)[:, None] / np.arange(1, network.n + 1)
-    data |= _step_variables(stages, starts)
     data["energy"] = _variable(("time", "layer"), energies, "energy F by layer, error nodes as they are")
     at_rest = "energy F by layer, error nodes at rest value"
     data["energy_slaved"] = _variable(("time", "layer"), slaved, at_rest)
@@ -85,7 +84,7 @@ def synthetic_run(
         "status": str(status),
         "message": status.meaning,
     }
-    return Run(xr.Dataset(data, coords, attrs))
+    return Run(xr.Dataset(data, coords, attrs), {"solver": xr.Dataset(_step_variables(stages, starts))})
 
 
 @cache

@@ -46,7 +46,7 @@ def done(tmp_path_factory):
 
 def steps_of(run, k):
     """How many steps a run kept of a phase."""
-    return int((run.data["step_phase"].values == k).sum())
+    return int((run.solver["step_phase"].values == k).sum())
 
 
 def error_of(output):
@@ -241,7 +241,7 @@ def test_progress_tells_the_phase_the_time_the_step_and_the_energy(monkeypatch):
     }
     assert first[0].t == 0.0
     assert first[0].energy == pytest.approx(0.5 * 0.5 * (9.0 + 1.0) / 2 + 0.5 * 2.0 * (4.0 + 0.25) / 2)
-    ends = run.data["step_time"].values[run.data["step_phase"].values == 0]
+    ends = run.solver["step_time"].values[run.solver["step_phase"].values == 0]
     np.testing.assert_allclose([now.t for now in first[1:]], ends[: len(first) - 1])
     np.testing.assert_allclose([now.step for now in first[2:]], np.diff(ends)[: len(first) - 2])
     eps = [run.data[f"eps{k}"].values[:, :, 0] for k in (1, 2)]

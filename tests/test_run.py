@@ -35,7 +35,7 @@ def run():
 def test_the_dataset_has_the_promised_names_and_dims(run):
     data = run.data
     units = {"unit0", "unit1", "unit2", "unit3"}
-    assert set(data.dims) == {"time", "weight_time", "step", "sample", "layer"} | units
+    assert set(data.dims) == {"time", "weight_time", "sample", "layer"} | units
     for k, size in enumerate((2, 4, 3, 1)):
         assert data[f"x{k}"].dims == ("time", "sample", f"unit{k}")
         assert data.sizes[f"unit{k}"] == size
@@ -92,6 +92,8 @@ def test_a_run_that_is_loaded_is_the_run_that_was_saved(run, tmp_path):
     run.save(tmp_path / "run.nc")
     loaded = Run.load(tmp_path / "run.nc")
     xr.testing.assert_identical(loaded.data, run.data)
+    assert list(loaded.groups) == ["solver"]
+    xr.testing.assert_identical(loaded.solver, run.solver)
     assert loaded.network == run.network
     assert loaded.phases == run.phases
     assert (loaded.status, loaded.message) == (run.status, run.message)

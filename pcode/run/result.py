@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -25,6 +25,7 @@ from ..base.html import table
 from ..base.status import SolverStats, Status
 from ..model.network import Array, Network, Weights
 from ..model.state import State
+from .older import upgraded
 
 # What a probe may give: a number, or an array as nested lists.
 ProbeValue = float | list[Any]
@@ -128,8 +129,8 @@ def unpack_mask(text: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
 class Run:
     """The result of `pcode.simulate`.
 
-    Everything is in `data`; the other attributes are views of it, so that a run that is loaded
-    from a file is the run that was saved.
+    Everything is in `data` and in the `groups` beside it; the other attributes are views of these, so
+    that a run that is loaded from a file is the run that was saved.
 
     Parameters
     ----------
@@ -138,11 +139,27 @@ class Run:
         `eps1..epsn`, `M0..`, `W0..` (absent when tied), `beta1..`, `energy`, `energy_slaved`,
         `phase` and `weight_phase`; and attributes with the network, the phases, the solver's
         settings and, where there was one, the scenario's text.
+    groups : mapping of str to xarray.Dataset, optional
+        What has dimensions of its own, by the name of its group in the file: `solver`, the steps that the
+        solver took.
     """
 
-    def __init__(self, data: xr.Dataset) -> None:
+    def __init__(self, data: xr.Dataset, groups: Mapping[str, xr.Dataset] | None = None) -> None:
         checks.instance("data", data, xr.Dataset, "the xarray.Dataset of a run")
+        given = {} if groups is None else groups
+        checks.instance("groups", given, Mapping, "a mapping from names to datasets")
+        for name, group in given.items():
+            checks.instance(f"groups[{name}]", group, xr.Dataset, "an xarray.Dataset")
         self.data = data
+        self.groups = dict(given)
+
+    @property
+    def solver(self) -> xr.Dataset:
+        """The solver's steps: `step_time`, `step_size`, `step_order` and `step_phase`, each (step,).
+
+        Empty in files of versions that did not keep them.
+        """
+        return self.groups.get("solver", xr.Dataset())
 
     @cached_property
     def network(self) -> Network:
@@ -206,15 +223,12 @@ class Run:
         Raises
         ------
         InputError
-            If no file can be written there, or an attribute put into `data` cannot be stored.
+            If no file can be written there, or something put into `data` or a group cannot be stored.
         """
-        compress = {
-            name: {"zlib": True, "complevel": 1, "shuffle": True}
-            for name, variable in self.data.variables.items()
-            if variable.size > 1000
-        }
         with replacing(path) as temporary:
-            _write(self.data, temporary, compress)
+            _write(self.data, temporary)
+            for name, group in self.groups.items():
+                _write(group, temporary, name)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Run:
@@ -229,16 +243,16 @@ class Run:
         if path.is_dir():
             raise InputError("run", "is a folder; give the run.nc in it", str(path))
         try:
-            with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as data:
-                loaded = data.load()
+            loaded = _read(path)
         except FileNotFoundError:
             raise InputError("run", "there is no such file; give the run.nc of a run", str(path)) from None
         except (OSError, ValueError) as error:
             what = f"cannot be read as a NetCDF file ({error}); give the run.nc of a run"
             raise InputError("run", what, str(path)) from None
-        if not {"network", "phases", "status"} <= set(loaded.attrs):
+        data = loaded.pop(ROOT)
+        if not {"network", "phases", "status"} <= set(data.attrs):
             raise InputError("run", "holds no run of pcode; give the run.nc of a run", str(path))
-        run = cls(loaded)
+        run = cls(*upgraded(data, loaded))
         try:
             _ = run.network, run.phases, run.status, run.notes
         except (TypeError, ValueError, KeyError, AttributeError) as error:
@@ -317,13 +331,35 @@ def _refused(attributes: dict[str, Any]) -> str:
     return "it has masked entries" if masked else ""
 
 
-def _write(data: xr.Dataset, path: Path, encoding: dict[Any, Any]) -> None:
+def _write(data: xr.Dataset, path: Path, group: str | None = None) -> None:
+    """Write `data` as the file at `path`, or as one more group of it."""
+    compress: dict[Any, Any] = {
+        name: {"zlib": True, "complevel": 1, "shuffle": True}
+        for name, variable in data.variables.items()
+        if variable.size > 1000
+    }
+    mode: Literal["w", "a"] = "w" if group is None else "a"
     try:
-        data.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+        data.to_netcdf(path, mode=mode, group=group, engine="h5netcdf", encoding=compress)
     except (OSError, MemoryError):
         raise
     except Exception as error:
-        raise InputError("data", f"cannot be stored in a NetCDF file ({checks.shown(error)})") from error
+        where = "data" if group is None else f"groups[{group}]"
+        raise InputError(where, f"cannot be stored in a NetCDF file ({checks.shown(error)})") from error
+
+
+# The name that xarray gives the root group of a file.
+ROOT = "/"
+
+
+def _read(path: Path) -> dict[str, xr.Dataset]:
+    """The datasets of a file, by the names of their groups."""
+    groups = xr.open_groups(path, engine="h5netcdf", decode_times=False)
+    try:
+        return {name.removeprefix("/") or ROOT: group.load() for name, group in groups.items()}
+    finally:
+        for group in groups.values():
+            group.close()
 
 
 _accessors: dict[str, type[Any]] = {}

@@ -106,9 +106,7 @@ class Recorder:
         energies = self._energies[:, :rows]
         add("energy", ("time", "layer"), energies[0], "energy F by layer, error nodes as they are")
         add("energy_slaved", ("time", "layer"), energies[1], "energy F by layer, error nodes at rest value")
-        return xr.Dataset(
-            variables | self._phases() | self._step_variables(), self._coordinates(), dict(attributes)
-        )
+        return xr.Dataset(variables | self._phases(), self._coordinates(), dict(attributes))
 
     def _phases(self) -> dict[str, tuple[Any, ...]]:
         def index(clock: list[tuple[float, int]], what: str) -> tuple[Any, ...]:
@@ -120,14 +118,15 @@ class Recorder:
             "weight_phase": ("weight_time", *index(self._weight_clock, "weights")),
         }
 
-    def _step_variables(self) -> dict[str, tuple[Any, ...]]:
+    def solver(self) -> xr.Dataset:
+        """The solver's steps so far."""
         share = MOST // max(1, len(self._steps))
         whole = sum(map(len, self._steps.values())) <= MOST
         kept = {k: steps if whole else thinned(steps, max(6, share)) for k, steps in self._steps.items()}
         time, size, order = np.concatenate([np.empty((0, 3)), *kept.values()]).T
         phase = np.repeat(np.array([*kept], dtype=np.int64), [len(steps) for steps in kept.values()])
         units = {"units": self._time_units}
-        return {
+        variables = {
             "step_time": ("step", time, {"long_name": "time at the end of the solver's step"} | units),
             "step_size": ("step", size, {"long_name": "length of the solver's step"} | units),
             "step_order": (
@@ -135,6 +134,7 @@ class Recorder:
             ),
             "step_phase": ("step", phase, {"long_name": "index of the phase of the solver's step"}),
         }  # fmt: skip
+        return xr.Dataset(variables)
 
     @property
     def _time_units(self) -> str:

@@ -136,7 +136,8 @@ def _carry_out(asked: Request, stopped: Callable[[], bool]) -> Run:
         weights, shown_before = state.weights, shown
         if record.status.failed:
             break
-    return Run(recorder.dataset(_attributes(asked, records) | asked.attributes))
+    data = recorder.dataset(_attributes(asked, records) | asked.attributes)
+    return Run(data, {"solver": recorder.solver()})
 
 
 def _attributes(asked: Request, records: Sequence[PhaseRecord]) -> dict[str, str | float]:
