@@ -47,7 +47,7 @@ def test_orders_are_drawn_where_they_are_known():
     _, order = drawn(steps_line(run.plot.step_orders()))
     np.testing.assert_array_equal(order, np.full(10, 2.0))
     assert plotting.knows_order(run)
-    run.data["step_order"].to_numpy()[:] = np.nan
+    run.solver["step_order"].to_numpy()[:] = np.nan
     assert not plotting.knows_order(run)
     with pytest.raises(InputError, match="does not tell"):
         run.plot.step_orders()
@@ -70,8 +70,7 @@ def test_a_phase_that_failed_is_named_so():
 
 def test_a_file_without_steps_is_told_in_one_line():
     run = synthetic_run((2, 3, 1), (TRAIN, TEST))
-    names = [name for name in run.data.data_vars if str(name).startswith("step")]
-    old = Run(run.data.drop_vars(names))
+    old = Run(run.data)
     for draw in (old.plot.step_sizes, old.plot.step_orders):
         with pytest.raises(InputError, match="run it anew"):
             draw()

@@ -21,7 +21,7 @@ FEW = pcode.Save(5, 3)
 
 
 def steps_of(run, phase):
-    data = run.data.isel(step=np.flatnonzero(run.data["step_phase"].to_numpy() == phase))
+    data = run.solver.isel(step=np.flatnonzero(run.solver["step_phase"].to_numpy() == phase))
     return tuple(data[f"step_{name}"].to_numpy() for name in ("time", "size", "order"))
 
 
@@ -121,15 +121,15 @@ def test_the_singular_limit_has_steps_of_the_weights():
     time, _, order = steps_of(run, 0)
     assert len(time) == run.phases[0].stats.steps
     assert set(order) == {8.0}
-    assert run.data["step_time"].attrs["units"] == run.data["time"].attrs["units"]
+    assert run.solver["step_time"].attrs["units"] == run.data["time"].attrs["units"]
 
 
 def test_all_variables_of_the_steps_say_what_they_are(tmp_path):
     simulate([TRAIN], "RK45").save(tmp_path / "run.nc")
     run = pcode.Run.load(tmp_path / "run.nc")
     for name in ("step_time", "step_size", "step_order", "step_phase"):
-        assert run.data[name].dims == ("step",)
-        assert "step" in run.data[name].attrs["long_name"]
+        assert run.solver[name].dims == ("step",)
+        assert "step" in run.solver[name].attrs["long_name"]
 
 
 def test_thinned_steps_keep_their_order_their_ends_and_the_extremes():

@@ -77,7 +77,7 @@ def step_sizes(
     check_flags(legend=legend, phase_names=phase_names)
     axis = _axis(run, phase, log_time, clock)
     unit = _unit(run, axis)
-    sizes = run.data["step_size"].to_numpy() / unit
+    sizes = run.solver["step_size"].to_numpy() / unit
     t, h = joined(axis.stretches, [np.append(np.nan, sizes[_steps(s.rows)]) for s in axis.stretches])
     rests = [s.end for s in axis.stretches if s.record.status is Status.EQUILIBRIUM]
     with axes_or_new(ax) as ax:
@@ -131,7 +131,7 @@ def step_orders(
     """
     check_flags(phase_names=phase_names)
     axis = _axis(run, phase, log_time, clock)
-    order = run.data["step_order"].to_numpy()
+    order = run.solver["step_order"].to_numpy()
     t, q = joined(axis.stretches, [np.append(np.nan, order[_steps(s.rows)]) for s in axis.stretches])
     if not np.isfinite(q).any():
         raise InputError("run", "holds no order of its steps, as its method does not tell one")
@@ -159,10 +159,10 @@ def knows_order(run: Run, phase: PhaseChoice = None) -> bool:
     InputError
         If the run has no such phase.
     """
-    if "step_order" not in run.data:
+    if "step_order" not in run.solver:
         return False
-    chosen = np.isin(run.data["step_phase"].to_numpy(), choose_phases(run, phase))
-    return bool(np.isfinite(run.data["step_order"].to_numpy()[chosen]).any())
+    chosen = np.isin(run.solver["step_phase"].to_numpy(), choose_phases(run, phase))
+    return bool(np.isfinite(run.solver["step_order"].to_numpy()[chosen]).any())
 
 
 @of_run
@@ -230,13 +230,13 @@ def _axis(run: Run, phase: PhaseChoice, log_time: bool, clock: Clock | None) -> 
 
     Rows of a stretch are those of its steps and the one before.
     """
-    if "step_time" not in run.data:
+    if "step_time" not in run.solver:
         raise InputError(
             "run", "holds no steps of the solver, as files of older versions do not; run it anew"
         )
     axis = TimeAxis.of(run, "time", phase, clock, log_time)
     unit = _unit(run, axis)
-    index, ends = run.data["step_phase"].to_numpy(), run.data["step_time"].to_numpy()
+    index, ends = run.solver["step_phase"].to_numpy(), run.solver["step_time"].to_numpy()
     phases = run.data["phase"].to_numpy()
     stretches = []
     for stretch in axis.stretches:

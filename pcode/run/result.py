@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -23,8 +23,10 @@ from ..base.errors import InputError
 from ..base.files import replacing
 from ..base.html import table
 from ..base.status import SolverStats, Status
-from ..model.network import Array, Network, Weights
+from ..model.network import Network, Weights
 from ..model.state import State
+from ..model.variables import NODES, WEIGHTS
+from .older import upgraded
 
 # What a probe may give: a number, or an array as nested lists.
 ProbeValue = float | list[Any]
@@ -58,7 +60,7 @@ class PhaseRecord:
         Clamped layers: "constant", "time series", "expression" or "function", with ", partly" where
         some nodes are free. Of a function the run has the values at its saved times only.
     samples : tuple of int
-        The rows of `sample` that the phase shows.
+        The rows of the data that the phase shows.
     unknowns : int
         Number N of unknowns of its system of equations.
     method, method_reason : str
@@ -128,21 +130,38 @@ def unpack_mask(text: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
 class Run:
     """The result of `pcode.simulate`.
 
-    Everything is in `data`; the other attributes are views of it, so that a run that is loaded
-    from a file is the run that was saved.
+    Everything is in `data` and in the `groups` beside it; the other attributes are views of these, so
+    that a run that is loaded from a file is the run that was saved.
 
     Parameters
     ----------
     data : xarray.Dataset
         With dims `time`, `weight_time`, `sample`, `unit0..unitn`, `layer`; variables `x0..xn`,
-        `eps1..epsn`, `M0..`, `W0..` (absent when tied), `beta1..`, `energy`, `energy_slaved`,
-        `phase` and `weight_phase`; and attributes with the network, the phases, the solver's
-        settings and, where there was one, the scenario's text.
+        `eps1..epsn`, `M0..`, `W0..` (absent when tied), `beta1..`, `energy` and `energy_slaved`;
+        coordinates `phase`, `weight_phase` and `sample_number` (see `pcode.run.dataset`); and
+        attributes with the network, the phases, the solver's settings and, where there was one, the
+        scenario's text.
+    groups : mapping of str to xarray.Dataset, optional
+        What has dimensions of its own, by the name of its group in the file: `solver`, the steps that the
+        solver took.
     """
 
-    def __init__(self, data: xr.Dataset) -> None:
+    def __init__(self, data: xr.Dataset, groups: Mapping[str, xr.Dataset] | None = None) -> None:
         checks.instance("data", data, xr.Dataset, "the xarray.Dataset of a run")
+        given = {} if groups is None else groups
+        checks.instance("groups", given, Mapping, "a mapping from names to datasets")
+        for name, group in given.items():
+            checks.instance(f"groups[{name}]", group, xr.Dataset, "an xarray.Dataset")
         self.data = data
+        self.groups = dict(given)
+
+    @property
+    def solver(self) -> xr.Dataset:
+        """The solver's steps: `step_time`, `step_size`, `step_order` and `step_phase`, each (step,).
+
+        Empty in files of versions that did not keep them.
+        """
+        return self.groups.get("solver", xr.Dataset())
 
     @cached_property
     def network(self) -> Network:
@@ -170,28 +189,28 @@ class Run:
         return tuple(json.loads(self.data.attrs.get("notes", "[]")))
 
     @property
+    def sample_count(self) -> int:
+        """Number of different samples in all phases together."""
+        numbers = np.unique(self.data["sample_number"].to_numpy())
+        return int(np.count_nonzero(numbers >= 0))
+
+    @property
     def state(self) -> State:
         """The last state: nodes of the samples that were shown last, and the weights."""
-        samples = list(self.phases[int(self.data["phase"][-1])].samples)
-        last = self.data.isel(time=-1, sample=samples)
+        samples = self.phases[int(self.data["phase"][-1])].samples
+        last = self.data.isel(time=-1, sample=slice(len(samples)))
         n = self.network.n
-        return State(
-            x=tuple(np.array(last[f"x{k}"]) for k in range(n + 1)),
-            eps=tuple(np.array(last[f"eps{k}"]) for k in range(1, n + 1)),
-            weights=self.weights,
-        )
+        nodes = {v.name: tuple(np.array(last[name]) for name in v.names(n)) for v in NODES}
+        return State(**nodes, weights=self.weights)
 
     @property
     def weights(self) -> Weights:
         """The last weights."""
         last = self.data.isel(weight_time=-1)
-        n = self.network.n
-
-        def arrays(name: str, first: int) -> tuple[Array, ...]:
-            return tuple(np.array(last[f"{name}{k}"]) for k in range(first, n + first))
-
-        W = None if self.network.feedback == "tied" else arrays("W", 0)
-        return Weights(arrays("M", 0), W, arrays("beta", 1))
+        n, tied = self.network.n, self.network.feedback == "tied"
+        kinds = [v for v in WEIGHTS if v.feedback is None or not tied]
+        kept = {v.name: tuple(np.array(last[name]) for name in v.names(n)) for v in kinds}
+        return Weights(**{v.name: kept.get(v.name) for v in WEIGHTS})  # type: ignore[arg-type]
 
     @property
     def plot(self) -> Any:
@@ -206,15 +225,12 @@ class Run:
         Raises
         ------
         InputError
-            If no file can be written there, or an attribute put into `data` cannot be stored.
+            If no file can be written there, or something put into `data` or a group cannot be stored.
         """
-        compress = {
-            name: {"zlib": True, "complevel": 1, "shuffle": True}
-            for name, variable in self.data.variables.items()
-            if variable.size > 1000
-        }
         with replacing(path) as temporary:
-            _write(self.data, temporary, compress)
+            _write(self.data, temporary)
+            for name, group in self.groups.items():
+                _write(group, temporary, name)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Run:
@@ -229,17 +245,17 @@ class Run:
         if path.is_dir():
             raise InputError("run", "is a folder; give the run.nc in it", str(path))
         try:
-            with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as data:
-                loaded = data.load()
+            loaded = _read(path)
         except FileNotFoundError:
             raise InputError("run", "there is no such file; give the run.nc of a run", str(path)) from None
         except (OSError, ValueError) as error:
             what = f"cannot be read as a NetCDF file ({error}); give the run.nc of a run"
             raise InputError("run", what, str(path)) from None
-        if not {"network", "phases", "status"} <= set(loaded.attrs):
+        data = loaded.pop(ROOT)
+        if not {"network", "phases", "status"} <= set(data.attrs):
             raise InputError("run", "holds no run of pcode; give the run.nc of a run", str(path))
-        run = cls(loaded)
         try:
+            run = cls(*upgraded(data, loaded))
             _ = run.network, run.phases, run.status, run.notes
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             what = f"holds no run that this version of pcode can read ({checks.shown(error)})"
@@ -248,7 +264,7 @@ class Run:
 
     def __repr__(self) -> str:
         layers = "-".join(map(str, self.network.sizes))
-        count = self.data.sizes["sample"]
+        count = self.sample_count
         lines = [f"<pcode.Run {layers}, {count} sample{'s' * (count != 1)}: {self.status}>"]
         for record in self.phases:
             span = f"t = {record.t_start:g} to {record.t_end:g}"
@@ -259,7 +275,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         """The run as a small table, for notebooks: a row for each phase."""
-        network, count = self.network, self.data.sizes["sample"]
+        network, count = self.network, self.sample_count
         caption = (
             f"Run of a network {'-'.join(map(str, network.sizes))}, {count} sample{'s' * (count != 1)}, "
             f"tau = {network.tau:g}, delta = {network.delta:g}, {network.feedback} feedback: {self.status}"
@@ -317,13 +333,35 @@ def _refused(attributes: dict[str, Any]) -> str:
     return "it has masked entries" if masked else ""
 
 
-def _write(data: xr.Dataset, path: Path, encoding: dict[Any, Any]) -> None:
+def _write(data: xr.Dataset, path: Path, group: str | None = None) -> None:
+    """Write `data` as the file at `path`, or as one more group of it."""
+    compress: dict[Any, Any] = {
+        name: {"zlib": True, "complevel": 1, "shuffle": True}
+        for name, variable in data.variables.items()
+        if variable.size > 1000
+    }
+    mode: Literal["w", "a"] = "w" if group is None else "a"
     try:
-        data.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+        data.to_netcdf(path, mode=mode, group=group, engine="h5netcdf", encoding=compress)
     except (OSError, MemoryError):
         raise
     except Exception as error:
-        raise InputError("data", f"cannot be stored in a NetCDF file ({checks.shown(error)})") from error
+        where = "data" if group is None else f"groups[{group}]"
+        raise InputError(where, f"cannot be stored in a NetCDF file ({checks.shown(error)})") from error
+
+
+# The name that xarray gives the root group of a file.
+ROOT = "/"
+
+
+def _read(path: Path) -> dict[str, xr.Dataset]:
+    """The datasets of a file, by the names of their groups."""
+    groups = xr.open_groups(path, engine="h5netcdf", decode_times=False)
+    try:
+        return {name.removeprefix("/") or ROOT: group.load() for name, group in groups.items()}
+    finally:
+        for group in groups.values():
+            group.close()
 
 
 _accessors: dict[str, type[Any]] = {}

@@ -14,7 +14,7 @@ from ..model.phase import Phase
 from ..model.state import State
 from ..system.problem import Problem, make_problem
 from .result import PhaseRecord, Run, unpack_mask
-from .select import choose_phases
+from .select import as_recorded, choose_phases
 
 PhaseOption = int | str | None
 
@@ -83,7 +83,7 @@ class Situation:
         """
         index, t = int(run.data["phase"][row]), float(run.data["time"][row])
         record, network = run.phases[index], run.network
-        nodes = run.data.isel(time=row, sample=list(record.samples))
+        nodes = run.data.isel(time=row, sample=slice(len(record.samples)))
         x = tuple(np.array(nodes[f"x{k}"]) for k in range(network.n + 1))
         eps = tuple(np.array(nodes[f"eps{k}"]) for k in range(1, network.n + 1))
         phase = Phase(
@@ -96,7 +96,8 @@ class Situation:
             samples=record.samples,
         )
         state = State(x, eps, weights_at(run, index, t))
-        return cls(network, phase, state, index, row, t, record)
+        own = float(as_recorded(record, np.array(t)))
+        return cls(network, phase, state, index, row, own, record)
 
     @classmethod
     def start(cls, run: Run, phase: PhaseOption = None) -> Situation:
@@ -289,7 +290,7 @@ def _phase_index(run: Run, phase: PhaseOption, time: float | None) -> int:
     if phase is not None:
         index = choose_phases(run, phase)[-1]
         record = run.phases[index]
-        if time is not None and not record.t_start <= time <= record.t_end:
+        if time is not None and not record.t_start <= time <= max(record.t_end, _last_saved(run, index)):
             span = f"{record.t_start:g} to {record.t_end:g}"
             raise InputError("time", f"phase {record.name!r} lasts from {span}, and has no t = {time:g}")
         return index
@@ -299,6 +300,12 @@ def _phase_index(run: Run, phase: PhaseOption, time: float | None) -> int:
         if run.phases[index].t_start <= time <= run.phases[index].t_end and index in begun:
             return index
     raise InputError("time", f"the run lasts from 0 to {run.phases[-1].t_end:g}, and has no t = {time:g}")
+
+
+def _last_saved(run: Run, index: int) -> float:
+    """The last saved time of a phase: beyond its end by a rounding error where it ends at once."""
+    times = run.data["time"].to_numpy()[run.data["phase"].to_numpy() == index]
+    return float(times.max(initial=-np.inf))
 
 
 def _clamp(record: PhaseRecord, layer: str, x: Array) -> Array:
