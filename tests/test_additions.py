@@ -72,22 +72,24 @@ def house(tmp_path):
     return tmp_path
 
 
+HEAD = """
+import sys
+house = {!r}
+sys.path.insert(0, house)
+import numpy as np, pcode
+from pcode.cli import main
+assert pcode.__file__.startswith(house)
+"""
+
+
 def run_in(house, code, **files):
     """Run Python code in the copy, in a folder of its own; what it prints."""
     work = house / "work"
     work.mkdir()
     for name, text in files.items():
         (work / f"{name}.toml").write_text(text)
-    head = f"import sys; sys.path.insert(0, {str(house)!r})\nimport numpy as np, pcode\nfrom pcode.cli import main\n"
-    head += f"assert pcode.__file__.startswith({str(house)!r})\n"
-    done = subprocess.run(
-        [sys.executable, "-c", head + code],
-        cwd=work,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=280,
-    )
+    command = [sys.executable, "-c", HEAD.format(str(house)) + code]
+    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout
 
@@ -127,9 +129,7 @@ def scenario(**given):
 
 
 def test_every_file_that_contributing_names_is_there():
-    added = {
-        file for _, block in BLOCK.findall(TEXT) for file in re.findall(r"^# (\S+\.py)$", block, re.MULTILINE)
-    }
+    added = set(re.findall(r"^# (\S+\.py)$", TEXT, re.MULTILINE))
     named = set(re.findall(r"(?:pcode|plots|tests|scenarios|docs)/[\w/.]+\.\w+", TEXT)) - added
     assert len(named) > 20
     assert [file for file in sorted(named) if not (ROOT / file).exists()] == []
@@ -150,13 +150,13 @@ def test_an_activation(house):
         """
 assert main(["run", "gauss.toml", "--out", "out"]) == 0
 end = pcode.Run.load("out/run.nc").data.isel(time=-1)
-x0, x1, x2 = (float(end[f"x{k}"]) for k in range(3))
+x0, x1, x2 = (float(end[f"x{k}"].squeeze()) for k in range(3))
 M = 1.2, 0.7
 eps1 = x1 - np.exp(-x0**2) * M[0]
 eps2 = x2 - np.exp(-x1**2) * M[1]
 assert abs(eps1) > 0.1
 assert abs(eps1 - -2 * x1 * np.exp(-x1**2) * M[1] * eps2) < 1e-8
-assert abs(float(end.eps1) - eps1) < 1e-8
+assert abs(float(end.eps1.squeeze()) - eps1) < 1e-8
 sigma, x = pcode.ACTIVATIONS["gauss"], np.linspace(-3, 3, 25)
 np.testing.assert_allclose(sigma.df(x), -2 * x * np.exp(-x**2), atol=1e-14)
 np.testing.assert_allclose(sigma.d2f(x), (4 * x**2 - 2) * np.exp(-x**2), atol=1e-14)
@@ -185,8 +185,8 @@ assert z0 == [0.0, 0.0]
 weights = pcode.Weights(M=[[[1.2]]], W=None, beta=[[0.0]])
 network = pcode.Network((1, 1), "identity", feedback="tied")
 phase = pcode.Phase("fall", {0: [[0.5]]}, learn=False, duration=8.0)
-save = pcode.Save(nodes=30, weights=2)
-run = pcode.simulate(network, [phase], weights=weights, nodes="zero", method="BS23", rtol=1e-8, atol=1e-10, save=save)
+given = dict(weights=weights, nodes="zero", save=pcode.Save(nodes=30, weights=2))
+run = pcode.simulate(network, [phase], method="BS23", rtol=1e-8, atol=1e-10, **given)
 exact = np.array([scipy.linalg.expm(A * t) @ [-mu, 0.0] for t in run.data.time.values])
 np.testing.assert_allclose(run.data.x1.values[:, 0, 0] - mu, exact[:, 0], atol=3e-7)
 np.testing.assert_allclose(run.data.eps1.values[:, 0, 0], exact[:, 1], atol=3e-7)
@@ -195,6 +195,32 @@ assert main(["list"]) == 0
         linear=scenario(sizes=[1, 1], M=[[[1.2]]], method="BS23", clamp="input"),
     )
     assert "  BS23      explicit" in told
+
+
+@pytest.mark.parametrize("method", ["cvode", "Kvaerno5", "DOP853"])
+def test_an_elementwise_term(house, method):
+    """Linear 1-1-1 with both ends held: at rest 0 = M^1 eps^2 - eps^1 - kappa (x^1)^3, a cubic equation."""
+    addition = Addition.of("An elementwise term")
+    addition.apply(house)
+    assert addition.files == ["pcode/model/network.py", "pcode/model/dynamics.py"]
+    assert addition.lines <= 5
+    told = run_in(
+        house,
+        """
+assert main(["run", "cubic.toml", "--out", "out", "--set", "network.cubic_decay=0.3"]) == 0
+run = pcode.Run.load("out/run.nc")
+assert run.network.cubic_decay == 0.3
+assert run.phases[0].status == "equilibrium"
+x1 = float(run.data.x1.isel(time=-1).squeeze())
+roots = np.roots([0.3, 0.0, 1 + 0.7**2, -(1.2 * 0.5 + 0.7 * 2.0)])
+(root,) = roots[abs(roots.imag) < 1e-9].real
+assert abs(x1 - root) < 1e-8
+assert main(["run", "cubic.toml", "--out", "wrong", "--set", "network.cubic_decay=-1"]) == 2
+assert main(["schema"]) == 0
+""",
+        cubic=scenario(method=method),
+    )
+    assert "Decay of the value nodes with their cube." in told
 
 
 def test_a_question_with_its_figure(house):
