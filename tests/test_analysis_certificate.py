@@ -5,7 +5,7 @@ import pytest
 
 import pcode
 from pcode import InputError, Run
-from pcode.analysis import Situation, ask
+from pcode.analysis import Snapshot, ask
 from pcode.analysis.certificate import certificate, equilibrium_energy
 
 RNG = np.random.default_rng(12)
@@ -43,9 +43,9 @@ def verdicts(answer):
 
 def test_the_closed_form_of_the_energy_is_the_least_one_over_all_hidden_values(settled):
     """The slaved energy is a sum of squares, linear in x^1 and x^2: least squares finds its minimum."""
-    situation = Situation.of(settled)
-    M, _, beta = situation.state.weights
-    nu = situation.network.nu
+    snapshot = Snapshot.of(settled)
+    M, _, beta = snapshot.state.weights
+    nu = snapshot.network.nu
     rows = np.block(
         [
             [np.eye(4) / np.sqrt(nu[0]), -M[1] / np.sqrt(nu[1]), np.zeros((4, 2))],
@@ -58,7 +58,7 @@ def test_the_closed_form_of_the_energy_is_the_least_one_over_all_hidden_values(s
         given = np.concatenate([part / np.sqrt(nu_l) for part, nu_l in zip(parts, nu, strict=True)])
         hidden = np.linalg.lstsq(rows.T, given, rcond=None)[0]
         energies.append(0.5 * np.sum((hidden @ rows - given) ** 2))
-    assert equilibrium_energy(situation) == pytest.approx(np.mean(energies), rel=1e-10)
+    assert equilibrium_energy(snapshot) == pytest.approx(np.mean(energies), rel=1e-10)
 
 
 def test_a_good_run_passes_every_check_that_applies(run, settled):

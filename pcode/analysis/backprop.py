@@ -26,7 +26,7 @@ from ..model.phase import Phase, Save
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Situation, last_phase, resting_moments, spread
+from ..run.snapshot import PhaseOption, Snapshot, last_phase, resting_moments, spread
 from ..simulation import simulate
 from ..system.problem import make_problem
 from ..system.rest import Rest, nodes_at_rest
@@ -192,35 +192,35 @@ def backprop(
         if phase is None:
             what = "none has both ends clamped, so there is no target to learn; ask of a run that trains"
             raise InputError("phase", what)
-    situation = Situation.of(run, phase, time)
-    _check(situation)
+    snapshot = Snapshot.of(run, phase, time)
+    _check(snapshot)
     _check_positive(variances=variances, ratios=ratios)
     if variances is not None and not len(variances):
         raise InputError("variances", "must be positive numbers, one at least, not []")
     if points < 2:
         raise InputError("points", f"must be 2 or more, not {points}")
-    network, nu = situation.network, situation.network.nu[-1]
-    rest = nodes_at_rest(situation.problem())
+    network, nu = snapshot.network, snapshot.network.nu[-1]
+    rest = nodes_at_rest(snapshot.problem())
     tried = np.array([nu * factor for factor in VARIANCES] if variances is None else sorted(variances))
-    by_variance = _stack(_at_rest_with(situation, float(value), rest.state) for value in tried)
-    course_at, course = _course(run, situation, points)
-    shrunk, notes = _ratios(situation, ratios), _notes(situation, rest) + _few(course_at, course)
-    if ratios is None and not shrunk and situation.phase.learn and not situation.moving and network.tau:
+    by_variance = _stack(_at_rest_with(snapshot, float(value), rest.state) for value in tried)
+    course_at, course = _course(run, snapshot, points)
+    shrunk, notes = _ratios(snapshot, ratios), _notes(snapshot, rest) + _few(course_at, course)
+    if ratios is None and not shrunk and snapshot.phase.learn and not snapshot.moving and network.tau:
         notes += ("other tau/delta were not tried, being long simulations; ratios=[0.01, 0.001] tries them",)
-    lagging = [_lag(run, situation, ratio, ratios is not None) for ratio in shrunk]
+    lagging = [_lag(run, snapshot, ratio, ratios is not None) for ratio in shrunk]
     return Backprop(
-        phase=situation.phase.name,
-        t=situation.t,
-        samples=situation.batch,
+        phase=snapshot.phase.name,
+        t=snapshot.t,
+        samples=snapshot.batch,
         nu=nu,
-        loss=loss_and_gradients(network, situation.state.weights, situation.inputs, situation.targets)[0],
+        loss=loss_and_gradients(network, snapshot.state.weights, snapshot.inputs, snapshot.targets)[0],
         rest=compare(network, rest.state),
-        now=compare(network, situation.state),
+        now=compare(network, snapshot.state),
         residual=float(rest.residual.max()),
         course_at=course_at,
         times=np.array([moment.t for moment in course]),
         course=_stack(compare(network, moment.state) for moment in course),
-        t_start=situation.record.t_start,
+        t_start=snapshot.record.t_start,
         variances=tried,
         by_variance=by_variance,
         ratios=np.array(shrunk),
@@ -230,21 +230,21 @@ def backprop(
     )
 
 
-def _at_rest_with(situation: Situation, nu: float, start: State) -> Comparison:
+def _at_rest_with(snapshot: Snapshot, nu: float, start: State) -> Comparison:
     """The comparison at rest, with the output variance `nu`; Newton starts at `start`."""
-    network = replace(situation.network, nu=(*situation.network.nu[:-1], nu))
+    network = replace(snapshot.network, nu=(*snapshot.network.nu[:-1], nu))
     # nu^n eps^n changes little as nu^n does.
-    eps = tuple(e * situation.network.nu[-1] / nu for e in start.eps)
-    rest = nodes_at_rest(make_problem(network, situation.phase, start._replace(eps=eps), reduce=False))
+    eps = tuple(e * snapshot.network.nu[-1] / nu for e in start.eps)
+    rest = nodes_at_rest(make_problem(network, snapshot.phase, start._replace(eps=eps), reduce=False))
     return compare(network, rest.state)
 
 
-def _lag(run: Run, situation: Situation, ratio: float, patient: bool) -> tuple[Array, Array]:
+def _lag(run: Run, snapshot: Snapshot, ratio: float, patient: bool) -> tuple[Array, Array]:
     """Angle of the flow to the gradient, and its lag behind that of nodes at rest, after one delta.
 
     NaN where that takes too long, unless `patient`, or fails.
     """
-    begin = Situation.start(run, situation.index)
+    begin = Snapshot.start(run, snapshot.index)
     network = replace(begin.network, delta=begin.network.tau / ratio)
     phase = Phase(begin.phase.name, begin.phase.clamp, duration=network.delta)
     start = nodes_at_rest(begin.problem()).state
@@ -262,25 +262,25 @@ def _lag(run: Run, situation: Situation, ratio: float, patient: bool) -> tuple[A
     return compare(network, after).flow_angle, np.asarray(lag)
 
 
-def _ratios(situation: Situation, ratios: Sequence[float] | None) -> list[float]:
-    network = situation.network
+def _ratios(snapshot: Snapshot, ratios: Sequence[float] | None) -> list[float]:
+    network = snapshot.network
     if ratios is not None:
-        situation.require_constant("a simulation with another tau/delta")
+        snapshot.require_constant("a simulation with another tau/delta")
         if network.tau == 0.0:
             raise InputError("ratios", "there is no tau/delta to change: with tau = 0 nodes are at rest")
         return sorted(map(float, ratios), reverse=True)
-    record = situation.record
+    record = snapshot.record
     quick = record.unknowns <= MOST_UNKNOWNS and record.stats.solve_seconds <= MOST_SECONDS
-    if not quick or situation.moving or network.tau == 0.0 or not situation.phase.learn:
+    if not quick or snapshot.moving or network.tau == 0.0 or not snapshot.phase.learn:
         return []
     return [factor * network.tau / network.delta for factor in RATIOS]
 
 
-def _notes(situation: Situation, rest: Rest) -> tuple[str, ...]:
-    network, weights, notes = situation.network, situation.state.weights, []
+def _notes(snapshot: Snapshot, rest: Rest) -> tuple[str, ...]:
+    network, weights, notes = snapshot.network, snapshot.state.weights, []
     if not rest.found:
         notes.append(f"the nodes were not brought to rest: residual {float(rest.residual.max()):.1e}")
-    if not situation.phase.learn:
+    if not snapshot.phase.learn:
         notes.append("the weights are held; their flow is the one that they would follow")
     if network.node_decay > 0.0:
         notes.append("the value nodes decay, so that the errors at rest are not backpropagation's recursion")
@@ -288,19 +288,19 @@ def _notes(situation: Situation, rest: Rest) -> tuple[str, ...]:
         notes.append("the weights decay; their flow is told without that")
     if any(not np.allclose(M.T, W) for M, W in zip(weights.M, weights.feedback, strict=True)):
         notes.append("W is not M^T, so that angles need not vanish as nu^n grows")
-    _, _, by_M = loss_and_gradients(network, weights, situation.inputs, situation.targets)
+    _, _, by_M = loss_and_gradients(network, weights, snapshot.inputs, snapshot.targets)
     if max(float(np.sqrt(np.mean(g**2))) for g in by_M) < VANISHED:
         notes.append("the gradient has all but vanished: its direction is rounding; ask at an earlier time")
     return tuple(notes)
 
 
-def _check(situation: Situation) -> None:
+def _check(snapshot: Snapshot) -> None:
     """Raise InputError unless the phase is that of a feedforward network with data at both ends."""
-    _ = situation.inputs, situation.targets
-    hidden = [layer for layer in situation.phase.clamp if 0 < layer < situation.n]
+    _ = snapshot.inputs, snapshot.targets
+    hidden = [layer for layer in snapshot.phase.clamp if 0 < layer < snapshot.n]
     if hidden:
         what = (
-            f"layer {hidden[0]} is clamped in {situation.record.name!r}, where backpropagation knows "
+            f"layer {hidden[0]} is clamped in {snapshot.record.name!r}, where backpropagation knows "
             f"free hidden layers only; choose a phase with the two ends clamped"
         )
         raise InputError("phase", what)
@@ -312,13 +312,13 @@ def _check_positive(**options: Sequence[float] | None) -> None:
             raise InputError(name, f"must be positive numbers, not {list(values)}")
 
 
-def _course(run: Run, situation: Situation, points: int) -> tuple[CourseAt, list[Situation]]:
+def _course(run: Run, snapshot: Snapshot, points: int) -> tuple[CourseAt, list[Snapshot]]:
     """At most `points` moments of the phase, its ends among them, and how their nodes are."""
-    rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
-    if rows.size >= FEWEST or situation.moving or situation.network.tau == 0.0:
-        return "state", [Situation.at(run, int(row)) for row in spread(rows, points)]
-    moments = resting_moments(run, situation.index, points)
-    resting: list[Situation] = []
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == snapshot.index)
+    if rows.size >= FEWEST or snapshot.moving or snapshot.network.tau == 0.0:
+        return "state", [Snapshot.at(run, int(row)) for row in spread(rows, points)]
+    moments = resting_moments(run, snapshot.index, points)
+    resting: list[Snapshot] = []
     start = moments[-1].state
     for moment in reversed(moments):  # from the end, where the nodes are nearest to their rest
         begun = replace(moment, state=start._replace(weights=moment.state.weights))
@@ -326,10 +326,10 @@ def _course(run: Run, situation: Situation, points: int) -> tuple[CourseAt, list
         if rest.found:
             start = rest.state
             resting.append(replace(moment, state=rest.state))
-    return ("rest", resting[::-1]) if resting else ("state", [Situation.at(run, int(row)) for row in rows])
+    return ("rest", resting[::-1]) if resting else ("state", [Snapshot.at(run, int(row)) for row in rows])
 
 
-def _few(course_at: CourseAt, course: list[Situation]) -> tuple[str, ...]:
+def _few(course_at: CourseAt, course: list[Snapshot]) -> tuple[str, ...]:
     """What to mind of the course, where few times were saved."""
     if course_at == "rest":
         return (

@@ -21,7 +21,7 @@ from ..model.network import Array
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Situation, last_phase
+from ..run.snapshot import PhaseOption, Snapshot, last_phase
 from ..simulation.request import LEAST_RTOL
 from ..solvers.auto import STABLE, fastest_rate
 from ..system.limit import SlowProblem
@@ -146,7 +146,7 @@ def certificate(
     """
     if phase is None:
         phase = last_phase(run, learn=True)
-    start = Situation.start(run, phase)
+    start = Snapshot.start(run, phase)
     record = start.record
     lasted = record.t_end - record.t_start
     if span is not None and not 0.0 < span <= lasted:
@@ -154,23 +154,23 @@ def certificate(
     large = record.unknowns > MOST_UNKNOWNS or record.stats.solve_seconds > MOST_SECONDS
     if span is None:
         span = min(lasted, FIRST_PART * run.network.tau) if large else lasted
-    end = Situation.of(run, start.index, record.t_start + span)
+    end = Snapshot.of(run, start.index, record.t_start + span)
     span = end.t - start.t  # a saved time, so that there is something to compare with
-    checks = [_status(run), _residual(run), _energy(Situation.of(run, start.index))]
+    checks = [_status(run), _residual(run), _energy(Snapshot.of(run, start.index))]
     checks += _repeats(run, start, end, span, method)
     return Certificate(record.name, span, bool(span == lasted), tuple(checks))
 
 
-def equilibrium_energy(situation: Situation) -> float:
+def equilibrium_energy(snapshot: Snapshot) -> float:
     """F* of a linear network clamped at both ends, W = M^T, lambda_x = 0 (fact 7 of the model).
 
     F* = 1/2 mean_b[r S^-1 r^T] with r = y - (feedforward output) and S = nu^n I +
     sum_l nu^l P_l^T P_l over l = 1..n-1, P_l = M^l M^{l+1} ... M^{n-1}.
     """
-    network, weights = situation.network, situation.state.weights
-    given = given_nodes(network, situation.phase, situation.batch)
+    network, weights = snapshot.network, snapshot.state.weights
+    given = given_nodes(network, snapshot.phase, snapshot.batch)
     plain = (given[0], *(np.full_like(value, np.nan) for value in given[1:]))
-    r = situation.targets - feedforward(network, weights, plain)[-1]
+    r = snapshot.targets - feedforward(network, weights, plain)[-1]
     P = np.eye(network.sizes[-1])
     S = network.nu[-1] * P
     for M, nu in zip(reversed(weights.M[1:]), reversed(network.nu[:-1]), strict=True):
@@ -198,15 +198,15 @@ def _residual(run: Run) -> Check:
     ended = [k for k, record in enumerate(run.phases) if record.status is Status.EQUILIBRIUM]
     if not ended:
         return _none("equilibrium", "no phase ended at an equilibrium")
-    situation = ticking(Situation.of(run, ended[-1]))
-    problem = situation.problem()
+    snapshot = ticking(Snapshot.of(run, ended[-1]))
+    problem = snapshot.problem()
     # The end is where the rate crosses settle_tol, as near as a root can be found.
-    threshold = 1.01 * situation.phase.settle_tol
-    about = f"largest rate at the end of {situation.phase.name!r}, max |tau dz/dt| / (1 + |z|)"
+    threshold = 1.01 * snapshot.phase.settle_tol
+    about = f"largest rate at the end of {snapshot.phase.name!r}, max |tau dz/dt| / (1 + |z|)"
     return _check("equilibrium", problem.unrest(0.0, problem.y0), threshold, about)
 
 
-def _energy(end: Situation) -> Check:
+def _energy(end: Snapshot) -> Check:
     name, network, weights = "energy", end.network, end.state.weights
     pairs = zip(weights.M, weights.feedback, strict=True)
     wanting = {
@@ -230,7 +230,7 @@ def _energy(end: Situation) -> Check:
     return _check(name, float(off), AGREEMENT * max(unrest, 1e-12), about)
 
 
-def _repeats(run: Run, start: Situation, end: Situation, span: float, method: str | None) -> Iterator[Check]:
+def _repeats(run: Run, start: Snapshot, end: Snapshot, span: float, method: str | None) -> Iterator[Check]:
     """The phase integrated again: tighter, by a second solver, and with W on its own."""
     names = ("tolerance", "solver", "feedback")
     why = _no_repeat(start, span)
@@ -258,7 +258,7 @@ def _repeats(run: Run, start: Situation, end: Situation, span: float, method: st
     yield _feedback(start, span, own, rtol, atol)
 
 
-def _feedback(start: Situation, span: float, method: str, rtol: float, atol: float) -> Check:
+def _feedback(start: Snapshot, span: float, method: str, rtol: float, atol: float) -> Check:
     """W - M^T after `span`, where W has an equation of its own, beside fact 5 of the model."""
     name, network = "feedback", start.network
     if network.feedback != "learned" or not start.phase.learn:
@@ -278,7 +278,7 @@ def _feedback(start: Situation, span: float, method: str, rtol: float, atol: flo
 
 
 def integrate(
-    start: Situation,
+    start: Snapshot,
     span: float,
     method: str,
     rtol: float,
@@ -304,7 +304,7 @@ def integrate(
     return solution.status, problem.state(solution.t, solution.y)
 
 
-def _beside(run: Run, start: Situation, span: float) -> tuple[list[float], Comparing]:
+def _beside(run: Run, start: Snapshot, span: float) -> tuple[list[float], Comparing]:
     """A list that fills with differences from the nodes of `run`, and what fills it; see `integrate`."""
     rows = np.flatnonzero(run.data["phase"].to_numpy() == start.index)
     times = run.data["time"].to_numpy()[rows] - start.t
@@ -324,7 +324,7 @@ def _weight_list(state: State) -> list[Array]:
     return [*state.weights.M, *state.weights.feedback, *state.weights.beta]
 
 
-def _no_repeat(start: Situation, span: float) -> str | None:
+def _no_repeat(start: Snapshot, span: float) -> str | None:
     """Why a phase cannot be integrated again, if so."""
     if start.moving:
         return f"a clamp of {start.phase.name!r} moves in the course of it"
@@ -337,7 +337,7 @@ def _no_repeat(start: Situation, span: float) -> str | None:
     return None
 
 
-def _second(own: str, start: Situation, span: float) -> str:
+def _second(own: str, start: Snapshot, span: float) -> str:
     """A solver of another library than `own`, that is up to the phase; with tau = 0, of another order."""
     if start.network.tau == 0.0:
         return "RK45" if own == "DOP853" else "DOP853"

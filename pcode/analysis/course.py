@@ -15,7 +15,7 @@ from ..base.errors import InputError
 from ..model.network import Array
 from ..model.state import State
 from ..run.result import Run
-from ..run.snapshot import PhaseOption, Situation
+from ..run.snapshot import PhaseOption, Snapshot
 from ..solvers import METHODS
 from ..solvers.base import Settings
 from ..system.problem import make_problem
@@ -74,14 +74,14 @@ def course(
     ratio : float, optional
         delta/tau, by another tau; the run's own where left out.
     phase : int or str, optional
-        As for `Situation.start`.
+        As for `Snapshot.start`.
 
     Raises
     ------
     InputError
         If the network is too large for that, a clamp moves, or no time can be integrated.
     """
-    start = Situation.start(run, phase)
+    start = Snapshot.start(run, phase)
     start.require_constant("a trajectory at another delta/tau")
     network = start.network
     if ratio is not None and not start.record.learn:

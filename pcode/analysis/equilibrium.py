@@ -14,7 +14,7 @@ from ..model.network import Array
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Situation
+from ..run.snapshot import PhaseOption, Snapshot
 from ..system.problem import feedforward, given_nodes
 from ..system.rest import Rest, nodes_at_rest
 from .infinity import Unbounded, unbounded
@@ -194,7 +194,7 @@ def equilibrium(
     ----------
     run : Run
     phase, time
-        The moment, see `Situation.of`; the end of the run where left out.
+        The moment, see `Snapshot.of`; the end of the run where left out.
     start : {"state", "feedforward", "zero"}
         Where the nodes start: as they were, at the feedforward pass, or at zero. From there they are
         followed along their own flow, and by Newton's method where that comes to no rest.
@@ -228,27 +228,27 @@ def equilibrium(
         if not (value > 0.0 and np.isfinite(value)):
             raise InputError(key, "must be positive")
     check_seed(seed)
-    situation = ticking(Situation.of(run, phase, time))
-    begun = replace(situation, state=_started(situation, start))
+    snapshot = ticking(Snapshot.of(run, phase, time))
+    begun = replace(snapshot, state=_started(snapshot, start))
     rest = rest_of(begun, tol)
-    there = replace(situation, state=rest.state)
+    there = replace(snapshot, state=rest.state)
     gone = unbounded(begun, rest)
     found = bool((rest.residual <= tol).all()) and not gone
     eigenvalues = node_eigenvalues(there.problem(learn=False, until=None)) if found else None
     kind, rightmost, zeros = _judged(eigenvalues)
-    structural = _free_directions(situation)
+    structural = _free_directions(snapshot)
     continuum = found and (structural > 0 or (zeros > 0 and _open(there)))
-    many = Equilibria(situation, tol) if found else None
+    many = Equilibria(snapshot, tol) if found else None
     if many is not None:
         many.add(rest)
         if not continuum:
             for other in _displaced(begun, starts, spread, seed, tol):
                 many.add(other)
     return Equilibrium(
-        phase=situation.record.name,
-        t=situation.t,
+        phase=snapshot.record.name,
+        t=snapshot.t,
         start=start,
-        samples=tuple(situation.record.samples),
+        samples=tuple(snapshot.record.samples),
         residual=rest.residual,
         tol=tol,
         iterations=rest.iterations,
@@ -279,16 +279,16 @@ def check_seed(seed: int) -> None:
         raise InputError("seed", f"must be 0 or more, not {seed}")
 
 
-def ticking(situation: Situation) -> Situation:
+def ticking(snapshot: Snapshot) -> Snapshot:
     """The same with tau = 1 where tau is 0: equilibria are the same, and rates are in units of 1/tau."""
-    if situation.network.tau > 0.0:
-        return situation
-    return replace(situation, network=replace(situation.network, tau=1.0))
+    if snapshot.network.tau > 0.0:
+        return snapshot
+    return replace(snapshot, network=replace(snapshot.network, tau=1.0))
 
 
-def rest_of(situation: Situation, tol: float) -> Rest:
+def rest_of(snapshot: Snapshot, tol: float) -> Rest:
     """The equilibrium to which the nodes go from where they are, or else the one Newton's method finds."""
-    problem = situation.problem(learn=False, until=None)
+    problem = snapshot.problem(learn=False, until=None)
     along = nodes_at_rest(problem, tol, step=1.0)
     if along.found:
         return along
@@ -299,9 +299,9 @@ def rest_of(situation: Situation, tol: float) -> Rest:
 class Equilibria:
     """Different equilibria of each sample, as they are found."""
 
-    def __init__(self, situation: Situation, tol: float) -> None:
-        self._situation, self._tol = situation, tol
-        self._known: list[list[Array]] = [[] for _ in range(situation.batch)]
+    def __init__(self, snapshot: Snapshot, tol: float) -> None:
+        self._situation, self._tol = snapshot, tol
+        self._known: list[list[Array]] = [[] for _ in range(snapshot.batch)]
         self.told: tuple[Found, ...] = ()
 
     @property
@@ -349,56 +349,56 @@ def _judged(eigenvalues: Eigenvalues | None) -> tuple[Kind, complex, int]:
     return ("neutral" if zeros else "stable"), rightmost, int(zeros)
 
 
-def _free_directions(situation: Situation) -> int:
+def _free_directions(snapshot: Snapshot) -> int:
     """Dimensions that a continuum of equilibria has at least: free nodes of layer 0 beyond those of layer 1.
 
     At rest without decay of the nodes sigma'(x^0) * (eps^1 W^0) = 0, so eps^1 = 0 where W^0 is of
     full rank, and then layer 0 has but its n_1 predictions to give (fact 4 of the model).
     """
-    if situation.network.node_decay > 0.0:
+    if snapshot.network.node_decay > 0.0:
         return 0
-    free = np.isnan(given_nodes(situation.network, situation.phase, situation.batch)[0]).sum(axis=1)
-    return max(0, int(free.max()) - situation.network.sizes[1])
+    free = np.isnan(given_nodes(snapshot.network, snapshot.phase, snapshot.batch)[0]).sum(axis=1)
+    return max(0, int(free.max()) - snapshot.network.sizes[1])
 
 
-def _open(situation: Situation) -> bool:
+def _open(snapshot: Snapshot) -> bool:
     """Whether zero eigenvalues at rest are a continuum's, not those of a degenerate equilibrium.
 
     Those of a linear network are. Else eps = 0 must hold, x = mu(x), with more free values than errors.
     """
-    if set(situation.network.activation) == {"identity"}:
+    if set(snapshot.network.activation) == {"identity"}:
         return True
-    given = given_nodes(situation.network, situation.phase, situation.batch)
+    given = given_nodes(snapshot.network, snapshot.phase, snapshot.batch)
     free = sum(np.isnan(value).sum(axis=1) for value in given)
-    still = max(float(np.abs(eps).max()) for eps in situation.state.eps) < OPEN
-    return still and bool((free > sum(situation.network.sizes[1:])).any())
+    still = max(float(np.abs(eps).max()) for eps in snapshot.state.eps) < OPEN
+    return still and bool((free > sum(snapshot.network.sizes[1:])).any())
 
 
-def _started(situation: Situation, start: Start) -> State:
+def _started(snapshot: Snapshot, start: Start) -> State:
     """The state with the nodes where `start` says."""
     if start == "state":
-        return situation.state
-    given = given_nodes(situation.network, situation.phase, situation.batch)
-    weights = situation.state.weights
+        return snapshot.state
+    given = given_nodes(snapshot.network, snapshot.phase, snapshot.batch)
+    weights = snapshot.state.weights
     x = (
         tuple(np.nan_to_num(value) for value in given)
         if start == "zero"
-        else feedforward(situation.network, weights, given)
+        else feedforward(snapshot.network, weights, given)
     )
-    return State(x, tuple(np.zeros_like(eps) for eps in situation.state.eps), weights)
+    return State(x, tuple(np.zeros_like(eps) for eps in snapshot.state.eps), weights)
 
 
-def _displaced(situation: Situation, starts: int, spread: float, seed: int, tol: float) -> Iterator[Rest]:
+def _displaced(snapshot: Snapshot, starts: int, spread: float, seed: int, tol: float) -> Iterator[Rest]:
     """Rests from starts with the free value nodes displaced."""
     rng = np.random.default_rng(seed)
-    given = given_nodes(situation.network, situation.phase, situation.batch)
+    given = given_nodes(snapshot.network, snapshot.phase, snapshot.batch)
     for k in range(starts):
         x = tuple(
             np.where(np.isnan(value), x_l + spread * rng.standard_normal(x_l.shape), x_l)
-            for value, x_l in zip(given, situation.state.x, strict=True)
+            for value, x_l in zip(given, snapshot.state.x, strict=True)
         )
-        state = State(x, tuple(np.zeros_like(eps) for eps in situation.state.eps), situation.state.weights)
-        problem = replace(situation, state=state).problem(learn=False, until=None)
+        state = State(x, tuple(np.zeros_like(eps) for eps in snapshot.state.eps), snapshot.state.weights)
+        problem = replace(snapshot, state=state).problem(learn=False, until=None)
         yield nodes_at_rest(problem, tol, step=np.inf if k % 2 else 1.0)
 
 

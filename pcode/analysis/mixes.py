@@ -7,7 +7,7 @@ import numpy as np
 from ..model.activations import by_name
 from ..model.network import Array
 from ..run.result import Run
-from ..run.snapshot import Situation
+from ..run.snapshot import Snapshot
 
 
 def slopes_along(run: Run, layer: int) -> Array:
@@ -25,7 +25,7 @@ def slopes_along(run: Run, layer: int) -> Array:
     sigma = by_name(run.network.activation[layer])
     found = np.full(run.data[f"x{layer}"].shape, np.nan)
     for row in range(run.data.sizes["time"]):
-        moment = Situation.at(run, row)
+        moment = Snapshot.at(run, row)
         x = moment.state.x[layer]
         slope = np.array(sigma.df(x))
         for kink in sigma.kinks:
@@ -40,7 +40,7 @@ def slopes_along(run: Run, layer: int) -> Array:
     return found
 
 
-def _free(moment: Situation, layer: int) -> Array:
+def _free(moment: Snapshot, layer: int) -> Array:
     """Which nodes of a layer are not clamped, shape (B, n_l) or one that broadcasts to it."""
     given = moment.phase.clamp.get(layer)
     return np.isnan(moment.phase.clamp_at(layer, 0.0)) if given is not None else np.ones(1, bool)

@@ -26,7 +26,7 @@ from ..model.phase import Phase
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Situation
+from ..run.snapshot import PhaseOption, Snapshot
 from ..solvers import IVP, METHODS, Settings
 from ..system.limit import SlowProblem, settled
 from ..system.problem import make_problem
@@ -188,7 +188,7 @@ def separation(
     InputError
         If no phase learns, its clamps move, the limit does not exist, or an option is wrong.
     """
-    start = Situation.start(run, _learning(run, phase))
+    start = Snapshot.start(run, _learning(run, phase))
     start.require_constant("separation")
     _check_tolerance(tolerance)
     network = start.network
@@ -219,7 +219,7 @@ def separation(
     return _answer(start, lasted, tolerance, tried, times / network.delta, distance, settings, notes)
 
 
-def _path(start: Situation, limit: Array) -> float:
+def _path(start: Snapshot, limit: Array) -> float:
     """How far the weights of the limit, shape (T, count), move from their start."""
     first = _vector(start.state.weights)
     path = float(np.linalg.norm(limit - first, axis=1).max())
@@ -230,7 +230,7 @@ def _path(start: Situation, limit: Array) -> float:
 
 
 def _answer(
-    start: Situation,
+    start: Snapshot,
     duration: float,
     tolerance: float,
     ratios: Array,
@@ -349,7 +349,7 @@ def _vector(weights: Weights) -> Array:
 
 def _learning(run: Run, phase: PhaseOption) -> int | str:
     if phase is not None:
-        if not Situation.start(run, phase).record.learn:
+        if not Snapshot.start(run, phase).record.learn:
             what = f"the weights are held in {phase!r}; choose a phase in which they learn, or leave it out"
             raise InputError("phase", what)
         return phase
@@ -376,7 +376,7 @@ def _check_tolerance(tolerance: float) -> None:
         raise InputError("tolerance", f"must be a part between 0 and 1, such as 0.01, not {tolerance:g}")
 
 
-def _duration(start: Situation, duration: float | None, large: bool) -> float:
+def _duration(start: Snapshot, duration: float | None, large: bool) -> float:
     """How much of the phase to compare, in units of delta."""
     record, delta = start.record, start.network.delta
     if duration is not None:

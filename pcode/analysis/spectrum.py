@@ -11,7 +11,7 @@ from ..base import checks
 from ..base.errors import InputError
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Situation, last_phase, resting_moments, spread
+from ..run.snapshot import PhaseOption, Snapshot, last_phase, resting_moments, spread
 from .equilibrium import rest_of
 from .infinity import unbounded
 from .result import Result, plain
@@ -168,7 +168,7 @@ def spectrum(
     ----------
     run : Run
     phase, time
-        The moment, see `Situation.of`; the end of the last phase that learns where left out.
+        The moment, see `Snapshot.of`; the end of the last phase that learns where left out.
     at : {"rest", "state"}
         Bring the nodes to rest for the weights of the moment, or take them as they were.
     moments : int
@@ -197,29 +197,29 @@ def spectrum(
         raise InputError("moments", f"must be 0 or more, not {moments}")
     if phase is None and time is None:
         phase = last_phase(run, learn=True)
-    situation = Situation.of(run, phase, time)
-    if situation.network.tau == 0.0:
+    snapshot = Snapshot.of(run, phase, time)
+    if snapshot.network.tau == 0.0:
         raise InputError(
             "run", "with tau = 0 the nodes have no rates; ask for the spectrum of a run with tau > 0"
         )
     check_fraction(fraction)
     if exact:
-        _check_size(situation)
-    nodes, weights, full, rates = _rates_at(situation, at, fraction)
-    times, course, parts = _along(run, situation, at, fraction, moments)
-    solver, reason = advice(rates, situation.phase.duration, situation.record.unknowns)
-    network = situation.network
+        _check_size(snapshot)
+    nodes, weights, full, rates = _rates_at(snapshot, at, fraction)
+    times, course, parts = _along(run, snapshot, at, fraction, moments)
+    solver, reason = advice(rates, snapshot.phase.duration, snapshot.record.unknowns)
+    network = snapshot.network
     return Spectrum(
-        phase=situation.record.name,
-        t=situation.t,
+        phase=snapshot.record.name,
+        t=snapshot.t,
         at=at,
         tau=network.tau,
         delta=network.delta,
-        duration=situation.phase.duration,
+        duration=snapshot.phase.duration,
         nodes=nodes,
         weights=weights,
         full=full,
-        left_out=_left_out(situation),
+        left_out=_left_out(snapshot),
         left_out_rate=network.weight_decay / network.delta,
         rates=rates,
         fraction=fraction,
@@ -231,16 +231,16 @@ def spectrum(
     )
 
 
-def _check_size(situation: Situation) -> None:
+def _check_size(snapshot: Snapshot) -> None:
     """Raise InputError if there are too many eigenvalues to have them all."""
-    layout = situation.problem(reduce=True, until=None).layout
-    batch = 1 if situation.phase.learn else layout.batch  # held weights tie no sample to another
+    layout = snapshot.problem(reduce=True, until=None).layout
+    batch = 1 if snapshot.phase.learn else layout.batch  # held weights tie no sample to another
     size = layout.size // batch
     most = int((MOST_WORK / batch) ** (1.0 / 3.0))
     if size > most:
         each = "" if batch == 1 else f" a sample, {batch} samples"
         what = (
-            f"{situation.record.name!r} has {size:,} unknowns{each}, too many for all their eigenvalues (at "
+            f"{snapshot.record.name!r} has {size:,} unknowns{each}, too many for all their eigenvalues (at "
             f"most {most:,}); leave exact out for those at the ends of the spectrum"
         )
         raise InputError("exact", what)
@@ -249,45 +249,45 @@ def _check_size(situation: Situation) -> None:
 Parts = tuple[Eigenvalues, Eigenvalues | None, Eigenvalues | None, Rates]
 
 
-def _rates_at(situation: Situation, at: Where, fraction: float) -> Parts:
+def _rates_at(snapshot: Snapshot, at: Where, fraction: float) -> Parts:
     """Eigenvalues of nodes, weights and both at a moment, and the rates."""
     if at == "rest":
-        rest = rest_of(situation, AT_REST)
-        gone = unbounded(situation, rest)
+        rest = rest_of(snapshot, AT_REST)
+        gone = unbounded(snapshot, rest)
         if gone:
             raise InputError(
                 "at", f'{gone}; choose another phase, or at = "state" for the nodes as they were'
             )
         if not rest.found:
             what = (
-                f"the nodes find no rest for the weights of t = {situation.t:g} (residual "
+                f"the nodes find no rest for the weights of t = {snapshot.t:g} (residual "
                 f'{rest.residual.max():.1e}); choose another time, or at = "state" for the nodes as they were'
             )
             raise InputError("at", what)
-        situation = replace(situation, state=rest.state)
-    problem = situation.problem(reduce=True, until=None)
+        snapshot = replace(snapshot, state=rest.state)
+    problem = snapshot.problem(reduce=True, until=None)
     nodes = node_eigenvalues(problem)
-    if not situation.phase.learn:
+    if not snapshot.phase.learn:
         return nodes, None, None, rates_of(nodes, None, None, fraction)
     weights, full = slow_eigenvalues(problem), full_eigenvalues(problem)
     known = weights
-    if _left_out(situation):
-        own = np.append(weights.values, -situation.network.weight_decay / situation.network.delta)
+    if _left_out(snapshot):
+        own = np.append(weights.values, -snapshot.network.weight_decay / snapshot.network.delta)
         known = replace(weights, values=own)
     return nodes, weights, full, rates_of(nodes, known, full, fraction)
 
 
-def _left_out(situation: Situation) -> int:
+def _left_out(snapshot: Snapshot) -> int:
     """How many weights the exact reductions of `pcode.system.reduction` leave out."""
-    if not situation.phase.learn:
+    if not snapshot.phase.learn:
         return 0
-    whole = situation.problem(until=None).layout
-    reduced = situation.problem(reduce=True, until=None).layout
+    whole = snapshot.problem(until=None).layout
+    reduced = snapshot.problem(reduce=True, until=None).layout
     return (whole.size - whole.node_count) - (reduced.size - reduced.node_count)
 
 
 def _along(
-    run: Run, situation: Situation, at: Where, fraction: float, moments: int
+    run: Run, snapshot: Snapshot, at: Where, fraction: float, moments: int
 ) -> tuple[Any, tuple[Rates, ...], tuple[Pair | None, ...]]:
     """Rates and eigenvalues at saved times of the phase; where the nodes find no rest, none."""
     if not moments:
@@ -295,7 +295,7 @@ def _along(
     times: list[float] = []
     course: list[Rates] = []
     parts: list[Pair | None] = []
-    for there in _moments(run, situation, at, moments):
+    for there in _moments(run, snapshot, at, moments):
         try:
             nodes, weights, _, rates = _rates_at(there, at, fraction)
             parts.append((nodes, weights))
@@ -307,11 +307,11 @@ def _along(
     return np.array(times), tuple(course), tuple(parts)
 
 
-def _moments(run: Run, situation: Situation, at: Where, most: int) -> list[Situation]:
+def _moments(run: Run, snapshot: Snapshot, at: Where, most: int) -> list[Snapshot]:
     if at == "rest":
-        return resting_moments(run, situation.index, most)
-    rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
-    return [Situation.at(run, int(row)) for row in spread(rows, most)]
+        return resting_moments(run, snapshot.index, most)
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == snapshot.index)
+    return [Snapshot.at(run, int(row)) for row in spread(rows, most)]
 
 
 def _range(slowest: float | None, fastest: float | None) -> str:

@@ -15,7 +15,7 @@ from ..model.phase import Clamp, Phase, Save
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Situation
+from ..run.snapshot import PhaseOption, Snapshot
 from ..simulation import simulate
 from .equilibrium import check_seed, counted, ticking
 from .result import Result
@@ -163,7 +163,7 @@ def stability(
     ----------
     run : Run
     phase, time
-        The moment whose M, beta, clamps and nodes are taken, see `Situation.of`.
+        The moment whose M, beta, clamps and nodes are taken, see `Snapshot.of`.
     against : {"negated", "random", "own"}
         What is mixed into the feedback: -M^T, a random matrix of the norm of M link by link, or
         the W of the moment.
@@ -188,19 +188,19 @@ def stability(
         If the nodes of a sample are too many, or an option is out of range.
     """
     check_seed(seed)
-    situation = ticking(Situation.of(run, phase, time))
+    snapshot = ticking(Snapshot.of(run, phase, time))
     shares = _rising("mixes", mixes, np.linspace(0.0, 1.0, MIXES))
     if shares[0] != 0.0 or shares.size < 2:
         raise InputError("mixes", "must be two or more numbers that rise from 0, where W = M^T")
-    count, factors = _extent(situation, samples, gains, shares.size)
-    plane, state = _plane(situation, count, against, seed)
+    count, factors = _extent(snapshot, samples, gains, shares.size)
+    plane, state = _plane(snapshot, count, against, seed)
     rays = [ray(plane, float(gain), shares, state) for gain in factors]
     crossings = [found for looks in rays if (found := border_along(plane, looks)) is not None]
     simulated = _simulated(plane, crossings) if check else None
     return Stability(
-        phase=situation.record.name,
-        t=situation.t,
-        samples=tuple(situation.record.samples[:count]),
+        phase=snapshot.record.name,
+        t=snapshot.t,
+        samples=tuple(snapshot.record.samples[:count]),
         against=against,
         mixes=shares,
         distances=np.array([plane.distance(float(mix)) for mix in shares]),
@@ -220,18 +220,18 @@ def _rising(key: str, values: Sequence[float] | None, otherwise: Array) -> Array
 
 
 def _extent(
-    situation: Situation, samples: int | None, gains: Sequence[float] | None, mixes: int
+    snapshot: Snapshot, samples: int | None, gains: Sequence[float] | None, mixes: int
 ) -> tuple[int, Array]:
     """How many samples to look at, and at which gains, so that it takes seconds."""
-    if samples is not None and not 1 <= samples <= situation.batch:
-        raise InputError("samples", f"must be from 1 to {situation.batch}, not {samples}")
-    m = NodeSystem(situation.problem(learn=False, until=None)).size
+    if samples is not None and not 1 <= samples <= snapshot.batch:
+        raise InputError("samples", f"must be from 1 to {snapshot.batch}, not {samples}")
+    m = NodeSystem(snapshot.problem(learn=False, until=None)).size
     looks = MOST_WORK / float(m) ** 3
     one_ray = mixes + BISECTION
     if looks < one_ray:
         most = int((MOST_WORK / one_ray) ** (1.0 / 3.0))
         what = (
-            f"{situation.record.name!r} has {m:,} nodes a sample, too many for all their eigenvalues at "
+            f"{snapshot.record.name!r} has {m:,} nodes a sample, too many for all their eigenvalues at "
             f"{one_ray} weights (at most {most:,}); choose a phase with more layers clamped, or fewer mixes"
         )
         raise InputError("phase", what)
@@ -243,23 +243,23 @@ def _extent(
         many = np.linspace(0.1, 2.0, GAINS).round(3)
         factors = many if looks >= many.size * one_ray else np.ones(1)
     most = max(1, int(looks / (factors.size * one_ray)))
-    return samples or min(SAMPLES, situation.batch, most), factors
+    return samples or min(SAMPLES, snapshot.batch, most), factors
 
 
-def _plane(situation: Situation, count: int, against: Against, seed: int) -> tuple[Plane, State]:
+def _plane(snapshot: Snapshot, count: int, against: Against, seed: int) -> tuple[Plane, State]:
     """The plane for the first `count` samples, and their nodes."""
-    phase, weights = situation.phase, situation.state.weights
+    phase, weights = snapshot.phase, snapshot.state.weights
     clamp = {layer: _rows(value, count) for layer, value in phase.clamp.items()}
     few = Phase(phase.name, clamp, duration=phase.duration, learn=False)
     few = few.showing(range(count))
     R = others(weights, against, seed)
-    network = replace(situation.network, feedback="fixed")
-    x, eps = (tuple(layer[:count] for layer in part) for part in situation.state[:2])
+    network = replace(snapshot.network, feedback="fixed")
+    x, eps = (tuple(layer[:count] for layer in part) for part in snapshot.state[:2])
     return Plane(network, few, weights, R), State(x, eps, weights)
 
 
 def _rows(value: Clamp, count: int) -> Array:
-    assert isinstance(value, np.ndarray)  # a situation's clamps are constants
+    assert isinstance(value, np.ndarray)  # a snapshot's clamps are constants
     return value[:count]
 
 

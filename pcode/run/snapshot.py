@@ -20,7 +20,7 @@ PhaseOption = int | str | None
 
 
 @dataclass(frozen=True, eq=False)
-class Situation:
+class Snapshot:
     """What a phase of a run was, and the state at one of its saved times.
 
     Attributes
@@ -47,7 +47,7 @@ class Situation:
     record: PhaseRecord
 
     @classmethod
-    def of(cls, run: Run, phase: PhaseOption = None, time: float | None = None) -> Situation:
+    def of(cls, run: Run, phase: PhaseOption = None, time: float | None = None) -> Snapshot:
         """The moment of a run at `time`.
 
         Parameters
@@ -73,7 +73,7 @@ class Situation:
         return cls.at(run, int(rows[-1] if time is None else rows[np.abs(times[rows] - time).argmin()]))
 
     @classmethod
-    def at(cls, run: Run, row: int) -> Situation:
+    def at(cls, run: Run, row: int) -> Snapshot:
         """The moment of the run's saved `row` along `time`.
 
         Raises
@@ -99,13 +99,13 @@ class Situation:
         return cls(network, phase, state, index, row, t, record)
 
     @classmethod
-    def start(cls, run: Run, phase: PhaseOption = None) -> Situation:
+    def start(cls, run: Run, phase: PhaseOption = None) -> Snapshot:
         """The moment at which a phase started; see `of`."""
         index = _phase_index(run, phase, None)
         return cls.of(run, index, run.phases[index].t_start)
 
     @classmethod
-    def at_weights(cls, run: Run, index: int, row: int) -> Situation:
+    def at_weights(cls, run: Run, index: int, row: int) -> Snapshot:
         """The moment of `row` along the run's `weight_time`, with the nodes of the nearest time they have.
 
         For what is asked of nodes at rest, which hang on the weights alone: where few times of the nodes were
@@ -204,7 +204,7 @@ class Situation:
         return make_problem(self.network, replace(self.phase, **changes), self.state, reduce=reduce)
 
 
-def resting_moments(run: Run, index: int, most: int) -> list[Situation]:
+def resting_moments(run: Run, index: int, most: int) -> list[Snapshot]:
     """At most `most` moments of a phase for questions of nodes at rest, its ends among them.
 
     Saved times of the nodes, or of the weights where more of those were saved; where a clamp moves, those of
@@ -212,9 +212,9 @@ def resting_moments(run: Run, index: int, most: int) -> list[Situation]:
     """
     rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
     of_weights = np.flatnonzero(run.data["weight_phase"].to_numpy() == index)
-    if rows.size >= min(most, of_weights.size) or Situation.at(run, int(rows[0])).moving:
-        return [Situation.at(run, int(row)) for row in spread(rows, most)]
-    return [Situation.at_weights(run, index, int(row)) for row in spread(of_weights, most)]
+    if rows.size >= min(most, of_weights.size) or Snapshot.at(run, int(rows[0])).moving:
+        return [Snapshot.at(run, int(row)) for row in spread(rows, most)]
+    return [Snapshot.at_weights(run, index, int(row)) for row in spread(of_weights, most)]
 
 
 def spread(rows: NDArray[np.signedinteger[Any]], most: int) -> NDArray[np.signedinteger[Any]]:

@@ -20,7 +20,7 @@ from ...base.errors import InputError
 from ...model.network import Array
 from ...run.result import Run
 from ...run.select import of_run
-from ...run.snapshot import PhaseOption, Situation
+from ...run.snapshot import PhaseOption, Snapshot
 from ...system.coupled import Parameters, Structure, vector_field
 from ..equilibrium import ticking
 from ..planes.coordinates import Wanted, check_wanted, labelled, moving_problem, take_samples, values_along
@@ -176,7 +176,7 @@ def critical_manifold(
         Such as ``M0[0,0]`` or ``beta1[0]``, and ``x1[0]`` or ``eps1[0]``; ``x1[0,3]`` of sample 3. Where
         left out the prediction weight that moves most, and a node that hangs on it.
     phase, time
-        The moment whose other weights are held, see `Situation.of`; the end of the last phase that
+        The moment whose other weights are held, see `Snapshot.of`; the end of the last phase that
         learns where left out.
     limits : two floats, optional
         The weight's window; around its course in the run where left out.
@@ -190,19 +190,19 @@ def critical_manifold(
     """
     weight, node, phase = telling_pair(run, weight, node, phase)
     window = checked_limits("limits", limits)
-    situation = ticking(Situation.of(run, phase, time))
+    snapshot = ticking(Snapshot.of(run, phase, time))
     on, of = Wanted.parse("weight", weight), Wanted.parse("node", node)
     if not on.of_weights or not on.single:
         raise InputError("weight", f"must be a weight such as M0[0,0] or beta1[0], not {weight!r}")
     if of.of_weights or not of.single:
         raise InputError("node", f"must be a node such as x1[0] or eps1[0], not {node!r}")
-    on = check_wanted(situation, "weight", on, moves=False)
-    of = check_wanted(situation, "node", of)
-    alone = take_samples(situation, (int(of.sample or 0),))
+    on = check_wanted(snapshot, "weight", on, moves=False)
+    of = check_wanted(snapshot, "node", of)
+    alone = take_samples(snapshot, (int(of.sample or 0),))
     problem = moving_problem(alone, True, on.kind == "W")
     layout, y0 = problem.layout, problem.y0
     if not np.isfinite(y0).all():
-        raise InputError("time", f"the state at t = {situation.t:g} is not finite; choose an earlier time")
+        raise InputError("time", f"the state at t = {snapshot.t:g} is not finite; choose an earlier time")
     kinked = [sigma.name for sigma in problem.structure.sigma if sigma.kinks]
     if kinked:
         what = (
@@ -226,9 +226,9 @@ def critical_manifold(
     branches = tuple(_branch(curve, at, rest) for curve in curves)
     return CriticalManifold(
         weight=on,
-        node=labelled(of, situation),
-        index=situation.index,
-        t=situation.t,
+        node=labelled(of, snapshot),
+        index=snapshot.index,
+        t=snapshot.t,
         branches=branches,
         low=low,
         high=high,
@@ -255,20 +255,20 @@ def _free(problem: Any) -> Any:
     return free
 
 
-def _course(run: Run, situation: Situation, on: Wanted, of: Wanted) -> tuple[Array, Array]:
+def _course(run: Run, snapshot: Snapshot, on: Wanted, of: Wanted) -> tuple[Array, Array]:
     """Saved times of the phase, and the weight and the node at them, shape (T, 2)."""
-    rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == snapshot.index)
     shape = run.data[on.array].shape[1:]
-    weight = values_along(run, situation, on.array, rows)[:, np.ravel_multi_index(on.index, shape)]
-    node = values_along(run, situation, of.array, rows)[:, of.index[0]]
+    weight = values_along(run, snapshot, on.array, rows)[:, np.ravel_multi_index(on.index, shape)]
+    node = values_along(run, snapshot, of.array, rows)[:, of.index[0]]
     return run.data["time"].to_numpy()[rows], np.column_stack([weight, node])
 
 
-def _rests_along(run: Run, situation: Situation, course: Array, on: Wanted, of: Wanted) -> Array:
+def _rests_along(run: Run, snapshot: Snapshot, course: Array, on: Wanted, of: Wanted) -> Array:
     """The weight, and the node at rest for all weights of the run, along the phase, shape (R, 2)."""
-    problem = moving_problem(situation, True, True)
+    problem = moving_problem(snapshot, True, True)
     layout = problem.layout
-    rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == snapshot.index)
     finite = np.isfinite(course).all(axis=1)
     if layout.size > MOST_ALONG or finite.sum() < 2:
         return np.empty((0, 2))
@@ -276,7 +276,7 @@ def _rests_along(run: Run, situation: Situation, course: Array, on: Wanted, of: 
     steps = np.abs(np.diff(course[:, 0])) / max(np.ptp(course[:, 0]), 1e-300)
     length = np.append(0.0, np.cumsum(steps))
     picked = np.unique(np.searchsorted(length, np.linspace(0.0, length[-1], RESTS)).clip(0, rows.size - 1))
-    Y = np.concatenate([values_along(run, situation, name, rows[picked]) for name in layout.shapes], axis=1)
+    Y = np.concatenate([values_along(run, snapshot, name, rows[picked]) for name in layout.shapes], axis=1)
     kinked = [sigma.name for sigma in problem.structure.sigma if sigma.kinks]
     if kinked:
         what = (

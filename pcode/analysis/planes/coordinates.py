@@ -20,7 +20,7 @@ from ...base.errors import InputError
 from ...model.network import Array
 from ...model.state import State
 from ...run.result import Run
-from ...run.snapshot import Situation
+from ...run.snapshot import Snapshot
 from ...system.problem import Problem, make_problem, with_modes
 from ...system.reduction import reduce_feedback
 from ...system.rest import nodes_at_rest
@@ -120,7 +120,7 @@ class Wanted:
         return f"{what}, ${self.symbol}$"
 
 
-def take_samples(situation: Situation, samples: tuple[int, ...]) -> Situation:
+def take_samples(situation: Snapshot, samples: tuple[int, ...]) -> Snapshot:
     """The same moment, of the `samples` (rows of the data) alone."""
     shown = situation.record.samples
     rows = [shown.index(sample) for sample in samples]
@@ -131,7 +131,7 @@ def take_samples(situation: Situation, samples: tuple[int, ...]) -> Situation:
     return replace(situation, phase=phase, state=picked, record=replace(situation.record, samples=samples))
 
 
-def check_wanted(situation: Situation, where: str, wanted: Wanted, moves: bool = True) -> Wanted:
+def check_wanted(situation: Snapshot, where: str, wanted: Wanted, moves: bool = True) -> Wanted:
     """`wanted`, its sample filled in, if the moment has such a coordinate, which `moves` where it must.
 
     Raises
@@ -168,7 +168,7 @@ def check_wanted(situation: Situation, where: str, wanted: Wanted, moves: bool =
     return wanted
 
 
-def labelled(wanted: Wanted, situation: Situation) -> Wanted:
+def labelled(wanted: Wanted, situation: Snapshot) -> Wanted:
     """`wanted` for a label: the sample is left out where there is but one."""
     return replace(wanted, sample=None) if len(situation.record.samples) == 1 else wanted
 
@@ -188,7 +188,7 @@ class Chart:
         What a coordinate's unit changes, and what reads it: ``projectors @ directions`` is the identity.
     reference : ndarray, shape (N,)
         Where the coordinates are 0.
-    situation : Situation
+    situation : Snapshot
         Of the samples that matter.
     """
 
@@ -198,7 +198,7 @@ class Chart:
     directions: Array
     projectors: Array
     reference: Array
-    situation: Situation
+    situation: Snapshot
 
     def read(self, y: Array) -> Array:
         """Coordinates, shape (K,), of the unknowns `y`."""
@@ -217,7 +217,7 @@ class Chart:
         return t, found
 
 
-def values_along(run: Run, situation: Situation, name: str, rows: Any) -> Array:
+def values_along(run: Run, situation: Snapshot, name: str, rows: Any) -> Array:
     """The array `name` at saved rows of the nodes' time, shape (T, entries); weights interpolated."""
     if name[0] in "xe":
         samples = list(situation.record.samples)
@@ -241,7 +241,7 @@ def _rows(run: Run, index: int) -> tuple[Array, Any]:
     return run.data["time"].to_numpy()[rows], rows
 
 
-def chart(run: Run, situation: Situation, names: tuple[tuple[str, Any], ...]) -> Chart:
+def chart(run: Run, situation: Snapshot, names: tuple[tuple[str, Any], ...]) -> Chart:
     """The coordinates `names`, pairs of an option's key and a name, at a moment of a run.
 
     Raises
@@ -290,7 +290,7 @@ def replace_start(problem: Problem, y0: Array) -> Problem:
     return replace(problem, y0=y0, parameters=parameters)
 
 
-def moving_problem(situation: Situation, learn: bool, feedback: bool) -> Problem:
+def moving_problem(situation: Snapshot, learn: bool, feedback: bool) -> Problem:
     """Nodes and, with `learn`, weights as unknowns; W by itself only with `feedback`, else it goes with M."""
     phase = replace(situation.phase, learn=learn, until=None)
     problem = make_problem(situation.network, phase, situation.state, reduce=False)
@@ -304,7 +304,7 @@ def moving_problem(situation: Situation, learn: bool, feedback: bool) -> Problem
     return replace(problem, structure=structure, parameters=parameters, y0=y0, reduction=reduction)
 
 
-def _at_rest(problem: Problem, situation: Situation) -> Array:
+def _at_rest(problem: Problem, situation: Snapshot) -> Array:
     """The unknowns with the nodes at the equilibrium, stable or not, that is nearest."""
     held = situation.problem(learn=False, until=None)
     rest = nodes_at_rest(held, AT_REST)
@@ -322,7 +322,7 @@ def _at_rest(problem: Problem, situation: Situation) -> Array:
 
 
 def _direction(
-    run: Run, situation: Situation, problem: Problem, wanted: Wanted
+    run: Run, situation: Snapshot, problem: Problem, wanted: Wanted
 ) -> tuple[Array, Array | None]:
     """What a unit of the coordinate changes, shape (N,), and where it is 0 if that is not at 0."""
     layout = problem.layout
@@ -344,7 +344,7 @@ def _direction(
 
 
 def _principal(
-    run: Run, situation: Situation, problem: Problem, names: list[str], wanted: Wanted
+    run: Run, situation: Snapshot, problem: Problem, names: list[str], wanted: Wanted
 ) -> tuple[Array, Array]:
     """A principal component of the arrays `names` over the phase, and their mean."""
     _, rows = _rows(run, situation.index)

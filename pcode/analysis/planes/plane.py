@@ -17,7 +17,7 @@ from ...base import checks
 from ...base.errors import InputError
 from ...model.network import Array
 from ...run.result import Run
-from ...run.snapshot import PhaseOption, Situation, last_phase
+from ...run.snapshot import PhaseOption, Snapshot, last_phase
 from .coordinates import Chart, Wanted, chart
 from .field import MOST_DENSE, Field, holding, nodes_only
 from .fixed_points import FixedPoint, fixed_points
@@ -122,7 +122,7 @@ def phase_plane(
         their values of the moment. A mapping says it by array, such as ``{"eps1": "slaved"}``; what it
         leaves out is held.
     phase, time
-        The moment, see `Situation.of`. Where left out the end of a phase: for weights the last that learns,
+        The moment, see `Snapshot.of`. Where left out the end of a phase: for weights the last that learns,
         for nodes the first one.
     xlim, ylim : two floats, optional
         The window; around the run's trajectory and near equilibria where left out.
@@ -137,7 +137,7 @@ def phase_plane(
     parsed = [Wanted.parse(where, name) for where, name in (("x", x), ("y", y))]
     if phase is None and time is None:
         phase = last_phase(run, learn=True) if any(one.of_weights for one in parsed) else 0
-    situation = Situation.of(run, phase, time)
+    situation = Snapshot.of(run, phase, time)
     made = chart(run, situation, (("x", x), ("y", y)))
     field = Field(made, slaved_nodes(made, rest))
     times, trajectory = made.path(run)

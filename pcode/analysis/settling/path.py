@@ -20,7 +20,7 @@ from ...base.status import Status
 from ...model.network import Array, Weights
 from ...model.state import State
 from ...run.result import Run
-from ...run.snapshot import Situation, spread
+from ...run.snapshot import Snapshot, spread
 from ...solvers import METHODS
 from ...solvers.base import Settings
 from ...system.problem import Problem, make_problem
@@ -63,7 +63,7 @@ class Moment(NamedTuple):
 
     Attributes
     ----------
-    there : Situation
+    there : Snapshot
     rate : State or None
         d/dt of the nodes (and weights); None at saved times of the run.
     speed : ndarray, shape (n,)
@@ -72,7 +72,7 @@ class Moment(NamedTuple):
         Summed over layers.
     """
 
-    there: Situation
+    there: Snapshot
     rate: State | None
     speed: Array
     energy: float
@@ -111,12 +111,12 @@ class Path:
     notes: tuple[str, ...]
 
     @property
-    def begin(self) -> Situation:
+    def begin(self) -> Snapshot:
         """The first moment."""
         return self.moments[0].there
 
     @property
-    def end(self) -> Situation:
+    def end(self) -> Snapshot:
         """The last moment."""
         return self.moments[-1].there
 
@@ -202,7 +202,7 @@ def _between(a: Array, b: Array, steps: Array, cubic: Flags, s: Array) -> Array:
 
 def follow(run: Run, index: int, fraction: float) -> Path:
     """The phase with this index, followed closely enough for distances down to `fraction` of the largest."""
-    begin = Situation.start(run, index)
+    begin = Snapshot.start(run, index)
     record, notes = begin.record, []
     moments: list[Moment] = []
     rtol, atol = float(run.data.attrs["rtol"]), float(run.data.attrs["atol"])
@@ -233,7 +233,7 @@ def follow(run: Run, index: int, fraction: float) -> Path:
     )
 
 
-def _unfit(begin: Situation) -> str | None:
+def _unfit(begin: Snapshot) -> str | None:
     """Why the phase is not to be integrated anew; None where it is."""
     record = begin.record
     if begin.moving:
@@ -251,7 +251,7 @@ def _unfit(begin: Situation) -> str | None:
     return "tau = 0: its saved times are looked at" if begin.network.tau == 0.0 else None
 
 
-def _integrated(begin: Situation, rtol: float, atol: float) -> tuple[list[Moment], Status]:
+def _integrated(begin: Snapshot, rtol: float, atol: float) -> tuple[list[Moment], Status]:
     """Moments after each step from `begin` to the end of its phase."""
     had = begin.record.t_end - begin.record.t_start
     phase = replace(begin.phase, until=None, duration=had)
@@ -284,7 +284,7 @@ def _rate(problem: Problem, t: float, y: Array, like: State) -> State:
     return problem.layout.unpack(problem.in_modes_of(t, y).rhs(t, y), nothing)
 
 
-def _speed(rate: State, there: Situation) -> Array:
+def _speed(rate: State, there: Snapshot) -> Array:
     return there.network.delta * np.array([np.linalg.norm(M) for M in rate.weights.M])
 
 
@@ -297,20 +297,20 @@ def _saved(run: Run, index: int, after: float) -> list[Moment]:
     record, rows = run.phases[index], np.flatnonzero(run.data["phase"].to_numpy() == index)
     since = run.data["time"].to_numpy()[rows] - record.t_start
     rows, since = rows[(since > after) | (after == 0.0)], since[(since > after) | (after == 0.0)]
-    if record.learn or Situation.start(run, index).moving:
+    if record.learn or Snapshot.start(run, index).moving:
         early = since <= FAST * (run.network.tau or np.inf)
         rows = np.concatenate([spread(rows[early], EARLY_ROWS), spread(rows[~early], LATE_ROWS)])
     energies = [run.data[name].to_numpy().sum(axis=1) for name in ("energy", "energy_slaved")]
     moments = []
     for row in rows:
-        there = Situation.at(run, int(row))
+        there = Snapshot.at(run, int(row))
         problem = there.problem()
         speed = _speed(_rate(problem, 0.0, problem.y0, there.state), there)
         moments.append(Moment(there, None, speed, *(float(E[row]) for E in energies)))
     return moments
 
 
-def _rests(moments: list[Situation]) -> list[State | None]:
+def _rests(moments: list[Snapshot]) -> list[State | None]:
     """The nodes' rest at each of the moments, None where none was found.
 
     That to which they go at the end, followed back in time: early on they may be nearer to another one.

@@ -7,7 +7,7 @@ import pytest
 
 import pcode
 from pcode import InputError, Run
-from pcode.analysis import QUESTIONS, Situation, ask
+from pcode.analysis import QUESTIONS, Snapshot, ask
 from pcode.run.result import pack_mask, unpack_mask
 from pcode.run.snapshot import last_phase, weights_at
 
@@ -41,19 +41,19 @@ def same(a, b):
 
 def test_the_phases_of_a_run_are_rebuilt_as_they_were_asked_for(run, phases):
     for asked in phases[:2]:
-        situation = Situation.of(run, asked.name)
-        rebuilt = situation.phase
+        snapshot = Snapshot.of(run, asked.name)
+        rebuilt = snapshot.phase
         assert (rebuilt.name, rebuilt.duration, rebuilt.learn) == (asked.name, asked.duration, asked.learn)
         assert (rebuilt.until, rebuilt.settle_tol) == (asked.until, asked.settle_tol)
         assert rebuilt.clamp.keys() == asked.clamp.keys()
         same(rebuilt.clamp.values(), asked.clamp.values())
-        assert not situation.moving
+        assert not snapshot.moving
 
 
 def test_a_phase_simulated_again_from_its_start_comes_out_as_before(run):
-    start = Situation.start(run, "train")
+    start = Snapshot.start(run, "train")
     again = pcode.simulate(start.network, [start.phase], weights=start.state.weights, nodes=start.state)
-    end = Situation.of(run, "train")
+    end = Snapshot.of(run, "train")
     for one, other in zip(
         (*again.state.x, *again.weights.M), (*end.state.x, *end.state.weights.M), strict=True
     ):
@@ -62,19 +62,19 @@ def test_a_phase_simulated_again_from_its_start_comes_out_as_before(run):
 
 def test_a_clamp_that_moves_is_held_where_it_is_at_the_moment(run, phases):
     begin = run.phases[2].t_start
-    situation = Situation.of(run, "follow", begin + 3.0)
-    expected = phases[2].clamp[0].at(situation.t - begin)
-    np.testing.assert_allclose(situation.phase.clamp[0], expected, rtol=1e-12)
+    snapshot = Snapshot.of(run, "follow", begin + 3.0)
+    expected = phases[2].clamp[0].at(snapshot.t - begin)
+    np.testing.assert_allclose(snapshot.phase.clamp[0], expected, rtol=1e-12)
     with pytest.raises(InputError, match="phase: x needs a phase with constant clamps; in 'follow' layer 0"):
-        situation.require_constant("x")
+        snapshot.require_constant("x")
 
 
 def test_weights_between_saved_times_are_those_of_the_run(run):
     """The oracle is the same run with weights saved at all times of the nodes."""
     fine = pcode.simulate(
         run.network,
-        [Situation.start(run, 0).phase],
-        weights=Situation.start(run, 0).state.weights,
+        [Snapshot.start(run, 0).phase],
+        weights=Snapshot.start(run, 0).state.weights,
         save=pcode.Save(nodes=40, weights=40),
         rtol=1e-9,
         atol=1e-11,
@@ -91,11 +91,11 @@ def test_weights_between_saved_times_are_those_of_the_run(run):
 
 def test_the_moment_is_the_saved_one_nearest_to_the_time_asked_for(run):
     times = run.data["time"].values
-    assert Situation.of(run, time=12.3).t == times[np.abs(times - 12.3).argmin()]
-    assert Situation.of(run).t == times[-1]
-    assert Situation.of(run).record.name == "follow"
-    assert Situation.start(run, 1).t == run.phases[1].t_start
-    same(Situation.of(run).state.x, run.state.x)
+    assert Snapshot.of(run, time=12.3).t == times[np.abs(times - 12.3).argmin()]
+    assert Snapshot.of(run).t == times[-1]
+    assert Snapshot.of(run).record.name == "follow"
+    assert Snapshot.start(run, 1).t == run.phases[1].t_start
+    same(Snapshot.of(run).state.x, run.state.x)
 
 
 def test_phases_are_found_by_what_they_clamp(run):
@@ -107,15 +107,15 @@ def test_phases_are_found_by_what_they_clamp(run):
 
 def test_what_cannot_be_found_is_told_in_one_line(run):
     with pytest.raises(InputError, match=r"phase: there is no phase 'x' in this run; it has 0 \(train\), 1"):
-        Situation.of(run, "x")
+        Snapshot.of(run, "x")
     with pytest.raises(InputError, match="time: phase 'train' lasts from 0 to 30, and has no t = 31"):
-        Situation.of(run, 0, 31.0)
+        Snapshot.of(run, 0, 31.0)
     with pytest.raises(InputError, match="time: the run lasts from 0 to 39, and has no t = 40"):
-        Situation.of(run, time=40.0)
+        Snapshot.of(run, time=40.0)
     with pytest.raises(InputError, match="phase: there is no target: layer 2 is not clamped in 'complete'"):
-        _ = Situation.of(run, "complete").targets
+        _ = Snapshot.of(run, "complete").targets
     with pytest.raises(InputError, match=r"run: holds no weights M1; give the run\.nc as it was written"):
-        Situation.of(Run(run.data.drop_vars("M1")))
+        Snapshot.of(Run(run.data.drop_vars("M1")))
 
 
 def test_a_file_of_before_the_masks_still_loads_and_says_what_it_lacks(run, phases):
@@ -127,9 +127,9 @@ def test_a_file_of_before_the_masks_still_loads_and_says_what_it_lacks(run, phas
     data.attrs["phases"] = json.dumps(records)
     old = Run(data)
     assert old.phases[0].settle_tol == 1e-6
-    same(Situation.of(old, "train").phase.clamp.values(), phases[0].clamp.values())
+    same(Snapshot.of(old, "train").phase.clamp.values(), phases[0].clamp.values())
     with pytest.raises(InputError, match="run: does not tell which nodes of layer 1 were clamped"):
-        Situation.of(old, "complete")
+        Snapshot.of(old, "complete")
 
 
 @pytest.mark.parametrize("alike", [False, True])
