@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -163,16 +164,18 @@ def test_without_being_asked_a_plane_of_weights_is_of_single_ones_in_a_chain_onl
 
 @pytest.mark.parametrize("kind", ["moving", "tau = 0"])
 def test_other_ratios_are_not_tried_where_there_is_no_phase_to_simulate_again(kind):
-    """A clamp that moves is not kept, and without tau there is no tau/delta to change."""
+    """Of a function only saved values are kept, and without tau there is no tau/delta to change."""
     network = pcode.Network((1, 1, 1), "identity", tau=0.0 if kind == "tau = 0" else 1.0, delta=20.0)
-    x0 = pcode.TimeSeries([0.0, 5.0], [[[1.0]], [[2.0]]]) if kind == "moving" else [[1.0]]
-    phase = pcode.Phase("learn", {0: x0, 2: [[0.5]]}, duration=5.0)
+    x0 = (lambda t: jnp.stack([1.0 + t / 5.0])) if kind == "moving" else [[1.0]]
+    phase = pcode.Phase("learn", {0: x0, 2: [[0.5]]}, duration=25.0)
     weights = pcode.Weights(([[0.5]], [[0.8]]), ([[0.5]], [[0.8]]), ([0.0], [0.0]))
     run = pcode.simulate(network, [phase], weights=weights, save=pcode.Save(5, 5))
     answer = ask(run, "backprop", {"variances": [1.0]})
     assert answer.ratios.size == 0
     assert not any("after one delta" in line for line in answer.lines())
-    with pytest.raises(InputError, match="time series" if kind == "moving" else "there is no tau/delta"):
+    with pytest.raises(
+        InputError, match="layer 0 follows a function" if kind == "moving" else "there is no tau/delta"
+    ):
         ask(run, "backprop", {"ratios": [0.1]})
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from ..base._jax import jnp
 from ..base.errors import InputError
 from ..model.network import Array
-from ..model.phase import Phase, Save
+from ..model.phase import Save
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
@@ -45,6 +45,10 @@ RATIOS = (10.0, 1.0, 0.1)
 MOST_UNKNOWNS = 20_000
 MOST_SECONDS = 5.0
 MOST_STEPS = 20_000
+
+# What simulates the phase again, and why it may not be done without being asked for.
+AGAIN = "a simulation with another tau/delta"
+LONG = "being long simulations"
 
 # Saved times of the nodes for a course of them; of fewer, the weights' times are taken.
 FEWEST = 10
@@ -205,8 +209,9 @@ def backprop(
     by_variance = _stack(_at_rest_with(snapshot, float(value), rest.state) for value in tried)
     course_at, course = _course(run, snapshot, points)
     shrunk, notes = _ratios(snapshot, ratios), _notes(snapshot, rest) + _few(course_at, course)
-    if ratios is None and not shrunk and snapshot.phase.learn and not snapshot.moving and network.tau:
-        notes += ("other tau/delta were not tried, being long simulations; ratios=[0.01, 0.001] tries them",)
+    if ratios is None and not shrunk and snapshot.phase.learn and snapshot.reproducible and network.tau:
+        why = "for clamps move and the phase is shorter than delta" if _too_short(snapshot) else LONG
+        notes += (f"other tau/delta were not tried, {why}; ratios=[0.01, 0.001] tries them",)
     lagging = [_lag(run, snapshot, ratio, ratios is not None) for ratio in shrunk]
     return Backprop(
         phase=snapshot.phase.name,
@@ -245,8 +250,10 @@ def _lag(run: Run, snapshot: Snapshot, ratio: float, patient: bool) -> tuple[Arr
     NaN where that takes too long, unless `patient`, or fails.
     """
     begin = Snapshot.start(run, snapshot.index)
-    network = replace(begin.network, delta=begin.network.tau / ratio)
-    phase = Phase(begin.phase.name, begin.phase.clamp, duration=network.delta)
+    # Another tau, not another delta: clamps that move do so beside the weights as they did.
+    network = replace(begin.network, tau=begin.network.delta * ratio)
+    as_run = begin.phase_as_run(AGAIN).showing(range(begin.batch))
+    phase = replace(as_run, duration=network.delta, learn=True, until=None)
     start = nodes_at_rest(begin.problem()).state
     x, eps = (tuple(map(np.asarray, part)) for part in start[:2])
     weights = begin.state.weights
@@ -256,7 +263,8 @@ def _lag(run: Run, snapshot: Snapshot, ratio: float, patient: bool) -> tuple[Arr
     if again.status.failed:
         return np.full(network.n, np.nan), np.full(network.n, np.nan)
     after = again.state
-    rest = nodes_at_rest(make_problem(network, phase, after, reduce=False)).state
+    end = begin.holding(begin.t + network.delta, after)
+    rest = nodes_at_rest(replace(end, network=network).problem(learn=True, until=None)).state
     flow, settled = (hebbian(state.x, state.eps, network.activation) for state in (after, rest))
     lag = in_layers(lambda a, b: norm(a - b, jnp) / norm(b, jnp), flow, settled)
     return compare(network, after).flow_angle, np.asarray(lag)
@@ -265,19 +273,26 @@ def _lag(run: Run, snapshot: Snapshot, ratio: float, patient: bool) -> tuple[Arr
 def _ratios(snapshot: Snapshot, ratios: Sequence[float] | None) -> list[float]:
     network = snapshot.network
     if ratios is not None:
-        snapshot.require_constant("a simulation with another tau/delta")
+        snapshot.phase_as_run(AGAIN)
         if network.tau == 0.0:
             raise InputError("ratios", "there is no tau/delta to change: with tau = 0 nodes are at rest")
         return sorted(map(float, ratios), reverse=True)
     record = snapshot.record
     quick = record.unknowns <= MOST_UNKNOWNS and record.stats.solve_seconds <= MOST_SECONDS
-    if not quick or snapshot.moving or network.tau == 0.0 or not snapshot.phase.learn:
+    if not quick or not snapshot.reproducible or network.tau == 0.0 or not snapshot.phase.learn:
+        return []
+    if _too_short(snapshot):
         return []
     return [factor * network.tau / network.delta for factor in RATIOS]
 
 
+def _too_short(snapshot: Snapshot) -> bool:
+    """Whether clamps move for less than the one delta after which other tau/delta are compared."""
+    return snapshot.moving and snapshot.record.duration < snapshot.network.delta
+
+
 def _notes(snapshot: Snapshot, rest: Rest) -> tuple[str, ...]:
-    network, weights, notes = snapshot.network, snapshot.state.weights, []
+    network, weights, notes = snapshot.network, snapshot.state.weights, [*snapshot.notes]
     if not rest.found:
         notes.append(f"the nodes were not brought to rest: residual {float(rest.residual.max()):.1e}")
     if not snapshot.phase.learn:
@@ -315,7 +330,7 @@ def _check_positive(**options: Sequence[float] | None) -> None:
 def _course(run: Run, snapshot: Snapshot, points: int) -> tuple[CourseAt, list[Snapshot]]:
     """At most `points` moments of the phase, its ends among them, and how their nodes are."""
     rows = np.flatnonzero(run.data["phase"].to_numpy() == snapshot.index)
-    if rows.size >= FEWEST or snapshot.moving or snapshot.network.tau == 0.0:
+    if rows.size >= FEWEST or not snapshot.reproducible or snapshot.network.tau == 0.0:
         return "state", [Snapshot.at(run, int(row)) for row in spread(rows, points)]
     moments = resting_moments(run, snapshot.index, points)
     resting: list[Snapshot] = []

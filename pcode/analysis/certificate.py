@@ -26,7 +26,7 @@ from ..simulation.request import LEAST_RTOL
 from ..solvers.auto import STABLE, fastest_rate
 from ..system.limit import SlowProblem
 from ..system.problem import feedforward, given_nodes, make_problem
-from .equilibrium import ticking
+from .at_rest import with_positive_tau
 from .result import Result
 
 # Times, and what to do with the index of each, the value nodes and the error nodes there.
@@ -198,7 +198,7 @@ def _residual(run: Run) -> Check:
     ended = [k for k, record in enumerate(run.phases) if record.status is Status.EQUILIBRIUM]
     if not ended:
         return _none("equilibrium", "no phase ended at an equilibrium")
-    snapshot = ticking(Snapshot.of(run, ended[-1]))
+    snapshot = with_positive_tau(Snapshot.of(run, ended[-1]))
     problem = snapshot.problem()
     # The end is where the rate crosses settle_tol, as near as a root can be found.
     threshold = 1.01 * snapshot.phase.settle_tol
@@ -219,7 +219,7 @@ def _energy(end: Snapshot) -> Check:
     for why, there in wanting.items():
         if there:
             return _none(name, f"no closed form of the equilibrium's energy (fact 7): {why}")
-    problem = ticking(end).problem(learn=False)
+    problem = with_positive_tau(end).problem(learn=False)
     unrest = problem.unrest(0.0, problem.y0)
     if unrest > NEAR_REST:
         return _none(name, f"the nodes of {end.phase.name!r} were not near rest at its end ({unrest:.1e})")
@@ -290,7 +290,7 @@ def integrate(
 
     `compare` has times to stop at, since the start, and a function of their index and the nodes there.
     """
-    phase = replace(start.phase, duration=span, until=None)
+    phase = replace(start.phase_as_run("a second integration"), duration=span, until=None)
     coupled = make_problem(start.network, phase, start.state, reduce=reduce)
     problem = coupled if start.network.tau > 0.0 else SlowProblem(coupled)
     solver = solvers.by_name(method)
@@ -326,8 +326,8 @@ def _weight_list(state: State) -> list[Array]:
 
 def _no_repeat(start: Snapshot, span: float) -> str | None:
     """Why a phase cannot be integrated again, if so."""
-    if start.moving:
-        return f"a clamp of {start.phase.name!r} moves in the course of it"
+    if not start.reproducible:
+        return f"in {start.phase.name!r} {start.irreproducible}"
     if start.record.status.failed:
         return f"{start.phase.name!r} failed ({start.record.status})"
     if not span > 0.0:

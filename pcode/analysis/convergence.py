@@ -17,8 +17,8 @@ from ..base.errors import InputError
 from ..model.network import Array
 from ..run.result import Run
 from ..run.select import PhaseChoice, choose_phases, of_run
+from .at_rest import rest_of
 from .convergence_words import headline, phase_lines
-from .equilibrium import rest_of
 from .infinity import unbounded
 from .phase_convergence import PhaseConvergence
 from .result import Result

@@ -57,10 +57,7 @@ def _when(found: PhaseConvergence) -> str:
         return f"never, their rest is unstable{' at the end' if found.learn else ''}"
     if found.moving:
         largest = np.nanmax([*found.value_largest, *found.error_largest])
-        return (
-            f"no settling time, for a clamp moves the nodes' rest; at saved times they are at most "
-            f"{largest:.3g} from it"
-        )
+        return f"no settling time, for a clamp moves the nodes' rest; they are at most {largest:.3g} from it"
     if np.isnan(found.settling):
         return f"{_settled(found.settling)}{_farthest(found)}"
     return _settled(found.settling)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
@@ -17,10 +17,12 @@ from ..run.select import of_run
 from ..run.snapshot import PhaseOption, Snapshot
 from ..system.problem import feedforward, given_nodes
 from ..system.rest import Rest, nodes_at_rest
+from .at_rest import rest_of, with_positive_tau
 from .infinity import Unbounded, unbounded
 from .result import Result, plain
 from .spectra.jacobians import NodeSystem
 from .spectra.modes import MOST_WORK, Eigenvalues, node_eigenvalues, still_below
+from .words import counted
 
 Start = Literal["state", "feedforward", "zero"]
 Kind = Literal["stable", "unstable", "oscillating", "neutral", "unbounded", "unknown"]
@@ -33,6 +35,8 @@ OPEN = 1e-8
 
 # Other starts than these many take days.
 MOST_STARTS = 100_000
+
+STARTS = ("state", "feedforward", "zero")
 
 TOLD: dict[Kind, str] = {
     "stable": "stable",
@@ -103,6 +107,8 @@ class Equilibrium(Result):
         All of them.
     state : State
         The nodes at rest, or as far as they came.
+    notes : tuple of str
+        What to mind.
     """
 
     question: ClassVar[str] = "equilibrium"
@@ -124,6 +130,7 @@ class Equilibrium(Result):
     distinct: Any
     equilibria: tuple[Found, ...] = field(repr=False)
     state: State = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def found(self) -> bool:
@@ -132,6 +139,9 @@ class Equilibrium(Result):
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
+        return self._answer() + [f"note: {note}" for note in self.notes]
+
+    def _answer(self) -> list[str]:
         where = f"weights of t = {self.t:g} in phase {self.phase!r}, {counted(self.samples)}"
         largest = f"largest residual {self.residual.max():.1e}"
         if self.unbounded:
@@ -204,7 +214,7 @@ def equilibrium(
     spread : float
         Standard deviation of the displacements, > 0; dimensionless.
     seed : int
-        Of the displacements.
+        Seed of the displacements.
     tol : float
         Residual to reach, dimensionless.
 
@@ -217,7 +227,7 @@ def equilibrium(
     InputError
         If there is no such phase or time, or an option is out of range.
     """
-    if start not in TOLD_STARTS:
+    if start not in STARTS:
         raise InputError("start", f"must be state, feedforward or zero, not {start!r}")
     starts = checks.whole("starts", starts)
     if starts < 0:
@@ -227,8 +237,9 @@ def equilibrium(
     for key, value in (("spread", spread), ("tol", tol)):
         if not (value > 0.0 and np.isfinite(value)):
             raise InputError(key, "must be positive")
-    check_seed(seed)
-    snapshot = ticking(Snapshot.of(run, phase, time))
+    if seed < 0:
+        raise InputError("seed", f"must be 0 or more, not {seed}")
+    snapshot = with_positive_tau(Snapshot.of(run, phase, time))
     begun = replace(snapshot, state=_started(snapshot, start))
     rest = rest_of(begun, tol)
     there = replace(snapshot, state=rest.state)
@@ -262,45 +273,15 @@ def equilibrium(
         distinct=None if continuum or many is None else many.distinct,
         equilibria=() if many is None else many.told,
         state=rest.state,
+        notes=snapshot.notes,
     )
-
-
-def counted(samples: Sequence[int]) -> str:
-    """How many samples, in words."""
-    return f"{len(samples)} sample" + ("" if len(samples) == 1 else "s")
-
-
-TOLD_STARTS = ("state", "feedforward", "zero")
-
-
-def check_seed(seed: int) -> None:
-    """Raise InputError unless random numbers can start from `seed`."""
-    if seed < 0:
-        raise InputError("seed", f"must be 0 or more, not {seed}")
-
-
-def ticking(snapshot: Snapshot) -> Snapshot:
-    """The same with tau = 1 where tau is 0: equilibria are the same, and rates are in units of 1/tau."""
-    if snapshot.network.tau > 0.0:
-        return snapshot
-    return replace(snapshot, network=replace(snapshot.network, tau=1.0))
-
-
-def rest_of(snapshot: Snapshot, tol: float) -> Rest:
-    """The equilibrium to which the nodes go from where they are, or else the one Newton's method finds."""
-    problem = snapshot.problem(learn=False, until=None)
-    along = nodes_at_rest(problem, tol, step=1.0)
-    if along.found:
-        return along
-    newton = nodes_at_rest(problem, tol)
-    return newton if newton.residual.max() < along.residual.max() else along
 
 
 class Equilibria:
     """Different equilibria of each sample, as they are found."""
 
     def __init__(self, snapshot: Snapshot, tol: float) -> None:
-        self._situation, self._tol = snapshot, tol
+        self._snapshot, self._tol = snapshot, tol
         self._known: list[list[Array]] = [[] for _ in range(snapshot.batch)]
         self.told: tuple[Found, ...] = ()
 
@@ -315,7 +296,7 @@ class Equilibria:
         new = [b for b, row in enumerate(z) if rest.residual[b] <= self._tol and self._is_new(b, row)]
         if not new:
             return
-        system = NodeSystem(replace(self._situation, state=rest.state).problem(learn=False, until=None))
+        system = NodeSystem(replace(self._snapshot, state=rest.state).problem(learn=False, until=None))
         small = len(new) * float(system.size) ** 3 <= MOST_WORK / 8.0
         blocks = system.blocks() if small else None
         for b in new:
@@ -327,7 +308,7 @@ class Equilibria:
                 else Eigenvalues(values, True, values.size, still_below(values), np.full(values.size, b))
             )
             x = tuple(layer[b] for layer in rest.state.x)
-            self.told += (Found(self._situation.record.samples[b], x, _judged(own)[0]),)
+            self.told += (Found(self._snapshot.record.samples[b], x, _judged(own)[0]),)
 
     def _is_new(self, b: int, row: Array) -> bool:
         size = SAME * (1.0 + np.abs(row).max())
@@ -357,7 +338,7 @@ def _free_directions(snapshot: Snapshot) -> int:
     """
     if snapshot.network.node_decay > 0.0:
         return 0
-    free = np.isnan(given_nodes(snapshot.network, snapshot.phase, snapshot.batch)[0]).sum(axis=1)
+    free = snapshot.free(0).sum(axis=1)
     return max(0, int(free.max()) - snapshot.network.sizes[1])
 
 
@@ -368,8 +349,7 @@ def _open(snapshot: Snapshot) -> bool:
     """
     if set(snapshot.network.activation) == {"identity"}:
         return True
-    given = given_nodes(snapshot.network, snapshot.phase, snapshot.batch)
-    free = sum(np.isnan(value).sum(axis=1) for value in given)
+    free = sum(snapshot.free(layer).sum(axis=1) for layer in range(snapshot.n + 1))
     still = max(float(np.abs(eps).max()) for eps in snapshot.state.eps) < OPEN
     return still and bool((free > sum(snapshot.network.sizes[1:])).any())
 
@@ -378,24 +358,20 @@ def _started(snapshot: Snapshot, start: Start) -> State:
     """The state with the nodes where `start` says."""
     if start == "state":
         return snapshot.state
-    given = given_nodes(snapshot.network, snapshot.phase, snapshot.batch)
     weights = snapshot.state.weights
-    x = (
-        tuple(np.nan_to_num(value) for value in given)
-        if start == "zero"
-        else feedforward(snapshot.network, weights, given)
-    )
+    given = given_nodes(snapshot.network, snapshot.phase, snapshot.batch)
+    from_zero = start == "zero"
+    x = tuple(map(np.nan_to_num, given)) if from_zero else feedforward(snapshot.network, weights, given)
     return State(x, tuple(np.zeros_like(eps) for eps in snapshot.state.eps), weights)
 
 
 def _displaced(snapshot: Snapshot, starts: int, spread: float, seed: int, tol: float) -> Iterator[Rest]:
     """Rests from starts with the free value nodes displaced."""
     rng = np.random.default_rng(seed)
-    given = given_nodes(snapshot.network, snapshot.phase, snapshot.batch)
     for k in range(starts):
         x = tuple(
-            np.where(np.isnan(value), x_l + spread * rng.standard_normal(x_l.shape), x_l)
-            for value, x_l in zip(given, snapshot.state.x, strict=True)
+            np.where(snapshot.free(layer), x_l + spread * rng.standard_normal(x_l.shape), x_l)
+            for layer, x_l in enumerate(snapshot.state.x)
         )
         state = State(x, tuple(np.zeros_like(eps) for eps in snapshot.state.eps), snapshot.state.weights)
         problem = replace(snapshot, state=state).problem(learn=False, until=None)

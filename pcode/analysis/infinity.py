@@ -19,7 +19,7 @@ from ..model.network import Array
 from ..run.snapshot import Snapshot
 from ..solvers import METHODS
 from ..solvers.base import Settings
-from ..system.problem import given_nodes, make_problem
+from ..system.problem import make_problem
 from ..system.rest import Rest
 
 Flags = NDArray[np.bool_]
@@ -70,7 +70,7 @@ def unbounded(snapshot: Snapshot, rest: Rest) -> Unbounded:
     """
     none = Unbounded((), np.zeros(snapshot.batch, bool))
     network = snapshot.network
-    free = [np.isnan(value) for value in given_nodes(network, snapshot.phase, snapshot.batch)]
+    free = [snapshot.free(layer) for layer in range(snapshot.n + 1)]
     # What has an error of its own is pulled back to its prediction: it all begins in layer 0.
     if not free[0].any() or network.node_decay > 0.0 or network.tau == 0.0:
         return none

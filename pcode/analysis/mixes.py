@@ -35,12 +35,6 @@ def slopes_along(run: Run, layer: int) -> Array:
                 mix = (below + run.network.node_decay * kink) / h
             low, high = sorted(map(float, sigma.slopes(kink)))
             held = (x == kink) & (mix >= low) & (mix <= high)
-            slope = np.where(held & _free(moment, layer), mix, slope)
+            slope = np.where(held & moment.free(layer), mix, slope)
         found[row, list(moment.record.samples)] = slope
     return found
-
-
-def _free(moment: Snapshot, layer: int) -> Array:
-    """Which nodes of a layer are not clamped, shape (B, n_l) or one that broadcasts to it."""
-    given = moment.phase.clamp.get(layer)
-    return np.isnan(moment.phase.clamp_at(layer, 0.0)) if given is not None else np.ones(1, bool)

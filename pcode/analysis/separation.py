@@ -186,17 +186,17 @@ def separation(
     Raises
     ------
     InputError
-        If no phase learns, its clamps move, the limit does not exist, or an option is wrong.
+        If no phase learns, a clamp of it follows a function, the limit does not exist, or an option is wrong.
     """
     start = Snapshot.start(run, _learning(run, phase))
-    start.require_constant("separation")
+    phase_as_run = start.phase_as_run("separation")
     _check_tolerance(tolerance)
     network = start.network
     large = sum(a * b for a, b in network.links) > LARGE
     many = large or start.record.unknowns > MANY
     tried = _ratios(network, ratios, many)
     lasted = _duration(start, duration, large)
-    chosen = replace(start.phase, duration=lasted * network.delta, until=None, learn=True)
+    chosen = replace(phase_as_run, duration=lasted * network.delta, until=None, learn=True)
     settings = Settings(*((1e-6, 1e-9) if many else (1e-8, 1e-11)))
     notes = []
     if large and duration is None and lasted == LARGE_DURATION:
@@ -209,7 +209,7 @@ def separation(
     scale = _path(start, limit)
     distance = np.full((len(tried), times.size), np.nan)
     for k, ratio in enumerate(tried):
-        full = replace_tau(network, network.delta / ratio)
+        full = replace(network, tau=network.delta / ratio)
         weights, failed = _weights(make_problem(full, chosen, start.state), times, settings)
         if failed:
             notes.append(f"at delta/tau = {ratio:g} the full flow ends early: {failed}")
@@ -302,16 +302,11 @@ def needed_ratio(ratios: Array, largest: Array, tolerance: float) -> float:
     return float(ratios[last] * (ratios[last + 1] / ratios[last]) ** share)
 
 
-def replace_tau(network: Network, tau: float) -> Network:
-    """The same network with another time constant of its nodes."""
-    return Network(**network.to_dict() | {"tau": tau})
-
-
 def _limit(
     network: Network, phase: Phase, state: State, times: Array, settings: Settings
 ) -> tuple[Array, float, str]:
     """Weights of the singular limit at `times`, the nodes' slowest rate times tau, and why it ended early."""
-    limit = replace_tau(network, 0.0)
+    limit = replace(network, tau=0.0)
     try:
         rest = settled(make_problem(limit, phase, state, reduce=False))
     except InputError as error:

@@ -12,7 +12,7 @@ from ..base.errors import InputError
 from ..run.result import Run
 from ..run.select import of_run
 from ..run.snapshot import PhaseOption, Snapshot, last_phase, resting_moments, spread
-from .equilibrium import rest_of
+from .at_rest import rest_of
 from .infinity import unbounded
 from .result import Result, plain
 from .spectra.modes import MOST_WORK, Eigenvalues, full_eigenvalues, node_eigenvalues, slow_eigenvalues
@@ -62,6 +62,8 @@ class Spectrum(Result):
         At those moments.
     course_parts : tuple of (Eigenvalues, Eigenvalues or None) or None
         Of the nodes and of the weights at those moments; None where the nodes find no rest.
+    notes : tuple of str
+        What to mind.
     """
 
     question: ClassVar[str] = "spectrum"
@@ -84,6 +86,7 @@ class Spectrum(Result):
     times: Any = field(repr=False)
     course: tuple[Rates, ...] = field(repr=False)
     course_parts: tuple[Pair | None, ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
@@ -110,7 +113,7 @@ class Spectrum(Result):
         told.append(f"predicted time to settle to {100 * self.fraction:g}%: nodes {nodes}{settling}")
         told.append(f"solver: {self.solver} ({self.reason})")
         told += self._remarks()
-        return told
+        return told + [f"note: {note}" for note in self.notes]
 
     def _ringing(self) -> str:
         r = self.rates
@@ -228,6 +231,7 @@ def spectrum(
         times=times,
         course=course,
         course_parts=parts,
+        notes=snapshot.notes,
     )
 
 

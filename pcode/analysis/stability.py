@@ -11,16 +11,17 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..model.network import Array, Network
-from ..model.phase import Clamp, Phase, Save
+from ..model.phase import Phase, Save
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
 from ..run.snapshot import PhaseOption, Snapshot
 from ..simulation import simulate
-from .equilibrium import check_seed, counted, ticking
+from .at_rest import with_positive_tau
 from .result import Result
 from .spectra.border import KINDS, BorderPoint, Look, Plane, border_along, others, ray
 from .spectra.jacobians import NodeSystem
+from .words import counted
 
 Against = Literal["negated", "random", "own"]
 
@@ -89,6 +90,8 @@ class Stability(Result):
         Where each ray from mix 0 loses stability first.
     simulated : Simulated or None
         An oscillation on the border, checked; None where there is none.
+    notes : tuple of str
+        What to mind.
     """
 
     question: ClassVar[str] = "stability"
@@ -104,6 +107,7 @@ class Stability(Result):
     growth: Array = field(repr=False)
     border: tuple[BorderPoint, ...] = field(repr=False)
     simulated: Simulated | None
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
@@ -123,7 +127,7 @@ class Stability(Result):
                 f"{s.frequency:.5g} by its eigenvalue, {s.measured:.5g} simulated, "
                 f"amplitude {s.growth:+.1e} a period"
             )
-        return told
+        return told + [f"note: {note}" for note in self.notes]
 
     def _headline(self) -> str:
         row = int(np.abs(self.gains - 1.0).argmin())
@@ -187,8 +191,9 @@ def stability(
     InputError
         If the nodes of a sample are too many, or an option is out of range.
     """
-    check_seed(seed)
-    snapshot = ticking(Snapshot.of(run, phase, time))
+    if seed < 0:
+        raise InputError("seed", f"must be 0 or more, not {seed}")
+    snapshot = with_positive_tau(Snapshot.of(run, phase, time))
     shares = _rising("mixes", mixes, np.linspace(0.0, 1.0, MIXES))
     if shares[0] != 0.0 or shares.size < 2:
         raise InputError("mixes", "must be two or more numbers that rise from 0, where W = M^T")
@@ -209,6 +214,7 @@ def stability(
         growth=np.array([[look.value.real for look in looks] for looks in rays]),
         border=tuple(point for point, _ in crossings),
         simulated=simulated,
+        notes=snapshot.notes,
     )
 
 
@@ -248,19 +254,11 @@ def _extent(
 
 def _plane(snapshot: Snapshot, count: int, against: Against, seed: int) -> tuple[Plane, State]:
     """The plane for the first `count` samples, and their nodes."""
-    phase, weights = snapshot.phase, snapshot.state.weights
-    clamp = {layer: _rows(value, count) for layer, value in phase.clamp.items()}
-    few = Phase(phase.name, clamp, duration=phase.duration, learn=False)
-    few = few.showing(range(count))
-    R = others(weights, against, seed)
+    few = snapshot.of_samples(snapshot.record.samples[:count])
+    phase = replace(few.phase, learn=False, until=None, samples=tuple(range(count)))
+    weights = few.state.weights
     network = replace(snapshot.network, feedback="fixed")
-    x, eps = (tuple(layer[:count] for layer in part) for part in snapshot.state[:2])
-    return Plane(network, few, weights, R), State(x, eps, weights)
-
-
-def _rows(value: Clamp, count: int) -> Array:
-    assert isinstance(value, np.ndarray)  # a snapshot's clamps are constants
-    return value[:count]
+    return Plane(network, phase, weights, others(weights, against, seed)), few.state
 
 
 def _simulated(plane: Plane, crossings: list[tuple[BorderPoint, Look]]) -> Simulated | None:
@@ -281,14 +279,17 @@ def _simulated(plane: Plane, crossings: list[tuple[BorderPoint, Look]]) -> Simul
     rest = problem.y0
     y0 = rest + problem.layout.flat(rows)
     seen = int(np.abs(rows[worst]).argmax())
-    t, z = _followed(plane.network, plane.phase, problem.state(0.0, y0), point.frequency, worst, seen)
+    shapes = problem.layout.shapes
+    nodes = [(name, unit) for name in problem.layout.node_names for unit in range(shapes[name][1])]
+    start = problem.state(0.0, y0)
+    t, z = _followed(plane.network, plane.phase, start, point.frequency, worst, *nodes[seen])
     centre = float(problem.layout.rows(rest)[worst, seen])
     measured, growth = oscillation(t, z - centre)
     return Simulated(point.mix, point.gain, point.frequency, measured, growth)
 
 
 def _followed(
-    network: Network, phase: Phase, start: State, frequency: float, b: int, column: int
+    network: Network, phase: Phase, start: State, frequency: float, b: int, name: str, unit: int
 ) -> tuple[Array, Array]:
     """Times, and one node of sample `b`, over some periods of a simulation from `start`."""
     duration = PERIODS * 2.0 * np.pi / frequency
@@ -302,21 +303,7 @@ def _followed(
         atol=1e-13,
         save=Save(nodes=64 * PERIODS + 1, weights=2, spacing="linear"),
     )
-    names = _names(network, phase)
-    name, unit = names[column]
     return run.data["time"].to_numpy(), run.data[name].to_numpy()[:, b, unit]
-
-
-def _names(network: Network, phase: Phase) -> list[tuple[str, int]]:
-    """Variable and unit of each of a sample's nodes, in the order of the unknowns."""
-    free = [
-        layer
-        for layer in range(network.n + 1)
-        if layer not in phase.clamp or np.isnan(phase.clamp_at(layer, 0.0)).any()
-    ]
-    groups = [(f"x{layer}", network.sizes[layer]) for layer in free]
-    groups += [(f"eps{layer}", network.sizes[layer]) for layer in range(1, network.n + 1)]
-    return [(name, unit) for name, size in groups for unit in range(size)]
 
 
 def oscillation(t: Array, z: Array) -> tuple[float, float]:

@@ -20,6 +20,7 @@ from ..base.status import SolverStats, Status
 from ..model.network import Network, Weights
 from ..model.phase import NodeStart, Phase, Save
 from ..model.state import State
+from ..run.clamps import ClampArrays
 from ..run.result import PhaseRecord, Run
 from .plan import Plan, plan
 from .recording import Recorder
@@ -136,17 +137,21 @@ def _carry_out(asked: Request, stopped: Callable[[], bool]) -> Run:
         weights, shown_before = state.weights, shown
         if record.status.failed:
             break
-    data = recorder.dataset(_attributes(asked, records) | asked.attributes)
-    return Run(data, {"solver": recorder.solver()})
+    arrays = ClampArrays()
+    data = recorder.dataset(_attributes(asked, records, arrays) | asked.attributes)
+    groups = {"solver": recorder.solver(), "clamps": arrays.dataset()}
+    return Run(data, {name: group for name, group in groups.items() if group.variables})
 
 
-def _attributes(asked: Request, records: Sequence[PhaseRecord]) -> dict[str, str | float]:
+def _attributes(
+    asked: Request, records: Sequence[PhaseRecord], arrays: ClampArrays
+) -> dict[str, str | float]:
     status = Status.worst([record.status for record in records])
     told = [record.message for record in records if record.status is status]
     total = sum((record.stats for record in records), SolverStats())
     return {
         "network": json.dumps(asked.network.to_dict()),
-        "phases": json.dumps([record.to_dict() for record in records]),
+        "phases": json.dumps([record.to_dict(arrays) for record in records]),
         "status": str(status),
         "message": told[-1],
         "method": ", ".join(dict.fromkeys(record.method for record in records)),

@@ -18,12 +18,13 @@ import numpy as np
 from ...base._jax import jax
 from ...base.errors import InputError
 from ...model.network import Array
+from ...model.state import Layout
 from ...run.result import Run
 from ...run.select import of_run
 from ...run.snapshot import PhaseOption, Snapshot
 from ...system.coupled import Parameters, Structure, vector_field
-from ..equilibrium import ticking
-from ..planes.coordinates import Wanted, check_wanted, labelled, moving_problem, take_samples, values_along
+from ..at_rest import with_positive_tau
+from ..planes.coordinates import Wanted, check_wanted, labelled, moving_problem, values_along
 from ..planes.field import Base, settled
 from ..planes.window import checked_limits
 from .continuation import Curve, System, follow
@@ -41,8 +42,8 @@ ON_CURVE = 5e-3
 # How far beyond their usual size nodes are followed, and the part of the weight's course shown around it.
 FAR, MARGIN = 10.0, 0.2
 
-# Growth, in units of 1/tau, that counts as none.
-STABLE = 1e-9
+# Largest real part of the eigenvalues, in units of 1/tau, at which nodes count as stable.
+LEAST_DECAY = -1e-9
 
 # Places along the run at which nodes are brought to rest, and the unknowns with which they no longer are.
 RESTS, MOST_ALONG = 100, 20_000
@@ -73,7 +74,7 @@ class Branch:
     @property
     def stable(self) -> Any:
         """Whether the nodes are stable at each point; a fold itself belongs to the stable side."""
-        stable = self.growth < -STABLE
+        stable = self.growth < LEAST_DECAY
         for k in self.folds:
             stable[k] = stable[max(k - 1, 0)] or stable[min(k + 1, stable.size - 1)]
         return stable
@@ -97,11 +98,13 @@ class CriticalManifold:
     times, trajectory : ndarray, shapes (T,), (T, 2)
         The run: weight and node at saved times of the phase.
     along : ndarray, shape (R, 2)
-        The weight, and the node at rest for all weights of the run, at some of these times: what the
-        trajectory follows where other weights move as well.
+        The weight, and the node at rest for all weights and clamps of the run, at some of these times: what
+        the trajectory follows where other weights, or clamps, move as well.
     others : int
         How many other weights there are.
     tau, delta : float
+    moving : bool
+        Whether a clamp of the phase moves: the branches are those with it held at its value of `t`.
     """
 
     weight: Wanted
@@ -117,6 +120,13 @@ class CriticalManifold:
     others: int
     tau: float
     delta: float
+    moving: bool = False
+
+    @property
+    def held(self) -> str:
+        """What moves along the run but is held at `t` for the branches, in words; nothing as a rule."""
+        parts = ["other weights"] * (self.others > 0) + ["moving clamps"] * self.moving
+        return " and ".join(parts)
 
     @property
     def folds(self) -> Array:
@@ -140,9 +150,13 @@ def _settle(
 
 
 @partial(jax.jit, static_argnames="structure")
-def _settle_along(Y: Any, Z: Any, nodes: Any, p: Parameters, structure: Structure) -> Any:
-    """Nodes at rest, shape (G, m), from `Z`, for the weights in `Y`, shape (G, N)."""
-    return jax.vmap(lambda y, z: settled(y, z, Base(y, None, None, None, nodes), p, structure))(Y, Z)
+def _settle_along(Y: Any, Z: Any, clamps: Any, nodes: Any, p: Parameters, structure: Structure) -> Any:
+    """Nodes at rest, shape (G, m), from `Z`, for the weights in `Y`, shape (G, N), and the clamps there."""
+
+    def one(y: Any, z: Any, clamp: Any) -> Any:
+        return settled(y, z, Base(y, None, None, None, nodes), p._replace(clamp=clamp), structure)
+
+    return jax.vmap(one)(Y, Z, clamps)
 
 
 @partial(jax.jit, static_argnames="structure")
@@ -174,7 +188,7 @@ def critical_manifold(
     run : Run
     weight, node : str, optional
         Such as ``M0[0,0]`` or ``beta1[0]``, and ``x1[0]`` or ``eps1[0]``; ``x1[0,3]`` of sample 3. Where
-        left out the prediction weight that moves most, and a node that hangs on it.
+        left out the prediction weight that moves most, and a node that depends on it.
     phase, time
         The moment whose other weights are held, see `Snapshot.of`; the end of the last phase that
         learns where left out.
@@ -190,7 +204,7 @@ def critical_manifold(
     """
     weight, node, phase = telling_pair(run, weight, node, phase)
     window = checked_limits("limits", limits)
-    snapshot = ticking(Snapshot.of(run, phase, time))
+    snapshot = with_positive_tau(Snapshot.of(run, phase, time))
     on, of = Wanted.parse("weight", weight), Wanted.parse("node", node)
     if not on.of_weights or not on.single:
         raise InputError("weight", f"must be a weight such as M0[0,0] or beta1[0], not {weight!r}")
@@ -198,7 +212,7 @@ def critical_manifold(
         raise InputError("node", f"must be a node such as x1[0] or eps1[0], not {node!r}")
     on = check_wanted(snapshot, "weight", on, moves=False)
     of = check_wanted(snapshot, "node", of)
-    alone = take_samples(snapshot, (int(of.sample or 0),))
+    alone = snapshot.of_samples((int(of.sample or 0),))
     problem = moving_problem(alone, True, on.kind == "W")
     layout, y0 = problem.layout, problem.y0
     if not np.isfinite(y0).all():
@@ -209,7 +223,7 @@ def critical_manifold(
             f"equilibria cannot be followed over the kinks of {kinked[0]}; use softplus for a picture of them"
         )
         raise InputError("run", what)
-    nodes = np.flatnonzero(_free(problem))
+    nodes = np.flatnonzero(_free(alone, problem.layout))
     if nodes.size > MOST_NODES:
         what = f"the {nodes.size} nodes of a sample cannot be followed; {MOST_NODES} at most can"
         raise InputError("run", what)
@@ -238,20 +252,16 @@ def critical_manifold(
         others=layout.size - layout.node_count - 1,
         tau=run.network.tau,
         delta=run.network.delta,
+        moving=snapshot.moving,
     )
 
 
-def _free(problem: Any) -> Any:
+def _free(snapshot: Snapshot, layout: Layout) -> Any:
     """Which unknowns are free nodes, shape (N,)."""
-    layout = problem.layout
     free = np.zeros(layout.size, bool)
-    for name, part in layout.slices.items():
-        if name[0] == "e":
-            free[part] = True
-        if name[0] == "x":
-            layer = int(name[1:])
-            value = np.asarray(problem.parameters.clamp[layer]).ravel()
-            free[part] = np.isnan(value) if problem.structure.clamped[layer] else True
+    for name, (variable, layer) in layout.arrays.items():
+        if variable.of_nodes:
+            free[layout.slices[name]] = snapshot.free(layer).ravel() if variable.clampable else True
     return free
 
 
@@ -283,11 +293,18 @@ def _rests_along(run: Run, snapshot: Snapshot, course: Array, on: Wanted, of: Wa
             f"equilibria cannot be followed over the kinks of {kinked[0]}; use softplus for a picture of them"
         )
         raise InputError("run", what)
-    nodes = np.flatnonzero(_free(problem))
-    z, residual = _settle_along(Y, Y[:, nodes], nodes, problem.parameters, problem.structure)
+    nodes = np.flatnonzero(_free(snapshot, layout))
+    clamps = tuple(_clamped_along(run, snapshot, layer, rows[picked]) for layer in range(snapshot.n + 1))
+    z, residual = _settle_along(Y, Y[:, nodes], clamps, nodes, problem.parameters, problem.structure)
     at = int(np.flatnonzero(nodes == layout.slices[of.array].start + of.index[0])[0])
     rests = np.where(np.asarray(residual) < 1e-9, np.asarray(z)[:, at], np.nan)
     return np.column_stack([course[picked, 0], rests])
+
+
+def _clamped_along(run: Run, snapshot: Snapshot, layer: int, rows: Any) -> Array:
+    """Clamped values of a layer at saved rows, shape (T, 1, n_l); NaN where a node is free."""
+    values = values_along(run, snapshot, f"x{layer}", rows)
+    return np.where(snapshot.free(layer), np.nan, values)[:, None]
 
 
 def _window(course: Array, now: float) -> tuple[float, float]:

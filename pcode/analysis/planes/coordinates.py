@@ -18,13 +18,12 @@ import numpy as np
 from ...base._jax import jax, jnp
 from ...base.errors import InputError
 from ...model.network import Array
-from ...model.state import State
 from ...run.result import Run
 from ...run.snapshot import Snapshot
 from ...system.problem import Problem, make_problem, with_modes
 from ...system.reduction import reduce_feedback
 from ...system.rest import nodes_at_rest
-from ..equilibrium import rest_of, ticking
+from ..at_rest import rest_of, with_positive_tau
 from ..spectra.jacobians import NodeSystem
 
 _ENTRY = re.compile(r"(x|eps|M|W|beta)(\d+)\[\s*(\d+)\s*(?:,\s*(\d+)\s*)?\]")
@@ -118,17 +117,6 @@ class Wanted:
         what = {"pc": "principal component of the nodes", "wpc": "principal component of the weights",
                 "mode": "along the nodes' eigenvectors"}[self.kind]  # fmt: skip
         return f"{what}, ${self.symbol}$"
-
-
-def take_samples(situation: Snapshot, samples: tuple[int, ...]) -> Snapshot:
-    """The same moment, of the `samples` (rows of the data) alone."""
-    shown = situation.record.samples
-    rows = [shown.index(sample) for sample in samples]
-    clamp = {layer: value[rows] for layer, value in situation.phase.clamp.items()}  # type: ignore[index]
-    state = situation.state
-    picked = State(tuple(x[rows] for x in state.x), tuple(e[rows] for e in state.eps), state.weights)
-    phase = replace(situation.phase, clamp=clamp, samples=samples)
-    return replace(situation, phase=phase, state=picked, record=replace(situation.record, samples=samples))
 
 
 def check_wanted(situation: Snapshot, where: str, wanted: Wanted, moves: bool = True) -> Wanted:
@@ -249,7 +237,7 @@ def chart(run: Run, situation: Snapshot, names: tuple[tuple[str, Any], ...]) -> 
     InputError
         If a name is none, two are the same, or the moment has no such coordinate that moves.
     """
-    situation = ticking(situation)
+    situation = with_positive_tau(situation)
     parsed = [(where, Wanted.parse(where, name)) for where, name in names]
     wanted = tuple(check_wanted(situation, where, one) for where, one in parsed)
     if len({(w.kind, w.number, w.index, w.sample) for w in wanted}) < len(wanted):
@@ -259,7 +247,7 @@ def chart(run: Run, situation: Snapshot, names: tuple[tuple[str, Any], ...]) -> 
         raise InputError(names[-1][0], what)
     if not any(one.of_weights for one in wanted):
         chosen = {one.sample for one in wanted if one.sample is not None} or {situation.record.samples[0]}
-        situation = take_samples(situation, tuple(sorted(chosen)))
+        situation = situation.of_samples(tuple(sorted(chosen)))
     problem = moving_problem(
         situation, any(one.of_weights for one in wanted), any(one.kind == "W" for one in wanted)
     )
@@ -321,9 +309,7 @@ def _at_rest(problem: Problem, situation: Snapshot) -> Array:
     return y
 
 
-def _direction(
-    run: Run, situation: Snapshot, problem: Problem, wanted: Wanted
-) -> tuple[Array, Array | None]:
+def _direction(run: Run, situation: Snapshot, problem: Problem, wanted: Wanted) -> tuple[Array, Array | None]:
     """What a unit of the coordinate changes, shape (N,), and where it is 0 if that is not at 0."""
     layout = problem.layout
     unit = np.zeros(layout.size)

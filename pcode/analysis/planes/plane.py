@@ -172,7 +172,7 @@ def phase_plane(
         now=field.origin,
         tau=run.network.tau,
         delta=run.network.delta,
-        moves=bool(situation.record.learn) or field.slaved.size < _other_nodes(made),
+        moves=bool(situation.record.learn) or situation.moving or field.slaved.size < _other_nodes(made),
     )
 
 
@@ -347,5 +347,6 @@ def _told(field: Field, made: Chart) -> str:
         )
         told.append(held)
     other = "other weights" if any(one.of_weights for one in made.wanted) else "weights"
-    told.append(f"{other} held as at {t}")
+    clamps = " and moving clamps" if made.situation.moving else ""
+    told.append(f"{other}{clamps} held as at {t}")
     return ", ".join(told)

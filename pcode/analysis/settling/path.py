@@ -25,7 +25,7 @@ from ...solvers import METHODS
 from ...solvers.base import Settings
 from ...system.problem import Problem, make_problem
 from ...system.rest import nodes_at_rest
-from ..equilibrium import rest_of
+from ..at_rest import rest_of
 
 # Settling times are right to this part of themselves, or of tau where that is more.
 ACCURACY = 1e-3
@@ -97,6 +97,8 @@ class Path:
         Tolerances of the integration.
     anew : float
         To which of `t` the phase was integrated anew; 0 where it was not.
+    jumps : ndarray
+        Times, since the phase's start, at which a clamp steps, and with it the rest.
     notes : tuple of str
         What to mind.
     """
@@ -108,6 +110,7 @@ class Path:
     rtol: float
     atol: float
     anew: float
+    jumps: Array
     notes: tuple[str, ...]
 
     @property
@@ -139,7 +142,7 @@ class Path:
         u, du = self._deviations()
         steps = np.diff(self.t)
         known = np.array([moment.rate is not None for moment in self.moments])
-        cubic = known[:-1] & known[1:] & (steps * slowest < 1.0)
+        cubic = known[:-1] & known[1:] & (steps * slowest < 1.0) & ~self._beside_jumps()
         for k in range(0, steps.size, TOGETHER):
             rows = slice(k, min(k + TOGETHER, steps.size) + 1)
             here = slice(k, rows.stop - 1)
@@ -151,6 +154,13 @@ class Path:
             yield fine, parts
         if not steps.size:
             yield self.t, u
+
+    def _beside_jumps(self) -> Flags:
+        """Which of the T - 1 legs have a slope of the rest at an end that a step of a clamp spoils."""
+        beside = np.zeros(max(self.t.size - 1, 0), bool)
+        for k in np.searchsorted(self.t, self.jumps, side="right"):
+            beside[max(k - 2, 0) : k + 1] = True
+        return beside
 
     def _deviations(self) -> tuple[list[Array], list[Array]]:
         """Nodes less their rest, shapes (T, B, n_l), and the rates of that; 0 where not known."""
@@ -206,6 +216,8 @@ def follow(run: Run, index: int, fraction: float) -> Path:
     record, notes = begin.record, []
     moments: list[Moment] = []
     rtol, atol = float(run.data.attrs["rtol"]), float(run.data.attrs["atol"])
+    if begin.moving:
+        notes.append(f"{begin.follows}: no settling time is told, for the nodes' rest moves with it")
     reason = _unfit(begin)
     if reason is None:
         rtol = max(min(rtol, FINER * fraction), TIGHTEST)
@@ -229,6 +241,7 @@ def follow(run: Run, index: int, fraction: float) -> Path:
         rtol=rtol,
         atol=atol,
         anew=anew,
+        jumps=begin.phase_as_run("convergence").course.jumps if begin.reproducible else np.empty(0),
         notes=tuple(notes),
     )
 
@@ -236,11 +249,8 @@ def follow(run: Run, index: int, fraction: float) -> Path:
 def _unfit(begin: Snapshot) -> str | None:
     """Why the phase is not to be integrated anew; None where it is."""
     record = begin.record
-    if begin.moving:
-        return (
-            f"{begin.followed}: no settling time is told, and nodes are measured, from a rest that moves "
-            f"with it, at saved times"
-        )
+    if not begin.reproducible:
+        return f"{begin.irreproducible}: nodes are measured at saved times"
     if record.status.failed and record.status is not Status.INTERRUPTED:
         return f"the phase ended early ({record.status}): its saved times are looked at"
     if record.unknowns > MOST_UNKNOWNS:
@@ -254,7 +264,7 @@ def _unfit(begin: Snapshot) -> str | None:
 def _integrated(begin: Snapshot, rtol: float, atol: float) -> tuple[list[Moment], Status]:
     """Moments after each step from `begin` to the end of its phase."""
     had = begin.record.t_end - begin.record.t_start
-    phase = replace(begin.phase, until=None, duration=had)
+    phase = replace(begin.phase_as_run("convergence"), until=None, duration=had)
     problem = make_problem(begin.network, phase, begin.state, reduce=False)
     visited = [(0.0, problem.y0)]
 
@@ -269,9 +279,11 @@ def _integrated(begin: Snapshot, rtol: float, atol: float) -> tuple[list[Moment]
     watch(solution.t, 0.0, solution.y)
     moments = []
     for t, y in visited:
-        there = replace(begin, state=problem.state(t, y), t=begin.record.t_start + t)
+        there = begin.holding(begin.record.t_start + t, problem.state(t, y))
         energies = (float(part.sum()) for part in problem.energies(t, y))
-        rate = _rate(problem, t, y, begin.state)
+        # Beyond a step of a clamp, `problem` has its rates no more.
+        held = there.problem(until=None) if begin.moving else problem
+        rate = _rate(held, *((0.0, held.y0) if begin.moving else (t, y)), begin.state)
         moments.append(Moment(there, rate, _speed(rate, begin), *energies))
     return moments, solution.status
 
