@@ -162,6 +162,8 @@ def test_from_the_file_of_a_run_its_clamps_are_made_again_as_they_were(clamped, 
     run, phases = clamped
     run.save(tmp_path / "run.nc")
     loaded = Run.load(tmp_path / "run.nc")
+    assert loaded.phases == run.phases
+    assert len({repr(record.clamp) for record in loaded.phases}) == len(phases)
     for k, asked in enumerate(phases[:-1]):
         again = Snapshot.start(loaded, k).phase_as_run("x")
         assert (again.name, again.duration, again.learn) == (asked.name, asked.duration, asked.learn)

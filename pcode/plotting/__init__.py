@@ -7,8 +7,6 @@ sheet, for ``matplotlib.pyplot.style.use``; `style` is the same as a context.
 
 from ..analysis.manifolds.manifold import critical_manifold
 from ..analysis.planes.plane_choice import telling_plane
-from ..analysis.result import register_plot
-from ..run.result import register_accessor
 from ..run.select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .accessor import RunPlots
 from .animation import animate
@@ -33,6 +31,7 @@ from .trajectories import moving_phase, principal_components, trajectory
 from .weights import weight_drift, weight_kinds, weight_norms
 
 __all__ = [
+    "FIGURES",
     "STYLE",
     "RunPlots",
     "activation_slopes",
@@ -80,6 +79,8 @@ __all__ = [
     "weight_norms",
 ]
 
-register_accessor("plot", RunPlots)
-for question in (backprop, certificate, convergence, equilibrium, separation, spectrum, stability):
-    register_plot(question.__name__, question)
+# What draws the answer to a question, by the question's name: `Result.plot`.
+FIGURES = {
+    question.__name__: question
+    for question in (backprop, certificate, convergence, equilibrium, separation, spectrum, stability)
+}

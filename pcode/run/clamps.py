@@ -58,6 +58,18 @@ class ClampRecord:
     expression: Expression | None = None
     mask_known: bool = True
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ClampRecord) and self._contents() == other._contents()
+
+    def __hash__(self) -> int:
+        return hash((self.layer, self.kind))
+
+    def _contents(self) -> tuple[Any, ...]:
+        """All that it says, as values that can be compared."""
+        series = self.series and (self.series.t.tolist(), repr(self.series.values.tolist()), self.series.kind)
+        mask = None if self.mask is None else self.mask.tolist()
+        return self.layer, self.kind, mask, series, self.expression, self.mask_known
+
     @property
     def whole(self) -> bool:
         """Whether all nodes of the layer are clamped."""

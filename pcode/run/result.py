@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +18,7 @@ from ..base import checks
 from ..base.errors import InputError
 from ..base.files import replacing
 from ..base.html import table
+from ..base.lazy import loaded
 from ..base.status import SolverStats, Status
 from ..model.network import Array, Network, Weights
 from ..model.state import State
@@ -199,9 +199,7 @@ class Run:
     @property
     def plot(self) -> Any:
         """Figures of this run by name; `pcode.plotting` provides them."""
-        # Registered from above: plotting stands over this module and is loaded when first asked.
-        import_module("pcode.plotting")
-        return _accessors["plot"](self)
+        return loaded("plots of a run")(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the run to a NetCDF file, under a temporary name that is then renamed.
@@ -346,11 +344,3 @@ def _read(path: Path) -> dict[str, xr.Dataset]:
     finally:
         for group in groups.values():
             group.close()
-
-
-_accessors: dict[str, type[Any]] = {}
-
-
-def register_accessor(name: str, accessor: type[Any]) -> None:
-    """Let `accessor`, called with the run, serve as ``run.<name>``."""
-    _accessors[name] = accessor

@@ -26,7 +26,7 @@ from .nullclines import zero_curves
 from .separatrices import Separatrix, separatrices
 from .window import Limits, checked_limits
 
-Rest = Literal["held", "slaved"] | Mapping[str, Literal["held", "slaved"]]
+OtherNodes = Literal["held", "slaved"] | Mapping[str, Literal["held", "slaved"]]
 
 # Points along a side of the grid, and the work that may go into it.
 FINEST, COARSEST, WORK = 161, 25, 4e9
@@ -103,7 +103,7 @@ def phase_plane(
     x: str,
     y: str,
     *,
-    rest: Rest = "slaved",
+    rest: OtherNodes = "slaved",
     phase: PhaseOption = None,
     time: float | None = None,
     xlim: Limits = None,
@@ -201,7 +201,7 @@ def _other_nodes(made: Chart) -> int:
     return int(_nodes(made).size)
 
 
-def slaved_nodes(made: Chart, rest: Rest) -> Any:
+def slaved_nodes(made: Chart, rest: OtherNodes) -> Any:
     """Which unknowns are slaved.
 
     Raises
