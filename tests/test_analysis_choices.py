@@ -94,7 +94,7 @@ def test_where_the_equilibrium_is_lost_that_counts_as_growth():
         def look(self, mix, gain, near):
             return border.Look(mix, gain, "lost", complex("nan"), None)
 
-    assert border._growth(Plane(), 1.0, None, 0.3) > 0.0
+    assert border._abscissa(Plane(), 1.0, None, 0.3) > 0.0
 
 
 def test_the_gap_and_the_stiffness_are_ratios_of_rates_whatever_these_are():

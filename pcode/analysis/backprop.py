@@ -1,6 +1,6 @@
 r"""How near a network's errors and the flow of its weights are to backpropagation.
 
-The yardstick is the plain feedforward network of the same M and beta, with the loss
+The reference is the plain feedforward network of the same M and beta, with the loss
 L = mean_b 1/2 |y - f(x^0)|^2, differentiated automatically. By facts 1 and 2 of the model, with
 W = M^T, no decay of the nodes and nodes at rest, as the output variance nu^n grows:
 
@@ -8,7 +8,7 @@ W = M^T, no decay of the nodes and nodes at rest, as the output variance nu^n gr
     nu^n mean_b[sigma(x^l)^T eps^{l+1}] ->  -dL/dM^l       (delta dM^l/dt, its decay left out)
 
 so angles go to 0 and relative sizes, |left| / |right|, to 1. Of W and M^T the angle and |W| / |M|
-are told: they are alike in tied networks, and where learned feedback started at the transpose.
+are given: they are alike in tied networks, and where learned feedback started at the transpose.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ FEWEST = 10
 # Root mean square of the gradient below which angles say little but rounding and residuals.
 VANISHED = 1e-9
 
-# Angles below this, in degrees, are rounding, and told as 0.
+# Angles below this, in degrees, are rounding, and given as 0.
 ROUNDING = 1e-9
 
 
@@ -76,7 +76,7 @@ class Backprop(Result):
     loss : float
         L of the feedforward network at the moment.
     rest, now : Comparison, arrays of shape (n,)
-        With the nodes at rest for the weights of the moment, and as they are.
+        The comparison with the nodes at rest for the weights of the moment, and with the nodes as they are.
     residual : float
         max |tau dz/dt| / (1 + |z|) of the nodes taken as at rest.
     course_at : {"state", "rest"}
@@ -85,9 +85,9 @@ class Backprop(Result):
     times : ndarray, shape (T,)
         Saved times of the phase, in the run's time: of the nodes, or of the weights.
     course : Comparison, arrays of shape (T, n)
-        Along the phase.
+        The comparison at these times.
     t_start : float
-        When it started.
+        When the phase started.
     variances : ndarray, shape (V,)
         Output variances nu^n.
     by_variance : Comparison, arrays of shape (V, n)
@@ -126,13 +126,13 @@ class Backprop(Result):
         """The answer in a few plain lines."""
         rest, now = self.rest, self.now
         samples = f"{self.samples} sample{'s' * (self.samples != 1)}"
-        told = [
+        lines = [
             f"at rest the weights' flow is {_within(rest.flow_angle)} the gradient's descent, "
             f"the errors {_within(rest.error_angle).split(' degrees')[0]} (nu^n = {self.nu:g})",
             f"phase {self.phase!r}, t = {self.t:g}, {samples}, loss {self.loss:.3g}; "
             f"angle in degrees and relative size, nodes at rest (as they are):",
         ]
-        told += [
+        lines += [
             f"  layer {k + 1}  eps {_pair(rest[0:2], k)} ({_pair(now[0:2], k)})"
             f"   M{k} flow {_pair(rest[2:4], k)} ({_pair(now[2:4], k)})"
             f"   W{k} to M{k}^T {_pair(rest[4:6], k)}"
@@ -143,16 +143,16 @@ class Backprop(Result):
                 f"{nu:g}: {_most(a)}"
                 for nu, a in zip(self.variances, self.by_variance.flow_angle, strict=True)
             )
-            told.append(f"as nu^n grows, largest angle of the flow: {', '.join(angles)}")
+            lines.append(f"as nu^n grows, largest angle of the flow: {', '.join(angles)}")
         for ratio, angles, lag in zip(self.ratios, self.ratio_angle, self.ratio_lag, strict=True):
             if np.isnan(lag).all():
-                told.append(f"tau/delta = {ratio:.3g}: the simulation failed, or took too many steps")
+                lines.append(f"tau/delta = {ratio:.3g}: the simulation failed, or took too many steps")
                 continue
-            told.append(
+            lines.append(
                 f"tau/delta = {ratio:.3g}: after one delta the flow is {_within(angles)} the gradient's "
                 f"descent, and lags behind that of nodes at rest by {_short(100 * np.nanmax(lag))}%"
             )
-        return told + [f"note: {note}" for note in self.notes]
+        return lines + [f"note: {note}" for note in self.notes]
 
 
 @of_run
@@ -250,7 +250,7 @@ def _lag(run: Run, snapshot: Snapshot, ratio: float, patient: bool) -> tuple[Arr
     NaN where that takes too long, unless `patient`, or fails.
     """
     begin = Snapshot.start(run, snapshot.index)
-    # Another tau, not another delta: clamps that move do so beside the weights as they did.
+    # Another tau, not another delta: clamps that move keep their pace relative to the weights.
     network = replace(begin.network, tau=begin.network.delta * ratio)
     as_run = begin.phase_as_run(AGAIN).showing(range(begin.batch))
     phase = replace(as_run, duration=network.delta, learn=True, until=None)

@@ -1,9 +1,9 @@
 """Whether a run can be trusted: each check with its figure and its threshold.
 
-What a run kept is held against the theory of the model, and its last learning phase (or another)
+What a run kept is compared with the theory of the model, and its last learning phase (or another)
 is integrated again: at a tenth of the tolerance, by a solver of another library, and with an equation
 of its own for every variable, since the invariant of learned feedback (fact 5) holds by construction
-where a run slaves W to M.
+where a run derives W from M.
 """
 
 from __future__ import annotations
@@ -104,14 +104,14 @@ class Certificate(Result):
         counts = {word: sum(c.verdict == word for c in self.checks) for word in ("pass", "fail")}
         rest = len(self.checks) - sum(counts.values())
         part = "" if self.whole else f" (its first {self.span:g} only)"
-        told = [
+        lines = [
             f"{'passed' if self.passed else 'FAILED'}: {counts['pass']} of {len(self.checks) - rest} checks "
             f"pass, {rest} not applicable; phase {self.phase!r} integrated again{part}"
         ]
         for c in self.checks:
             figure = "" if c.verdict == "not applicable" else f"{c.figure:.2g}, at most {c.threshold:.2g}: "
-            told.append(f"  {c.verdict:<14}  {c.name:<12}  {figure}{c.about}")
-        return told
+            lines.append(f"  {c.verdict:<14}  {c.name:<12}  {figure}{c.about}")
+        return lines
 
     def to_dict(self) -> dict[str, object]:
         """The answer as plain values, for JSON."""
@@ -220,14 +220,14 @@ def _energy(end: Snapshot) -> Check:
         if there:
             return _none(name, f"no closed form of the equilibrium's energy (fact 7): {why}")
     problem = with_positive_tau(end).problem(learn=False)
-    unrest = problem.unrest(0.0, problem.y0)
-    if unrest > NEAR_REST:
-        return _none(name, f"the nodes of {end.phase.name!r} were not near rest at its end ({unrest:.1e})")
+    residual = problem.unrest(0.0, problem.y0)
+    if residual > NEAR_REST:
+        return _none(name, f"the nodes of {end.phase.name!r} were not near rest at its end ({residual:.1e})")
     found, expected = float(problem.energies(0.0, problem.y0)[0].sum()), equilibrium_energy(end)
     # Roots, which are of the size of the errors: so that small energies are judged alike.
     off = abs(np.sqrt(found) - np.sqrt(expected)) / (1.0 + np.sqrt(expected))
     about = f"sqrt F beside sqrt F* of the closed form (fact 7), F* = {expected:.6g}"
-    return _check(name, float(off), AGREEMENT * max(unrest, 1e-12), about)
+    return _check(name, float(off), AGREEMENT * max(residual, 1e-12), about)
 
 
 def _repeats(run: Run, start: Snapshot, end: Snapshot, span: float, method: str | None) -> Iterator[Check]:
@@ -259,7 +259,7 @@ def _repeats(run: Run, start: Snapshot, end: Snapshot, span: float, method: str 
 
 
 def _feedback(start: Snapshot, span: float, method: str, rtol: float, atol: float) -> Check:
-    """W - M^T after `span`, where W has an equation of its own, beside fact 5 of the model."""
+    """W - M^T after `span`, where W has an equation of its own, compared with fact 5 of the model."""
     name, network = "feedback", start.network
     if network.feedback != "learned" or not start.phase.learn:
         return _none(name, "no invariant to test: W does not learn")

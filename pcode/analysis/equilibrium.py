@@ -38,7 +38,7 @@ MOST_STARTS = 100_000
 
 STARTS = ("state", "feedforward", "zero")
 
-TOLD: dict[Kind, str] = {
+IN_WORDS: dict[Kind, str] = {
     "stable": "stable",
     "unstable": "unstable: a real eigenvalue is positive",
     "oscillating": "unstable: an oscillation grows (Hopf)",
@@ -152,23 +152,23 @@ class Equilibrium(Result):
         if not self.found:
             lost = int((self.residual > self.tol).sum())
             return [f"no equilibrium was reached for {lost} of the samples ({where}; {largest})"]
-        told = [f"equilibrium, {TOLD[self.kind]} ({where}; {largest}, {self.iterations} iterations)"]
+        lines = [f"equilibrium, {IN_WORDS[self.kind]} ({where}; {largest}, {self.iterations} iterations)"]
         if np.isfinite(self.rightmost):
             period = f", period {2 * np.pi / abs(self.rightmost.imag):.3g}" if self.rightmost.imag else ""
             some = "" if self.exact else ", of those at the ends of the spectrum"
-            told.append(f"rightmost node eigenvalue: {_told(self.rightmost)}{period}{some}")
+            lines.append(f"rightmost node eigenvalue: {_in_words(self.rightmost)}{period}{some}")
         if self.continuum:
             least = "" if self.exact else "at least "
-            told.append(
+            lines.append(
                 f"a continuum of equilibria: {least}{self.zero_eigenvalues} zero eigenvalues a sample, for "
                 f"the clamps leave so many directions of the values open; node_decay > 0 singles one out"
             )
         elif self.zero_eigenvalues:
-            told.append(f"degenerate: up to {self.zero_eigenvalues} zero eigenvalues a sample")
+            lines.append(f"degenerate: up to {self.zero_eigenvalues} zero eigenvalues a sample")
         if self.distinct is not None and self.starts:
             most = int(self.distinct.max())
             many = int((self.distinct == most).sum())
-            told.append(
+            lines.append(
                 f"from {self.starts} other starts: "
                 + (
                     "no other equilibrium was found"
@@ -176,7 +176,7 @@ class Equilibrium(Result):
                     else f"up to {most} equilibria a sample (so many of {many} samples)"
                 )
             )
-        return told
+        return lines
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain values; the nodes themselves are left out."""
@@ -271,7 +271,7 @@ def equilibrium(
         continuum=continuum,
         starts=0 if continuum or many is None else starts,
         distinct=None if continuum or many is None else many.distinct,
-        equilibria=() if many is None else many.told,
+        equilibria=() if many is None else many.found,
         state=rest.state,
         notes=snapshot.notes,
     )
@@ -283,7 +283,7 @@ class Equilibria:
     def __init__(self, snapshot: Snapshot, tol: float) -> None:
         self._snapshot, self._tol = snapshot, tol
         self._known: list[list[Array]] = [[] for _ in range(snapshot.batch)]
-        self.told: tuple[Found, ...] = ()
+        self.found: tuple[Found, ...] = ()
 
     @property
     def distinct(self) -> Any:
@@ -308,7 +308,7 @@ class Equilibria:
                 else Eigenvalues(values, True, values.size, still_below(values), np.full(values.size, b))
             )
             x = tuple(layer[b] for layer in rest.state.x)
-            self.told += (Found(self._snapshot.record.samples[b], x, _judged(own)[0]),)
+            self.found += (Found(self._snapshot.record.samples[b], x, _judged(own)[0]),)
 
     def _is_new(self, b: int, row: Array) -> bool:
         size = SAME * (1.0 + np.abs(row).max())
@@ -378,5 +378,5 @@ def _displaced(snapshot: Snapshot, starts: int, spread: float, seed: int, tol: f
         yield nodes_at_rest(problem, tol, step=np.inf if k % 2 else 1.0)
 
 
-def _told(value: complex) -> str:
+def _in_words(value: complex) -> str:
     return f"{value.real:.4g}" + (f" +- {value.imag:.4g}i" if value.imag else "")

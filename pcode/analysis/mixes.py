@@ -1,4 +1,4 @@
-"""The slopes sigma' with which value nodes hear of the errors above them, along a run."""
+"""The slopes sigma' by which the errors above act on value nodes, along a run."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 r"""Whether delta/tau is large enough for the weights to see nodes at rest only.
 
-The weights of the full flow are set beside those of the singular limit, tau = 0, from the same start
+The weights of the full flow are compared with those of the singular limit, tau = 0, from the same start
 and with the same data, for several tau/delta, over the slow time t/delta:
 
     distance(t/delta) = |w_full - w_limit| / max |w_limit - w(0)|,    w all of M and beta,
@@ -202,9 +202,9 @@ def separation(
     if large and duration is None and lasted == LARGE_DURATION:
         notes.append(f"only the first {lasted:g} delta are compared; for more give a duration")
     times = np.geomspace(1e-3, 1.0, FEW_TIMES if many else TIMES) * chosen.duration
-    limit, slowest, told = _limit(network, chosen, start.state, times, settings)
-    if told:
-        notes.append(f"the limit ends early: {told}")
+    limit, slowest, ended = _limit(network, chosen, start.state, times, settings)
+    if ended:
+        notes.append(f"the limit ends early: {ended}")
     times = times[: len(limit)]
     scale = _path(start, limit)
     distance = np.full((len(tried), times.size), np.nan)
@@ -248,11 +248,13 @@ def _answer(
         raise InputError("ratios", f"{what}, or larger ratios")
     fitted = seen & (largest < FAR) & (largest > ERRORS * settings.rtol)
     order, error = fit_order(1.0 / ratios[fitted], largest[fitted])
-    told = list(notes)
+    minded = list(notes)
     if np.isfinite(order) and abs(order - 1.0) > max(ORDER, error):
-        told.append("the order is not 1: in these ratios the weights are not yet (or no longer) slow enough")
+        minded.append(
+            "the order is not 1: in these ratios the weights are not yet (or no longer) slow enough"
+        )
     if (largest[seen] <= ERRORS * settings.rtol).any():
-        told.append(f"distances below {ERRORS * settings.rtol:g} are errors of integration as well")
+        minded.append(f"distances below {ERRORS * settings.rtol:g} are errors of integration as well")
     own = network.delta / network.tau if network.tau > 0.0 else None
     own_distance = None if own is None else float(largest[np.argmin(np.abs(ratios - own))])
     return Separation(
@@ -270,7 +272,7 @@ def _answer(
         fitted=fitted,
         slow_time=slow_time,
         distance=distance,
-        notes=tuple(told),
+        notes=tuple(minded),
     )
 
 

@@ -38,15 +38,15 @@ class Spectrum(Result):
     at : {"rest", "state"}
         Whether the nodes were brought to rest first, or taken as they were.
     tau, delta : float
-        Of the network.
+        Time constants of the network.
     duration : float
-        Of the phase.
+        How long the phase was to last.
     nodes : Eigenvalues
-        Of the nodes, weights held.
+        Those of the nodes, with the weights held.
     weights : Eigenvalues or None
-        Of the weights on the slow manifold, where they learn.
+        Those of the weights on the slow manifold, where they learn.
     full : Eigenvalues or None
-        Of nodes and weights together, where the weights learn.
+        Those of nodes and weights together, where the weights learn.
     left_out : int
         Weights whose course needs no equation of its own: each has the eigenvalue -lambda/delta.
     left_out_rate : float
@@ -61,7 +61,7 @@ class Spectrum(Result):
     course : tuple of Rates
         At those moments.
     course_parts : tuple of (Eigenvalues, Eigenvalues or None) or None
-        Of the nodes and of the weights at those moments; None where the nodes find no rest.
+        Eigenvalues of the nodes and of the weights at those moments; None where the nodes find no rest.
     notes : tuple of str
         What to mind.
     """
@@ -92,28 +92,30 @@ class Spectrum(Result):
         """The answer in a few plain lines."""
         r = self.rates
         where = f"{self.phase!r}, t = {self.t:g}, nodes {'at rest' if self.at == 'rest' else 'as they were'}"
-        told = []
+        lines = []
         if r.node_growth is not None:
             period = r.node_growth_period
             turning = "" if period is None else f", as an oscillation of period {period:.3g}"
-            told.append(f"the nodes are unstable: they leave rest at rate {r.node_growth:.3g}{turning}")
+            lines.append(f"the nodes are unstable: they leave rest at rate {r.node_growth:.3g}{turning}")
         weights = f"; weights at {_range(r.weight_slowest, r.weight_fastest)}" if self.weights else ""
         decaying = "nodes decay" if r.node_growth is None else "their other modes decay"
-        told.append(f"{decaying} at {_range(r.node_slowest, r.node_fastest)}{weights}")
-        told[0] += f" ({where})"
+        lines.append(f"{decaying} at {_range(r.node_slowest, r.node_fastest)}{weights}")
+        lines[0] += f" ({where})"
         if r.weight_growth is not None:
-            told.append(f"the weights are leaving a saddle of what they learn, at rate {r.weight_growth:.3g}")
-        told.append(self._ringing())
+            lines.append(
+                f"the weights are leaving a saddle of what they learn, at rate {r.weight_growth:.3g}"
+            )
+        lines.append(self._ringing())
         gap = "" if r.gap is None else f"spectral gap (slowest node over fastest weight) {r.gap:.3g}; "
-        steps = f"explicit Euler {_told(r.step_euler)}, RK45 {_told(r.step_rk45)}"
-        told.append(f"{gap}stiffness ratio {_told(r.stiffness)}; longest stable step: {steps}")
-        nodes = _told(r.node_settling) if r.node_growth is None else "never"
-        weights = _told(r.weight_settling) if r.weight_growth is None else "beyond this prediction"
+        steps = f"explicit Euler {_in_words(r.step_euler)}, RK45 {_in_words(r.step_rk45)}"
+        lines.append(f"{gap}stiffness ratio {_in_words(r.stiffness)}; longest stable step: {steps}")
+        nodes = _in_words(r.node_settling) if r.node_growth is None else "never"
+        weights = _in_words(r.weight_settling) if r.weight_growth is None else "beyond this prediction"
         settling = f", weights {weights}" if self.weights else ""
-        told.append(f"predicted time to settle to {100 * self.fraction:g}%: nodes {nodes}{settling}")
-        told.append(f"solver: {self.solver} ({self.reason})")
-        told += self._remarks()
-        return told + [f"note: {note}" for note in self.notes]
+        lines.append(f"predicted time to settle to {100 * self.fraction:g}%: nodes {nodes}{settling}")
+        lines.append(f"solver: {self.solver} ({self.reason})")
+        lines += self._remarks()
+        return lines + [f"note: {note}" for note in self.notes]
 
     def _ringing(self) -> str:
         r = self.rates
@@ -123,17 +125,17 @@ class Spectrum(Result):
         return f"ringing: period {r.ring_period:.3g}, {damping}"
 
     def _remarks(self) -> list[str]:
-        told = []
+        lines = []
         still = self.left_out if not self.left_out_rate else 0
         if self.weights is not None and self.weights.neutral + still:
             least = "" if self.weights.exact else "at least "
             slow = f" (slower than {self.weights.still:.3g})" if self.weights.neutral else ""
             neutral, of = self.weights.neutral + still, self.weights.count + self.left_out
-            told.append(f"{least}{neutral:,} of {of:,} directions of the weights are neutral{slow}")
+            lines.append(f"{least}{neutral:,} of {of:,} directions of the weights are neutral{slow}")
         if self.nodes.neutral:
             least = "" if self.nodes.exact else "at least "
             many = f"{self.nodes.neutral} direction{'s' * (self.nodes.neutral != 1)}"
-            told.append(f"neutral of the nodes: {least}{many}, as of a continuum of equilibria")
+            lines.append(f"neutral of the nodes: {least}{many}, as of a continuum of equilibria")
         parts = [("nodes", self.nodes), ("weights", self.weights), ("both together", self.full)]
         ends = [
             f"{name} ({part.values.size} of {part.count:,})"
@@ -141,8 +143,8 @@ class Spectrum(Result):
             if part and not part.exact
         ]
         if ends:
-            told.append(f"by Arnoldi's method, at the ends of the spectrum only: {', '.join(ends)}")
-        return told
+            lines.append(f"by Arnoldi's method, at the ends of the spectrum only: {', '.join(ends)}")
+        return lines
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain values; eigenvalues as pairs [real, imaginary]."""
@@ -175,7 +177,7 @@ def spectrum(
     at : {"rest", "state"}
         Bring the nodes to rest for the weights of the moment, or take them as they were.
     moments : int
-        Saved times along the phase at which the rates are told as well; none if 0.
+        Saved times along the phase at which the rates are computed as well; none if 0.
     fraction : float
         What has fallen to this part of its start has settled; in (0, 1). A prediction: when the slowest
         mode has, as in `convergence`.
@@ -321,8 +323,8 @@ def _moments(run: Run, snapshot: Snapshot, at: Where, most: int) -> list[Snapsho
 def _range(slowest: float | None, fastest: float | None) -> str:
     """Slowest rate of decay, and the largest eigenvalue, which may owe its size to ringing."""
     rate = "unknown rates" if slowest is None else f"rates from {slowest:.3g} on"
-    return f"{rate} (largest |lambda| {_told(fastest)})"
+    return f"{rate} (largest |lambda| {_in_words(fastest)})"
 
 
-def _told(value: float | None) -> str:
+def _in_words(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.3g}"

@@ -19,7 +19,7 @@ from ..run.snapshot import PhaseOption, Snapshot
 from ..simulation import simulate
 from .at_rest import with_positive_tau
 from .result import Result
-from .spectra.border import KINDS, BorderPoint, Look, Plane, border_along, others, ray
+from .spectra.border import KINDS, BorderPoint, Look, WeightPlane, border_along, others, ray
 from .spectra.jacobians import NodeSystem
 from .words import counted
 
@@ -43,7 +43,7 @@ AMPLITUDE = 1e-4
 
 @dataclass(frozen=True)
 class Simulated:
-    """An oscillation on the border, beside a simulation of it.
+    """An oscillation on the border, compared with a simulation of it.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Stability(Result):
     kinds : ndarray of str, shape (G, K)
         "stable", "real" or "oscillation" after what grows, "lost" where no equilibrium was found.
     growth : ndarray, shape (G, K)
-        Largest Re lambda of the nodes, in one over the unit of time.
+        Spectral abscissa of the nodes, their largest Re lambda, in one over the unit of time.
     border : tuple of BorderPoint
         Where each ray from mix 0 loses stability first.
     simulated : Simulated or None
@@ -113,21 +113,21 @@ class Stability(Result):
         """The answer in a few plain lines."""
         R = {"negated": "-M^T", "random": "a random matrix of the norm of M", "own": "the run's own W"}
         where = f"{self.phase!r}, t = {self.t:g}, {counted(self.samples)}"
-        told = [f"{self._headline()} (W mixed with {R[self.against]}; {where})"]
+        lines = [f"{self._headline()} (W mixed with {R[self.against]}; {where})"]
         share = {kind: f"{float((self.kinds == kind).mean()):.0%}" for kind in KINDS}
         lost = "" if share["lost"] == "0%" else f"; for {share['lost']} the equilibrium was lost"
-        told.append(
+        lines.append(
             f"of {self.kinds.size} weights looked at, {share['stable']} are stable, {share['real']} unstable "
             f"by a real eigenvalue, {share['oscillation']} by an oscillation (Hopf){lost}"
         )
         if self.simulated is not None:
             s = self.simulated
-            told.append(
+            lines.append(
                 f"oscillation on the border at gain {s.gain:.4g}, mix {s.mix:.5g}: angular frequency "
                 f"{s.frequency:.5g} by its eigenvalue, {s.measured:.5g} simulated, "
                 f"amplitude {s.growth:+.1e} a period"
             )
-        return told + [f"note: {note}" for note in self.notes]
+        return lines + [f"note: {note}" for note in self.notes]
 
     def _headline(self) -> str:
         row = int(np.abs(self.gains - 1.0).argmin())
@@ -178,7 +178,7 @@ def stability(
     samples : int, optional
         How many samples of the phase to look at; the map is that of the worst of them.
     seed : int
-        Of the random matrix.
+        Seed of the random matrix.
     check : bool
         Whether an oscillation on the border is simulated.
 
@@ -252,16 +252,16 @@ def _extent(
     return samples or min(SAMPLES, snapshot.batch, most), factors
 
 
-def _plane(snapshot: Snapshot, count: int, against: Against, seed: int) -> tuple[Plane, State]:
+def _plane(snapshot: Snapshot, count: int, against: Against, seed: int) -> tuple[WeightPlane, State]:
     """The plane for the first `count` samples, and their nodes."""
     few = snapshot.of_samples(snapshot.record.samples[:count])
     phase = replace(few.phase, learn=False, until=None, samples=tuple(range(count)))
     weights = few.state.weights
     network = replace(snapshot.network, feedback="fixed")
-    return Plane(network, phase, weights, others(weights, against, seed)), few.state
+    return WeightPlane(network, phase, weights, others(weights, against, seed)), few.state
 
 
-def _simulated(plane: Plane, crossings: list[tuple[BorderPoint, Look]]) -> Simulated | None:
+def _simulated(plane: WeightPlane, crossings: list[tuple[BorderPoint, Look]]) -> Simulated | None:
     """The oscillation on the border whose gain is nearest to 1, simulated from near its equilibrium."""
     turning = [found for found in crossings if found[0].kind == "oscillation" and found[0].frequency > 0.0]
     if not turning:

@@ -185,36 +185,36 @@ class ClampArrays:
     Parameters
     ----------
     dataset : xarray.Dataset, optional
-        To read them from; see `dataset`.
+        The dataset to read them from; see `dataset`.
     """
 
     def __init__(self, dataset: xr.Dataset | None = None) -> None:
         self._dataset = xr.Dataset() if dataset is None else dataset
-        self._places: dict[Any, Place] = {}
-        # By the object's address; it is kept beside, so that no other one can have the same address.
-        self._known: dict[int, tuple[Any, dict[str, Any]]] = {}
+        # Names of variables by what they hold: "mask" or "series", a layer and the shapes of the arrays.
+        self._names: dict[tuple[Any, ...], str] = {}
         self._stacks: dict[str, list[tuple[NDArray[Any], ...]]] = {}
-        self._dims: dict[str, tuple[str, int]] = {}
-        self._read: dict[Any, Any] = {}
+        self._places: dict[tuple[Any, ...], Place] = {}
+        # Places of series by their addresses, which are theirs as long as they are kept here.
+        self._known: dict[tuple[int, int], tuple[TimeSeries, Place]] = {}
+        self._read: dict[tuple[Any, ...], Any] = {}
 
     def put_mask(self, layer: int, mask: Mask) -> Place:
-        """Keep a mask of a layer, and tell where."""
-        return self._put("mask", layer, (mask,))
+        """Keep a mask of a layer; where it is kept."""
+        return self._put("mask", layer, mask)
 
     def put_series(self, layer: int, series: TimeSeries) -> dict[str, Any]:
-        """Keep a time series of a layer, and tell where."""
-        if id(series) not in self._known:
-            place = self._put("series", layer, (series.t, series.values))
-            self._known[id(series)] = series, {"at": place, "kind": series.kind}
-        return self._known[id(series)][1]
+        """Keep a time series of a layer; where it is kept, and its kind."""
+        key = layer, id(series)
+        if key not in self._known:
+            self._known[key] = series, self._put("series", layer, series.t, series.values)
+        return {"at": self._known[key][1], "kind": series.kind}
 
-    def _put(self, what: str, layer: int, arrays: tuple[NDArray[Any], ...]) -> Place:
-        shape = (what, layer, *(array.shape for array in arrays))
-        key = (*shape, *(sha256(array.tobytes()).digest() for array in arrays))
+    def _put(self, what: str, layer: int, *arrays: NDArray[Any]) -> Place:
+        alike = what, layer, *(array.shape for array in arrays)
+        name = self._names.setdefault(alike, f"{what}{len(self._names)}")
+        stack = self._stacks.setdefault(name, [])
+        key = name, *(sha256(array.tobytes()).digest() for array in arrays)
         if key not in self._places:
-            name = self._places.setdefault(shape, (f"{what}{len(self._stacks)}", 0))[0]
-            self._dims[name] = what, layer
-            stack = self._stacks.setdefault(name, [])
             self._places[key] = name, len(stack)
             stack.append(arrays)
         return self._places[key]
@@ -222,24 +222,17 @@ class ClampArrays:
     def dataset(self) -> xr.Dataset:
         """All that was put, for the group `clamps` of a result."""
         variables: dict[str, Any] = {}
-        for name, stack in self._stacks.items():
-            what, layer = self._dims[name]
-            item, sample, unit = f"{name}_item", f"{name}_sample", f"unit{layer}"
+        for (what, layer, *_), name in self._names.items():
+            item, time, sample, unit = f"{name}_item", f"{name}_time", f"{name}_sample", f"unit{layer}"
+            parts = [np.stack(part) for part in zip(*self._stacks[name], strict=True)]
             if what == "mask":
-                told = f"whether each node of layer {layer} is clamped"
-                variables[name] = (
-                    (item, sample, unit),
-                    np.stack([mask for (mask,) in stack]),
-                    {"long_name": told},
-                )
+                about = {"long_name": f"whether each node of layer {layer} is clamped"}
+                variables[name] = (item, sample, unit), parts[0], about
                 continue
-            time = f"{name}_time"
-            told = f"time series of layer {layer}"
-            t, values = (np.stack(parts) for parts in zip(*stack, strict=True))
-            times = {"long_name": f"breakpoints of the {told}, in the phase's own time"}
-            variables[f"{name}_t"] = (item, time), t, times
-            described = {"long_name": f"values of the {told}", "units": "dimensionless"}
-            variables[name] = (item, time, sample, unit), values, described
+            about = {"long_name": f"breakpoints of time series of layer {layer}, in the phase's own time"}
+            variables[f"{name}_t"] = (item, time), parts[0], about
+            about = {"long_name": f"values of time series of layer {layer}", "units": "dimensionless"}
+            variables[name] = (item, time, sample, unit), parts[1], about
         return xr.Dataset(variables)
 
     def mask(self, place: Place) -> Mask | None:
@@ -252,9 +245,9 @@ class ClampArrays:
         found: Mask = self._read[name, k]
         return found
 
-    def series(self, told: Mapping[str, Any]) -> TimeSeries | None:
-        """The time series that `put_series` told of; None where the dataset lacks it."""
-        (name, k), kind = told["at"], told["kind"]
+    def series(self, where: Mapping[str, Any]) -> TimeSeries | None:
+        """The time series at a place as `put_series` gave it; None where the dataset lacks it."""
+        (name, k), kind = where["at"], where["kind"]
         if name not in self._dataset:
             return None
         if (name, k, kind) not in self._read:

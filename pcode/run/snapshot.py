@@ -33,9 +33,9 @@ class Snapshot:
         With its clamps, as constants: those that move are held at their values of this moment; see
         `phase_as_run` for the phase as it was. `samples` says which rows of the data it shows.
     state : State
-        Of the samples shown.
+        The state of the samples shown.
     index, row : int
-        Of the phase in the run, and of the moment along the run's `time`.
+        Index of the phase in the run, and row of the moment along the run's `time`.
     t : float
         The moment, in the run's time.
     record : PhaseRecord
@@ -237,7 +237,7 @@ class Snapshot:
         reduce : bool
             See `pcode.system.problem.make_problem`.
         **changes
-            Of the phase, e.g. ``learn=False``.
+            Fields of the phase to replace, e.g. ``learn=False``.
         """
         return make_problem(self.network, replace(self.phase, **changes), self.state, reduce=reduce)
 
@@ -266,7 +266,7 @@ def spread(rows: NDArray[np.signedinteger[Any]], most: int) -> NDArray[np.signed
 def last_phase(run: Run, clamped: tuple[int, ...] = (), learn: bool | None = None) -> int | None:
     """Index of the last phase begun in which the layers `clamped` are, wholly; None if there is none.
 
-    With `learn`, only of those whose weights learn, or are held.
+    With `learn`, only phases whose weights learn, or are held, count.
     """
     begun = set(run.data["phase"].to_numpy().tolist())
     for index in reversed(range(len(run.phases))):

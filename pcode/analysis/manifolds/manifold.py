@@ -58,7 +58,7 @@ class Branch:
     weight, node : ndarray, shape (V,)
         The weight, and the node that is drawn.
     growth : ndarray, shape (V,)
-        Largest real part of the nodes' eigenvalues, in units of 1/tau: stable where it is below 0.
+        Spectral abscissa of the nodes, in units of 1/tau: stable where it is below 0.
     folds : ndarray of int
         Which of the points are folds.
     turns : ndarray of int
@@ -82,14 +82,14 @@ class Branch:
 
 @dataclass(frozen=True, eq=False)
 class CriticalManifold:
-    """The critical manifold over one weight, and the run beside it.
+    """The critical manifold over one weight, and the run for comparison.
 
     Attributes
     ----------
     weight, node : Wanted
         What is on the axes.
     index : int
-        Of the phase.
+        Index of the phase.
     t : float
         The moment whose other weights are held.
     branches : tuple of Branch
@@ -195,7 +195,7 @@ def critical_manifold(
     limits : two floats, optional
         The weight's window; around its course in the run where left out.
     seed : int
-        Of the starts from which equilibria are sought.
+        Seed of the starts from which equilibria are sought.
 
     Raises
     ------

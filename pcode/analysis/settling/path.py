@@ -51,7 +51,7 @@ EARLY_ROWS, LATE_ROWS = 60, 30
 # Units of tau within which nodes settle, as a rule.
 FAST = 40.0
 
-# A distance of this many times the tolerance, or less, is not told from rounding.
+# A distance of this many times the tolerance, or less, cannot be distinguished from rounding.
 NOISE = 10.0
 
 Flags = NDArray[np.bool_]
@@ -96,7 +96,7 @@ class Path:
     rtol, atol : float
         Tolerances of the integration.
     anew : float
-        To which of `t` the phase was integrated anew; 0 where it was not.
+        The time up to which the phase was integrated anew; 0 where it was not.
     jumps : ndarray
         Times, since the phase's start, at which a clamp steps, and with it the rest.
     notes : tuple of str
@@ -137,7 +137,7 @@ class Path:
         ndarray, shape (K,)
             Times; each call goes on from the last one of the call before.
         list of ndarray, shapes (K, B, n_l)
-            Of x^0..x^n and eps^1..eps^n.
+            The deviations of x^0..x^n and eps^1..eps^n.
         """
         u, du = self._deviations()
         steps = np.diff(self.t)
