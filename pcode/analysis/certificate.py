@@ -203,7 +203,7 @@ def _residual(run: Run) -> Check:
     # The end is where the rate crosses settle_tol, as near as a root can be found.
     threshold = 1.01 * snapshot.phase.settle_tol
     about = f"largest rate at the end of {snapshot.phase.name!r}, max |tau dz/dt| / (1 + |z|)"
-    return _check("equilibrium", problem.unrest(0.0, problem.y0), threshold, about)
+    return _check("equilibrium", problem.residual(0.0, problem.y0), threshold, about)
 
 
 def _energy(end: Snapshot) -> Check:
@@ -220,7 +220,7 @@ def _energy(end: Snapshot) -> Check:
         if there:
             return _none(name, f"no closed form of the equilibrium's energy (fact 7): {why}")
     problem = with_positive_tau(end).problem(learn=False)
-    residual = problem.unrest(0.0, problem.y0)
+    residual = problem.residual(0.0, problem.y0)
     if residual > NEAR_REST:
         return _none(name, f"the nodes of {end.phase.name!r} were not near rest at its end ({residual:.1e})")
     found, expected = float(problem.energies(0.0, problem.y0)[0].sum()), equilibrium_energy(end)

@@ -320,7 +320,7 @@ def _limit(
     nodes = problem.structure.layout.node_count // problem.structure.layout.batch
     if nodes <= MOST_NODES:
         few = np.arange(problem.structure.layout.batch if nodes <= 100 else 1, dtype=np.int64)
-        rate = -problem.growth(0.0, problem.y0, few).rate
+        rate = -problem.abscissa(0.0, problem.y0, few).rate
         slowest = rate if rate > 1e-3 * slowest else slowest  # a continuum of equilibria has rate 0
     weights, failed = _weights(problem, times, settings)
     if not len(weights):

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ...base._jax import jax, jnp
 from ...base.errors import InputError
 from ...model.network import Array
+from ...model.variables import parsed
 from ...run.result import Run
 from ...run.snapshot import Snapshot
-from ...system.problem import Problem, make_problem, with_modes
+from ...system.problem import Problem, make_problem, on_device, with_modes
 from ...system.reduction import reduce_feedback
-from ...system.rest import nodes_at_rest
+from ...system.rest import FOLLOWING, nodes_at_rest
 from ..at_rest import rest_of, with_positive_tau
 from ..spectra.jacobians import NodeSystem
 
@@ -31,9 +30,6 @@ _DIRECTION = re.compile(r"(pc|wpc|mode)([12])")
 _SYMBOLS = {"x": "x", "eps": r"\varepsilon", "M": "M", "W": "W", "beta": r"\beta"}
 _NAMES = {"x": "value node", "eps": "error node", "M": "prediction weight", "W": "feedback weight",
           "beta": "bias"}  # fmt: skip
-
-# Residual of the nodes where modes are taken.
-AT_REST = 1e-11
 
 
 @dataclass(frozen=True)
@@ -207,7 +203,7 @@ class Chart:
 
 def values_along(run: Run, situation: Snapshot, name: str, rows: Any) -> Array:
     """The array `name` at saved rows of the nodes' time, shape (T, entries); weights interpolated."""
-    if name[0] in "xe":
+    if parsed(name)[0].of_nodes:
         samples = list(situation.record.samples)
         nodes = run.data[name].isel(time=rows, sample=samples).to_numpy()
         return nodes.reshape(len(rows), -1)
@@ -274,8 +270,7 @@ def chart(run: Run, situation: Snapshot, names: tuple[tuple[str, Any], ...]) -> 
 
 def replace_start(problem: Problem, y0: Array) -> Problem:
     """The same problem from `y0`."""
-    parameters = with_modes(0.0, y0, problem.parameters, problem.structure)
-    return replace(problem, y0=y0, parameters=parameters)
+    return replace(problem, y0=y0, system=with_modes(problem.system, 0.0, y0))
 
 
 def moving_problem(situation: Snapshot, learn: bool, feedback: bool) -> Problem:
@@ -284,20 +279,16 @@ def moving_problem(situation: Snapshot, learn: bool, feedback: bool) -> Problem:
     problem = make_problem(situation.network, phase, situation.state, reduce=False)
     if feedback:
         return problem
-    structure, parameters, state, reduction = reduce_feedback(
-        problem.structure, problem.parameters, situation.state, problem.reduction
-    )
-    parameters = jax.tree.map(partial(jnp.asarray, dtype=float), parameters)
-    y0 = structure.layout.pack(state)
-    return replace(problem, structure=structure, parameters=parameters, y0=y0, reduction=reduction)
+    system, state, reduction = reduce_feedback(problem.system, situation.state, problem.reduction)
+    return replace(problem, system=on_device(system), y0=system.layout.pack(state), reduction=reduction)
 
 
 def _at_rest(problem: Problem, situation: Snapshot) -> Array:
     """The unknowns with the nodes at the equilibrium, stable or not, that is nearest."""
     held = situation.problem(learn=False, until=None)
-    rest = nodes_at_rest(held, AT_REST)
+    rest = nodes_at_rest(held, FOLLOWING)
     if not rest.found:
-        rest = rest_of(situation, AT_REST)
+        rest = rest_of(situation, FOLLOWING)
     if not rest.found:
         what = (
             f"the nodes have no equilibrium near where they are at t = {situation.t:g}; choose single nodes"
@@ -318,8 +309,8 @@ def _direction(run: Run, situation: Snapshot, problem: Problem, wanted: Wanted) 
         unit[shown] = pair[wanted.number - 1]
         return unit, problem.y0
     if wanted.kind in ("pc", "wpc"):
-        names = [name for name in layout.shapes if (name[0] not in "xe") == (wanted.kind == "wpc")]
-        return _principal(run, situation, problem, names, wanted)
+        names = layout.weight_names if wanted.kind == "wpc" else layout.node_names
+        return _principal(run, situation, problem, list(names), wanted)
     place = layout.slices[wanted.array]
     shape = layout.shapes[wanted.array]
     index = wanted.index
