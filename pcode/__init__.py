@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .model.phase import Phase, Save, TimeSeries
     from .model.state import State
     from .run.result import PhaseRecord, Run
-    from .simulation import Progress, simulate
+    from .simulation import Moment, Observer, Progress, Simulation, simulate
     from .solvers import METHODS
 
 __all__ = [
@@ -31,12 +31,15 @@ __all__ = [
     "METHODS",
     "Expression",
     "InputError",
+    "Moment",
     "Network",
+    "Observer",
     "Phase",
     "PhaseRecord",
     "Progress",
     "Run",
     "Save",
+    "Simulation",
     "SolverStats",
     "State",
     "Status",
@@ -50,12 +53,15 @@ _HOME = {
     "METHODS": "solvers",
     "Expression": "model.expression",
     "InputError": "base.errors",
+    "Moment": "simulation",
     "Network": "model.network",
+    "Observer": "simulation",
     "Phase": "model.phase",
     "PhaseRecord": "run.result",
     "Progress": "simulation",
     "Run": "run.result",
     "Save": "model.phase",
+    "Simulation": "simulation",
     "SolverStats": "base.status",
     "State": "model.state",
     "Status": "base.status",

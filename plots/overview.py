@@ -83,6 +83,6 @@ def _title(run: Run) -> str:
     nu = sorted(set(network.nu))
     spread = f"{nu[0]:g}" if len(nu) == 1 else f"{nu[0]:g} to {nu[-1]:g}"
     layers = "-".join(map(str, network.sizes))
-    samples = run.data.sizes["sample"]
+    samples = run.sample_count
     batch = f"{samples} sample" + "s" * (samples > 1)
     return rf"{layers}, {batch}:  $\tau$ = {network.tau:g},  $\delta$ = {network.delta:g},  $\nu$ = {spread}"

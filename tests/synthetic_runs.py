@@ -16,6 +16,7 @@ from pcode.base.status import SolverStats, Status
 from pcode.model.network import Network
 from pcode.model.phase import Save
 from pcode.run.clamps import ClampRecord
+from pcode.run.dataset import node_coordinates, sample_numbers, weight_coordinates
 from pcode.run.result import PhaseRecord, Run
 
 
@@ -59,8 +60,7 @@ def synthetic_run(
     starts = np.cumsum([0.0, *(rows[-1] for rows in node_rows)])
     t, phase = _clock(node_rows, starts)
     weight_t, weight_phase = _clock(weight_rows, starts)
-    data: Variables = {"phase": ("time", phase, {}), "weight_phase": ("weight_time", weight_phase, {})}
-    data |= _node_variables(network, stages, t, np.concatenate(node_rows), phase, rng)
+    data: Variables = _node_variables(network, stages, t, np.concatenate(node_rows), phase, rng)
     learns = np.array([stages[k].learn for k in weight_phase[1:]], dtype=float)
     learned = np.concatenate([[0.0], np.cumsum(np.diff(weight_t) * learns)])
     data |= _weight_variables(network, 1.0 - np.exp(-learned / delta), rng)
@@ -70,13 +70,8 @@ def synthetic_run(
     data["energy"] = _variable(("time", "layer"), energies, "energy F by layer, error nodes as they are")
     at_rest = "energy F by layer, error nodes at rest value"
     data["energy_slaved"] = _variable(("time", "layer"), slaved, at_rest)
-    samples = 1 + max(sample for stage in stages for sample in stage.samples)
-    coords = {
-        "time": ("time", t, {"units": "unit of tau"}),
-        "weight_time": ("weight_time", weight_t, {"units": "unit of tau"}),
-        "sample": ("sample", np.arange(samples)),
-        "layer": ("layer", np.arange(1, network.n + 1)),
-    }
+    coords = node_coordinates(network, t, phase, {k: stage.samples for k, stage in enumerate(stages)})
+    coords |= weight_coordinates(network, weight_t, weight_phase)
     status = Status.worst([stage.status for stage in stages])
     records = [_record(network, stage, *span) for stage, span in zip(stages, pairwise(starts), strict=True)]
     attrs = {
@@ -140,9 +135,13 @@ def _node_variables(
     rng: np.random.Generator,
 ) -> Variables:
     samples = 1 + max(sample for stage in stages for sample in stage.samples)
-    shown = np.full((t.size, samples, 1), np.nan)
-    for k, stage in enumerate(stages):
-        shown[np.ix_(phase == k, stage.samples)] = 1.0
+    numbers = sample_numbers(phase, {k: stage.samples for k, stage in enumerate(stages)})
+    rows = np.arange(t.size)[:, None]
+
+    def shown(values: np.ndarray) -> np.ndarray:
+        """`values` of all samples as a result holds them: those that a row's phase shows."""
+        return np.where(numbers[:, :, None] >= 0, values[rows, numbers], np.nan)
+
     fast = (1.0 - np.exp(-since / network.tau))[:, None, None]
     slow = (1.0 - np.exp(-t / network.delta))[:, None, None]
     ringing = np.cos(2.0 * since / network.tau) * np.exp(-0.5 * since / network.tau)
@@ -154,10 +153,10 @@ def _node_variables(
         clamps = np.array([layer in {c % (network.n + 1) for c in stage.clamped} for stage in stages])
         held = clamps[phase][:, None, None]
         x = np.where(held, np.sign(first), first + jump * fast + 0.5 * drift * slow)
-        data[f"x{layer}"] = _variable(dims, x * shown, f"value nodes of layer {layer}")
+        data[f"x{layer}"] = _variable(dims, shown(x), f"value nodes of layer {layer}")
         if layer:
             eps = rng.normal(size=(samples, size)) * course
-            data[f"eps{layer}"] = _variable(dims, eps * shown, f"error nodes of layer {layer}")
+            data[f"eps{layer}"] = _variable(dims, shown(eps), f"error nodes of layer {layer}")
     return data
 
 

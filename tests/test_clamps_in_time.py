@@ -7,7 +7,7 @@ import scipy
 
 import pcode
 from pcode import Expression, InputError, Phase, Save, TimeSeries
-from pcode.simulation import stage
+from pcode.simulation import integration
 from pcode.system import limit as singular
 from pcode.system import problem
 
@@ -130,7 +130,7 @@ def test_series_hold_beyond_their_ends_and_steps_have_two_sides():
 def test_nothing_is_made_or_chosen_anew_where_a_phase_goes_on(method, monkeypatch):
     made = []
     monkeypatch.setattr(
-        stage, "make_problem", lambda *a, **k: made.append(a) or problem.make_problem(*a, **k)
+        integration, "make_problem", lambda *a, **k: made.append(a) or problem.make_problem(*a, **k)
     )
     t = np.linspace(0.0, 30.0, 301)
     run = simulate(TimeSeries(t, np.sin(t)[:, None, None]), 30.0, method, save=Save(2))

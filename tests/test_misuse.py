@@ -109,11 +109,12 @@ TAKES = {
 
 
 def prepared(**changes):
-    """The request of a run: all that `simulate` does before it computes."""
-    from pcode.simulation.request import request
-
+    """All that `simulate` does before it computes."""
     arguments = {"network": NETWORK, "phases": [PHASE], "weights": WEIGHTS} | changes
-    return request(arguments.pop("network"), arguments.pop("phases"), **arguments)
+    network, phases = arguments.pop("network"), arguments.pop("phases")
+    simulation = pcode.Simulation(network, **arguments)
+    simulation.check(phases)
+    return simulation
 
 
 def in_phase(**changes):

@@ -1,5 +1,7 @@
 """Phases: clamps, joints, time series, samples, and starts."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -104,16 +106,19 @@ def test_a_freed_node_goes_on_from_where_it_was_and_a_clamped_one_jumps():
     assert (x[phase == 2] == -1.0).all()
 
 
-def test_phases_join_at_a_shared_instant_saved_on_both_sides(xor):
+def test_phases_join_at_an_instant_saved_on_both_sides_the_second_at_the_next_float(xor):
     network, [train], weights = xor
     test = Phase("test", {0: train.clamp[0]}, duration=50.0, learn=False)
     run = pcode.simulate(network, [train, test, train], weights=weights)
     for clock, index in (("time", "phase"), ("weight_time", "weight_phase")):
         t, phase = run.data[clock].values, run.data[index].values
         assert sorted(set(phase)) == [0, 1, 2]
-        assert (np.diff(t) >= 0.0).all()
+        assert (np.diff(t) > 0.0).all()
         for k, joint in ((0, 300.0), (1, 350.0)):
-            assert t[phase == k][-1] == t[phase == k + 1][0] == joint
+            assert t[phase == k][-1] == joint
+            assert t[phase == k + 1][0] == np.nextafter(joint, np.inf)
+    for before, after in pairwise(run.phases):
+        assert before.t_end == after.t_start
     joint = int(np.flatnonzero(run.data["phase"].values == 1)[0])
     for name in ("x1", "eps1", "eps2"):
         before, after = run.data[name].values[joint - 1], run.data[name].values[joint]
@@ -156,15 +161,19 @@ def test_samples_that_stay_carry_on_and_others_start_at_the_feedforward_pass(rng
     first = Phase("first", {0: X[:2], 2: Y[:2]}, duration=5.0, learn=False, samples=[0, 1])
     second = Phase("second", {0: X[1:], 2: Y[1:]}, duration=5.0, learn=False, samples=[1, 2, 3])
     run = pcode.simulate(network, [first, second], weights=weights)
-    assert dict(run.data.sizes)["sample"] == 4
+    assert dict(run.data.sizes)["sample"] == 3
+    assert run.sample_count == 4
     rows = np.flatnonzero(run.data["phase"].values == 1)
     end, start = rows[0] - 1, rows[0]
-    assert (run.data["eps1"].values[start, 1] == run.data["eps1"].values[end, 1]).all()
+    numbers = run.data["sample_number"].values
+    assert (numbers[: end + 1] == [0, 1, -1]).all()
+    assert (numbers[rows] == [1, 2, 3]).all()
+    assert (run.data["eps1"].values[start, 0] == run.data["eps1"].values[end, 1]).all()
     hidden = np.tanh(X[2:]) @ weights.M[0]
-    np.testing.assert_allclose(run.data["x1"].values[start, 2:], hidden, rtol=1e-12)
-    assert (run.data["eps1"].values[start, 2:] == 0.0).all()
-    assert np.isnan(run.data["x1"].values[rows, 0]).all()
-    assert np.isnan(run.data["x1"].values[: end + 1, 2:]).all()
+    np.testing.assert_allclose(run.data["x1"].values[start, 1:], hidden, rtol=1e-12)
+    assert (run.data["eps1"].values[start, 1:] == 0.0).all()
+    assert np.isfinite(run.data["x1"].values[rows]).all()
+    assert np.isnan(run.data["x1"].values[: end + 1, 2]).all()
     assert run.state.x[1].shape == (3, 3)
 
 

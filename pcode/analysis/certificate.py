@@ -22,7 +22,7 @@ from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
 from ..run.snapshot import PhaseOption, Snapshot, last_phase
-from ..simulation.request import LEAST_RTOL
+from ..simulation.arguments import LEAST_RTOL
 from ..solvers.auto import STABLE, fastest_rate
 from ..system.limit import SlowProblem
 from ..system.problem import feedforward, given_nodes, make_problem
@@ -309,7 +309,7 @@ def _beside(run: Run, start: Snapshot, span: float) -> tuple[list[float], Compar
     rows = np.flatnonzero(run.data["phase"].to_numpy() == start.index)
     times = run.data["time"].to_numpy()[rows] - start.t
     kept = (times > 0.0) & (times <= span)
-    samples, n = list(start.record.samples), start.n
+    samples, n = slice(len(start.record.samples)), start.n
     names = [*(f"x{k}" for k in range(n + 1)), *(f"eps{k}" for k in range(1, n + 1))]
     off: list[float] = []
 

@@ -13,6 +13,7 @@ from ..run.snapshot import Snapshot
 def slopes_along(run: Run, layer: int) -> Array:
     """Sigma' of the nodes of a layer at the run's saved times, shape (time, sample, n_l).
 
+    Columns are those of the result: the samples that each row's phase shows.
     A node that is held at a kink has the mix of both one-sided values at which it stays there: it solves
     sigma' (eps^{l+1} W^l) = eps^l + lambda_x x^l (see `pcode.system.kinks`). NaN where a sample is not shown.
 
@@ -36,5 +37,5 @@ def slopes_along(run: Run, layer: int) -> Array:
             low, high = sorted(map(float, sigma.slopes(kink)))
             held = (x == kink) & (mix >= low) & (mix <= high)
             slope = np.where(held & moment.free(layer), mix, slope)
-        found[row, list(moment.record.samples)] = slope
+        found[row, : len(slope)] = slope
     return found

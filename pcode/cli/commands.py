@@ -160,10 +160,10 @@ def check(scenario: ScenarioArgument, method: MethodOption = None, changes: SetO
     from .running import describe, recipes_of
 
     loaded = _load(scenario, method, changes)
-    asked = loaded.check()
+    notes = loaded.check()
     recipes_of(loaded)
     typer.echo("\n".join(describe(loaded)))
-    return complain(f"{loaded.path}: {'; '.join(asked.notes)}", DONE) if asked.notes else DONE
+    return complain(f"{loaded.path}: {'; '.join(notes)}", DONE) if notes else DONE
 
 
 @app.command(hidden=True)

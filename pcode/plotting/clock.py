@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..base.errors import InputError
 from ..model.network import Array
 from ..run.result import PhaseRecord, Run
-from ..run.select import PhaseChoice, check_flags, check_word, choose_phases
+from ..run.select import PhaseChoice, check_flags, check_word, choose_phases, times_of
 from .style import NEUTRAL
 
 Clock = Literal["tau", "delta", "time"]
@@ -110,14 +110,13 @@ class TimeAxis:
         if unit == 0.0:
             raise InputError("clock", "must be delta or time: with tau = 0 nodes have no time of their own")
         index = run.data["phase" if dim == "time" else "weight_phase"].to_numpy()
-        node_index, node_times = run.data["phase"].to_numpy(), run.data["time"].to_numpy()
         stretches = []
         for k in choose_phases(run, phase):
             rows = np.flatnonzero(index == k)
             if rows.size:
-                since = node_times[node_index == k]
+                since = times_of(run, k)
                 later = since[since > since[0]] - since[0] if since.size else since
-                t = run.data[dim].to_numpy()[rows[0] : rows[-1] + 1] / unit
+                t = times_of(run, k, dim) / unit
                 first = float(later[0]) / unit if later.size and t[-1] > t[0] else 0.0
                 stretches.append(Stretch(run.phases[k], slice(rows[0], rows[-1] + 1), t, first))
         if not stretches:

@@ -182,7 +182,7 @@ def last_finite(run: Run, phase: int) -> float:
         Index of the phase.
     """
     rows = np.flatnonzero(run.data["phase"].to_numpy() == phase)
-    samples = list(run.phases[phase].samples)
+    samples = slice(len(run.phases[phase].samples))
     names = [f"x{k}" for k in range(run.network.n + 1)] + [f"eps{k}" for k in range(1, run.network.n + 1)]
     finite = np.ones(rows.size, bool)
     for name in names:
@@ -215,8 +215,7 @@ MOST_SLAVED = 60
 def _liveliest(run: Run, phase: int, layer: int) -> tuple[int, int]:
     """The two value nodes of a layer that move most for the first sample; one twice if there is one."""
     rows = np.flatnonzero(run.data["phase"].to_numpy() == phase)
-    first = run.phases[phase].samples[0]
-    course = run.data[f"x{layer}"].isel(time=rows, sample=first).to_numpy()
+    course = run.data[f"x{layer}"].isel(time=rows, sample=0).to_numpy()
     with np.errstate(invalid="ignore", over="ignore"):
         extent = np.nan_to_num(course.max(axis=0) - course.min(axis=0), nan=0.0, posinf=0.0)
     order = np.argsort(-extent, kind="stable")[:2].tolist()

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from ..analysis.mixes import slopes_along
 from ..run.result import Run
-from ..run.select import Choice, PhaseChoice, check_layer, choose_phases, choose_samples, of_run
+from ..run.select import Choice, PhaseChoice, check_layer, choose_phases, choose_samples, of_run, of_samples
 from .clock import Clock, TimeAxis
 from .labels import label_of
 from .series import Curves, How, draw
@@ -162,8 +162,8 @@ def activation_slopes(
     axis = TimeAxis.of(run, "time", phase, clock, log_time)
     symbol = rf"\sigma'(x^{{{layer}}})"
     curves = _curves(run, f"x{layer}", symbol, samples, phase)
-    chosen = list(choose_samples(run, samples, choose_phases(run, phase)))
-    slopes = np.moveaxis(slopes_along(run, layer)[:, chosen], 1, 2)
+    chosen = choose_samples(run, samples, choose_phases(run, phase))
+    slopes = np.moveaxis(of_samples(run, slopes_along(run, layer), chosen), 1, 2)
     label = rf"slopes of layer {layer}, ${symbol}$"
     return draw(ax, axis, replace(curves, values=slopes, label=label), how, legend, phase_names, kwargs)
 
@@ -172,9 +172,8 @@ def _curves(run: Run, name: str, symbol: str, samples: Choice, phase: PhaseChoic
     """Take the nodes of the variable `name`: a group for each, with the samples as members."""
     chosen = choose_samples(run, samples, choose_phases(run, phase))
     variable = run.data[name]
-    rows = variable if len(chosen) == variable.sizes["sample"] else variable.isel(sample=list(chosen))
     return Curves(
-        values=np.moveaxis(rows.to_numpy(), 1, 2),
+        values=np.moveaxis(of_samples(run, variable.to_numpy(), chosen), 1, 2),
         label=label_of(variable, symbol),
         groups_are="node",
         members_are="sample",

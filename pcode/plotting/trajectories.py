@@ -200,17 +200,19 @@ def _path(run: Run, index: int, sample: int, nodes: Nodes, together: bool, clock
     axis = TimeAxis.of(run, "time", index, clock, log_time=True)
     (stretch,) = axis.stretches
     t = stretch.t - stretch.start
+    shown = run.phases[index].samples
+    column = shown.index(sample)
     if nodes is not None:
         parsed = [_node(run, name) for name in _several(nodes)]
         points = np.stack(
-            [run.data[name].to_numpy()[stretch.rows, sample, unit] for name, unit in parsed], axis=1
+            [run.data[name].to_numpy()[stretch.rows, column, unit] for name, unit in parsed], axis=1
         )
         labels = tuple(f"${_SYMBOLS[name.rstrip('0123456789')]}^{{{name.lstrip('xeps')}}}_{{{unit}}}$"
                        for name, unit in parsed)  # fmt: skip
         return Path(t, _drawable(points), labels, axis.label)
-    of = run.phases[index].samples if together else (sample,)
+    of = range(len(shown)) if together else (column,)
     directions, shares = principal_components(_cloud(run, stretch.rows, of))
-    whole = _whole(run, stretch.rows, sample)
+    whole = _whole(run, stretch.rows, column)
     centre = _about_mean(whole)[1]
     points = (whole - centre) @ directions
     names = tuple(f"PC {k + 1}: {100 * share:.3g}% of variance" for k, share in enumerate(shares))
@@ -225,11 +227,11 @@ def _early(path: Path) -> bool:
     return bool(steps[t[1:] <= 0.1 * path.t[-1]].sum() > 0.5 * steps.sum())
 
 
-def _cloud(run: Run, rows: slice, samples: Sequence[int]) -> Array:
-    """Points of the samples' paths, shape (T, K), each about its mean, from which to find components."""
-    samples = samples[:: math.ceil(len(samples) / MOST_SAMPLES)]
-    every = math.ceil(len(samples) * (rows.stop - rows.start) / MOST_POINTS)
-    points = [_about_mean(_whole(run, slice(rows.start, rows.stop, every), one))[0] for one in samples]
+def _cloud(run: Run, rows: slice, columns: Sequence[int]) -> Array:
+    """Points of the paths of samples, shape (T, K), each about its mean, from which to find components."""
+    columns = columns[:: math.ceil(len(columns) / MOST_SAMPLES)]
+    every = math.ceil(len(columns) * (rows.stop - rows.start) / MOST_POINTS)
+    points = [_about_mean(_whole(run, slice(rows.start, rows.stop, every), one))[0] for one in columns]
     cloud: Array = np.concatenate(points)
     if not len(cloud):
         raise InputError("samples", "have no finite values to draw in this phase; choose another phase")
@@ -243,11 +245,11 @@ def _about_mean(values: Array) -> tuple[Array, Array]:
     return finite - mean, mean
 
 
-def _whole(run: Run, rows: slice, sample: int) -> Array:
-    """All value and error nodes of a sample, shape (T, K)."""
+def _whole(run: Run, rows: slice, column: int) -> Array:
+    """All value and error nodes of the sample in a `column`, shape (T, K)."""
     n = run.network.n
     names = [f"x{k}" for k in range(n + 1)] + [f"eps{k}" for k in range(1, n + 1)]
-    return _drawable(np.concatenate([run.data[name].to_numpy()[rows, sample] for name in names], axis=1))
+    return _drawable(np.concatenate([run.data[name].to_numpy()[rows, column] for name in names], axis=1))
 
 
 def _several(nodes: Any) -> list[str]:

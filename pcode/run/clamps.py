@@ -235,6 +235,10 @@ class ClampArrays:
             variables[name] = (item, time, sample, unit), parts[1], about
         return xr.Dataset(variables)
 
+    def groups(self) -> dict[str, xr.Dataset]:
+        """The group `clamps` of a result; none where there is nothing to keep."""
+        return {"clamps": self.dataset()} if self._names else {}
+
     def mask(self, place: Place) -> Mask | None:
         """The mask at a place; None where the dataset lacks it."""
         name, k = place

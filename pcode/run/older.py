@@ -1,34 +1,59 @@
-"""Files of older versions, read as what this one would have written."""
+"""Files of older versions, read as what this one would have written.
+
+Before `phase` was a coordinate, both sides of a joint of two phases had the same time, `sample` counted all
+rows of the data, with NaN where a phase did not show one, and the solver's steps stood among the other
+variables.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import xarray as xr
 
+from ..model.network import Network
 from .clamps import ClampArrays
 from .clamps import upgraded as upgraded_clamps
+from .dataset import node_coordinates, sample_numbers, weight_coordinates
 
 STEPS = ("step_time", "step_size", "step_order", "step_phase")
 
 
 def upgraded(data: xr.Dataset, groups: Mapping[str, xr.Dataset]) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
     """The dataset and the groups of a file, of whatever version, as they are now."""
-    groups = dict(groups)
-    steps = [name for name in STEPS if name in data.data_vars]
-    if steps:  # they stood among the other variables
-        data, groups["solver"] = data.drop_vars(steps), data[steps].drop_attrs(deep=False)
-    return _with_clamps(data, groups)
+    data, groups = _with_clamps(data, dict(groups))
+    if "phase" in data.coords:
+        return data, groups
+    network = Network(**json.loads(data.attrs["network"]))
+    shown = {k: record["samples"] for k, record in enumerate(json.loads(data.attrs["phases"]))}
+    steps = data[[name for name in STEPS if name in data.data_vars]].drop_attrs(deep=False)
+    phase, weight_phase = (data[name].to_numpy().astype(np.int64) for name in ("phase", "weight_phase"))
+    data = _only_shown(data.drop_vars([*steps.data_vars, "phase", "weight_phase"]), phase, shown)
+    coordinates = node_coordinates(network, data["time"].to_numpy(), phase, shown)
+    coordinates |= weight_coordinates(network, data["weight_time"].to_numpy(), weight_phase)
+    return data.assign_coords(coordinates), groups | ({"solver": steps} if steps.data_vars else {})
 
 
 def _with_clamps(data: xr.Dataset, groups: dict[str, xr.Dataset]) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
-    """What was clamped as records with types, where it was words and masks as texts."""
-    if not {"phases", "network"} <= set(data.attrs):
-        return data, groups
+    """What was clamped as records with types, where it was words, and masks as texts."""
     records = json.loads(data.attrs["phases"])
     if not any("clamped" in record for record in records):
         return data, groups
     arrays = ClampArrays()
     records = upgraded_clamps(records, json.loads(data.attrs["network"])["sizes"], arrays)
-    return data.assign_attrs(phases=json.dumps(records)), groups | {"clamps": arrays.dataset()}
+    return data.assign_attrs(phases=json.dumps(records)), groups | arrays.groups()
+
+
+def _only_shown(data: xr.Dataset, phase: np.ndarray, shown: Mapping[int, Sequence[int]]) -> xr.Dataset:
+    """`data` with the samples that each row's phase shows as its columns."""
+    numbers = sample_numbers(phase, shown)
+    columns = np.maximum(numbers, 0)[:, :, np.newaxis]
+    kept = {}
+    for name, variable in data.data_vars.items():
+        if "sample" in variable.dims:
+            values = np.take_along_axis(variable.to_numpy(), columns, axis=1)
+            values[numbers < 0] = np.nan
+            kept[name] = (variable.dims, values, variable.attrs)
+    return data.drop_dims("sample").assign(kept)

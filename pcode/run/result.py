@@ -20,8 +20,9 @@ from ..base.files import replacing
 from ..base.html import table
 from ..base.lazy import loaded
 from ..base.status import SolverStats, Status
-from ..model.network import Array, Network, Weights
+from ..model.network import Network, Weights
 from ..model.state import State
+from ..model.variables import NODES, WEIGHTS
 from .clamps import ClampArrays, ClampRecord
 from .older import upgraded
 
@@ -56,7 +57,7 @@ class PhaseRecord:
     clamp : dict of int to ClampRecord
         How each of the clamped layers was clamped, see `pcode.run.clamps`.
     samples : tuple of int
-        The rows of `sample` that the phase shows.
+        The rows of the data that the phase shows.
     unknowns : int
         Number N of unknowns of its system of equations.
     method, method_reason : str
@@ -120,9 +121,10 @@ class Run:
     ----------
     data : xarray.Dataset
         With dims `time`, `weight_time`, `sample`, `unit0..unitn`, `layer`; variables `x0..xn`,
-        `eps1..epsn`, `M0..`, `W0..` (absent when tied), `beta1..`, `energy`, `energy_slaved`,
-        `phase` and `weight_phase`; and attributes with the network, the phases, the solver's
-        settings and, where there was one, the scenario's text.
+        `eps1..epsn`, `M0..`, `W0..` (absent when tied), `beta1..`, `energy` and `energy_slaved`;
+        coordinates `phase`, `weight_phase` and `sample_number` (see `pcode.run.dataset`); and
+        attributes with the network, the phases, the solver's settings and, where there was one, the
+        scenario's text.
     groups : mapping of str to xarray.Dataset, optional
         What has dimensions of its own, by the name of its group in the file: `solver`, the steps that the
         solver took; `clamps`, the masks and time series of the phases' clamps.
@@ -173,28 +175,28 @@ class Run:
         return tuple(json.loads(self.data.attrs.get("notes", "[]")))
 
     @property
+    def sample_count(self) -> int:
+        """Number of different samples in all phases together."""
+        numbers = np.unique(self.data["sample_number"].to_numpy())
+        return int(np.count_nonzero(numbers >= 0))
+
+    @property
     def state(self) -> State:
         """The last state: nodes of the samples that were shown last, and the weights."""
-        samples = list(self.phases[int(self.data["phase"][-1])].samples)
-        last = self.data.isel(time=-1, sample=samples)
+        samples = self.phases[int(self.data["phase"][-1])].samples
+        last = self.data.isel(time=-1, sample=slice(len(samples)))
         n = self.network.n
-        return State(
-            x=tuple(np.array(last[f"x{k}"]) for k in range(n + 1)),
-            eps=tuple(np.array(last[f"eps{k}"]) for k in range(1, n + 1)),
-            weights=self.weights,
-        )
+        nodes = {v.name: tuple(np.array(last[name]) for name in v.names(n)) for v in NODES}
+        return State(**nodes, weights=self.weights)
 
     @property
     def weights(self) -> Weights:
         """The last weights."""
         last = self.data.isel(weight_time=-1)
-        n = self.network.n
-
-        def arrays(name: str, first: int) -> tuple[Array, ...]:
-            return tuple(np.array(last[f"{name}{k}"]) for k in range(first, n + first))
-
-        W = None if self.network.feedback == "tied" else arrays("W", 0)
-        return Weights(arrays("M", 0), W, arrays("beta", 1))
+        n, tied = self.network.n, self.network.feedback == "tied"
+        kinds = [v for v in WEIGHTS if v.feedback is None or not tied]
+        kept = {v.name: tuple(np.array(last[name]) for name in v.names(n)) for v in kinds}
+        return Weights(**{v.name: kept.get(v.name) for v in WEIGHTS})  # type: ignore[arg-type]
 
     @property
     def plot(self) -> Any:
@@ -246,7 +248,7 @@ class Run:
 
     def __repr__(self) -> str:
         layers = "-".join(map(str, self.network.sizes))
-        count = self.data.sizes["sample"]
+        count = self.sample_count
         lines = [f"<pcode.Run {layers}, {count} sample{'s' * (count != 1)}: {self.status}>"]
         for record in self.phases:
             span = f"t = {record.t_start:g} to {record.t_end:g}"
@@ -257,7 +259,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         """The run as a small table, for notebooks: a row for each phase."""
-        network, count = self.network, self.data.sizes["sample"]
+        network, count = self.network, self.sample_count
         caption = (
             f"Run of a network {'-'.join(map(str, network.sizes))}, {count} sample{'s' * (count != 1)}, "
             f"tau = {network.tau:g}, delta = {network.delta:g}, {network.feedback} feedback: {self.status}"

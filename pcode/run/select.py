@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..base import checks
 from ..base.errors import InputError
-from .result import Run
+from ..model.network import Array
+from .result import PhaseRecord, Run
 
 PhaseChoice = int | str | Sequence[int | str] | None
 Choice = int | Sequence[int] | None
@@ -143,17 +146,63 @@ def choose_samples(run: Run, samples: Choice, phases: Sequence[int]) -> tuple[in
     InputError
         If none of the phases shows such a sample.
     """
-    shown = sorted({sample for k in phases for sample in run.phases[k].samples})
+    shown = {sample for k in phases for sample in run.phases[k].samples}
     if samples is None:
-        return tuple(shown)
+        return tuple(sorted(shown))
     chosen: set[int] = set()
     for sample in _listed("samples", samples, "the number of a sample, or a list of them"):
         row = _whole(sample)
         if row is None or row not in shown:
-            what = f"sample {checks.shown(sample)} is not shown here; {_spans(shown)} are"
+            what = f"sample {checks.shown(sample)} is not shown here; {_spans(sorted(shown))} are"
             raise InputError("samples", what)
         chosen.add(row)
     return tuple(sorted(chosen))
+
+
+def times_of(run: Run, index: int, dim: str = "time") -> Array:
+    """The saved times of a phase along `dim`, "time" or "weight_time", as its record has them.
+
+    The run's own strictly increase, so that the first of a phase is a rounding error beyond the end of the
+    one before. Here it is the phase's start, and in a phase that ends at once there is one time only.
+    """
+    record = run.phases[index]
+    rows = run.data["phase" if dim == "time" else "weight_phase"].to_numpy() == index
+    return as_recorded(record, run.data[dim].to_numpy()[rows])
+
+
+def as_recorded(record: PhaseRecord, t: Array) -> Array:
+    """Saved times `t` of a phase, without what they were moved by so that a run's times strictly increase."""
+    at_start = np.abs(t - record.t_start) <= 4.0 * np.spacing(record.t_start)
+    own: Array = np.where(at_start, record.t_start, np.clip(t, record.t_start, record.t_end))
+    return own
+
+
+def of_samples(run: Run, values: Array, samples: Sequence[int]) -> Array:
+    """The columns of `values` that belong to `samples`, in their order, in every saved row of the nodes.
+
+    Parameters
+    ----------
+    run : Run
+    values : ndarray, shape (time, sample, ...)
+        Laid out as the nodes in ``run.data``, where the columns are those that each row's phase shows.
+    samples : sequence of int
+        Rows of the data, all different.
+
+    Returns
+    -------
+    ndarray, shape (time, len(samples), ...)
+        NaN where a row does not show a sample.
+    """
+    numbers = run.data["sample_number"].to_numpy()
+    if len(numbers) and (numbers == numbers[0]).all() and set(samples) <= set(numbers[0].tolist()):
+        columns = [numbers[0].tolist().index(sample) for sample in samples]
+        return values if columns == list(range(values.shape[1])) else values[:, columns]
+    found = np.full((len(values), len(samples), *values.shape[2:]), np.nan)
+    order = np.argsort(samples)
+    row, column = np.nonzero(np.isin(numbers, samples))
+    place = order[np.searchsorted(np.asarray(samples)[order], numbers[row, column])]
+    found[row, place] = values[row, column]
+    return found
 
 
 def check_layer(where: str, layer: Any, first: int, last: int) -> int:

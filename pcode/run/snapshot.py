@@ -16,7 +16,7 @@ from ..model.state import State
 from ..system.problem import Problem, make_problem
 from .clamps import Mask
 from .result import PhaseRecord, Run
-from .select import choose_phases
+from .select import as_recorded, choose_phases
 from .weights import weights_at
 
 PhaseOption = int | str | None
@@ -87,12 +87,13 @@ class Snapshot:
         index, t = int(run.data["phase"][row]), float(run.data["time"][row])
         record, network = run.phases[index], run.network
         _check_masks(record)
-        nodes = run.data.isel(time=row, sample=list(record.samples))
+        nodes = run.data.isel(time=row, sample=slice(len(record.samples)))
         x = tuple(np.array(nodes[f"x{k}"]) for k in range(network.n + 1))
         eps = tuple(np.array(nodes[f"eps{k}"]) for k in range(1, network.n + 1))
         state = State(x, eps, weights_at(run, index, t))
         clamp = {layer: one.held(x[layer]) for layer, one in record.clamp.items()}
-        return cls(network, _phase(record, clamp), state, index, row, t, record)
+        own = float(as_recorded(record, np.array(t)))
+        return cls(network, _phase(record, clamp), state, index, row, own, record)
 
     @classmethod
     def start(cls, run: Run, phase: PhaseOption = None) -> Snapshot:
@@ -112,7 +113,7 @@ class Snapshot:
         t = float(run.data["weight_time"][row])
         near = rows[np.abs(run.data["time"].to_numpy()[rows] - t).argmin()]
         there = cls.at(run, int(near))
-        own = t - there.record.t_start
+        own = float(as_recorded(there.record, np.array(t))) - there.record.t_start
         x = list(there.state.x)
         for layer, one in there.record.clamp.items():
             now = one.value(x[layer], own)
@@ -284,7 +285,7 @@ def _phase_index(run: Run, phase: PhaseOption, time: float | None) -> int:
     if phase is not None:
         index = choose_phases(run, phase)[-1]
         record = run.phases[index]
-        if time is not None and not record.t_start <= time <= record.t_end:
+        if time is not None and not record.t_start <= time <= max(record.t_end, _last_saved(run, index)):
             span = f"{record.t_start:g} to {record.t_end:g}"
             raise InputError("time", f"phase {record.name!r} lasts from {span}, and has no t = {time:g}")
         return index
@@ -294,6 +295,12 @@ def _phase_index(run: Run, phase: PhaseOption, time: float | None) -> int:
         if run.phases[index].t_start <= time <= run.phases[index].t_end and index in begun:
             return index
     raise InputError("time", f"the run lasts from 0 to {run.phases[-1].t_end:g}, and has no t = {time:g}")
+
+
+def _last_saved(run: Run, index: int) -> float:
+    """The last saved time of a phase: beyond its end by a rounding error where it ends at once."""
+    times = run.data["time"].to_numpy()[run.data["phase"].to_numpy() == index]
+    return float(times.max(initial=-np.inf))
 
 
 def _phase(record: PhaseRecord, clamp: Mapping[int, Clamp]) -> Phase:

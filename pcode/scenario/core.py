@@ -20,9 +20,9 @@ from ..model.data import Data
 from ..model.network import Network, Weights
 from ..model.phase import Phase, Save
 from ..run.result import Run
-from ..simulation import Progress, simulate
+from ..simulation import Progress, Simulation, simulate
+from ..simulation.arguments import oddities
 from ..simulation.plan import Plan, plan
-from ..simulation.request import Request, request
 from . import text
 from .build import Shown, build_data, build_network, build_phase, build_weights
 from .judging import probes
@@ -165,13 +165,13 @@ class Scenario:
         with self._naming():
             return simulate(**arguments, progress=progress, stop=stop)
 
-    def check(self) -> Request:
+    def check(self) -> list[str]:
         """Check all that `simulate` and the questions after it check before anything is computed.
 
         Returns
         -------
-        Request
-            What the run is asked to do; what is odd about it stands in its `notes`.
+        list of str
+            What is odd about the run, though it is possible: one line each.
 
         Raises
         ------
@@ -179,10 +179,11 @@ class Scenario:
             If something asked for cannot be done.
         """
         arguments = self._arguments()
+        phases = arguments.pop("phases")
         with self._naming():
-            asked = request(**arguments)
+            Simulation(**arguments).check(phases)
         _ = self.questions
-        return asked
+        return oddities(self.network, (phase.learn for phase in phases))
 
     def _arguments(self) -> dict[str, Any]:
         """The arguments of `simulate`."""

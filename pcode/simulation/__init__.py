@@ -3,8 +3,9 @@
 It imports `run`, `solvers` and what is below.
 """
 
+from .callbacks import Progress
+from .observer import Moment, Observer
 from .plan import Plan, plan
-from .simulation import Probe, simulate
-from .stage import Progress
+from .simulation import Probe, Simulation, simulate
 
-__all__ = ["Plan", "Probe", "Progress", "plan", "simulate"]
+__all__ = ["Moment", "Observer", "Plan", "Probe", "Progress", "Simulation", "plan", "simulate"]

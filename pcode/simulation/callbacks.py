@@ -1,102 +1,260 @@
-"""A user's functions in the course of a run: what goes wrong in them costs nothing that was reached."""
+"""A user's functions and observers: what goes wrong in them costs nothing that was reached."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from ..base import checks
 from ..base.errors import InputError
-from ..model.network import Weights
+from ..model.network import Array, Weights
 from ..model.phase import Phase
 from ..model.state import State
 from ..run.result import ProbeValue
+from .observer import Moment, Observer
+
+# Seconds between two reports of progress.
+REPORT_EVERY = 0.1
+
+# Names of groups that a result has of its own.
+OWN_GROUPS = ("solver", "clamps")
 
 
-class Callbacks:
-    """Probes, and the functions to report to and to ask whether to stop.
-
-    A probe that raises, or returns what is neither None nor real numbers, has no value there.
-    `progress` is not called again once it has raised. A `stop` that raises, or answers neither yes
-    nor no, counts as yes: nothing else could end the run then. Each is noted once.
-
-    Parameters
-    ----------
-    probes : mapping of str to callable, or None
-    progress, stop : callable or None
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
 
     Attributes
     ----------
-    notes : list of str
-        What went wrong.
-
-    Raises
-    ------
-    InputError
-        If one of them is no function.
+    phase : int
+        Index of the phase.
+    phases : int or None
+        How many there are; None where that is not known, as when they come from a generator.
+    name : str
+        The phase's name.
+    t, duration, step : float
+        Time in the phase, how long it may last, and the solver's step; in the unit of tau and delta.
+    energy : float
+        F with the error nodes as they are, summed over layers; dimensionless.
     """
 
-    def __init__(self, probes: Any, progress: Any, stop: Any) -> None:
+    phase: int
+    phases: int | None
+    name: str
+    t: float
+    duration: float
+    step: float
+    energy: float
+
+
+class Notes:
+    """What went wrong, one line each; nothing is said twice."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, None] = {}
+
+    def add(self, line: str) -> None:
+        """Note it, if it is new."""
+        self._lines[line] = None
+
+    @property
+    def lines(self) -> list[str]:
+        """In the order in which they came."""
+        return list(self._lines)
+
+
+class Probes:
+    """The observer that calls the probes at the end of each phase.
+
+    A probe that raises, or returns what is neither None nor real numbers, has no value there.
+    """
+
+    def __init__(self, probes: Any, notes: Notes) -> None:
         given = {} if probes is None else probes
         checks.instance("probes", given, Mapping, "a mapping from names to functions")
         for name, probe in given.items():
             checks.text("probes", name)
             checks.function(f"probes[{name}]", probe)
-        for where, function in (("progress", progress), ("stop", stop)):
-            if function is not None:
-                checks.function(where, function)
-        self.notes: list[str] = []
         self._probes: Mapping[str, Callable[[State, Phase], Any]] = dict(given)
-        self._progress, self._stop = progress, stop
+        self._notes = notes
+        self.values: dict[str, ProbeValue] = {}
+
+    def times(self, phase: Phase) -> Array:
+        """The end of the phase."""
+        self.values = {}
+        return np.array([phase.duration] if self._probes else [])
+
+    def observe(self, moment: Moment) -> None:
+        """Call the probes."""
+        self.values = {}
+        for name, probe in self._probes.items():
+            where = f"probe {name!r} at the end of phase {moment.phase.name!r}"
+            try:
+                # Its own copy: what a probe does to its arguments is not to reach the run.
+                found = probe(_copied(moment.state), moment.phase)
+                if found is not None:
+                    self.values[name] = checks.real_array(where, found).tolist()
+            except InputError as error:
+                self._notes.add(f"{error}; no value is kept")
+            except Exception as error:  # noqa: BLE001 - whatever a user's function raises
+                self._notes.add(f"{where} raised {checks.shown(error)}; no value is kept")
+
+    def dataset(self) -> None:
+        """Nothing: the values stand in the records of the phases."""
+
+
+class Reports:
+    """The observer that reports progress, between two steps, ten times a second at most.
+
+    The function is not called again once it has raised.
+    """
+
+    def __init__(self, progress: Any, notes: Notes) -> None:
+        if progress is not None:
+            checks.function("progress", progress)
+        self._progress: Callable[[Progress], Any] | None = progress
+        self._notes = notes
+        self._latest = -np.inf
+        self.phases: int | None = None
+
+    def times(self, phase: Phase) -> Array:
+        """None: when to report is asked of the clock, see `due`."""
+        self._latest = -np.inf  # the start of a phase is always reported
+        return np.empty(0)
 
     @property
-    def report(self) -> Callable[[Any], None] | None:
-        """The function to report to, if there is one."""
-        return None if self._progress is None else self._report
+    def due(self) -> bool:
+        """Whether it is time for a report."""
+        return self._progress is not None and time.monotonic() - self._latest >= REPORT_EVERY
+
+    def observe(self, moment: Moment) -> None:
+        """Report."""
+        if self._progress is None:
+            return
+        self._latest = time.monotonic()
+        phase, energy = moment.phase, float(moment.energies[0].sum())
+        at = (phase.name, moment.elapsed, phase.duration, moment.step, energy)
+        try:
+            self._progress(Progress(moment.index, self.phases, *at))
+        except Exception as error:  # noqa: BLE001 - whatever a user's function raises
+            self._progress = None
+            raised = f"progress raised {checks.shown(error)} in phase {phase.name!r}"
+            self._notes.add(f"{raised}; it was not called again")
+
+    def dataset(self) -> None:
+        """Nothing."""
+
+
+class Guarded:
+    """A user's observer: it is shown nothing any more once it has raised, and that is noted."""
+
+    def __init__(self, name: str, observer: Observer, notes: Notes) -> None:
+        self._name, self._observer, self._notes = name, observer, notes
+        self._failed = False
+
+    def times(self, phase: Phase) -> Array:
+        """Those of the observer."""
+        where = f"observer {self._name!r} in its times of phase {phase.name!r}"
+        if self._failed:
+            return np.empty(0)
+        try:
+            times = checks.real_array(where, self._observer.times(phase))
+            if times.ndim > 1:
+                raise InputError(where, f"has an array of shape {times.shape}; it must be a list of times")
+            return np.atleast_1d(times)
+        except InputError as error:
+            self._fail(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a user's function raises
+            self._fail(f"{where} raised {checks.shown(error)}")
+        return np.empty(0)
+
+    def observe(self, moment: Moment) -> None:
+        """Show it the moment."""
+        if self._failed:
+            return
+        try:
+            self._observer.observe(moment)
+        except Exception as error:  # noqa: BLE001 - whatever a user's function raises
+            where = f"observer {self._name!r} at t = {moment.t:g} in phase {moment.phase.name!r}"
+            self._fail(f"{where} raised {checks.shown(error)}")
+
+    def dataset(self) -> xr.Dataset | None:
+        """What it kept, as far as it can tell."""
+        where = f"observer {self._name!r}"
+        try:
+            kept = self._observer.dataset()
+        except Exception as error:  # noqa: BLE001 - whatever a user's function raises
+            self._notes.add(f"{where} raised {checks.shown(error)} when asked for its dataset; none is kept")
+            return None
+        if kept is None or isinstance(kept, xr.Dataset):
+            return kept
+        right = "must give an xarray.Dataset or None"
+        self._notes.add(f"{where} {right}, not {checks.shown(kept)}; nothing is kept")
+        return None
+
+    def _fail(self, what: str) -> None:
+        self._failed = True
+        self._notes.add(f"{what}; it was not shown more")
+
+
+class Callbacks:
+    """All that a user gives to be called on the way.
+
+    A `stop` that raises, or answers neither yes nor no, counts as yes: nothing else could end the run then.
+
+    Parameters
+    ----------
+    probes : mapping of str to callable, or None
+    progress, stop : callable or None
+    observers : mapping of str to Observer, or None
+
+    Attributes
+    ----------
+    notes : Notes
+        What went wrong, each once.
+    probes : Probes
+    reports : Reports
+    observers : dict of str to Guarded
+
+    Raises
+    ------
+    InputError
+        If one of them is no function, or no observer.
+    """
+
+    def __init__(self, probes: Any, progress: Any, stop: Any, observers: Any = None) -> None:
+        self.notes = Notes()
+        self.probes, self.reports = Probes(probes, self.notes), Reports(progress, self.notes)
+        if stop is not None:
+            checks.function("stop", stop)
+        self._stop = stop
+        given = {} if observers is None else observers
+        checks.instance("observers", given, Mapping, "a mapping from names to observers")
+        for name, observer in given.items():
+            checks.text("observers", name)
+            if name in OWN_GROUPS or "/" in name:
+                what = f"is no name for an observer: {', '.join(OWN_GROUPS)} are the result's own, / divides"
+                raise InputError(f"observers[{name}]", what)
+            right = "an observer, with methods times(phase), observe(moment) and dataset()"
+            checks.instance(f"observers[{name}]", observer, Observer, right)
+        self.observers = {name: Guarded(name, observer, self.notes) for name, observer in given.items()}
 
     @property
     def stopped(self) -> Callable[[], bool] | None:
         """The function to ask whether to stop, if there is one."""
         return None if self._stop is None else self._stopped
 
-    def probed(self, state: State, phase: Phase) -> dict[str, ProbeValue]:
-        """The values of the probes at the end of `phase`."""
-        values: dict[str, ProbeValue] = {}
-        for name, probe in self._probes.items():
-            where = f"probe {name!r} at the end of phase {phase.name!r}"
-            try:
-                # Its own copy: what a probe does to its arguments is not to reach the run.
-                found = probe(_copied(state), phase)
-                if found is not None:
-                    values[name] = checks.real_array(where, found).tolist()
-            except InputError as error:
-                self._note(f"{error}; no value is kept")
-            except Exception as error:  # noqa: BLE001 - whatever a user's function raises
-                self._note(f"{where} raised {checks.shown(error)}; no value is kept")
-        return values
-
-    def _report(self, now: Any) -> None:
-        if self._progress is None:
-            return
-        try:
-            self._progress(now)
-        except Exception as error:  # noqa: BLE001 - whatever a user's function raises
-            self._progress = None
-            raised = f"progress raised {checks.shown(error)} in phase {now.name!r}"
-            self._note(f"{raised}; it was not called again")
-
     def _stopped(self) -> bool:
         try:
             return bool(self._stop())
         except Exception as error:  # noqa: BLE001 - whatever a user's function raises
-            self._note(f"stop raised {checks.shown(error)}, so the run was ended")
+            self.notes.add(f"stop raised {checks.shown(error)}, so the run was ended")
             return True
-
-    def _note(self, what: str) -> None:
-        if what not in self.notes:
-            self.notes.append(what)
 
 
 def _copied(state: State) -> State:

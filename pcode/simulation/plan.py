@@ -1,9 +1,9 @@
-"""What a run will solve and keep, checked before anything large is made."""
+"""What phases will have a run solve and keep, checked before anything large is made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from .. import solvers
 from ..base import checks
@@ -12,6 +12,66 @@ from ..model.network import Network
 from ..model.phase import Phase, Save
 from ..model.state import Layout
 from ..system.problem import layout_of
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What the phases of a run come to, up to one of them.
+
+    Attributes
+    ----------
+    shown : tuple of int
+        The samples that the last phase shows.
+    seen : int
+        A number above that of every sample shown so far.
+    width : int
+        Most samples of a phase.
+    node_rows, weight_rows : int
+        Most saved times.
+    """
+
+    shown: tuple[int, ...] = ()
+    seen: int = 0
+    width: int = 0
+    node_rows: int = 0
+    weight_rows: int = 0
+
+    def with_phase(self, phase: Phase, save: Save) -> Extent:
+        """The same with one more phase; see `Phase` for the samples it shows where it does not say."""
+        if phase.samples is not None:
+            shown = phase.samples
+        elif self.shown and phase.batch in (None, len(self.shown)):
+            shown = self.shown
+        else:
+            shown = tuple(range(self.seen, self.seen + (phase.batch or 1)))
+        return Extent(
+            shown,
+            max(self.seen, 1 + max(shown)),
+            max(self.width, len(shown)),
+            self.node_rows + save.nodes,
+            self.weight_rows + (save.weights if phase.learn else 2),
+        )
+
+    def sizes(self, network: Network) -> tuple[int, int]:
+        """Bytes of the nodes and of the weights in the result, at most."""
+        # Value and error nodes and its number for every sample; two energies a layer.
+        nodes = self.width * (sum(network.sizes) + sum(network.sizes[1:]) + 1) + 2 * network.n
+        links = sum(a * b for a, b in network.links)
+        weights = links * (1 if network.feedback == "tied" else 2) + sum(network.sizes[1:])
+        return 8 * self.node_rows * nodes, 8 * self.weight_rows * weights
+
+    def check_memory(self, network: Network, save: Save) -> None:
+        """Raise InputError if the result would exceed `save.memory`."""
+        for_nodes, for_weights = self.sizes(network)
+        if for_nodes + for_weights > save.memory:
+            key = "nodes" if for_nodes >= for_weights else "weights"
+            what = (
+                f"the result would take {(for_nodes + for_weights) / 1e9:.3g} GB, more than the "
+                f"{save.memory / 1e9:.3g} GB allowed "
+                f"({for_nodes / 1e9:.3g} GB for nodes, {for_weights / 1e9:.3g} GB for weights); "
+                f"save fewer times (now {getattr(save, key)} a phase), or allow more memory"
+            )
+            raise InputError(f"save.{key}", what)
 
 
 @dataclass(frozen=True)
@@ -24,22 +84,13 @@ class Plan:
         The unknowns of each phase.
     samples : tuple of tuple of int
         The samples that each phase shows.
-    node_rows, weight_rows : int
-        Most saved times.
     result_bytes : int
         Size of the result, at most.
     """
 
     layouts: tuple[Layout, ...]
     samples: tuple[tuple[int, ...], ...]
-    node_rows: int
-    weight_rows: int
     result_bytes: int
-
-    @property
-    def sample_count(self) -> int:
-        """Number of samples in all phases together."""
-        return 1 + max(max(shown) for shown in self.samples)
 
 
 def phases_of(phases: Iterable[Phase]) -> tuple[Phase, ...]:
@@ -57,8 +108,23 @@ def phases_of(phases: Iterable[Phase]) -> tuple[Phase, ...]:
     return listed
 
 
-def plan(network: Network, phases: Iterable[Phase], save: Save | None = None, method: str = "auto") -> Plan:
+def plan(
+    network: Network,
+    phases: Iterable[Phase],
+    save: Save | None = None,
+    method: str = "auto",
+    before: Extent | None = None,
+) -> Plan:
     """Check that a run is possible, before anything large is made.
+
+    Parameters
+    ----------
+    network : Network
+    phases : iterable of Phase
+    save : Save, optional
+    method : str
+    before : Extent, optional
+        What the run holds already, where it goes on with these phases.
 
     Raises
     ------
@@ -66,57 +132,47 @@ def plan(network: Network, phases: Iterable[Phase], save: Save | None = None, me
         If an argument is of the wrong kind, there is no phase, a clamp does not fit the network, the
         method is unknown or unsuitable for so many unknowns, or the result would exceed `save.memory`.
     """
-    save = Save() if save is None else save
-    checks.instance("network", network, Network, "a pcode.Network")
-    checks.instance("save", save, Save, "a pcode.Save, such as Save(nodes=100), or left out")
-    checks.instance("method", method, str, f"one of {', '.join(solvers.METHODS)}")
+    save = checked_save(network, save, method)
     phases = phases_of(phases)
     if not phases:
         raise InputError("phases", "there is none; a run needs one at least")
     for k, phase in enumerate(phases):
-        try:
-            phase.check(network)
-        except InputError as error:
-            raise error.within(f"phases[{k}]") from None
-    samples = _assign_samples(phases)
+        check_clamps(network, phase, f"phases[{k}]")
+    extent, samples = Extent() if before is None else before, []
+    for phase in phases:
+        extent = extent.with_phase(phase, save)
+        samples.append(extent.shown)
     layouts = tuple(
         layout_of(network, phase, len(shown)) for phase, shown in zip(phases, samples, strict=True)
     )
     solver = solvers.by_name(method)
     for layout in layouts:
         solver.check(layout)
-    extra = 2  # a phase that ends before its time saves its end besides
-    node_rows = sum(save.nodes + extra for _ in phases)
-    weight_rows = sum((save.weights if phase.learn else 2) + extra for phase in phases)
-    made = Plan(layouts, samples, node_rows, weight_rows, 0)
-    sizes = network.sizes
-    nodes = made.sample_count * (sum(sizes) + sum(sizes[1:])) + 2 * network.n
-    links = sum(a * b for a, b in network.links)
-    weights = links * (1 if network.feedback == "tied" else 2) + sum(sizes[1:])
-    size = 8 * (node_rows * nodes + weight_rows * weights)
-    if size > save.memory:
-        key = "nodes" if node_rows * nodes >= weight_rows * weights else "weights"
-        for_nodes, for_weights = 8e-9 * node_rows * nodes, 8e-9 * weight_rows * weights
-        what = (
-            f"the result would take {size / 1e9:.3g} GB, more than the {save.memory / 1e9:.3g} GB allowed "
-            f"({for_nodes:.3g} GB for nodes, {for_weights:.3g} GB for weights); "
-            f"save fewer times (now {getattr(save, key)} a phase), or allow more memory"
-        )
-        raise InputError(f"save.{key}", what)
-    return replace(made, result_bytes=size)
+    extent.check_memory(network, save)
+    return Plan(layouts, tuple(samples), sum(extent.sizes(network)))
 
 
-def _assign_samples(phases: Sequence[Phase]) -> tuple[tuple[int, ...], ...]:
-    """The samples that each phase shows; see `Phase` for where it does not say."""
-    assigned: list[tuple[int, ...]] = []
-    for phase in phases:
-        before = assigned[-1] if assigned else ()
-        if phase.samples is not None:
-            shown = phase.samples
-        elif before and phase.batch in (None, len(before)):
-            shown = before
-        else:
-            unseen = 1 + max((max(seen) for seen in assigned), default=-1)
-            shown = tuple(range(unseen, unseen + (phase.batch or 1)))
-        assigned.append(shown)
-    return tuple(assigned)
+def checked_save(network: Network, save: Save | None, method: str) -> Save:
+    """`save`, or its default; an InputError where one of the arguments is of the wrong kind."""
+    save = Save() if save is None else save
+    checks.instance("network", network, Network, "a pcode.Network")
+    checks.instance("save", save, Save, "a pcode.Save, such as Save(nodes=100), or left out")
+    checks.instance("method", method, str, f"one of {', '.join(solvers.METHODS)}")
+    return save
+
+
+def check_clamps(network: Network, phase: Phase, where: str) -> None:
+    """Raise InputError, naming the phase as `where`, if its clamps do not fit the network."""
+    try:
+        phase.check(network)
+    except InputError as error:
+        raise error.within(where) from None
+
+
+def check_next(network: Network, phase: Phase, save: Save, method: str, before: Extent, where: str) -> None:
+    """What `plan` checks, of one more phase, which errors name as `where`."""
+    checks.instance(where, phase, Phase, "a pcode.Phase")
+    check_clamps(network, phase, where)
+    extent = before.with_phase(phase, save)
+    solvers.by_name(method).check(layout_of(network, phase, len(extent.shown)))
+    extent.check_memory(network, save)

@@ -3,34 +3,250 @@
 from __future__ import annotations
 
 import json
-import platform
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
-from functools import cache
-from importlib import metadata
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ..base import checks
 from ..base.errors import InputError
-from ..base.status import SolverStats, Status
 from ..model.network import Network, Weights
 from ..model.phase import NodeStart, Phase, Save
 from ..model.state import State
 from ..run.clamps import ClampArrays
-from ..run.result import PhaseRecord, Run
-from .plan import Plan, plan
-from .recording import Recorder
-from .request import Request, request
-from .stage import Progress, Stage, Watch
+from ..run.result import PhaseRecord, Run, storable
+from ..solvers import Settings
+from .arguments import check_nodes, oddities, settings_of, weights_of
+from .attributes import attributes_of
+from .callbacks import Callbacks, Progress
+from .integration import Integration
+from .interrupts import interruptible
+from .observer import Observer
+from .plan import Extent, Plan, check_next, checked_save, phases_of, plan
 from .start import starting_state
-
-__all__ = ["Plan", "Probe", "Progress", "plan", "simulate"]
+from .trajectory import NodeTrajectory, SolverSteps, WeightTrajectory
 
 Probe = Callable[[State, Phase], Any]
+
+
+class Simulation:
+    """A network, its state and its clock: a run that can go on.
+
+    Parameters
+    ----------
+    network : Network
+    weights, nodes, method, rtol, atol, max_steps, save, probes, attributes, progress, stop
+        See `pcode.simulate`.
+    observers : mapping of str to Observer, optional
+        What else looks on. What one keeps, its `dataset`, stands in the group of its name in the result.
+        One that raises is not shown more, and that is noted in `Run.notes`.
+
+    Raises
+    ------
+    InputError
+        If anything asked for cannot be done.
+
+    Examples
+    --------
+    >>> simulation = pcode.Simulation(network, weights=weights)
+    >>> while simulation.advance(train).probes["error"] > 0.01:
+    ...     pass
+    >>> simulation.result.save("run.nc")
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        weights: Weights,
+        nodes: NodeStart | State = "feedforward",
+        method: str = "auto",
+        rtol: float = 1e-6,
+        atol: float = 1e-9,
+        max_steps: int = 1_000_000,
+        save: Save | None = None,
+        probes: Mapping[str, Probe] | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        progress: Callable[[Progress], Any] | None = None,
+        stop: Callable[[], Any] | None = None,
+        observers: Mapping[str, Observer] | None = None,
+    ) -> None:
+        self._save = checked_save(network, save, method)
+        self._network, self._method = network, method
+        self._settings = settings_of(rtol, atol, max_steps)
+        self._weights = weights_of(network, weights)
+        check_nodes(nodes)
+        self._nodes = nodes
+        self._callbacks = Callbacks(probes, progress, stop, observers)
+        self._attributes = storable(attributes)
+        self._state: State | None = None
+        self._extent = Extent()
+        self._records: list[PhaseRecord] = []
+        self._trajectories = NodeTrajectory(network, self._save), WeightTrajectory(network, self._save)
+        self._steps = SolverSteps(network)
+        self._result: Run | None = None
+
+    @property
+    def network(self) -> Network:
+        """The network."""
+        return self._network
+
+    @property
+    def settings(self) -> Settings:
+        """Tolerances and most steps of the solver."""
+        return self._settings
+
+    @property
+    def t(self) -> float:
+        """The time reached."""
+        return self._records[-1].t_end if self._records else 0.0
+
+    @property
+    def state(self) -> State | None:
+        """The state reached; None before the first phase, which decides where nodes start."""
+        return self._state
+
+    @property
+    def weights(self) -> Weights:
+        """The weights reached."""
+        return self._weights if self._state is None else self._state.weights
+
+    @property
+    def phases(self) -> tuple[PhaseRecord, ...]:
+        """What became of each phase so far."""
+        return tuple(self._records)
+
+    @property
+    def result(self) -> Run:
+        """The run so far.
+
+        Its arrays are not copies: a later result has the same, so change copies of them only.
+
+        Raises
+        ------
+        InputError
+            If no phase was run yet.
+        """
+        if not self._records:
+            raise InputError("phases", "there is none; a run needs one at least")
+        if self._result is None:
+            self._result = self._made()
+        return self._result
+
+    def check(self, phases: Iterable[Phase]) -> Plan:
+        """Check that the run can go on with `phases`, without computing anything.
+
+        Raises
+        ------
+        InputError
+            As `run` would.
+        """
+        return plan(self._network, phases, self._save, self._method, self._extent)
+
+    def advance(self, phase: Phase) -> PhaseRecord:
+        """Run one more phase from where the simulation stands.
+
+        Returns
+        -------
+        PhaseRecord
+            Also where the phase failed: the state is then what was reached.
+
+        Raises
+        ------
+        InputError
+            If the phase cannot be run; the simulation stands where it stood.
+        """
+        check_next(self._network, phase, self._save, self._method, self._extent, "phase")
+        self._callbacks.reports.phases = None
+        with self._computing() as stopped:
+            return self._advance(phase, stopped)
+
+    def run(self, phases: Iterable[Phase]) -> Run:
+        """Run more phases from where the simulation stands, until one fails.
+
+        Parameters
+        ----------
+        phases : iterable of Phase
+            A list is checked as a whole before anything is computed. Of an iterator, such as a generator,
+            one phase is taken after the other, so that it may look at `state` between two phases.
+
+        Returns
+        -------
+        Run
+            The run so far, earlier phases included.
+
+        Raises
+        ------
+        InputError
+            If a phase cannot be run. What was reached before is in `result`, and the simulation can go on.
+        """
+        reports = self._callbacks.reports
+        if checks.is_many(phases) and not isinstance(phases, Collection):
+            reports.phases, coming = None, self._checked_in_turn(phases)
+        else:
+            listed = phases_of(phases)
+            self.check(listed)
+            reports.phases, coming = len(self._records) + len(listed), iter(listed)
+        with self._computing() as stopped:
+            for phase in coming:
+                if self._advance(phase, stopped).status.failed:
+                    break
+        return self.result
+
+    def _checked_in_turn(self, phases: Iterable[Phase]) -> Iterator[Phase]:
+        for k, phase in enumerate(phases):
+            check_next(self._network, phase, self._save, self._method, self._extent, f"phases[{k}]")
+            yield phase
+
+    def _advance(self, phase: Phase, stopped: Callable[[], bool]) -> PhaseRecord:
+        """One more phase, checked already."""
+        extent = self._extent.with_phase(phase, self._save)
+        phase, index, calls = phase.showing(extent.shown), len(self._records), self._callbacks
+        integration = Integration(self._network, phase, index, self.t, self._method, self._settings)
+        before = (self.weights, self._state, self._extent.shown)
+        self._result = None
+        try:
+            start = starting_state(self._network, phase, extent.shown, self._nodes, *before)
+        except InputError as error:
+            if not self._records:
+                raise
+            record = integration.never_begun(str(error))  # what came before must not be lost
+            self._records.append(record)
+            return record
+        observers: list[Observer] = [calls.probes, *calls.observers.values()]
+        try:
+            record, state, steps = integration.run(
+                start, self._trajectories, observers, calls.reports, stopped
+            )
+        except BaseException:
+            for trajectory in self._trajectories:
+                trajectory.forget(index)
+            raise
+        self._steps.add(index, self.t, steps)
+        self._extent, self._state = extent, state
+        record = replace(record, probes=calls.probes.values)
+        self._records.append(record)
+        return record
+
+    @contextmanager
+    def _computing(self) -> Iterator[Callable[[], bool]]:
+        """The question whether to stop; what overflows shows in the status, and in no warning of NumPy's."""
+        with interruptible(self._callbacks.stopped) as stopped, np.errstate(all="ignore"):
+            yield stopped
+
+    def _made(self) -> Run:
+        nodes, weights = (trajectory.dataset() for trajectory in self._trajectories)
+        kept = {name: observer.dataset() for name, observer in self._callbacks.observers.items()}
+        groups = {name: dataset for name, dataset in kept.items() if dataset is not None}
+        notes = oddities(self._network, (record.learn for record in self._records))
+        clamps = ClampArrays()
+        own = attributes_of(self._network, self._records, self._method, self._settings, clamps)
+        own["notes"] = json.dumps([*notes, *self._callbacks.notes.lines])
+        data = nodes.assign_coords(weights.coords).assign(weights.data_vars)
+        groups = {"solver": self._steps.dataset(), **clamps.groups(), **groups}
+        return Run(data.assign_attrs(own | self._attributes), groups)
 
 
 def simulate(
@@ -94,9 +310,8 @@ def simulate(
     InputError
         If anything asked for cannot be done; nothing has been computed then.
     """
-    asked = request(
+    simulation = Simulation(
         network,
-        phases,
         weights=weights,
         nodes=nodes,
         method=method,
@@ -109,87 +324,4 @@ def simulate(
         progress=progress,
         stop=stop,
     )
-    # What overflows is told by the status, and by no warning of NumPy's.
-    with _interruptible(asked.callbacks.stopped) as stopped, np.errstate(all="ignore"):
-        return _carry_out(asked, stopped)
-
-
-def _carry_out(asked: Request, stopped: Callable[[], bool]) -> Run:
-    """The phases in turn."""
-    network, made, calls = asked.network, asked.plan, asked.callbacks
-    recorder = Recorder(network, made.sample_count, made.node_rows, made.weight_rows)
-    records: list[PhaseRecord] = []
-    weights, state = asked.weights, None
-    shown_before: tuple[int, ...] = ()
-    for index, (phase, shown) in enumerate(zip(asked.phases, made.samples, strict=True)):
-        t_start = records[-1].t_end if records else 0.0
-        stage = Stage(network, phase, shown, index, t_start, asked.method, asked.settings, asked.save)
-        try:
-            state = starting_state(network, phase, shown, asked.nodes, weights, state, shown_before)
-        except InputError as error:
-            if not records:
-                raise
-            records.append(stage.never_begun(str(error)))  # what came before must not be lost
-            break
-        watch = Watch(index, len(asked.phases), phase, calls.report, stopped)
-        record, state = stage.run(state, recorder, watch)
-        records.append(replace(record, probes=calls.probed(state, phase.showing(shown))))
-        weights, shown_before = state.weights, shown
-        if record.status.failed:
-            break
-    arrays = ClampArrays()
-    data = recorder.dataset(_attributes(asked, records, arrays) | asked.attributes)
-    groups = {"solver": recorder.solver(), "clamps": arrays.dataset()}
-    return Run(data, {name: group for name, group in groups.items() if group.variables})
-
-
-def _attributes(
-    asked: Request, records: Sequence[PhaseRecord], arrays: ClampArrays
-) -> dict[str, str | float]:
-    status = Status.worst([record.status for record in records])
-    told = [record.message for record in records if record.status is status]
-    total = sum((record.stats for record in records), SolverStats())
-    return {
-        "network": json.dumps(asked.network.to_dict()),
-        "phases": json.dumps([record.to_dict(arrays) for record in records]),
-        "status": str(status),
-        "message": told[-1],
-        "method": ", ".join(dict.fromkeys(record.method for record in records)),
-        "method_asked": asked.method,
-        "method_reason": "; ".join(f"{record.name}: {record.method_reason}" for record in records),
-        "rtol": asked.settings.rtol,
-        "atol": asked.settings.atol,
-        "solver_statistics": json.dumps(asdict(total)),
-        "versions": json.dumps(_versions()),
-        "notes": json.dumps([*asked.notes, *asked.callbacks.notes]),
-    }
-
-
-@contextmanager
-def _interruptible(stop: Callable[[], bool] | None) -> Iterator[Callable[[], bool]]:
-    """`stop`, or else a question that the first Ctrl-C answers with yes."""
-    default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if stop is not None or not default or threading.current_thread() is not threading.main_thread():
-        yield stop or (lambda: False)
-        return
-    asked = threading.Event()
-
-    def ask(*_: object) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@cache
-def _versions() -> dict[str, str]:
-    """Of Python and of what the numbers come from."""
-    versions = {"python": platform.python_version()}
-    for package in ("pcode-sim", "numpy", "scipy", "jax", "diffrax", "scikit-sundae", "xarray"):
-        with suppress(metadata.PackageNotFoundError):  # a checkout that is not installed
-            versions[package] = metadata.version(package)
-    return versions
+    return simulation.run(phases_of(phases))

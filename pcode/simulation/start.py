@@ -55,13 +55,14 @@ def _nodes_of_before(
     batch = len(shown)
     if state is None and isinstance(nodes, State):
         return _given_start(network, nodes, weights, batch)
-    stay = [] if state is None else [s for s in shown if s in set(shown_before)]
+    rows_before = {} if state is None else {sample: row for row, sample in enumerate(shown_before)}
+    stay = [row for row, sample in enumerate(shown) if sample in rows_before]
     where = "feedforward" if isinstance(nodes, State) else nodes
     begun = _fresh_start(network, phase, where if len(stay) < batch else "zero", weights, batch)
     if state is not None:
-        here, there = [shown.index(s) for s in stay], [shown_before.index(s) for s in stay]
+        there = [rows_before[shown[row]] for row in stay]
         for new, old in zip((*begun.x, *begun.eps), (*state.x, *state.eps), strict=True):
-            new[here] = old[there]
+            new[stay] = old[there]
     return begun
 
 

@@ -329,7 +329,8 @@ class DiffraxSolver:
         """See `Solver.solve`."""
         problem = coupled(problem, self.name)
         began = time.perf_counter()
-        stepper = _Stepper(_Kind(self.name, self.shipped), problem, times, settings)
+        saved = settings.saved_of(times)
+        stepper = _Stepper(_Kind(self.name, self.shipped), problem, saved, settings)
         stepper.compile()
         compiled = time.perf_counter()
         return integrate(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)

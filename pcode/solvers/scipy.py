@@ -176,7 +176,8 @@ class SciPySolver:
         if self.implicit:
             self._jacobian(problem)(problem.start, problem.y0)
         compiled = time.perf_counter()
-        stepper = _Stepper(self.name, problem, times, partial(self._options, settings))
+        saved = settings.saved_of(times)
+        stepper = _Stepper(self.name, problem, saved, partial(self._options, settings))
         return integrate_slowly(stepper, problem, times, settings, save, watch).timed(
             compiled - began, compiled
         )

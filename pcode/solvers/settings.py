@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeGuard
 
+from ..model.network import Array
 from ..system.limit import SlowProblem
 from ..system.problem import Problem
 
@@ -24,7 +25,7 @@ def has_slaved_nodes(problem: IVP) -> TypeGuard[SlowProblem]:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user sets of a solver.
+    """How to solve a problem.
 
     Attributes
     ----------
@@ -32,8 +33,17 @@ class Settings:
         Relative and absolute tolerance of a step's local error in every unknown.
     max_steps : int
         Most steps from one saved joint of a phase to the next.
+    saved : ndarray or None
+        Those of the times to be looked at that are saved in any case; all where None. How values within a
+        step are found may depend on how many of these it has, see `Within`, but on no others: so that to
+        look on changes nothing.
     """
 
     rtol: float = 1e-6
     atol: float = 1e-9
     max_steps: int = 1_000_000
+    saved: Array | None = field(default=None, compare=False)
+
+    def saved_of(self, times: Array) -> Array:
+        """Which of the `times` to be looked at are saved."""
+        return times if self.saved is None else self.saved

@@ -204,7 +204,8 @@ class Chart:
 def values_along(run: Run, situation: Snapshot, name: str, rows: Any) -> Array:
     """The array `name` at saved rows of the nodes' time, shape (T, entries); weights interpolated."""
     if parsed(name)[0].of_nodes:
-        samples = list(situation.record.samples)
+        shown = run.phases[situation.index].samples
+        samples = [shown.index(sample) for sample in situation.record.samples]
         nodes = run.data[name].isel(time=rows, sample=samples).to_numpy()
         return nodes.reshape(len(rows), -1)
     t = run.data["time"].to_numpy()[rows]

@@ -1,0 +1,207 @@
+"""The dataset of a run: how `run.data` is laid out, and how it is put together.
+
+Dimensions
+    ``time``, the saved times of the nodes; ``weight_time``, those of the weights; ``sample``; ``unit0`` to
+    ``unitn``, the nodes of a layer; ``layer``, 1..n.
+
+Variables
+    The arrays of `pcode.model.variables`: ``x0`` to ``xn`` and ``eps1`` to ``epsn`` (time, sample, unit_l),
+    clamped layers too; ``M0``.., ``W0``.. (absent with tied feedback) and ``beta1``.. along ``weight_time``;
+    ``energy`` and ``energy_slaved`` (time, layer), the terms of F.
+
+Coordinates
+    ``time`` and ``weight_time`` strictly increase. Both sides of a joint of two phases are saved; the second
+    stands at the next number that a float can hold, ``np.nextafter(t, np.inf)``. The same holds wherever two
+    rows would have the same time, as in a phase that ends at once. The records of the phases have the times
+    as they are.
+
+    ``phase`` (time) and ``weight_phase`` (weight_time) are the index of the phase that a row was saved in.
+
+    A row holds only the samples that its phase shows: column k is the k-th of them, and what is beyond the
+    last is NaN. There are as many columns as the phase with most samples needs. ``sample_number`` (time,
+    sample) is the row of the data that each column shows, -1 where there is none. Where all phases show the
+    same samples, ``sample`` is an index with their numbers as well; otherwise it has none.
+
+All floating point numbers are float64, all whole numbers int64; every variable has a ``long_name``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from ..model.network import Array, Network
+from ..model.variables import NODES, WEIGHTS, Variable
+
+# Time has the unit in which tau is given, and delta too.
+TIME_UNITS = "unit of tau"
+TIME_UNITS_OF_LIMIT = "unit of delta"
+
+ENERGIES = {
+    "energy": "energy F by layer, error nodes as they are",
+    "energy_slaved": "energy F by layer, error nodes at rest value",
+}
+
+Integers = NDArray[np.int64]
+
+
+@dataclass
+class Rows:
+    """The saved rows of one phase, of the nodes or of the weights.
+
+    Attributes
+    ----------
+    phase : int
+        Index of the phase.
+    t : ndarray, shape (R,)
+        In the run's time; never decreasing.
+    arrays : dict of str to ndarray, shapes (R, ...)
+        By the names that they have in results; those of nodes are (R, B, n_l).
+    samples : tuple of int
+        The samples that the phase shows, for rows of nodes.
+    """
+
+    phase: int
+    t: Array
+    arrays: dict[str, Array]
+    samples: tuple[int, ...] = ()
+
+
+def node_dataset(network: Network, rows: Sequence[Rows]) -> xr.Dataset:
+    """What was saved of the nodes: the variables along ``time``.
+
+    The arrays of `rows` become views of the result's, so that nothing is held twice.
+    """
+    width = max((len(part.samples) for part in rows), default=0)
+    variables = _arrays(NODES, network, rows, width)
+    for name, long_name in ENERGIES.items():
+        variables[name] = _variable(("time", "layer"), _joined(rows, name), long_name)
+    t = np.concatenate([np.empty(0), *(part.t for part in rows)])
+    shown = {part.phase: part.samples for part in rows}
+    return xr.Dataset(variables, node_coordinates(network, t, _phases(rows), shown))
+
+
+def weight_dataset(network: Network, rows: Sequence[Rows]) -> xr.Dataset:
+    """What was saved of the weights: the variables along ``weight_time``; see `node_dataset`."""
+    tied = network.feedback == "tied"
+    kinds = [variable for variable in WEIGHTS if variable.feedback is None or not tied]
+    t = np.concatenate([np.empty(0), *(part.t for part in rows)])
+    coordinates = weight_coordinates(network, t, _phases(rows))
+    return xr.Dataset(_arrays(kinds, network, rows), coordinates)
+
+
+def node_coordinates(
+    network: Network, t: ArrayLike, phase: Integers, shown: Mapping[int, Sequence[int]]
+) -> dict[str, Any]:
+    """The coordinates of rows of nodes.
+
+    Parameters
+    ----------
+    network : Network
+    t : array_like, shape (T,)
+        Times, never decreasing.
+    phase : ndarray, shape (T,)
+        Index of each row's phase.
+    shown : mapping of int to sequence of int
+        The samples that each phase shows.
+    """
+    saved = sorted(set(phase.tolist()))
+    kinds = {tuple(shown[k]) for k in saved}
+    coordinates = {
+        **_times(network, "time", "phase", "nodes", t, phase),
+        "sample_number": (
+            ("time", "sample"),
+            sample_numbers(phase, shown),
+            {"long_name": "row of the data that a column shows; -1 where it shows none"},
+        ),
+        "layer": ("layer", np.arange(1, network.n + 1), {"long_name": "layer"}),
+    }
+    if len(kinds) == 1:
+        numbers = np.array(kinds.pop(), dtype=np.int64)
+        coordinates["sample"] = ("sample", numbers, {"long_name": "sample: row of the data"})
+    return coordinates
+
+
+def weight_coordinates(network: Network, t: ArrayLike, phase: Integers) -> dict[str, Any]:
+    """The coordinates of rows of weights at times `t`, shape (T,), in the phases with these indices."""
+    return _times(network, "weight_time", "weight_phase", "weights", t, phase)
+
+
+def sample_numbers(phase: Integers, shown: Mapping[int, Sequence[int]]) -> Integers:
+    """The rows of the data that the columns of each saved row show, -1 where none; shape (T, K)."""
+    saved = np.unique(phase)
+    width = max((len(shown[k]) for k in saved.tolist()), default=0)
+    table = np.full((saved.size, width), -1, dtype=np.int64)
+    for row, k in zip(table, saved.tolist(), strict=True):
+        row[: len(shown[k])] = shown[k]
+    return table[np.searchsorted(saved, phase)]
+
+
+def strictly_increasing(times: ArrayLike) -> Array:
+    """`times`, which never decrease; each not beyond the one before is replaced by the next float."""
+    t = np.array(times, dtype=float)
+    for k in np.flatnonzero(np.diff(t) <= 0.0).tolist():
+        while k + 1 < t.size and t[k + 1] <= t[k]:
+            t[k + 1] = np.nextafter(t[k], np.inf)
+            k += 1
+    return t
+
+
+def time_units(network: Network) -> str:
+    """The unit of all times of a result."""
+    return TIME_UNITS if network.tau > 0.0 else TIME_UNITS_OF_LIMIT
+
+
+def _times(
+    network: Network, time: str, phase: str, what: str, t: ArrayLike, index: Integers
+) -> dict[str, Any]:
+    units = time_units(network)
+    return {
+        time: (time, strictly_increasing(t), {"long_name": f"time of the saved {what}", "units": units}),
+        phase: (time, index, {"long_name": f"index of the phase of the saved {what}"}),
+    }
+
+
+def _phases(rows: Sequence[Rows]) -> Integers:
+    index = np.array([part.phase for part in rows], dtype=np.int64)
+    return np.repeat(index, [part.t.size for part in rows])
+
+
+def _arrays(
+    kinds: Sequence[Variable], network: Network, rows: Sequence[Rows], width: int = 0
+) -> dict[str, tuple[Any, ...]]:
+    return {
+        f"{variable}{layer}": _variable(
+            variable.dims(layer), _joined(rows, f"{variable}{layer}", width), variable.long_name(layer)
+        )
+        for variable in kinds
+        for layer in variable.layers(network.n)
+    }
+
+
+def _variable(dims: tuple[str, ...], values: Array, long_name: str) -> tuple[Any, ...]:
+    return dims, values, {"long_name": long_name, "units": "dimensionless"}
+
+
+def _joined(rows: Sequence[Rows], name: str, width: int = 0) -> Array:
+    """The array `name` of all rows, with `width` columns where it has some; `rows` become views of it."""
+    arrays = [part.arrays[name] for part in rows]
+    if len(arrays) == 1:
+        return arrays[0]
+    first = arrays[0].shape[1:]
+    whole = np.empty((sum(map(len, arrays)), width, *first[1:]) if width else (sum(map(len, arrays)), *first))
+    start = 0
+    for part, values in zip(rows, arrays, strict=True):
+        own = whole[start : start + len(values)]
+        if width:
+            own[:, values.shape[1] :] = np.nan
+            own = own[:, : values.shape[1]]
+        own[:] = values
+        part.arrays[name] = own
+        start += len(values)
+    return whole

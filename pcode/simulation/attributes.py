@@ -1,0 +1,49 @@
+"""What the attributes of a result say of its run."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from functools import cache
+from importlib import metadata
+
+from ..base.status import SolverStats, Status
+from ..model.network import Network
+from ..run.clamps import ClampArrays
+from ..run.result import PhaseRecord
+from ..solvers import Settings
+
+
+def attributes_of(
+    network: Network, records: Sequence[PhaseRecord], method: str, settings: Settings, clamps: ClampArrays
+) -> dict[str, str | float]:
+    """The attributes of a run's dataset, but for its notes; its clamps' arrays are put into `clamps`."""
+    status = Status.worst([record.status for record in records])
+    messages = [record.message for record in records if record.status is status]
+    total = sum((record.stats for record in records), SolverStats())
+    return {
+        "network": json.dumps(network.to_dict()),
+        "phases": json.dumps([record.to_dict(clamps) for record in records]),
+        "status": str(status),
+        "message": messages[-1],
+        "method": ", ".join(dict.fromkeys(record.method for record in records)),
+        "method_asked": method,
+        "method_reason": "; ".join(f"{record.name}: {record.method_reason}" for record in records),
+        "rtol": settings.rtol,
+        "atol": settings.atol,
+        "solver_statistics": json.dumps(asdict(total)),
+        "versions": json.dumps(_versions()),
+    }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Of Python and of what the numbers come from."""
+    versions = {"python": platform.python_version()}
+    for package in ("pcode-sim", "numpy", "scipy", "jax", "diffrax", "scikit-sundae", "xarray"):
+        with suppress(metadata.PackageNotFoundError):  # a checkout that is not installed
+            versions[package] = metadata.version(package)
+    return versions

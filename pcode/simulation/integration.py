@@ -1,0 +1,134 @@
+"""One phase on its way: what the solver is asked, what observers are shown, and the record of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .. import solvers
+from ..base.status import SolverStats, Status
+from ..model.network import Array, Network
+from ..model.phase import Phase
+from ..model.state import State
+from ..run.clamps import clamp_records
+from ..run.result import PhaseRecord
+from ..solvers.steps import Steps
+from ..system.limit import SlowProblem
+from ..system.problem import layout_of, make_problem
+from .callbacks import Reports
+from .observer import Moment, Observer, Schedule
+
+
+@dataclass(frozen=True)
+class Integration:
+    """One phase of a run: where it stands in it, and how to integrate it.
+
+    Attributes
+    ----------
+    network : Network
+    phase : Phase
+        With the samples that it shows.
+    index : int
+        Of the phase in the run.
+    t_start : float
+        In the run's time.
+    method : str
+    settings : Settings
+    """
+
+    network: Network
+    phase: Phase
+    index: int
+    t_start: float
+    method: str
+    settings: solvers.Settings
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """The samples that the phase shows."""
+        return self.phase.samples or ()
+
+    def run(
+        self,
+        state: State,
+        trajectories: Sequence[Observer],
+        observers: Sequence[Observer],
+        reports: Reports,
+        stopped: Callable[[], bool],
+    ) -> tuple[PhaseRecord, State, Steps]:
+        """Integrate from `state`, showing observers their times: the record, the state reached, the steps.
+
+        Parameters
+        ----------
+        state : State
+        trajectories, observers : sequence of Observer
+            Those whose times are saved in any case, and others.
+        reports : Reports
+            One more observer, shown what is between two steps whenever it is due.
+        stopped : callable
+            Whether to stop.
+        """
+        phase, solver = self.phase, solvers.by_name(self.method)
+        coupled = make_problem(self.network, phase, state)
+        problem: solvers.IVP = coupled if self.network.tau > 0.0 else SlowProblem(coupled)
+        if problem.layout.size == 0:
+            solver = solvers.RESTING
+
+        def moment(t: float, y: Array, step: float = np.nan) -> Moment:
+            return Moment(problem, t, y, phase, self.index, self.t_start, step)
+
+        schedule = Schedule(trajectories, [*observers, reports], phase)
+        settings = replace(self.settings, saved=schedule.saved)
+        finite = [schedule.start(lambda: moment(0.0, problem.y0))]
+
+        def save(k: int, t: float, y: Array) -> None:
+            finite.append(schedule.due(k, lambda: moment(t, y)))
+
+        def watch(t: float, step: float, y: Array) -> bool:
+            if reports.due:
+                reports.observe(moment(t, y, step))
+            return stopped()
+
+        with np.errstate(over="ignore", invalid="ignore"):  # it shows in what is saved
+            solution = solvers.attempt(solver, problem, schedule.times, settings, save, watch)
+        status, t, detail = solution.status, solution.t, solution.detail
+        finite.append(schedule.end(lambda: moment(t, solution.y)))
+        if status is Status.SUCCESS and phase.until == "equilibrium":
+            status = Status.NOT_SETTLED
+        if not all(finite) and not status.failed:
+            status, detail = Status.DIVERGED, "values that were saved are not finite"
+        message = f"phase {phase.name!r}, to t = {self.t_start + t:g}: {detail or status.meaning}"
+        record = self._record(status, message, t, solution.stats)
+        chosen: dict[str, Any] = {
+            "method": solution.method or self.method,
+            "method_reason": solution.reason or "asked for",
+        }
+        return replace(record, **chosen), problem.state(t, solution.y), solution.steps
+
+    def never_begun(self, why: str) -> PhaseRecord:
+        """The record of a phase for which no start was found."""
+        message = f"phase {self.phase.name!r} was not begun: {why}"
+        return self._record(Status.NONLINEAR_FAILURE, message, 0.0, SolverStats())
+
+    def _record(self, status: Status, message: str, t: float, stats: SolverStats) -> PhaseRecord:
+        layout = layout_of(self.network, self.phase, len(self.shown))
+        return PhaseRecord(
+            name=self.phase.name,
+            status=status,
+            message=message,
+            t_start=self.t_start,
+            t_end=self.t_start + t,
+            learn=self.phase.learn,
+            until=self.phase.until,
+            duration=self.phase.duration,
+            clamp=clamp_records(self.phase, self.network.sizes, len(self.shown)),
+            samples=self.shown,
+            unknowns=layout.size,
+            method=self.method,
+            method_reason="asked for",
+            stats=stats,
+            settle_tol=self.phase.settle_tol,
+        )

@@ -1,0 +1,182 @@
+"""Observers: what is looked at as a run goes on, and a moment of it to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from ..model.network import Array, Weights
+from ..model.phase import Phase
+from ..model.state import State
+from ..solvers import IVP
+
+Layers = tuple[Array, ...]
+
+
+class Moment:
+    """A moment of a run, as it is shown to observers.
+
+    What is asked of it is computed when it is first asked for. All arrays are read-only: copy what is to be
+    changed.
+
+    Attributes
+    ----------
+    t : float
+        The moment, in the run's time.
+    elapsed : float
+        Time since the phase began.
+    phase : Phase
+        With the samples that it shows.
+    index : int
+        Of the phase in the run.
+    step : float
+        Length of the solver's last step, where the moment is one between two steps; else NaN.
+    """
+
+    def __init__(
+        self,
+        problem: IVP,
+        elapsed: float,
+        y: Array,
+        phase: Phase,
+        index: int,
+        t_start: float,
+        step: float = np.nan,
+    ) -> None:
+        self.t, self.elapsed, self.step = t_start + elapsed, elapsed, step
+        self.phase, self.index = phase, index
+        self._problem, self._y = problem, np.array(y)  # solvers only lend it
+
+    @property
+    def samples(self) -> tuple[int, ...]:
+        """The rows of the data that are shown, B of them."""
+        return self.phase.samples or ()
+
+    @property
+    def x(self) -> Layers:
+        """Value nodes of layers 0..n, shapes (B, n_l), clamped ones included."""
+        return self._nodes[0]
+
+    @property
+    def eps(self) -> Layers:
+        """Error nodes of layers 1..n, shapes (B, n_l)."""
+        return self._nodes[1]
+
+    @property
+    def weights(self) -> Weights:
+        """The weights."""
+        return self.state.weights
+
+    @cached_property
+    def energies(self) -> tuple[Array, Array]:
+        """Terms of F, shapes (n,): with the error nodes as they are, and at their rest value."""
+        dynamic, slaved = map(_read_only, self._problem.energies(self.elapsed, self._y))
+        return dynamic, slaved
+
+    @cached_property
+    def state(self) -> State:
+        """Nodes and weights."""
+        return self._problem.state(self.elapsed, self._y).mapped(lambda _, array: _read_only(array))
+
+    @cached_property
+    def _nodes(self) -> tuple[Layers, Layers]:
+        if "state" in self.__dict__:
+            return self.state.x, self.state.eps
+        x, eps = self._problem.nodes(self.elapsed, self._y)
+        return tuple(map(_read_only, x)), tuple(map(_read_only, eps))
+
+    @property
+    def finite(self) -> bool:
+        """Whether the unknowns, and all nodes and energies that were asked for, are finite."""
+        known = self.__dict__
+        nodes = [array for part in known.get("_nodes", ()) for array in part]
+        arrays = (self._y, *nodes, *known.get("energies", ()))
+        return all(bool(np.isfinite(array).all()) for array in arrays)
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """Looks on at times of its own, and decides what is kept of what it sees.
+
+    Any object with these three methods will do. Its times are looked at, never stepped on: the solver takes
+    the same steps with it as without.
+    """
+
+    def times(self, phase: Phase) -> ArrayLike:
+        """Times of `phase` at which to be shown the run, counted from the phase's start.
+
+        0 is the start, and ``phase.duration`` stands for the end, whenever it comes. What lies beyond is not
+        reached, and is left out.
+        """
+
+    def observe(self, moment: Moment) -> Any:
+        """See a moment of the run. Moments come in the order of time."""
+
+    def dataset(self) -> xr.Dataset | None:
+        """What was kept so far, for the group of the observer's name in the result; None for nothing."""
+
+
+class Schedule:
+    """Which observers are shown which times of a phase.
+
+    Parameters
+    ----------
+    trajectories, observers : sequence of Observer
+        In the order in which they are shown a moment. The times of the first are saved in any case.
+    phase : Phase
+
+    Attributes
+    ----------
+    times, saved : ndarray
+        All times after the start, and those of the trajectories; both with the end.
+    """
+
+    def __init__(self, trajectories: Sequence[Observer], observers: Sequence[Observer], phase: Phase) -> None:
+        def asked(of: Sequence[Observer]) -> list[tuple[Observer, Array]]:
+            return [(observer, np.asarray(observer.times(phase), float)) for observer in of]
+
+        def inside(of: list[tuple[Observer, Array]]) -> Array:
+            whole = np.unique(np.concatenate([np.empty(0), *(times for _, times in of)]))
+            return whole[(whole > 0.0) & (whole < phase.duration)]
+
+        first = asked(trajectories)
+        self._duration = phase.duration
+        self._asked = first + [(one, times) for one, times in asked(observers) if times.size]
+        # The end is among the solver's times, but shown when the phase has ended.
+        self.saved: Array = np.append(inside(first), phase.duration)
+        self.times: Array = np.append(inside(self._asked), phase.duration)
+        due = self.times[:-1]
+        masks = [(observer, np.isin(due, times)) for observer, times in self._asked]
+        self._of = [[observer for observer, mask in masks if mask[k]] for k in range(due.size)]
+
+    def start(self, show: Callable[[], Moment]) -> bool:
+        """Show the start; whether what was looked at is finite."""
+        return self._show(show, [observer for observer, own in self._asked if (own == 0.0).any()])
+
+    def due(self, k: int, show: Callable[[], Moment]) -> bool:
+        """Show the time with index `k` of `times`; whether what was looked at is finite."""
+        return k >= len(self._of) or self._show(show, self._of[k])
+
+    def end(self, show: Callable[[], Moment]) -> bool:
+        """Show the end; whether what was looked at is finite."""
+        return self._show(show, [observer for observer, own in self._asked if (own == self._duration).any()])
+
+    @staticmethod
+    def _show(show: Callable[[], Moment], observers: list[Observer]) -> bool:
+        if not observers:
+            return True
+        moment = show()
+        for observer in observers:
+            observer.observe(moment)
+        return moment.finite
+
+
+def _read_only(array: Any) -> Array:
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,134 @@
+"""The trajectory of a run: the observers that keep its nodes and its weights, and the solver's steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from ..model.network import Array, Network
+from ..model.phase import Phase, Save
+from ..model.variables import NODES, WEIGHTS
+from ..run.dataset import Rows, node_dataset, time_units, weight_dataset
+from ..solvers.steps import MOST, Steps, thinned
+from .observer import Moment
+
+# Of a phase's steps, where a run has too many phases to keep more.
+FEWEST_STEPS = 6
+
+
+class _Trajectory:
+    """Saved rows, phase after phase; what they weigh grows with what is saved."""
+
+    def __init__(self, network: Network, save: Save) -> None:
+        self._network, self._save = network, save
+        self._rows: list[Rows] = []
+        self._expected = self._filled = 0
+
+    def _times(self, count: int, phase: Phase) -> Array:
+        network = self._network
+        times = self._save.times(count, phase.duration, network.tau, network.delta)
+        self._expected = times.size
+        return times
+
+    def _add(self, moment: Moment, arrays: dict[str, Array]) -> None:
+        """Keep `arrays`, by the names that they have in results."""
+        if not self._rows or self._rows[-1].phase != moment.index:
+            self._close()
+            room = {name: np.empty((self._expected, *array.shape)) for name, array in arrays.items()}
+            self._rows.append(Rows(moment.index, np.empty(self._expected), room, moment.samples))
+            self._filled = 0
+        rows, k = self._rows[-1], self._filled
+        rows.t[k] = moment.t
+        for name, array in arrays.items():
+            rows.arrays[name][k] = array
+        self._filled += 1
+
+    def _close(self) -> None:
+        """Give back the room for rows that did not come, as where a phase ended early."""
+        if self._rows and self._filled < self._rows[-1].t.size:
+            rows, k = self._rows[-1], self._filled
+            rows.t = rows.t[:k].copy()
+            rows.arrays = {name: array[:k].copy() for name, array in rows.arrays.items()}
+
+    def forget(self, phase: int) -> None:
+        """Drop what was kept of the phase with this index, which was not finished."""
+        if self._rows and self._rows[-1].phase == phase:
+            self._rows.pop()
+            self._filled = self._rows[-1].t.size if self._rows else 0
+
+
+class NodeTrajectory(_Trajectory):
+    """The observer that keeps values, errors and energies at the times that `Save` says."""
+
+    def times(self, phase: Phase) -> Array:
+        """Saved times of the nodes."""
+        return self._times(self._save.nodes, phase)
+
+    def observe(self, moment: Moment) -> None:
+        """Keep a row."""
+        arrays = {
+            f"{variable}{layer}": array
+            for variable in NODES
+            for layer, array in enumerate(getattr(moment, variable.name), variable.first)
+        }
+        arrays["energy"], arrays["energy_slaved"] = moment.energies
+        self._add(moment, arrays)
+
+    def dataset(self) -> xr.Dataset:
+        """The rows so far."""
+        self._close()
+        return node_dataset(self._network, self._rows)
+
+
+class WeightTrajectory(_Trajectory):
+    """The observer that keeps the weights at the times that `Save` says."""
+
+    def times(self, phase: Phase) -> Array:
+        """Saved times of the weights: where they are held, the ends of the phase."""
+        return self._times(self._save.weights, phase) if phase.learn else self._ends(phase)
+
+    def _ends(self, phase: Phase) -> Array:
+        self._expected = 2
+        return np.array([0.0, phase.duration])
+
+    def observe(self, moment: Moment) -> None:
+        """Keep a row."""
+        arrays = {
+            f"{variable}{layer}": array
+            for variable in WEIGHTS
+            for layer, array in enumerate(getattr(moment.weights, variable.name) or (), variable.first)
+        }
+        self._add(moment, arrays)
+
+    def dataset(self) -> xr.Dataset:
+        """The rows so far."""
+        self._close()
+        return weight_dataset(self._network, self._rows)
+
+
+class SolverSteps:
+    """The steps that the solver took, phase after phase."""
+
+    def __init__(self, network: Network) -> None:
+        self._units = {"units": time_units(network)}
+        self._steps: dict[int, Steps] = {}
+
+    def add(self, phase: int, t_start: float, steps: Steps) -> None:
+        """Keep the `steps`, shape (K, 3), see `StepLog`, of the phase that began at `t_start`."""
+        self._steps[phase] = thinned(steps + np.array([t_start, 0.0, 0.0]), MOST)
+
+    def dataset(self) -> xr.Dataset:
+        """The steps so far."""
+        whole = sum(map(len, self._steps.values())) <= MOST
+        share = max(FEWEST_STEPS, MOST // max(1, len(self._steps)))
+        kept = {k: steps if whole else thinned(steps, share) for k, steps in self._steps.items()}
+        time, size, order = np.concatenate([np.empty((0, 3)), *kept.values()]).T
+        phase = np.repeat(np.array([*kept], dtype=np.int64), [len(steps) for steps in kept.values()])
+        of = "of the solver's step"
+        variables = {
+            "step_time": ("step", time, {"long_name": "time at the end of the solver's step"} | self._units),
+            "step_size": ("step", size, {"long_name": f"length {of}"} | self._units),
+            "step_order": ("step", order, {"long_name": f"order {of}", "units": "dimensionless"}),
+            "step_phase": ("step", phase, {"long_name": f"index of the phase {of}"}),
+        }
+        return xr.Dataset(variables)
