@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .base.lazy import register
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
@@ -67,6 +69,11 @@ _HOME = {
     "Weights": "model.network",
     "simulate": "simulation",
 }
+
+
+# Rooms below plotting reach it through these.
+register("plots of a run", lambda: import_module(".plotting", __name__).RunPlots)
+register("figures of answers", lambda: import_module(".plotting", __name__).FIGURES)
 
 
 def __getattr__(name: str) -> Any:

@@ -72,9 +72,9 @@ def figure(
 
 
 def _moves(run: Run, layer: int, phase: int | str | list[int | str] | None) -> bool:
-    """Whether any node of the layer is free, or follows a time series, in one of the phases."""
+    """Whether any node of the layer is free, or has a clamp that moves, in one of the phases."""
     phases = [run.phases[k] for k in plotting.choose_phases(run, phase)]
-    return any(record.clamped.get(str(layer)) != "constant" for record in phases)
+    return any(layer not in record.clamp or not record.clamp[layer].still for record in phases)
 
 
 def _row_legend(left: Axes, right: Axes) -> None:

@@ -15,6 +15,7 @@ import xarray as xr
 from pcode.base.status import SolverStats, Status
 from pcode.model.network import Network
 from pcode.model.phase import Save
+from pcode.run.clamps import ClampRecord
 from pcode.run.dataset import node_coordinates, sample_numbers, weight_coordinates
 from pcode.run.result import PhaseRecord, Run
 
@@ -116,10 +117,11 @@ def _variable(dims: tuple[str, ...], values: np.ndarray, long_name: str) -> tupl
 
 
 def _record(network: Network, stage: Stage, start: float, end: float) -> PhaseRecord:
-    clamped = {str(layer % (network.n + 1)): "constant" for layer in stage.clamped}
+    layers = [layer % (network.n + 1) for layer in stage.clamped]
+    clamp = {layer: ClampRecord(layer, "constant") for layer in layers}
     return PhaseRecord(
         stage.name, stage.status, stage.status.meaning, float(start), float(end), stage.learn, None,
-        stage.duration, clamped, stage.samples, 100, "cvode", "asked for",
+        stage.duration, clamp, stage.samples, 100, "cvode", "asked for",
         SolverStats(steps=10),
     )  # fmt: skip
 

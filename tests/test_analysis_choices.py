@@ -3,12 +3,13 @@
 import json
 from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import pcode
 from pcode import InputError
-from pcode.analysis import Situation, ask
+from pcode.analysis import Snapshot, ask
 from pcode.analysis.manifolds.manifold_choice import telling_pair
 from pcode.analysis.planes.coordinates import Wanted, check_wanted, modes, values_along
 from pcode.analysis.planes.nullclines import _parted
@@ -93,7 +94,7 @@ def test_where_the_equilibrium_is_lost_that_counts_as_growth():
         def look(self, mix, gain, near):
             return border.Look(mix, gain, "lost", complex("nan"), None)
 
-    assert border._growth(Plane(), 1.0, None, 0.3) > 0.0
+    assert border._abscissa(Plane(), 1.0, None, 0.3) > 0.0
 
 
 def test_the_gap_and_the_stiffness_are_ratios_of_rates_whatever_these_are():
@@ -138,7 +139,7 @@ def test_the_modes_of_nodes_that_do_not_turn_are_the_two_slowest_eigenvectors():
     """Linear 1-1-1 with the ends held, nu = 20: three real eigenvalues of x^1, eps^1 and eps^2."""
     network = pcode.Network((1, 1, 1), "identity", nu=20.0, feedback="tied")
     run = held(network, {0: [[1.0]], 2: [[0.5]]}, pcode.Weights(([[1.0]], [[2.0]]), None, ([0.0], [0.0])))
-    pair, _ = modes(Situation.of(run).problem(until=None))
+    pair, _ = modes(Snapshot.of(run).problem(until=None))
     values, vectors = np.linalg.eig(np.array([[0.0, -1.0, 2.0], [1.0, -20.0, 0.0], [-2.0, 0.0, -20.0]]))
     expected = vectors[:, np.argsort(-values.real)[:2]]
     for found, vector in zip(pair, expected.T, strict=True):
@@ -147,7 +148,7 @@ def test_the_modes_of_nodes_that_do_not_turn_are_the_two_slowest_eigenvectors():
 
 def test_weights_that_were_saved_once_are_taken_as_they_are():
     run = synthetic_run((2, 3, 1), (replace(TRAIN, rows=1),), nodes=10, weights=5)
-    found = values_along(run, Situation.of(run), "M0", np.array([0]))
+    found = values_along(run, Snapshot.of(run), "M0", np.array([0]))
     np.testing.assert_array_equal(found, run.data["M0"].values.reshape(1, -1))
 
 
@@ -163,16 +164,18 @@ def test_without_being_asked_a_plane_of_weights_is_of_single_ones_in_a_chain_onl
 
 @pytest.mark.parametrize("kind", ["moving", "tau = 0"])
 def test_other_ratios_are_not_tried_where_there_is_no_phase_to_simulate_again(kind):
-    """A clamp that moves is not kept, and without tau there is no tau/delta to change."""
+    """Of a function only saved values are kept, and without tau there is no tau/delta to change."""
     network = pcode.Network((1, 1, 1), "identity", tau=0.0 if kind == "tau = 0" else 1.0, delta=20.0)
-    x0 = pcode.TimeSeries([0.0, 5.0], [[[1.0]], [[2.0]]]) if kind == "moving" else [[1.0]]
-    phase = pcode.Phase("learn", {0: x0, 2: [[0.5]]}, duration=5.0)
+    x0 = (lambda t: jnp.stack([1.0 + t / 5.0])) if kind == "moving" else [[1.0]]
+    phase = pcode.Phase("learn", {0: x0, 2: [[0.5]]}, duration=25.0)
     weights = pcode.Weights(([[0.5]], [[0.8]]), ([[0.5]], [[0.8]]), ([0.0], [0.0]))
     run = pcode.simulate(network, [phase], weights=weights, save=pcode.Save(5, 5))
     answer = ask(run, "backprop", {"variances": [1.0]})
     assert answer.ratios.size == 0
     assert not any("after one delta" in line for line in answer.lines())
-    with pytest.raises(InputError, match="time series" if kind == "moving" else "there is no tau/delta"):
+    with pytest.raises(
+        InputError, match="layer 0 follows a function" if kind == "moving" else "there is no tau/delta"
+    ):
         ask(run, "backprop", {"ratios": [0.1]})
 
 
@@ -181,9 +184,9 @@ def test_other_ratios_are_not_tried_where_there_is_no_phase_to_simulate_again(ki
 )
 def test_a_coordinate_that_a_network_has_not_is_refused(name):
     """2-3-1: layers 0 to 2, links 0 and 1."""
-    situation = Situation.of(synthetic_run((2, 3, 1), (TRAIN,), nodes=10, weights=5))
+    snapshot = Snapshot.of(synthetic_run((2, 3, 1), (TRAIN,), nodes=10, weights=5))
     with pytest.raises(InputError, match=r"^x: "):
-        check_wanted(situation, "x", Wanted.parse("x", name))
+        check_wanted(snapshot, "x", Wanted.parse("x", name))
 
 
 @pytest.mark.parametrize("why", ["seconds", "unknowns", ""])

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 import pcode
 from pcode import InputError, plotting
-from pcode.analysis import ask
+from pcode.analysis import Result, ask
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +98,11 @@ def test_an_axes_that_is_given_is_drawn_on_and_settings_stay(answers, question):
     assert answers[question].plot(ax) is ax
     assert dict(rcParams) == before
     assert ax.get_lines()
+
+
+def test_an_answer_without_a_figure_says_which_questions_have_one():
+    class Mood(Result):
+        question = "mood"
+
+    with pytest.raises(InputError, match="question: there is no figure of mood; there are those of backprop"):
+        Mood().plot()

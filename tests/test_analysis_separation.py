@@ -191,13 +191,14 @@ def test_where_the_limit_ends_on_the_way_that_is_told_and_the_rest_compared():
     assert np.isfinite(answer.largest[-1])
 
 
-def test_moving_clamps_are_refused():
+def test_a_function_as_a_clamp_is_refused():
     network, _, weights = chain()
-    ramp = pcode.TimeSeries([0.0, 10.0], [X[:, None], Y[:, None]])
-    run = pcode.simulate(
-        network, [pcode.Phase("ramp", {0: ramp, 2: Y[:, None]}, duration=10.0)], weights=weights
+    ramp = pcode.Phase("ramp", {0: lambda t: (1.0 + t) * X[:, None], 2: Y[:, None]}, duration=10.0)
+    run = pcode.simulate(network, [ramp], weights=weights)
+    why = (
+        "separation needs the phase as it was, but in 'ramp' layer 0 follows a function, of which a run keeps"
     )
-    with pytest.raises(InputError, match="separation needs a phase with constant clamps"):
+    with pytest.raises(InputError, match=why):
         separation(run)
 
 

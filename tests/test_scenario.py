@@ -148,9 +148,14 @@ clamp = { 2 = { t = [0.0, 1.0, 2.0], values = [[[1.0]], [[2.0]], [[0.0]]], kind 
     run = scenario.simulate()
     run.save(tmp_path / "run.nc")
     record = Run.load(tmp_path / "run.nc").phases[1]
-    assert record.clamped == {"0": "expression", "1": "expression, partly", "2": "constant"}
-    assert record.expressions["0"] == "sin(2*pi*t/50)"
-    assert Expression(record.expressions["1"]) == moving.clamp[1]
+    assert {k: one.kind for k, one in record.clamp.items()} == {
+        0: "expression",
+        1: "expression",
+        2: "constant",
+    }
+    assert [one.whole for one in record.clamp.values()] == [True, False, True]
+    assert record.clamp[0].expression == Expression("sin(2*pi*t/50)")
+    assert record.clamp[1].expression == moving.clamp[1]
     rows = run.data["phase"].values == 1
     t = run.data["time"].values[rows] - record.t_start
     for sample in range(4):

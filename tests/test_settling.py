@@ -139,9 +139,9 @@ def test_a_run_driven_by_a_time_series_has_no_settling_time():
     assert found.moving
     assert np.isnan([*found.value_settling, *found.error_settling, found.rate, *found.overshoot]).all()
     farthest = max(np.nanmax(found.value_distance), np.nanmax(found.error_distance))
-    assert "sine: no settling time, for a clamp moves the nodes' rest; at saved times" in answer.lines()[0]
+    assert "sine: no settling time, for a clamp moves the nodes' rest; they are" in answer.lines()[0]
     assert f"at most {farthest:.3g} from it" in answer.lines()[0]
-    assert "layer 0 follows a time series, of which a run keeps the saved values only" in found.notes[0]
+    assert found.notes[0].startswith("layer 0 follows a time series: no settling time is told")
 
 
 def test_a_phase_that_is_followed_is_followed_from_its_start_to_its_end():
@@ -151,7 +151,7 @@ def test_a_phase_that_is_followed_is_followed_from_its_start_to_its_end():
     np.testing.assert_allclose(path.end.state.weights.M[1], run.state.weights.M[1], rtol=1e-4)
 
 
-def test_of_an_expression_it_is_not_said_that_its_saved_values_are_all_that_is_kept():
+def test_of_a_clamp_that_is_kept_it_is_not_said_that_its_saved_values_are_all_that_is():
     network = pcode.Network((1, 2, 1), "identity")
     phase = pcode.Phase("sine", {0: pcode.Expression("sin(t)"), 2: [[1.0]]}, duration=20.0, learn=False)
     found = convergence(pcode.simulate(network, [phase], weights=network.init_weights(4))).phases[0]

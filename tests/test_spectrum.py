@@ -8,7 +8,7 @@ from scipy.integrate import RK45
 
 import pcode
 from pcode import InputError
-from pcode.analysis import Situation, ask
+from pcode.analysis import Snapshot, ask
 from pcode.analysis.spectra.modes import node_eigenvalues, slow_eigenvalues
 from pcode.analysis.spectra.rates import EULER, stable_step
 from pcode.analysis.spectra.rates import RK45 as RK45_POLYNOMIAL
@@ -117,7 +117,7 @@ def test_what_the_reductions_leave_out_makes_up_the_whole_spectrum(feedback):
     )
     run = pcode.simulate(network, [phase], weights=network.init_weights(2, W="independent"), save=RAPID)
     answer = ask(run, "spectrum", {"at": "state"})
-    problem = Situation.of(run).problem()
+    problem = Snapshot.of(run).problem()
     J = problem.jacobian(0.0, problem.y0)
     expected = np.linalg.eigvals(J)
     left = all_found(answer.full.values, expected, 1e-5)
@@ -132,7 +132,7 @@ def test_eigenvalues_at_the_ends_by_arnoldi_are_those_of_dense_algebra():
     clamp = {0: rng.standard_normal((3, 4)), 3: rng.standard_normal((3, 3))}
     phase = pcode.Phase("train", clamp, duration=5.0)
     weights = network.init_weights(1, scale=1.5, W="independent")
-    problem = Situation.of(pcode.simulate(network, [phase], weights=weights, save=RAPID)).problem(reduce=True)
+    problem = Snapshot.of(pcode.simulate(network, [phase], weights=weights, save=RAPID)).problem(reduce=True)
     for question in (node_eigenvalues, slow_eigenvalues):
         every, ends = question(problem), question(problem, most_work=0.0)
         assert every.exact

@@ -33,7 +33,7 @@ class Reference:
         W = [m.T for m in M] if tied else [run.data[f"W{k}"].values[weight_row] for k in range(n)]
         beta = [run.data[f"beta{k}"].values[weight_row] for k in range(1, n + 1)]
         self.weights, self.batch = (M, W, beta), len(samples)
-        self.free = [k for k in range(n + 1) if str(k) not in self.record.clamped]
+        self.free = [k for k in range(n + 1) if k not in self.record.clamp]
         nodes = [self.x[k] for k in self.free] + eps
         slow = M + (W if learned else []) + beta if self.record.learn else []
         self.names = [f"x{k}" for k in self.free] + [f"eps{k}" for k in range(1, n + 1)]

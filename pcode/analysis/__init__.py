@@ -3,8 +3,8 @@
 `QUESTIONS` names them; `ask` answers one. Nothing of them is imported before it is asked.
 """
 
-from ..run.snapshot import Situation
+from ..run.snapshot import Snapshot
 from .registry import QUESTIONS, Question, ask
 from .result import Result
 
-__all__ = ["QUESTIONS", "Question", "Result", "Situation", "ask"]
+__all__ = ["QUESTIONS", "Question", "Result", "Snapshot", "ask"]

@@ -1,6 +1,6 @@
 r"""How near a network's errors and the flow of its weights are to backpropagation.
 
-The yardstick is the plain feedforward network of the same M and beta, with the loss
+The reference is the plain feedforward network of the same M and beta, with the loss
 L = mean_b 1/2 |y - f(x^0)|^2, differentiated automatically. By facts 1 and 2 of the model, with
 W = M^T, no decay of the nodes and nodes at rest, as the output variance nu^n grows:
 
@@ -8,7 +8,7 @@ W = M^T, no decay of the nodes and nodes at rest, as the output variance nu^n gr
     nu^n mean_b[sigma(x^l)^T eps^{l+1}] ->  -dL/dM^l       (delta dM^l/dt, its decay left out)
 
 so angles go to 0 and relative sizes, |left| / |right|, to 1. Of W and M^T the angle and |W| / |M|
-are told: they are alike in tied networks, and where learned feedback started at the transpose.
+are given: they are alike in tied networks, and where learned feedback started at the transpose.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ import numpy as np
 from ..base._jax import jnp
 from ..base.errors import InputError
 from ..model.network import Array
-from ..model.phase import Phase, Save
+from ..model.phase import Save
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Situation, last_phase, resting_moments, spread
+from ..run.snapshot import PhaseOption, Snapshot, last_phase, resting_moments, spread
 from ..simulation import simulate
 from ..system.problem import make_problem
 from ..system.rest import Rest, nodes_at_rest
@@ -48,13 +48,17 @@ MOST_UNKNOWNS = 20_000
 MOST_SECONDS = 5.0
 MOST_STEPS = 20_000
 
+# What simulates the phase again, and why it may not be done without being asked for.
+AGAIN = "a simulation with another tau/delta"
+LONG = "being long simulations"
+
 # Saved times of the nodes for a course of them; of fewer, the weights' times are taken.
 FEWEST = 10
 
 # Root mean square of the gradient below which angles say little but rounding and residuals.
 VANISHED = 1e-9
 
-# Angles below this, in degrees, are rounding, and told as 0.
+# Angles below this, in degrees, are rounding, and given as 0.
 ROUNDING = 1e-9
 
 
@@ -74,7 +78,7 @@ class Backprop(Result):
     loss : float
         L of the feedforward network at the moment.
     rest, now : Comparison, arrays of shape (n,)
-        With the nodes at rest for the weights of the moment, and as they are.
+        The comparison with the nodes at rest for the weights of the moment, and with the nodes as they are.
     residual : float
         max |tau dz/dt| / (1 + |z|) of the nodes taken as at rest.
     course_at : {"state", "rest"}
@@ -83,9 +87,9 @@ class Backprop(Result):
     times : ndarray, shape (T,)
         Saved times of the phase, in the run's time: of the nodes, or of the weights.
     course : Comparison, arrays of shape (T, n)
-        Along the phase.
+        The comparison at these times.
     t_start : float
-        When it started.
+        When the phase started.
     variances : ndarray, shape (V,)
         Output variances nu^n.
     by_variance : Comparison, arrays of shape (V, n)
@@ -124,13 +128,13 @@ class Backprop(Result):
         """The answer in a few plain lines."""
         rest, now = self.rest, self.now
         samples = f"{self.samples} sample{'s' * (self.samples != 1)}"
-        told = [
+        lines = [
             f"at rest the weights' flow is {_within(rest.flow_angle)} the gradient's descent, "
             f"the errors {_within(rest.error_angle).split(' degrees')[0]} (nu^n = {self.nu:g})",
             f"phase {self.phase!r}, t = {self.t:g}, {samples}, loss {self.loss:.3g}; "
             f"angle in degrees and relative size, nodes at rest (as they are):",
         ]
-        told += [
+        lines += [
             f"  layer {k + 1}  eps {_pair(rest[0:2], k)} ({_pair(now[0:2], k)})"
             f"   M{k} flow {_pair(rest[2:4], k)} ({_pair(now[2:4], k)})"
             f"   W{k} to M{k}^T {_pair(rest[4:6], k)}"
@@ -141,16 +145,16 @@ class Backprop(Result):
                 f"{nu:g}: {_most(a)}"
                 for nu, a in zip(self.variances, self.by_variance.flow_angle, strict=True)
             )
-            told.append(f"as nu^n grows, largest angle of the flow: {', '.join(angles)}")
+            lines.append(f"as nu^n grows, largest angle of the flow: {', '.join(angles)}")
         for ratio, angles, lag in zip(self.ratios, self.ratio_angle, self.ratio_lag, strict=True):
             if np.isnan(lag).all():
-                told.append(f"tau/delta = {ratio:.3g}: the simulation failed, or took too many steps")
+                lines.append(f"tau/delta = {ratio:.3g}: the simulation failed, or took too many steps")
                 continue
-            told.append(
+            lines.append(
                 f"tau/delta = {ratio:.3g}: after one delta the flow is {_within(angles)} the gradient's "
                 f"descent, and lags behind that of nodes at rest by {_short(100 * np.nanmax(lag))}%"
             )
-        return told + [f"note: {note}" for note in self.notes]
+        return lines + [f"note: {note}" for note in self.notes]
 
 
 @of_run
@@ -194,35 +198,36 @@ def backprop(
         if phase is None:
             what = "none has both ends clamped, so there is no target to learn; ask of a run that trains"
             raise InputError("phase", what)
-    situation = Situation.of(run, phase, time)
-    _check(situation)
+    snapshot = Snapshot.of(run, phase, time)
+    _check(snapshot)
     _check_positive(variances=variances, ratios=ratios)
     if variances is not None and not len(variances):
         raise InputError("variances", "must be positive numbers, one at least, not []")
     if points < 2:
         raise InputError("points", f"must be 2 or more, not {points}")
-    network, nu = situation.network, situation.network.nu[-1]
-    rest = nodes_at_rest(situation.problem())
+    network, nu = snapshot.network, snapshot.network.nu[-1]
+    rest = nodes_at_rest(snapshot.problem())
     tried = np.array([nu * factor for factor in VARIANCES] if variances is None else sorted(variances))
-    by_variance = _stack(_at_rest_with(situation, float(value), rest.state) for value in tried)
-    course_at, course = _course(run, situation, points)
-    shrunk, notes = _ratios(situation, ratios), _notes(situation, rest) + _few(course_at, course)
-    if ratios is None and not shrunk and situation.phase.learn and not situation.moving and network.tau:
-        notes += ("other tau/delta were not tried, being long simulations; ratios=[0.01, 0.001] tries them",)
-    lagging = [_lag(run, situation, ratio, ratios is not None) for ratio in shrunk]
+    by_variance = _stack(_at_rest_with(snapshot, float(value), rest.state) for value in tried)
+    course_at, course = _course(run, snapshot, points)
+    shrunk, notes = _ratios(snapshot, ratios), _notes(snapshot, rest) + _few(course_at, course)
+    if ratios is None and not shrunk and snapshot.phase.learn and snapshot.reproducible and network.tau:
+        why = "for clamps move and the phase is shorter than delta" if _too_short(snapshot) else LONG
+        notes += (f"other tau/delta were not tried, {why}; ratios=[0.01, 0.001] tries them",)
+    lagging = [_lag(run, snapshot, ratio, ratios is not None) for ratio in shrunk]
     return Backprop(
-        phase=situation.phase.name,
-        t=situation.t,
-        samples=situation.batch,
+        phase=snapshot.phase.name,
+        t=snapshot.t,
+        samples=snapshot.batch,
         nu=nu,
-        loss=loss_and_gradients(network, situation.state.weights, situation.inputs, situation.targets)[0],
+        loss=loss_and_gradients(network, snapshot.state.weights, snapshot.inputs, snapshot.targets)[0],
         rest=compare(network, rest.state),
-        now=compare(network, situation.state),
+        now=compare(network, snapshot.state),
         residual=float(rest.residual.max()),
         course_at=course_at,
         times=np.array([moment.t for moment in course]),
         course=_stack(compare(network, moment.state) for moment in course),
-        t_start=situation.record.t_start,
+        t_start=snapshot.record.t_start,
         variances=tried,
         by_variance=by_variance,
         ratios=np.array(shrunk),
@@ -232,23 +237,25 @@ def backprop(
     )
 
 
-def _at_rest_with(situation: Situation, nu: float, start: State) -> Comparison:
+def _at_rest_with(snapshot: Snapshot, nu: float, start: State) -> Comparison:
     """The comparison at rest, with the output variance `nu`; Newton starts at `start`."""
-    network = replace(situation.network, nu=(*situation.network.nu[:-1], nu))
+    network = replace(snapshot.network, nu=(*snapshot.network.nu[:-1], nu))
     # nu^n eps^n changes little as nu^n does.
-    eps = tuple(e * situation.network.nu[-1] / nu for e in start.eps)
-    rest = nodes_at_rest(make_problem(network, situation.phase, start._replace(eps=eps), reduce=False))
+    eps = tuple(e * snapshot.network.nu[-1] / nu for e in start.eps)
+    rest = nodes_at_rest(make_problem(network, snapshot.phase, start._replace(eps=eps), reduce=False))
     return compare(network, rest.state)
 
 
-def _lag(run: Run, situation: Situation, ratio: float, patient: bool) -> tuple[Array, Array]:
+def _lag(run: Run, snapshot: Snapshot, ratio: float, patient: bool) -> tuple[Array, Array]:
     """Angle of the flow to the gradient, and its lag behind that of nodes at rest, after one delta.
 
     NaN where that takes too long, unless `patient`, or fails.
     """
-    begin = Situation.start(run, situation.index)
-    network = replace(begin.network, delta=begin.network.tau / ratio)
-    phase = Phase(begin.phase.name, begin.phase.clamp, duration=network.delta)
+    begin = Snapshot.start(run, snapshot.index)
+    # Another tau, not another delta: clamps that move keep their pace relative to the weights.
+    network = replace(begin.network, tau=begin.network.delta * ratio)
+    as_run = begin.phase_as_run(AGAIN).showing(range(begin.batch))
+    phase = replace(as_run, duration=network.delta, learn=True, until=None)
     start = nodes_at_rest(begin.problem()).state
     x, eps = (tuple(map(np.asarray, part)) for part in start[:2])
     weights = begin.state.weights
@@ -258,31 +265,39 @@ def _lag(run: Run, situation: Situation, ratio: float, patient: bool) -> tuple[A
     if again.status.failed:
         return np.full(network.n, np.nan), np.full(network.n, np.nan)
     after = again.state
-    rest = nodes_at_rest(make_problem(network, phase, after, reduce=False)).state
+    end = begin.holding(begin.t + network.delta, after)
+    rest = nodes_at_rest(replace(end, network=network).problem(learn=True, until=None)).state
     flow, settled = (hebbian(state.x, state.eps, network.activation) for state in (after, rest))
     lag = in_layers(lambda a, b: norm(a - b, jnp) / norm(b, jnp), flow, settled)
     return compare(network, after).flow_angle, np.asarray(lag)
 
 
-def _ratios(situation: Situation, ratios: Sequence[float] | None) -> list[float]:
-    network = situation.network
+def _ratios(snapshot: Snapshot, ratios: Sequence[float] | None) -> list[float]:
+    network = snapshot.network
     if ratios is not None:
-        situation.require_constant("a simulation with another tau/delta")
+        snapshot.phase_as_run(AGAIN)
         if network.tau == 0.0:
             raise InputError("ratios", "there is no tau/delta to change: with tau = 0 nodes are at rest")
         return sorted(map(float, ratios), reverse=True)
-    record = situation.record
+    record = snapshot.record
     quick = record.unknowns <= MOST_UNKNOWNS and record.stats.solve_seconds <= MOST_SECONDS
-    if not quick or situation.moving or network.tau == 0.0 or not situation.phase.learn:
+    if not quick or not snapshot.reproducible or network.tau == 0.0 or not snapshot.phase.learn:
+        return []
+    if _too_short(snapshot):
         return []
     return [factor * network.tau / network.delta for factor in RATIOS]
 
 
-def _notes(situation: Situation, rest: Rest) -> tuple[str, ...]:
-    network, weights, notes = situation.network, situation.state.weights, []
+def _too_short(snapshot: Snapshot) -> bool:
+    """Whether clamps move for less than the one delta after which other tau/delta are compared."""
+    return snapshot.moving and snapshot.record.duration < snapshot.network.delta
+
+
+def _notes(snapshot: Snapshot, rest: Rest) -> tuple[str, ...]:
+    network, weights, notes = snapshot.network, snapshot.state.weights, [*snapshot.notes]
     if not rest.found:
         notes.append(f"the nodes were not brought to rest: residual {float(rest.residual.max()):.1e}")
-    if not situation.phase.learn:
+    if not snapshot.phase.learn:
         notes.append("the weights are held; their flow is the one that they would follow")
     if network.node_decay > 0.0:
         notes.append("the value nodes decay, so that the errors at rest are not backpropagation's recursion")
@@ -290,19 +305,19 @@ def _notes(situation: Situation, rest: Rest) -> tuple[str, ...]:
         notes.append("the weights decay; their flow is told without that")
     if any(not np.allclose(M.T, W) for M, W in zip(weights.M, weights.feedback, strict=True)):
         notes.append("W is not M^T, so that angles need not vanish as nu^n grows")
-    _, _, by_M = loss_and_gradients(network, weights, situation.inputs, situation.targets)
+    _, _, by_M = loss_and_gradients(network, weights, snapshot.inputs, snapshot.targets)
     if max(float(np.sqrt(np.mean(g**2))) for g in by_M) < VANISHED:
         notes.append("the gradient has all but vanished: its direction is rounding; ask at an earlier time")
     return tuple(notes)
 
 
-def _check(situation: Situation) -> None:
+def _check(snapshot: Snapshot) -> None:
     """Raise InputError unless the phase is that of a feedforward network with data at both ends."""
-    _ = situation.inputs, situation.targets
-    hidden = [layer for layer in situation.phase.clamp if 0 < layer < situation.n]
+    _ = snapshot.inputs, snapshot.targets
+    hidden = [layer for layer in snapshot.phase.clamp if 0 < layer < snapshot.n]
     if hidden:
         what = (
-            f"layer {hidden[0]} is clamped in {situation.record.name!r}, where backpropagation knows "
+            f"layer {hidden[0]} is clamped in {snapshot.record.name!r}, where backpropagation knows "
             f"free hidden layers only; choose a phase with the two ends clamped"
         )
         raise InputError("phase", what)
@@ -314,13 +329,13 @@ def _check_positive(**options: Sequence[float] | None) -> None:
             raise InputError(name, f"must be positive numbers, not {list(values)}")
 
 
-def _course(run: Run, situation: Situation, points: int) -> tuple[CourseAt, list[Situation]]:
+def _course(run: Run, snapshot: Snapshot, points: int) -> tuple[CourseAt, list[Snapshot]]:
     """At most `points` moments of the phase, its ends among them, and how their nodes are."""
-    rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
-    if rows.size >= FEWEST or situation.moving or situation.network.tau == 0.0:
-        return "state", [Situation.at(run, int(row)) for row in spread(rows, points)]
-    moments = resting_moments(run, situation.index, points)
-    resting: list[Situation] = []
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == snapshot.index)
+    if rows.size >= FEWEST or not snapshot.reproducible or snapshot.network.tau == 0.0:
+        return "state", [Snapshot.at(run, int(row)) for row in spread(rows, points)]
+    moments = resting_moments(run, snapshot.index, points)
+    resting: list[Snapshot] = []
     start = moments[-1].state
     for moment in reversed(moments):  # from the end, where the nodes are nearest to their rest
         begun = replace(moment, state=start._replace(weights=moment.state.weights))
@@ -328,10 +343,10 @@ def _course(run: Run, situation: Situation, points: int) -> tuple[CourseAt, list
         if rest.found:
             start = rest.state
             resting.append(replace(moment, state=rest.state))
-    return ("rest", resting[::-1]) if resting else ("state", [Situation.at(run, int(row)) for row in rows])
+    return ("rest", resting[::-1]) if resting else ("state", [Snapshot.at(run, int(row)) for row in rows])
 
 
-def _few(course_at: CourseAt, course: list[Situation]) -> tuple[str, ...]:
+def _few(course_at: CourseAt, course: list[Snapshot]) -> tuple[str, ...]:
     """What to mind of the course, where few times were saved."""
     if course_at == "rest":
         return (

@@ -1,9 +1,9 @@
 """Whether a run can be trusted: each check with its figure and its threshold.
 
-What a run kept is held against the theory of the model, and its last learning phase (or another)
+What a run kept is compared with the theory of the model, and its last learning phase (or another)
 is integrated again: at a tenth of the tolerance, by a solver of another library, and with an equation
 of its own for every variable, since the invariant of learned feedback (fact 5) holds by construction
-where a run slaves W to M.
+where a run derives W from M.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from ..model.network import Array
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Situation, last_phase
+from ..run.snapshot import PhaseOption, Snapshot, last_phase
 from ..simulation.arguments import LEAST_RTOL
 from ..solvers.auto import STABLE, fastest_rate
 from ..system.limit import SlowProblem
 from ..system.problem import feedforward, given_nodes, make_problem
-from .equilibrium import ticking
+from .at_rest import with_positive_tau
 from .result import Result
 
 ASKS = "whether the run can be trusted: residuals, invariants, a second solver"
@@ -106,14 +106,14 @@ class Certificate(Result):
         counts = {word: sum(c.verdict == word for c in self.checks) for word in ("pass", "fail")}
         rest = len(self.checks) - sum(counts.values())
         part = "" if self.whole else f" (its first {self.span:g} only)"
-        told = [
+        lines = [
             f"{'passed' if self.passed else 'FAILED'}: {counts['pass']} of {len(self.checks) - rest} checks "
             f"pass, {rest} not applicable; phase {self.phase!r} integrated again{part}"
         ]
         for c in self.checks:
             figure = "" if c.verdict == "not applicable" else f"{c.figure:.2g}, at most {c.threshold:.2g}: "
-            told.append(f"  {c.verdict:<14}  {c.name:<12}  {figure}{c.about}")
-        return told
+            lines.append(f"  {c.verdict:<14}  {c.name:<12}  {figure}{c.about}")
+        return lines
 
     def to_dict(self) -> dict[str, object]:
         """The answer as plain values, for JSON."""
@@ -148,7 +148,7 @@ def certificate(
     """
     if phase is None:
         phase = last_phase(run, learn=True)
-    start = Situation.start(run, phase)
+    start = Snapshot.start(run, phase)
     record = start.record
     lasted = record.t_end - record.t_start
     if span is not None and not 0.0 < span <= lasted:
@@ -156,23 +156,23 @@ def certificate(
     large = record.unknowns > MOST_UNKNOWNS or record.stats.solve_seconds > MOST_SECONDS
     if span is None:
         span = min(lasted, FIRST_PART * run.network.tau) if large else lasted
-    end = Situation.of(run, start.index, record.t_start + span)
+    end = Snapshot.of(run, start.index, record.t_start + span)
     span = end.t - start.t  # a saved time, so that there is something to compare with
-    checks = [_status(run), _residual(run), _energy(Situation.of(run, start.index))]
+    checks = [_status(run), _residual(run), _energy(Snapshot.of(run, start.index))]
     checks += _repeats(run, start, end, span, method)
     return Certificate(record.name, span, bool(span == lasted), tuple(checks))
 
 
-def equilibrium_energy(situation: Situation) -> float:
+def equilibrium_energy(snapshot: Snapshot) -> float:
     """F* of a linear network clamped at both ends, W = M^T, lambda_x = 0 (fact 7 of the model).
 
     F* = 1/2 mean_b[r S^-1 r^T] with r = y - (feedforward output) and S = nu^n I +
     sum_l nu^l P_l^T P_l over l = 1..n-1, P_l = M^l M^{l+1} ... M^{n-1}.
     """
-    network, weights = situation.network, situation.state.weights
-    given = given_nodes(network, situation.phase, situation.batch)
+    network, weights = snapshot.network, snapshot.state.weights
+    given = given_nodes(network, snapshot.phase, snapshot.batch)
     plain = (given[0], *(np.full_like(value, np.nan) for value in given[1:]))
-    r = situation.targets - feedforward(network, weights, plain)[-1]
+    r = snapshot.targets - feedforward(network, weights, plain)[-1]
     P = np.eye(network.sizes[-1])
     S = network.nu[-1] * P
     for M, nu in zip(reversed(weights.M[1:]), reversed(network.nu[:-1]), strict=True):
@@ -200,15 +200,15 @@ def _residual(run: Run) -> Check:
     ended = [k for k, record in enumerate(run.phases) if record.status is Status.EQUILIBRIUM]
     if not ended:
         return _none("equilibrium", "no phase ended at an equilibrium")
-    situation = ticking(Situation.of(run, ended[-1]))
-    problem = situation.problem()
+    snapshot = with_positive_tau(Snapshot.of(run, ended[-1]))
+    problem = snapshot.problem()
     # The end is where the rate crosses settle_tol, as near as a root can be found.
-    threshold = 1.01 * situation.phase.settle_tol
-    about = f"largest rate at the end of {situation.phase.name!r}, max |tau dz/dt| / (1 + |z|)"
+    threshold = 1.01 * snapshot.phase.settle_tol
+    about = f"largest rate at the end of {snapshot.phase.name!r}, max |tau dz/dt| / (1 + |z|)"
     return _check("equilibrium", problem.residual(0.0, problem.y0), threshold, about)
 
 
-def _energy(end: Situation) -> Check:
+def _energy(end: Snapshot) -> Check:
     name, network, weights = "energy", end.network, end.state.weights
     pairs = zip(weights.M, weights.feedback, strict=True)
     wanting = {
@@ -221,7 +221,7 @@ def _energy(end: Situation) -> Check:
     for why, there in wanting.items():
         if there:
             return _none(name, f"no closed form of the equilibrium's energy (fact 7): {why}")
-    problem = ticking(end).problem(learn=False)
+    problem = with_positive_tau(end).problem(learn=False)
     residual = problem.residual(0.0, problem.y0)
     if residual > NEAR_REST:
         return _none(name, f"the nodes of {end.phase.name!r} were not near rest at its end ({residual:.1e})")
@@ -232,7 +232,7 @@ def _energy(end: Situation) -> Check:
     return _check(name, float(off), AGREEMENT * max(residual, 1e-12), about)
 
 
-def _repeats(run: Run, start: Situation, end: Situation, span: float, method: str | None) -> Iterator[Check]:
+def _repeats(run: Run, start: Snapshot, end: Snapshot, span: float, method: str | None) -> Iterator[Check]:
     """The phase integrated again: tighter, by a second solver, and with W on its own."""
     names = ("tolerance", "solver", "feedback")
     why = _no_repeat(start, span)
@@ -260,8 +260,8 @@ def _repeats(run: Run, start: Situation, end: Situation, span: float, method: st
     yield _feedback(start, span, own, rtol, atol)
 
 
-def _feedback(start: Situation, span: float, method: str, rtol: float, atol: float) -> Check:
-    """W - M^T after `span`, where W has an equation of its own, beside fact 5 of the model."""
+def _feedback(start: Snapshot, span: float, method: str, rtol: float, atol: float) -> Check:
+    """W - M^T after `span`, where W has an equation of its own, compared with fact 5 of the model."""
     name, network = "feedback", start.network
     if network.feedback != "learned" or not start.phase.learn:
         return _none(name, "no invariant to test: W does not learn")
@@ -280,7 +280,7 @@ def _feedback(start: Situation, span: float, method: str, rtol: float, atol: flo
 
 
 def integrate(
-    start: Situation,
+    start: Snapshot,
     span: float,
     method: str,
     rtol: float,
@@ -292,7 +292,7 @@ def integrate(
 
     `compare` has times to stop at, since the start, and a function of their index and the nodes there.
     """
-    phase = replace(start.phase, duration=span, until=None)
+    phase = replace(start.phase_as_run("a second integration"), duration=span, until=None)
     coupled = make_problem(start.network, phase, start.state, reduce=reduce)
     problem = coupled if start.network.tau > 0.0 else SlowProblem(coupled)
     solver = solvers.by_name(method)
@@ -306,7 +306,7 @@ def integrate(
     return solution.status, problem.state(solution.t, solution.y)
 
 
-def _beside(run: Run, start: Situation, span: float) -> tuple[list[float], Comparing]:
+def _beside(run: Run, start: Snapshot, span: float) -> tuple[list[float], Comparing]:
     """A list that fills with differences from the nodes of `run`, and what fills it; see `integrate`."""
     rows = np.flatnonzero(run.data["phase"].to_numpy() == start.index)
     times = run.data["time"].to_numpy()[rows] - start.t
@@ -326,10 +326,10 @@ def _weight_list(state: State) -> list[Array]:
     return [*state.weights.M, *state.weights.feedback, *state.weights.beta]
 
 
-def _no_repeat(start: Situation, span: float) -> str | None:
+def _no_repeat(start: Snapshot, span: float) -> str | None:
     """Why a phase cannot be integrated again, if so."""
-    if start.moving:
-        return f"a clamp of {start.phase.name!r} moves in the course of it"
+    if not start.reproducible:
+        return f"in {start.phase.name!r} {start.irreproducible}"
     if start.record.status.failed:
         return f"{start.phase.name!r} failed ({start.record.status})"
     if not span > 0.0:
@@ -339,7 +339,7 @@ def _no_repeat(start: Situation, span: float) -> str | None:
     return None
 
 
-def _second(own: str, start: Situation, span: float) -> str:
+def _second(own: str, start: Snapshot, span: float) -> str:
     """A solver of another library than `own`, that is up to the phase; with tau = 0, of another order."""
     if start.network.tau == 0.0:
         return "RK45" if own == "DOP853" else "DOP853"

@@ -2,8 +2,8 @@
 
 Nodes are measured from their rest: with the weights held, the equilibrium they come to; with weights
 that learn, at each moment the equilibrium for the weights of that moment. There they end by lagging behind
-it, by a distance of first order in tau/delta, which is told under its own name. The fitted rates stand beside
-the eigenvalues of the nodes' Jacobian, the slowest of which is the rate in the end.
+it, by a distance of first order in tau/delta, which is reported as a lag. The fitted rates are reported
+together with the eigenvalues of the nodes' Jacobian, the slowest of which is the rate in the end.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..base.errors import InputError
 from ..model.network import Array
 from ..run.result import Run
 from ..run.select import PhaseChoice, choose_phases, of_run
+from .at_rest import rest_of
 from .convergence_words import headline, phase_lines
-from .equilibrium import rest_of
 from .infinity import unbounded
 from .phase_convergence import PhaseConvergence
 from .result import Result
@@ -49,10 +49,10 @@ class Convergence(Result):
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
-        told = [headline(self.fraction, self.phases)]
+        lines = [headline(self.fraction, self.phases)]
         for found in self.phases:
-            told += phase_lines(found, self.fraction)
-        return told
+            lines += phase_lines(found, self.fraction)
+        return lines
 
 
 @of_run
@@ -63,7 +63,7 @@ def convergence(
 
     The phase is integrated anew, from the state in which it started, and settling times are read off
     its trajectory: right to 1e-3 of themselves, or of tau where that is more, whatever times the run kept.
-    Larger networks (more than 20,000 unknowns) are read off the saved times, as well as those tell.
+    Larger networks (more than 20,000 unknowns) are read off the saved times, as well as those allow.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def convergence(
     fraction : float
         Part of its largest distance from rest at which a layer counts as settled; in (0, 1).
     points : int
-        Most moments of the course that is kept in the answer and drawn. The figures do not hang on it.
+        Most moments of the course that is kept in the answer and drawn. The figures do not depend on it.
 
     Returns
     -------

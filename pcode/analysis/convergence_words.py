@@ -18,36 +18,36 @@ ROUNDING = 1e-9
 
 def headline(fraction: float, phases: Sequence[PhaseConvergence]) -> str:
     """When the nodes of each phase have settled, in one line."""
-    told = "; ".join(f"{found.phase}: {_when(found)}" for found in phases)
-    return f"nodes, to {100 * fraction:g}% of their largest distance from rest: {told}"
+    lines = "; ".join(f"{found.phase}: {_when(found)}" for found in phases)
+    return f"nodes, to {100 * fraction:g}% of their largest distance from rest: {lines}"
 
 
 def phase_lines(found: PhaseConvergence, fraction: float) -> list[str]:
-    """All that is told of a phase."""
+    """All lines about a phase."""
     ended = "" if found.status in ENDED else f" ({found.status})"
-    told = [
+    lines = [
         f"phase {found.phase!r}, {'learning' if found.learn else 'weights held'}, "
         f"t = {found.t_start:g} to {found.t_start + found.duration:g}{ended}; times since its start"
     ]
     if found.lost and found.at_rest:
-        told.append(f"  no equilibrium was found at {found.lost} of the moments looked at")
+        lines.append(f"  no equilibrium was found at {found.lost} of the moments looked at")
     if found.at_rest and not (found.leaves_rest or found.moving):
-        told += _layer_lines(found)
+        lines += _layer_lines(found)
     if found.at_rest:
-        told.append(f"  all nodes: {_together(found)}; {_spectrum_words(found, fraction)}")
-    told += _lag_lines(found)
+        lines.append(f"  all nodes: {_together(found)}; {_spectrum_words(found, fraction)}")
+    lines += _lag_lines(found)
     if found.drift is not None:
-        told += [
+        lines += [
             f"  M{k} drifts by {found.drift.change[k]:.3g}, at most {found.drift.fastest[k]:.3g} per delta "
             f"(t = {found.drift.fastest_at[k]:.3g}), {found.drift.last[k]:.2g} per delta at the end"
             for k in range(found.drift.change.size)
         ]
-    told.append(f"  energy F {_energy_words(found.energy)}; slaved, it {_energy_words(found.energy_slaved)}")
+    lines.append(f"  energy F {_energy_words(found.energy)}; slaved, it {_energy_words(found.energy_slaved)}")
     if found.lyapunov is not None:
         V, rise = found.lyapunov, found.lyapunov_rise
         falls = "falls throughout" if rise <= ROUNDING else f"rises by {rise:.1e} of its largest value"
-        told.append(f"  Lyapunov function {falls}: {V[0]:.3g} to {V[-1]:.2g}")
-    return told + [f"  note: {note}" for note in found.notes]
+        lines.append(f"  Lyapunov function {falls}: {V[0]:.3g} to {V[-1]:.2g}")
+    return lines + [f"  note: {note}" for note in found.notes]
 
 
 def _when(found: PhaseConvergence) -> str:
@@ -57,10 +57,7 @@ def _when(found: PhaseConvergence) -> str:
         return f"never, their rest is unstable{' at the end' if found.learn else ''}"
     if found.moving:
         largest = np.nanmax([*found.value_largest, *found.error_largest])
-        return (
-            f"no settling time, for a clamp moves the nodes' rest; at saved times they are at most "
-            f"{largest:.3g} from it"
-        )
+        return f"no settling time, for a clamp moves the nodes' rest; they are at most {largest:.3g} from it"
     if np.isnan(found.settling):
         return f"{_settled(found.settling)}{_farthest(found)}"
     return _settled(found.settling)
@@ -79,7 +76,7 @@ def _farthest(found: PhaseConvergence) -> str:
 
 
 def _layer_lines(found: PhaseConvergence) -> list[str]:
-    told = []
+    lines = []
     for layer in range(found.overshoot.size):
         parts = []
         if not np.isnan(found.value_largest[layer]):
@@ -92,8 +89,8 @@ def _layer_lines(found: PhaseConvergence) -> list[str]:
             k = layer - 1
             parts.append(_rate(found.error_rate[k], found.error_period[k], found.error_swings[k]))
         if parts:
-            told.append(f"  layer {layer}  {', '.join(parts)}")
-    return told
+            lines.append(f"  layer {layer}  {', '.join(parts)}")
+    return lines
 
 
 def _settled(time: float) -> str:
@@ -140,13 +137,13 @@ def _lag_lines(found: PhaseConvergence) -> list[str]:
         why = "cannot be told from what is left of the start"
         return [f"  lag behind the rest, which moves with the weights: {why}"]
     largest = np.concatenate([found.value_largest, found.error_largest])
-    told = [
+    each = [
         f"{_name(k, found)} no more than rounding"
         if lags[k] == 0.0
         else f"{_name(k, found)} {lags[k]:.2g} ({100 * lags[k] / largest[k]:.2g}% of the largest distance)"
         for k in np.flatnonzero(np.isfinite(lags) & (largest > 0.0)).tolist()
     ]
-    return [f"  lag behind the rest, which moves with the weights, at the end: {', '.join(told)}"]
+    return [f"  lag behind the rest, which moves with the weights, at the end: {', '.join(each)}"]
 
 
 def _name(k: int, found: PhaseConvergence) -> str:

@@ -15,12 +15,11 @@ from ..base.errors import InputError
 from ..model.network import Array
 from ..model.state import State
 from ..run.result import Run
-from ..run.snapshot import PhaseOption, Situation
+from ..run.snapshot import PhaseOption, Snapshot
 from ..solvers import METHODS
 from ..solvers.base import Settings
 from ..system.problem import make_problem
 from .planes.coordinates import Wanted
-from .separation import replace_tau
 
 # Networks of more unknowns take too long for a picture.
 MOST_UNKNOWNS = 3000
@@ -74,15 +73,15 @@ def course(
     ratio : float, optional
         delta/tau, by another tau; the run's own where left out.
     phase : int or str, optional
-        As for `Situation.start`.
+        As for `Snapshot.start`.
 
     Raises
     ------
     InputError
-        If the network is too large for that, a clamp moves, or no time can be integrated.
+        If the network is too large for that, a clamp follows a function, or no time can be integrated.
     """
-    start = Situation.start(run, phase)
-    start.require_constant("a trajectory at another delta/tau")
+    start = Snapshot.start(run, phase)
+    phase_as_run = start.phase_as_run("a trajectory at another delta/tau")
     network = start.network
     if ratio is not None and not start.record.learn:
         what = f"weights are held in {start.record.name!r}, so delta tells nothing; leave ratios out"
@@ -91,8 +90,8 @@ def course(
         ratio = network.delta / network.tau if network.tau > 0.0 else 1e4
     if not np.isfinite(ratio) or not ratio > 0.0:
         raise InputError("ratios", f"must be numbers delta/tau above 0, not {ratio!r}")
-    network = replace_tau(network, network.delta / ratio)
-    problem = make_problem(network, replace(start.phase, until=None), start.state)
+    network = replace(network, tau=network.delta / ratio)
+    problem = make_problem(network, replace(phase_as_run, until=None), start.state)
     if problem.layout.size > MOST_UNKNOWNS:
         what = f"{problem.layout.size:,} unknowns are too many to integrate anew; leave it out"
         raise InputError("ratios", what)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
@@ -14,13 +14,15 @@ from ..model.network import Array
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Situation
+from ..run.snapshot import PhaseOption, Snapshot
 from ..system.problem import feedforward, given_nodes
 from ..system.rest import Rest, nodes_at_rest
+from .at_rest import rest_of, with_positive_tau
 from .infinity import Unbounded, unbounded
 from .result import Result, plain
 from .spectra.jacobians import NodeSystem
 from .spectra.modes import MOST_WORK, Eigenvalues, node_eigenvalues, still_below
+from .words import counted
 
 ASKS = "where the nodes come to rest, whether stably, and in how many places"
 
@@ -36,7 +38,9 @@ OPEN = 1e-8
 # Other starts than these many take days.
 MOST_STARTS = 100_000
 
-TOLD: dict[Kind, str] = {
+STARTS = ("state", "feedforward", "zero")
+
+IN_WORDS: dict[Kind, str] = {
     "stable": "stable",
     "unstable": "unstable: a real eigenvalue is positive",
     "oscillating": "unstable: an oscillation grows (Hopf)",
@@ -105,6 +109,8 @@ class Equilibrium(Result):
         All of them.
     state : State
         The nodes at rest, or as far as they came.
+    notes : tuple of str
+        What to mind.
     """
 
     question: ClassVar[str] = "equilibrium"
@@ -126,6 +132,7 @@ class Equilibrium(Result):
     distinct: Any
     equilibria: tuple[Found, ...] = field(repr=False)
     state: State = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def found(self) -> bool:
@@ -134,6 +141,9 @@ class Equilibrium(Result):
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
+        return self._answer() + [f"note: {note}" for note in self.notes]
+
+    def _answer(self) -> list[str]:
         where = f"weights of t = {self.t:g} in phase {self.phase!r}, {counted(self.samples)}"
         largest = f"largest residual {self.residual.max():.1e}"
         if self.unbounded:
@@ -144,23 +154,23 @@ class Equilibrium(Result):
         if not self.found:
             lost = int((self.residual > self.tol).sum())
             return [f"no equilibrium was reached for {lost} of the samples ({where}; {largest})"]
-        told = [f"equilibrium, {TOLD[self.kind]} ({where}; {largest}, {self.iterations} iterations)"]
+        lines = [f"equilibrium, {IN_WORDS[self.kind]} ({where}; {largest}, {self.iterations} iterations)"]
         if np.isfinite(self.rightmost):
             period = f", period {2 * np.pi / abs(self.rightmost.imag):.3g}" if self.rightmost.imag else ""
             some = "" if self.exact else ", of those at the ends of the spectrum"
-            told.append(f"rightmost node eigenvalue: {_told(self.rightmost)}{period}{some}")
+            lines.append(f"rightmost node eigenvalue: {_in_words(self.rightmost)}{period}{some}")
         if self.continuum:
             least = "" if self.exact else "at least "
-            told.append(
+            lines.append(
                 f"a continuum of equilibria: {least}{self.zero_eigenvalues} zero eigenvalues a sample, for "
                 f"the clamps leave so many directions of the values open; node_decay > 0 singles one out"
             )
         elif self.zero_eigenvalues:
-            told.append(f"degenerate: up to {self.zero_eigenvalues} zero eigenvalues a sample")
+            lines.append(f"degenerate: up to {self.zero_eigenvalues} zero eigenvalues a sample")
         if self.distinct is not None and self.starts:
             most = int(self.distinct.max())
             many = int((self.distinct == most).sum())
-            told.append(
+            lines.append(
                 f"from {self.starts} other starts: "
                 + (
                     "no other equilibrium was found"
@@ -168,7 +178,7 @@ class Equilibrium(Result):
                     else f"up to {most} equilibria a sample (so many of {many} samples)"
                 )
             )
-        return told
+        return lines
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain values; the nodes themselves are left out."""
@@ -196,7 +206,7 @@ def equilibrium(
     ----------
     run : Run
     phase, time
-        The moment, see `Situation.of`; the end of the run where left out.
+        The moment, see `Snapshot.of`; the end of the run where left out.
     start : {"state", "feedforward", "zero"}
         Where the nodes start: as they were, at the feedforward pass, or at zero. From there they are
         followed along their own flow, and by Newton's method where that comes to no rest.
@@ -206,7 +216,7 @@ def equilibrium(
     spread : float
         Standard deviation of the displacements, > 0; dimensionless.
     seed : int
-        Of the displacements.
+        Seed of the displacements.
     tol : float
         Residual to reach, dimensionless.
 
@@ -219,7 +229,7 @@ def equilibrium(
     InputError
         If there is no such phase or time, or an option is out of range.
     """
-    if start not in TOLD_STARTS:
+    if start not in STARTS:
         raise InputError("start", f"must be state, feedforward or zero, not {start!r}")
     starts = checks.whole("starts", starts)
     if starts < 0:
@@ -229,28 +239,29 @@ def equilibrium(
     for key, value in (("spread", spread), ("tol", tol)):
         if not (value > 0.0 and np.isfinite(value)):
             raise InputError(key, "must be positive")
-    check_seed(seed)
-    situation = ticking(Situation.of(run, phase, time))
-    begun = replace(situation, state=_started(situation, start))
+    if seed < 0:
+        raise InputError("seed", f"must be 0 or more, not {seed}")
+    snapshot = with_positive_tau(Snapshot.of(run, phase, time))
+    begun = replace(snapshot, state=_started(snapshot, start))
     rest = rest_of(begun, tol)
-    there = replace(situation, state=rest.state)
+    there = replace(snapshot, state=rest.state)
     gone = unbounded(begun, rest)
     found = bool((rest.residual <= tol).all()) and not gone
     eigenvalues = node_eigenvalues(there.problem(learn=False, until=None)) if found else None
     kind, rightmost, zeros = _judged(eigenvalues)
-    structural = _free_directions(situation)
+    structural = _free_directions(snapshot)
     continuum = found and (structural > 0 or (zeros > 0 and _open(there)))
-    many = Equilibria(situation, tol) if found else None
+    many = Equilibria(snapshot, tol) if found else None
     if many is not None:
         many.add(rest)
         if not continuum:
             for other in _displaced(begun, starts, spread, seed, tol):
                 many.add(other)
     return Equilibrium(
-        phase=situation.record.name,
-        t=situation.t,
+        phase=snapshot.record.name,
+        t=snapshot.t,
         start=start,
-        samples=tuple(situation.record.samples),
+        samples=tuple(snapshot.record.samples),
         residual=rest.residual,
         tol=tol,
         iterations=rest.iterations,
@@ -262,49 +273,19 @@ def equilibrium(
         continuum=continuum,
         starts=0 if continuum or many is None else starts,
         distinct=None if continuum or many is None else many.distinct,
-        equilibria=() if many is None else many.told,
+        equilibria=() if many is None else many.found,
         state=rest.state,
+        notes=snapshot.notes,
     )
-
-
-def counted(samples: Sequence[int]) -> str:
-    """How many samples, in words."""
-    return f"{len(samples)} sample" + ("" if len(samples) == 1 else "s")
-
-
-TOLD_STARTS = ("state", "feedforward", "zero")
-
-
-def check_seed(seed: int) -> None:
-    """Raise InputError unless random numbers can start from `seed`."""
-    if seed < 0:
-        raise InputError("seed", f"must be 0 or more, not {seed}")
-
-
-def ticking(situation: Situation) -> Situation:
-    """The same with tau = 1 where tau is 0: equilibria are the same, and rates are in units of 1/tau."""
-    if situation.network.tau > 0.0:
-        return situation
-    return replace(situation, network=replace(situation.network, tau=1.0))
-
-
-def rest_of(situation: Situation, tol: float) -> Rest:
-    """The equilibrium to which the nodes go from where they are, or else the one Newton's method finds."""
-    problem = situation.problem(learn=False, until=None)
-    along = nodes_at_rest(problem, tol, step=1.0)
-    if along.found:
-        return along
-    newton = nodes_at_rest(problem, tol)
-    return newton if newton.residual.max() < along.residual.max() else along
 
 
 class Equilibria:
     """Different equilibria of each sample, as they are found."""
 
-    def __init__(self, situation: Situation, tol: float) -> None:
-        self._situation, self._tol = situation, tol
-        self._known: list[list[Array]] = [[] for _ in range(situation.batch)]
-        self.told: tuple[Found, ...] = ()
+    def __init__(self, snapshot: Snapshot, tol: float) -> None:
+        self._snapshot, self._tol = snapshot, tol
+        self._known: list[list[Array]] = [[] for _ in range(snapshot.batch)]
+        self.found: tuple[Found, ...] = ()
 
     @property
     def distinct(self) -> Any:
@@ -317,7 +298,7 @@ class Equilibria:
         new = [b for b, row in enumerate(z) if rest.residual[b] <= self._tol and self._is_new(b, row)]
         if not new:
             return
-        system = NodeSystem(replace(self._situation, state=rest.state).problem(learn=False, until=None))
+        system = NodeSystem(replace(self._snapshot, state=rest.state).problem(learn=False, until=None))
         small = len(new) * float(system.size) ** 3 <= MOST_WORK / 8.0
         blocks = system.blocks() if small else None
         for b in new:
@@ -329,7 +310,7 @@ class Equilibria:
                 else Eigenvalues(values, True, values.size, still_below(values), np.full(values.size, b))
             )
             x = tuple(layer[b] for layer in rest.state.x)
-            self.told += (Found(self._situation.record.samples[b], x, _judged(own)[0]),)
+            self.found += (Found(self._snapshot.record.samples[b], x, _judged(own)[0]),)
 
     def _is_new(self, b: int, row: Array) -> bool:
         size = SAME * (1.0 + np.abs(row).max())
@@ -351,58 +332,53 @@ def _judged(eigenvalues: Eigenvalues | None) -> tuple[Kind, complex, int]:
     return ("neutral" if zeros else "stable"), rightmost, int(zeros)
 
 
-def _free_directions(situation: Situation) -> int:
+def _free_directions(snapshot: Snapshot) -> int:
     """Dimensions that a continuum of equilibria has at least: free nodes of layer 0 beyond those of layer 1.
 
     At rest without decay of the nodes sigma'(x^0) * (eps^1 W^0) = 0, so eps^1 = 0 where W^0 is of
     full rank, and then layer 0 has but its n_1 predictions to give (fact 4 of the model).
     """
-    if situation.network.node_decay > 0.0:
+    if snapshot.network.node_decay > 0.0:
         return 0
-    free = np.isnan(given_nodes(situation.network, situation.phase, situation.batch)[0]).sum(axis=1)
-    return max(0, int(free.max()) - situation.network.sizes[1])
+    free = snapshot.free(0).sum(axis=1)
+    return max(0, int(free.max()) - snapshot.network.sizes[1])
 
 
-def _open(situation: Situation) -> bool:
+def _open(snapshot: Snapshot) -> bool:
     """Whether zero eigenvalues at rest are a continuum's, not those of a degenerate equilibrium.
 
     Those of a linear network are. Else eps = 0 must hold, x = mu(x), with more free values than errors.
     """
-    if set(situation.network.activation) == {"identity"}:
+    if set(snapshot.network.activation) == {"identity"}:
         return True
-    given = given_nodes(situation.network, situation.phase, situation.batch)
-    free = sum(np.isnan(value).sum(axis=1) for value in given)
-    still = max(float(np.abs(eps).max()) for eps in situation.state.eps) < OPEN
-    return still and bool((free > sum(situation.network.sizes[1:])).any())
+    free = sum(snapshot.free(layer).sum(axis=1) for layer in range(snapshot.n + 1))
+    still = max(float(np.abs(eps).max()) for eps in snapshot.state.eps) < OPEN
+    return still and bool((free > sum(snapshot.network.sizes[1:])).any())
 
 
-def _started(situation: Situation, start: Start) -> State:
+def _started(snapshot: Snapshot, start: Start) -> State:
     """The state with the nodes where `start` says."""
     if start == "state":
-        return situation.state
-    given = given_nodes(situation.network, situation.phase, situation.batch)
-    weights = situation.state.weights
-    x = (
-        tuple(np.nan_to_num(value) for value in given)
-        if start == "zero"
-        else feedforward(situation.network, weights, given)
-    )
-    return State(x, tuple(np.zeros_like(eps) for eps in situation.state.eps), weights)
+        return snapshot.state
+    weights = snapshot.state.weights
+    given = given_nodes(snapshot.network, snapshot.phase, snapshot.batch)
+    from_zero = start == "zero"
+    x = tuple(map(np.nan_to_num, given)) if from_zero else feedforward(snapshot.network, weights, given)
+    return State(x, tuple(np.zeros_like(eps) for eps in snapshot.state.eps), weights)
 
 
-def _displaced(situation: Situation, starts: int, spread: float, seed: int, tol: float) -> Iterator[Rest]:
+def _displaced(snapshot: Snapshot, starts: int, spread: float, seed: int, tol: float) -> Iterator[Rest]:
     """Rests from starts with the free value nodes displaced."""
     rng = np.random.default_rng(seed)
-    given = given_nodes(situation.network, situation.phase, situation.batch)
     for k in range(starts):
         x = tuple(
-            np.where(np.isnan(value), x_l + spread * rng.standard_normal(x_l.shape), x_l)
-            for value, x_l in zip(given, situation.state.x, strict=True)
+            np.where(snapshot.free(layer), x_l + spread * rng.standard_normal(x_l.shape), x_l)
+            for layer, x_l in enumerate(snapshot.state.x)
         )
-        state = State(x, tuple(np.zeros_like(eps) for eps in situation.state.eps), situation.state.weights)
-        problem = replace(situation, state=state).problem(learn=False, until=None)
+        state = State(x, tuple(np.zeros_like(eps) for eps in snapshot.state.eps), snapshot.state.weights)
+        problem = replace(snapshot, state=state).problem(learn=False, until=None)
         yield nodes_at_rest(problem, tol, step=np.inf if k % 2 else 1.0)
 
 
-def _told(value: complex) -> str:
+def _in_words(value: complex) -> str:
     return f"{value.real:.4g}" + (f" +- {value.imag:.4g}i" if value.imag else "")

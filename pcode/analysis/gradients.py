@@ -1,10 +1,10 @@
-r"""The yardstick of `backprop`: gradients of the plain feedforward network, and a state beside them.
+r"""The reference of `backprop`: gradients of the plain feedforward network, and a state compared with them.
 
 With L = mean_b 1/2 |y - f(x^0)|^2, mu^l the predictions of the feedforward pass and B the batch:
 
-    nu^n eps^l                           beside  -B dL/dmu^l
-    nu^n mean_b[sigma(x^l)^T eps^{l+1}]  beside  -dL/dM^l
-    W^l                                  beside  (M^l)^T
+    nu^n eps^l                           is compared with  -B dL/dmu^l
+    nu^n mean_b[sigma(x^l)^T eps^{l+1}]  is compared with  -dL/dM^l
+    W^l                                  is compared with  (M^l)^T
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .vectors import angle, in_layers, norm
 
 
 class Comparison(NamedTuple):
-    """Errors, flow and feedback beside backpropagation; angles in degrees, sizes dimensionless.
+    """Errors, flow and feedback compared with backpropagation; angles in degrees, sizes dimensionless.
 
     Entry k of the last axis is layer k + 1 for errors, the link from layer k to k + 1 for the rest.
 
@@ -46,7 +46,7 @@ class Comparison(NamedTuple):
 
 
 def compare(network: Network, state: State) -> Comparison:
-    """Errors, flow and feedback of a state, both of whose ends are data, beside backpropagation."""
+    """Compare errors, flow and feedback of a state, both of whose ends are data, with backpropagation."""
     found = _compare(state, network.nu[-1], network.activation)
     return Comparison(*(np.asarray(part) for part in found))
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from ..model.activations import by_name
 from ..model.network import Array
-from ..run.snapshot import Situation
+from ..run.snapshot import Snapshot
 from ..solvers import METHODS
 from ..solvers.base import Settings
-from ..system.problem import given_nodes, make_problem
+from ..system.problem import make_problem
 from ..system.rest import Rest
 
 Flags = NDArray[np.bool_]
@@ -63,21 +63,21 @@ class Unbounded:
         )
 
 
-def unbounded(situation: Situation, rest: Rest) -> Unbounded:
+def unbounded(snapshot: Snapshot, rest: Rest) -> Unbounded:
     """The free nodes that grow without bound with the weights held; `rest` is what was found for their rest.
 
     They are followed for a long time where that is none, or lies where an activation has saturated.
     """
-    none = Unbounded((), np.zeros(situation.batch, bool))
-    network = situation.network
-    free = [np.isnan(value) for value in given_nodes(network, situation.phase, situation.batch)]
+    none = Unbounded((), np.zeros(snapshot.batch, bool))
+    network = snapshot.network
+    free = [snapshot.free(layer) for layer in range(snapshot.n + 1)]
     # What has an error of its own is pulled back to its prediction: it all begins in layer 0.
     if not free[0].any() or network.node_decay > 0.0 or network.tau == 0.0:
         return none
     sides = [_saturated_sides(name) for name in network.activation]
     saturating = [layer for layer, side in enumerate(sides) if any(side) and free[layer].any()]
-    suspect = [layer for layer in saturating if not rest.found or _flat(situation, rest, layer, free[layer])]
-    values = _followed(situation) if suspect else None
+    suspect = [layer for layer in saturating if not rest.found or _flat(snapshot, rest, layer, free[layer])]
+    values = _followed(snapshot) if suspect else None
     if values is None:
         return none
     grows = [
@@ -105,16 +105,16 @@ def _saturated_sides(activation: str) -> tuple[bool, bool]:
     return falls(1.0), falls(-1.0)
 
 
-def _flat(situation: Situation, rest: Rest, layer: int, free: Flags) -> bool:
-    slope = np.asarray(by_name(situation.network.activation[layer]).df(np.asarray(rest.state.x[layer])))
+def _flat(snapshot: Snapshot, rest: Rest, layer: int, free: Flags) -> bool:
+    slope = np.asarray(by_name(snapshot.network.activation[layer]).df(np.asarray(rest.state.x[layer])))
     return bool((np.abs(slope[free]) < FLAT).any())
 
 
-def _followed(situation: Situation) -> list[Array] | None:
+def _followed(snapshot: Snapshot) -> list[Array] | None:
     """Values of the layers at `TIMES`, shapes (3, B, n_l); None where the nodes cannot be followed so far."""
-    times = np.array(TIMES) * situation.network.tau
-    phase = replace(situation.phase, learn=False, until=None, duration=float(times[-1]))
-    problem = make_problem(situation.network, phase, situation.state, reduce=False)
+    times = np.array(TIMES) * snapshot.network.tau
+    phase = replace(snapshot.phase, learn=False, until=None, duration=float(times[-1]))
+    problem = make_problem(snapshot.network, phase, snapshot.state, reduce=False)
     kept: list[Any] = []
     solution = METHODS["cvode"].solve(
         problem, times, SETTINGS, lambda k, t, y: kept.append(problem.state(t, y).x), lambda *_: False

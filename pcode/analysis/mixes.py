@@ -1,4 +1,4 @@
-"""The slopes sigma' with which value nodes hear of the errors above them, along a run."""
+"""The slopes sigma' by which the errors above act on value nodes, along a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from ..model.activations import by_name
 from ..model.network import Array
 from ..run.result import Run
-from ..run.snapshot import Situation
+from ..run.snapshot import Snapshot
 
 
 def slopes_along(run: Run, layer: int) -> Array:
@@ -26,7 +26,7 @@ def slopes_along(run: Run, layer: int) -> Array:
     sigma = by_name(run.network.activation[layer])
     found = np.full(run.data[f"x{layer}"].shape, np.nan)
     for row in range(run.data.sizes["time"]):
-        moment = Situation.at(run, row)
+        moment = Snapshot.at(run, row)
         x = moment.state.x[layer]
         slope = np.array(sigma.df(x))
         for kink in sigma.kinks:
@@ -36,12 +36,6 @@ def slopes_along(run: Run, layer: int) -> Array:
                 mix = (below + run.network.node_decay * kink) / h
             low, high = sorted(map(float, sigma.slopes(kink)))
             held = (x == kink) & (mix >= low) & (mix <= high)
-            slope = np.where(held & _free(moment, layer), mix, slope)
+            slope = np.where(held & moment.free(layer), mix, slope)
         found[row, : len(slope)] = slope
     return found
-
-
-def _free(moment: Situation, layer: int) -> Array:
-    """Which nodes of a layer are not clamped, shape (B, n_l) or one that broadcasts to it."""
-    given = moment.phase.clamp.get(layer)
-    return np.isnan(moment.phase.clamp_at(layer, 0.0)) if given is not None else np.ones(1, bool)

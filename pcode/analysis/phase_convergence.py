@@ -36,7 +36,7 @@ class PhaseConvergence:
     value_distance : ndarray, shape (T, n + 1)
         Root mean square over samples of |x^l - rest|, l = 0..n; NaN for clamped layers.
     error_distance : ndarray, shape (T, n)
-        Likewise of eps^l, l = 1..n.
+        The same of eps^l, l = 1..n.
     value_largest, error_largest : ndarray, shapes (n + 1,), (n,)
         The largest distance in the phase.
     value_settling, error_settling : ndarray, shapes (n + 1,), (n,)
@@ -46,7 +46,7 @@ class PhaseConvergence:
     accuracy : float
         How far off these times may be.
     value_lag, error_lag : ndarray, shapes (n + 1,), (n,)
-        Of a phase that learns: the distance at its end, by when nodes lag behind a rest that moves; 0 where
+        In a phase that learns, the distance at its end, when nodes lag behind a rest that moves; 0 where
         it is no more than rounding, NaN where what was left of the start may be as large: the phase is
         short, or its rest was unstable at first.
     value_rate, error_rate : ndarray, shapes (n + 1,), (n,)
@@ -54,7 +54,7 @@ class PhaseConvergence:
         fit, or the rest is unstable, so that nothing decays to it. There settling times and
         `overshoot` are NaN as well.
     value_period, error_period : ndarray, shapes (n + 1,), (n,)
-        With which the deviation rings; NaN where it does not, or unevenly.
+        Period with which the deviation rings; NaN where it does not, or unevenly.
     value_swings, error_swings : ndarray of int, shapes (n + 1,), (n,)
         Peaks of the distance after its largest, above the lag and rounding; 0 where it does not ring.
     value_fit, error_fit : ndarray, shapes (n + 1, 3), (n, 3)

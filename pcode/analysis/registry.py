@@ -99,6 +99,6 @@ def ask(run: Run, question: str, options: Mapping[str, Any] | None = None) -> Re
     checks.instance("options", given, Mapping, "a mapping from names to values")
     answer = by_name(question).load()
     checked = checked_options(answer, given, f"the question {question}")
-    # What overflows in a run that grew beyond bounds is told by the answer, and by no warning of NumPy's.
+    # What overflows in a run that grew beyond bounds shows in the answer; NumPy need not warn of it.
     with np.errstate(all="ignore"):
         return answer(run, **checked)

@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
-from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..base import checks
+from ..base.errors import InputError
 from ..base.html import table
+from ..base.lazy import loaded
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,17 @@ class Result:
         Returns
         -------
         matplotlib.axes.Axes
+
+        Raises
+        ------
+        InputError
+            If the question has no figure.
         """
-        # Registered from above: plotting stands over this module and is loaded when first asked.
-        import_module("pcode.plotting")
-        return _plots[self.question](self, ax=ax, **kwargs)
+        figures: Mapping[str, Callable[..., Any]] = loaded("figures of answers")
+        if self.question not in figures:
+            have = ", ".join(sorted(figures))
+            raise InputError("question", f"there is no figure of {self.question}; there are those of {have}")
+        return figures[self.question](self, ax=ax, **kwargs)
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -66,13 +74,6 @@ class Result:
 
 # For functions whose first argument must be an answer.
 of_answer = checks.first_is(Result, "an answer, as pcode.analysis.ask gives it")
-
-_plots: dict[str, Callable[..., Any]] = {}
-
-
-def register_plot(question: str, function: Callable[..., Any]) -> None:
-    """Let ``function(result, ax=None, **kwargs)`` draw the answers to `question`."""
-    _plots[question] = function
 
 
 def plain(value: Any) -> Any:

@@ -1,6 +1,6 @@
 r"""Whether delta/tau is large enough for the weights to see nodes at rest only.
 
-The weights of the full flow are set beside those of the singular limit, tau = 0, from the same start
+The weights of the full flow are compared with those of the singular limit, tau = 0, from the same start
 and with the same data, for several tau/delta, over the slow time t/delta:
 
     distance(t/delta) = |w_full - w_limit| / max |w_limit - w(0)|,    w all of M and beta,
@@ -26,7 +26,7 @@ from ..model.phase import Phase
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Situation
+from ..run.snapshot import PhaseOption, Snapshot
 from ..solvers import IVP, METHODS, Settings
 from ..system.limit import SlowProblem, settled
 from ..system.problem import make_problem
@@ -188,30 +188,30 @@ def separation(
     Raises
     ------
     InputError
-        If no phase learns, its clamps move, the limit does not exist, or an option is wrong.
+        If no phase learns, a clamp of it follows a function, the limit does not exist, or an option is wrong.
     """
-    start = Situation.start(run, _learning(run, phase))
-    start.require_constant("separation")
+    start = Snapshot.start(run, _learning(run, phase))
+    phase_as_run = start.phase_as_run("separation")
     _check_tolerance(tolerance)
     network = start.network
     large = sum(a * b for a, b in network.links) > LARGE
     many = large or start.record.unknowns > MANY
     tried = _ratios(network, ratios, many)
     lasted = _duration(start, duration, large)
-    chosen = replace(start.phase, duration=lasted * network.delta, until=None, learn=True)
+    chosen = replace(phase_as_run, duration=lasted * network.delta, until=None, learn=True)
     settings = Settings(*((1e-6, 1e-9) if many else (1e-8, 1e-11)))
     notes = []
     if large and duration is None and lasted == LARGE_DURATION:
         notes.append(f"only the first {lasted:g} delta are compared; for more give a duration")
     times = np.geomspace(1e-3, 1.0, FEW_TIMES if many else TIMES) * chosen.duration
-    limit, slowest, told = _limit(network, chosen, start.state, times, settings)
-    if told:
-        notes.append(f"the limit ends early: {told}")
+    limit, slowest, ended = _limit(network, chosen, start.state, times, settings)
+    if ended:
+        notes.append(f"the limit ends early: {ended}")
     times = times[: len(limit)]
     scale = _path(start, limit)
     distance = np.full((len(tried), times.size), np.nan)
     for k, ratio in enumerate(tried):
-        full = replace_tau(network, network.delta / ratio)
+        full = replace(network, tau=network.delta / ratio)
         weights, failed = _weights(make_problem(full, chosen, start.state), times, settings)
         if failed:
             notes.append(f"at delta/tau = {ratio:g} the full flow ends early: {failed}")
@@ -221,7 +221,7 @@ def separation(
     return _answer(start, lasted, tolerance, tried, times / network.delta, distance, settings, notes)
 
 
-def _path(start: Situation, limit: Array) -> float:
+def _path(start: Snapshot, limit: Array) -> float:
     """How far the weights of the limit, shape (T, count), move from their start."""
     first = _vector(start.state.weights)
     path = float(np.linalg.norm(limit - first, axis=1).max())
@@ -232,7 +232,7 @@ def _path(start: Situation, limit: Array) -> float:
 
 
 def _answer(
-    start: Situation,
+    start: Snapshot,
     duration: float,
     tolerance: float,
     ratios: Array,
@@ -250,11 +250,13 @@ def _answer(
         raise InputError("ratios", f"{what}, or larger ratios")
     fitted = seen & (largest < FAR) & (largest > ERRORS * settings.rtol)
     order, error = fit_order(1.0 / ratios[fitted], largest[fitted])
-    told = list(notes)
+    minded = list(notes)
     if np.isfinite(order) and abs(order - 1.0) > max(ORDER, error):
-        told.append("the order is not 1: in these ratios the weights are not yet (or no longer) slow enough")
+        minded.append(
+            "the order is not 1: in these ratios the weights are not yet (or no longer) slow enough"
+        )
     if (largest[seen] <= ERRORS * settings.rtol).any():
-        told.append(f"distances below {ERRORS * settings.rtol:g} are errors of integration as well")
+        minded.append(f"distances below {ERRORS * settings.rtol:g} are errors of integration as well")
     own = network.delta / network.tau if network.tau > 0.0 else None
     own_distance = None if own is None else float(largest[np.argmin(np.abs(ratios - own))])
     return Separation(
@@ -272,7 +274,7 @@ def _answer(
         fitted=fitted,
         slow_time=slow_time,
         distance=distance,
-        notes=tuple(told),
+        notes=tuple(minded),
     )
 
 
@@ -304,16 +306,11 @@ def needed_ratio(ratios: Array, largest: Array, tolerance: float) -> float:
     return float(ratios[last] * (ratios[last + 1] / ratios[last]) ** share)
 
 
-def replace_tau(network: Network, tau: float) -> Network:
-    """The same network with another time constant of its nodes."""
-    return Network(**network.to_dict() | {"tau": tau})
-
-
 def _limit(
     network: Network, phase: Phase, state: State, times: Array, settings: Settings
 ) -> tuple[Array, float, str]:
     """Weights of the singular limit at `times`, the nodes' slowest rate times tau, and why it ended early."""
-    limit = replace_tau(network, 0.0)
+    limit = replace(network, tau=0.0)
     try:
         rest = settled(make_problem(limit, phase, state, reduce=False))
     except InputError as error:
@@ -351,7 +348,7 @@ def _vector(weights: Weights) -> Array:
 
 def _learning(run: Run, phase: PhaseOption) -> int | str:
     if phase is not None:
-        if not Situation.start(run, phase).record.learn:
+        if not Snapshot.start(run, phase).record.learn:
             what = f"the weights are held in {phase!r}; choose a phase in which they learn, or leave it out"
             raise InputError("phase", what)
         return phase
@@ -378,7 +375,7 @@ def _check_tolerance(tolerance: float) -> None:
         raise InputError("tolerance", f"must be a part between 0 and 1, such as 0.01, not {tolerance:g}")
 
 
-def _duration(start: Situation, duration: float | None, large: bool) -> float:
+def _duration(start: Snapshot, duration: float | None, large: bool) -> float:
     """How much of the phase to compare, in units of delta."""
     record, delta = start.record, start.network.delta
     if duration is not None:

@@ -11,16 +11,17 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..model.network import Array, Network
-from ..model.phase import Clamp, Phase, Save
+from ..model.phase import Phase, Save
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Situation
+from ..run.snapshot import PhaseOption, Snapshot
 from ..simulation import simulate
-from .equilibrium import check_seed, counted, ticking
+from .at_rest import with_positive_tau
 from .result import Result
-from .spectra.border import KINDS, BorderPoint, Look, Plane, border_along, others, ray
+from .spectra.border import KINDS, BorderPoint, Look, WeightPlane, border_along, others, ray
 from .spectra.jacobians import NodeSystem
+from .words import counted
 
 ASKS = "how far W may be from M^T before the nodes become unstable"
 
@@ -44,7 +45,7 @@ AMPLITUDE = 1e-4
 
 @dataclass(frozen=True)
 class Simulated:
-    """An oscillation on the border, beside a simulation of it.
+    """An oscillation on the border, compared with a simulation of it.
 
     Attributes
     ----------
@@ -86,11 +87,13 @@ class Stability(Result):
     kinds : ndarray of str, shape (G, K)
         "stable", "real" or "oscillation" after what grows, "lost" where no equilibrium was found.
     growth : ndarray, shape (G, K)
-        Largest Re lambda of the nodes, in one over the unit of time.
+        Spectral abscissa of the nodes, their largest Re lambda, in one over the unit of time.
     border : tuple of BorderPoint
         Where each ray from mix 0 loses stability first.
     simulated : Simulated or None
         An oscillation on the border, checked; None where there is none.
+    notes : tuple of str
+        What to mind.
     """
 
     question: ClassVar[str] = "stability"
@@ -106,26 +109,27 @@ class Stability(Result):
     growth: Array = field(repr=False)
     border: tuple[BorderPoint, ...] = field(repr=False)
     simulated: Simulated | None
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
         R = {"negated": "-M^T", "random": "a random matrix of the norm of M", "own": "the run's own W"}
         where = f"{self.phase!r}, t = {self.t:g}, {counted(self.samples)}"
-        told = [f"{self._headline()} (W mixed with {R[self.against]}; {where})"]
+        lines = [f"{self._headline()} (W mixed with {R[self.against]}; {where})"]
         share = {kind: f"{float((self.kinds == kind).mean()):.0%}" for kind in KINDS}
         lost = "" if share["lost"] == "0%" else f"; for {share['lost']} the equilibrium was lost"
-        told.append(
+        lines.append(
             f"of {self.kinds.size} weights looked at, {share['stable']} are stable, {share['real']} unstable "
             f"by a real eigenvalue, {share['oscillation']} by an oscillation (Hopf){lost}"
         )
         if self.simulated is not None:
             s = self.simulated
-            told.append(
+            lines.append(
                 f"oscillation on the border at gain {s.gain:.4g}, mix {s.mix:.5g}: angular frequency "
                 f"{s.frequency:.5g} by its eigenvalue, {s.measured:.5g} simulated, "
                 f"amplitude {s.growth:+.1e} a period"
             )
-        return told
+        return lines + [f"note: {note}" for note in self.notes]
 
     def _headline(self) -> str:
         row = int(np.abs(self.gains - 1.0).argmin())
@@ -165,7 +169,7 @@ def stability(
     ----------
     run : Run
     phase, time
-        The moment whose M, beta, clamps and nodes are taken, see `Situation.of`.
+        The moment whose M, beta, clamps and nodes are taken, see `Snapshot.of`.
     against : {"negated", "random", "own"}
         What is mixed into the feedback: -M^T, a random matrix of the norm of M link by link, or
         the W of the moment.
@@ -176,7 +180,7 @@ def stability(
     samples : int, optional
         How many samples of the phase to look at; the map is that of the worst of them.
     seed : int
-        Of the random matrix.
+        Seed of the random matrix.
     check : bool
         Whether an oscillation on the border is simulated.
 
@@ -189,20 +193,21 @@ def stability(
     InputError
         If the nodes of a sample are too many, or an option is out of range.
     """
-    check_seed(seed)
-    situation = ticking(Situation.of(run, phase, time))
+    if seed < 0:
+        raise InputError("seed", f"must be 0 or more, not {seed}")
+    snapshot = with_positive_tau(Snapshot.of(run, phase, time))
     shares = _rising("mixes", mixes, np.linspace(0.0, 1.0, MIXES))
     if shares[0] != 0.0 or shares.size < 2:
         raise InputError("mixes", "must be two or more numbers that rise from 0, where W = M^T")
-    count, factors = _extent(situation, samples, gains, shares.size)
-    plane, state = _plane(situation, count, against, seed)
+    count, factors = _extent(snapshot, samples, gains, shares.size)
+    plane, state = _plane(snapshot, count, against, seed)
     rays = [ray(plane, float(gain), shares, state) for gain in factors]
     crossings = [found for looks in rays if (found := border_along(plane, looks)) is not None]
     simulated = _simulated(plane, crossings) if check else None
     return Stability(
-        phase=situation.record.name,
-        t=situation.t,
-        samples=tuple(situation.record.samples[:count]),
+        phase=snapshot.record.name,
+        t=snapshot.t,
+        samples=tuple(snapshot.record.samples[:count]),
         against=against,
         mixes=shares,
         distances=np.array([plane.distance(float(mix)) for mix in shares]),
@@ -211,6 +216,7 @@ def stability(
         growth=np.array([[look.value.real for look in looks] for looks in rays]),
         border=tuple(point for point, _ in crossings),
         simulated=simulated,
+        notes=snapshot.notes,
     )
 
 
@@ -222,18 +228,18 @@ def _rising(key: str, values: Sequence[float] | None, otherwise: Array) -> Array
 
 
 def _extent(
-    situation: Situation, samples: int | None, gains: Sequence[float] | None, mixes: int
+    snapshot: Snapshot, samples: int | None, gains: Sequence[float] | None, mixes: int
 ) -> tuple[int, Array]:
     """How many samples to look at, and at which gains, so that it takes seconds."""
-    if samples is not None and not 1 <= samples <= situation.batch:
-        raise InputError("samples", f"must be from 1 to {situation.batch}, not {samples}")
-    m = NodeSystem(situation.problem(learn=False, until=None)).size
+    if samples is not None and not 1 <= samples <= snapshot.batch:
+        raise InputError("samples", f"must be from 1 to {snapshot.batch}, not {samples}")
+    m = NodeSystem(snapshot.problem(learn=False, until=None)).size
     looks = MOST_WORK / float(m) ** 3
     one_ray = mixes + BISECTION
     if looks < one_ray:
         most = int((MOST_WORK / one_ray) ** (1.0 / 3.0))
         what = (
-            f"{situation.record.name!r} has {m:,} nodes a sample, too many for all their eigenvalues at "
+            f"{snapshot.record.name!r} has {m:,} nodes a sample, too many for all their eigenvalues at "
             f"{one_ray} weights (at most {most:,}); choose a phase with more layers clamped, or fewer mixes"
         )
         raise InputError("phase", what)
@@ -245,27 +251,19 @@ def _extent(
         many = np.linspace(0.1, 2.0, GAINS).round(3)
         factors = many if looks >= many.size * one_ray else np.ones(1)
     most = max(1, int(looks / (factors.size * one_ray)))
-    return samples or min(SAMPLES, situation.batch, most), factors
+    return samples or min(SAMPLES, snapshot.batch, most), factors
 
 
-def _plane(situation: Situation, count: int, against: Against, seed: int) -> tuple[Plane, State]:
+def _plane(snapshot: Snapshot, count: int, against: Against, seed: int) -> tuple[WeightPlane, State]:
     """The plane for the first `count` samples, and their nodes."""
-    phase, weights = situation.phase, situation.state.weights
-    clamp = {layer: _rows(value, count) for layer, value in phase.clamp.items()}
-    few = Phase(phase.name, clamp, duration=phase.duration, learn=False)
-    few = few.showing(range(count))
-    R = others(weights, against, seed)
-    network = replace(situation.network, feedback="fixed")
-    x, eps = (tuple(layer[:count] for layer in part) for part in situation.state[:2])
-    return Plane(network, few, weights, R), State(x, eps, weights)
+    few = snapshot.of_samples(snapshot.record.samples[:count])
+    phase = replace(few.phase, learn=False, until=None, samples=tuple(range(count)))
+    weights = few.state.weights
+    network = replace(snapshot.network, feedback="fixed")
+    return WeightPlane(network, phase, weights, others(weights, against, seed)), few.state
 
 
-def _rows(value: Clamp, count: int) -> Array:
-    assert isinstance(value, np.ndarray)  # a situation's clamps are constants
-    return value[:count]
-
-
-def _simulated(plane: Plane, crossings: list[tuple[BorderPoint, Look]]) -> Simulated | None:
+def _simulated(plane: WeightPlane, crossings: list[tuple[BorderPoint, Look]]) -> Simulated | None:
     """The oscillation on the border whose gain is nearest to 1, simulated from near its equilibrium."""
     turning = [found for found in crossings if found[0].kind == "oscillation" and found[0].frequency > 0.0]
     if not turning:
@@ -283,14 +281,17 @@ def _simulated(plane: Plane, crossings: list[tuple[BorderPoint, Look]]) -> Simul
     rest = problem.y0
     y0 = rest + problem.layout.flat(rows)
     seen = int(np.abs(rows[worst]).argmax())
-    t, z = _followed(plane.network, plane.phase, problem.state(0.0, y0), point.frequency, worst, seen)
+    shapes = problem.layout.shapes
+    nodes = [(name, unit) for name in problem.layout.node_names for unit in range(shapes[name][1])]
+    start = problem.state(0.0, y0)
+    t, z = _followed(plane.network, plane.phase, start, point.frequency, worst, *nodes[seen])
     centre = float(problem.layout.rows(rest)[worst, seen])
     measured, growth = oscillation(t, z - centre)
     return Simulated(point.mix, point.gain, point.frequency, measured, growth)
 
 
 def _followed(
-    network: Network, phase: Phase, start: State, frequency: float, b: int, column: int
+    network: Network, phase: Phase, start: State, frequency: float, b: int, name: str, unit: int
 ) -> tuple[Array, Array]:
     """Times, and one node of sample `b`, over some periods of a simulation from `start`."""
     duration = PERIODS * 2.0 * np.pi / frequency
@@ -304,21 +305,7 @@ def _followed(
         atol=1e-13,
         save=Save(nodes=64 * PERIODS + 1, weights=2, spacing="linear"),
     )
-    names = _names(network, phase)
-    name, unit = names[column]
     return run.data["time"].to_numpy(), run.data[name].to_numpy()[:, b, unit]
-
-
-def _names(network: Network, phase: Phase) -> list[tuple[str, int]]:
-    """Variable and unit of each of a sample's nodes, in the order of the unknowns."""
-    free = [
-        layer
-        for layer in range(network.n + 1)
-        if layer not in phase.clamp or np.isnan(phase.clamp_at(layer, 0.0)).any()
-    ]
-    groups = [(f"x{layer}", network.sizes[layer]) for layer in free]
-    groups += [(f"eps{layer}", network.sizes[layer]) for layer in range(1, network.n + 1)]
-    return [(name, unit) for name, size in groups for unit in range(size)]
 
 
 def oscillation(t: Array, z: Array) -> tuple[float, float]:

@@ -7,8 +7,6 @@ sheet, for ``matplotlib.pyplot.style.use``; `style` is the same as a context.
 
 from ..analysis.manifolds.manifold import critical_manifold
 from ..analysis.planes.plane_choice import telling_plane
-from ..analysis.result import register_plot
-from ..run.result import register_accessor
 from ..run.select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .accessor import RunPlots
 from .animation import animate
@@ -81,7 +79,3 @@ __all__ = [
     "weight_matrix",
     "weight_norms",
 ]
-
-register_accessor("plot", RunPlots)
-for name, figure in FIGURES.items():
-    register_plot(name, figure)

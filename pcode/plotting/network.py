@@ -14,7 +14,7 @@ from ..model.network import Array, Network, Weights
 from ..model.variables import EPS, X
 from ..run.result import Run
 from ..run.select import check_flags, choose_samples, of_run
-from ..run.snapshot import Situation
+from ..run.snapshot import Snapshot
 from .diagram import COMPACT, FLATNESS, columns
 from .drawing import KEY_ABOVE, Drawing, Scales, add_bars, link_kinds
 from .series import LARGEST
@@ -59,7 +59,7 @@ class Moment:
         InputError
             If there is no such phase, time or sample.
         """
-        now = Situation.of(run, phase, time)
+        now = Snapshot.of(run, phase, time)
         shown = now.record.samples
         chosen = shown[0] if sample is None else choose_samples(run, sample, (now.index,))[0]
         row = shown.index(chosen)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ..analysis.planes.fixed_points import FixedPoint
-from ..analysis.planes.plane import PhasePlane, Rest
+from ..analysis.planes.plane import OtherNodes, PhasePlane
 from ..analysis.planes.plane import phase_plane as compute
 from ..analysis.planes.window import Limits
 from ..model.network import Array
@@ -41,7 +41,7 @@ def phase_plane(
     x: str,
     y: str,
     *,
-    rest: Rest = "slaved",
+    rest: OtherNodes = "slaved",
     phase: PhaseOption = None,
     time: float | None = None,
     xlim: Limits = None,

@@ -72,7 +72,7 @@ def slow_manifold(
         What `critical_manifold` gave for this run, where it is to be drawn more than once; `weight`, `node`,
         `time` and `limits` are of no account then.
     marks, legend, note : bool
-        Whether to draw marks of time (of a single trajectory), a legend, and what became of other weights.
+        Whether to draw marks of time (of a single trajectory), a legend, and what is held of all that moves.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure, reached as ``ax.figure``, where left out.
     **kwargs
@@ -105,9 +105,9 @@ def slow_manifold(
             handles += _several(ax, manifold, courses, kwargs)
         if legend:
             ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-        if note and manifold.others:
+        if note and manifold.held:
             ax.set_title(
-                f"other weights held as at t = {manifold.t:.6g}", loc="left", fontsize=7, color="0.3"
+                f"{manifold.held} held as at t = {manifold.t:.6g}", loc="left", fontsize=7, color="0.3"
             )
     return ax
 
@@ -185,7 +185,7 @@ def _single(
     handles = list(
         ax.plot(*manifold.along.T, color="black", linewidth=0.9, linestyle=(0, (1, 1.2)), zorder=3.6,
                 label="at rest, weights of the run")
-    ) if manifold.others and len(manifold.along) else []  # fmt: skip
+    ) if manifold.held and len(manifold.along) else []  # fmt: skip
     if np.ptp(one.weight) > 0.0:
         handles += _parts(ax, one, given | style, quick | style, ("slow", "fast"))
     else:  # no weight moves, so nothing is slow

@@ -14,6 +14,8 @@ import numpy as np
 import xarray as xr
 
 from ..model.network import Network
+from .clamps import ClampArrays
+from .clamps import upgraded as upgraded_clamps
 from .dataset import node_coordinates, sample_numbers, weight_coordinates
 
 STEPS = ("step_time", "step_size", "step_order", "step_phase")
@@ -21,8 +23,9 @@ STEPS = ("step_time", "step_size", "step_order", "step_phase")
 
 def upgraded(data: xr.Dataset, groups: Mapping[str, xr.Dataset]) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
     """The dataset and the groups of a file, of whatever version, as they are now."""
+    data, groups = _with_clamps(data, dict(groups))
     if "phase" in data.coords:
-        return data, dict(groups)
+        return data, groups
     network = Network(**json.loads(data.attrs["network"]))
     shown = {k: record["samples"] for k, record in enumerate(json.loads(data.attrs["phases"]))}
     steps = data[[name for name in STEPS if name in data.data_vars]].drop_attrs(deep=False)
@@ -30,7 +33,17 @@ def upgraded(data: xr.Dataset, groups: Mapping[str, xr.Dataset]) -> tuple[xr.Dat
     data = _only_shown(data.drop_vars([*steps.data_vars, "phase", "weight_phase"]), phase, shown)
     coordinates = node_coordinates(network, data["time"].to_numpy(), phase, shown)
     coordinates |= weight_coordinates(network, data["weight_time"].to_numpy(), weight_phase)
-    return data.assign_coords(coordinates), {**groups, **({"solver": steps} if steps.data_vars else {})}
+    return data.assign_coords(coordinates), groups | ({"solver": steps} if steps.data_vars else {})
+
+
+def _with_clamps(data: xr.Dataset, groups: dict[str, xr.Dataset]) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
+    """What was clamped as records with types, where it was words, and masks as texts."""
+    records = json.loads(data.attrs["phases"])
+    if not any("clamped" in record for record in records):
+        return data, groups
+    arrays = ClampArrays()
+    records = upgraded_clamps(records, json.loads(data.attrs["network"])["sizes"], arrays)
+    return data.assign_attrs(phases=json.dumps(records)), groups | arrays.groups()
 
 
 def _only_shown(data: xr.Dataset, phase: np.ndarray, shown: Mapping[int, Sequence[int]]) -> xr.Dataset:

@@ -5,27 +5,25 @@ from __future__ import annotations
 import json
 import os
 import warnings
-import zlib
-from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from ..base import checks
 from ..base.errors import InputError
 from ..base.files import replacing
 from ..base.html import table
+from ..base.lazy import loaded
 from ..base.status import SolverStats, Status
 from ..model.network import Network, Weights
 from ..model.state import State
 from ..model.variables import NODES, WEIGHTS
+from .clamps import ClampArrays, ClampRecord
 from .older import upgraded
 
 # What a probe may give: a number, or an array as nested lists.
@@ -56,9 +54,8 @@ class PhaseRecord:
         "equilibrium" where the phase was to end there.
     duration : float
         What was asked; `t_end - t_start` is what was had.
-    clamped : dict of str to str
-        Clamped layers: "constant", "time series", "expression" or "function", with ", partly" where
-        some nodes are free. Of a function the run has the values at its saved times only.
+    clamp : dict of int to ClampRecord
+        How each of the clamped layers was clamped, see `pcode.run.clamps`.
     samples : tuple of int
         The rows of the data that the phase shows.
     unknowns : int
@@ -70,10 +67,6 @@ class PhaseRecord:
         Values of the probes at its end: numbers, and arrays as lists.
     settle_tol : float
         Rate at which the phase counted as settled, see `Phase`.
-    clamped_nodes : dict of str to str
-        Which nodes of the layers clamped partly were clamped, see `unpack_mask`.
-    expressions : dict of str to str or sequence
-        The texts of the layers that follow an expression, see `Expression`.
     """
 
     name: str
@@ -84,7 +77,7 @@ class PhaseRecord:
     learn: bool
     until: str | None
     duration: float
-    clamped: dict[str, str]
+    clamp: Mapping[int, ClampRecord]
     samples: tuple[int, ...]
     unknowns: int
     method: str
@@ -92,16 +85,20 @@ class PhaseRecord:
     stats: SolverStats
     probes: dict[str, ProbeValue] = field(default_factory=dict)
     settle_tol: float = 1e-6
-    clamped_nodes: dict[str, str] = field(default_factory=dict)
-    expressions: dict[str, str | Sequence[str | float]] = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The record as plain values, for JSON."""
-        return asdict(self) | {"samples": list(self.samples)}
+    def to_dict(self, arrays: ClampArrays | None = None) -> dict[str, Any]:
+        """The record as plain values, for JSON; the clamps' arrays go into `arrays`, or are left out."""
+        clamp = {str(layer): one.to_dict(arrays) for layer, one in self.clamp.items()}
+        own = {one.name: getattr(self, one.name) for one in fields(self)}
+        return own | {"samples": list(self.samples), "stats": asdict(self.stats), "clamp": clamp}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> PhaseRecord:
+    def from_dict(cls, values: dict[str, Any], arrays: ClampArrays | None = None) -> PhaseRecord:
         """The inverse of `to_dict`; what older files lack has its default."""
+        kept = ClampArrays() if arrays is None else arrays
+        clamp = {
+            int(layer): ClampRecord.from_dict(int(layer), one, kept) for layer, one in values["clamp"].items()
+        }
         return cls(
             **{"method_reason": ""}
             | values
@@ -109,22 +106,9 @@ class PhaseRecord:
                 "status": Status(values["status"]),
                 "samples": tuple(values["samples"]),
                 "stats": SolverStats(**values["stats"]),
+                "clamp": clamp,
             }
         )
-
-
-def pack_mask(mask: NDArray[np.bool_]) -> str:
-    """A mask of nodes, shape (B, n_l), as a short text: one row where all samples have the same."""
-    rows = mask[:1] if (mask == mask[:1]).all() else mask
-    return f"{len(rows)}:{b64encode(zlib.compress(np.packbits(rows).tobytes())).decode()}"
-
-
-def unpack_mask(text: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """The inverse of `pack_mask`, for a mask of shape (B, n_l)."""
-    rows, _, packed = text.partition(":")
-    bits = np.unpackbits(np.frombuffer(zlib.decompress(b64decode(packed)), dtype=np.uint8))
-    mask = bits[: int(rows) * shape[1]].reshape(int(rows), shape[1]).astype(bool)
-    return np.broadcast_to(mask, shape)
 
 
 class Run:
@@ -143,7 +127,7 @@ class Run:
         scenario's text.
     groups : mapping of str to xarray.Dataset, optional
         What has dimensions of its own, by the name of its group in the file: `solver`, the steps that the
-        solver took.
+        solver took; `clamps`, the masks and time series of the phases' clamps.
     """
 
     def __init__(self, data: xr.Dataset, groups: Mapping[str, xr.Dataset] | None = None) -> None:
@@ -171,7 +155,9 @@ class Run:
     @cached_property
     def phases(self) -> tuple[PhaseRecord, ...]:
         """What each phase was and what became of it; phases never reached are left out."""
-        return tuple(map(PhaseRecord.from_dict, json.loads(self.data.attrs["phases"])))
+        arrays = ClampArrays(self.groups.get("clamps"))
+        records = json.loads(self.data.attrs["phases"])
+        return tuple(PhaseRecord.from_dict(record, arrays) for record in records)
 
     @property
     def status(self) -> Status:
@@ -215,9 +201,7 @@ class Run:
     @property
     def plot(self) -> Any:
         """Figures of this run by name; `pcode.plotting` provides them."""
-        # Registered from above: plotting stands over this module and is loaded when first asked.
-        import_module("pcode.plotting")
-        return _accessors["plot"](self)
+        return loaded("plots of a run")(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the run to a NetCDF file, under a temporary name that is then renamed.
@@ -362,11 +346,3 @@ def _read(path: Path) -> dict[str, xr.Dataset]:
     finally:
         for group in groups.values():
             group.close()
-
-
-_accessors: dict[str, type[Any]] = {}
-
-
-def register_accessor(name: str, accessor: type[Any]) -> None:
-    """Let `accessor`, called with the run, serve as ``run.<name>``."""
-    _accessors[name] = accessor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,30 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.errors import InputError
-from ..model.network import Array, Network, Weights
-from ..model.phase import Phase
+from ..model.network import Array, Network
+from ..model.phase import Clamp, Phase
 from ..model.state import State
 from ..system.problem import Problem, make_problem
-from .result import PhaseRecord, Run, unpack_mask
+from .clamps import Mask
+from .result import PhaseRecord, Run
 from .select import as_recorded, choose_phases
+from .weights import weights_at
 
 PhaseOption = int | str | None
 
 
 @dataclass(frozen=True, eq=False)
-class Situation:
+class Snapshot:
     """What a phase of a run was, and the state at one of its saved times.
 
     Attributes
     ----------
     network : Network
     phase : Phase
-        With its clamps, as constants: those that move are held at their values of this moment.
-        `samples` says which rows of the data it shows.
+        With its clamps, as constants: those that move are held at their values of this moment; see
+        `phase_as_run` for the phase as it was. `samples` says which rows of the data it shows.
     state : State
-        Of the samples shown.
+        The state of the samples shown.
     index, row : int
-        Of the phase in the run, and of the moment along the run's `time`.
+        Index of the phase in the run, and row of the moment along the run's `time`.
     t : float
         The moment, in the run's time.
     record : PhaseRecord
@@ -47,7 +50,7 @@ class Situation:
     record: PhaseRecord
 
     @classmethod
-    def of(cls, run: Run, phase: PhaseOption = None, time: float | None = None) -> Situation:
+    def of(cls, run: Run, phase: PhaseOption = None, time: float | None = None) -> Snapshot:
         """The moment of a run at `time`.
 
         Parameters
@@ -73,7 +76,7 @@ class Situation:
         return cls.at(run, int(rows[-1] if time is None else rows[np.abs(times[rows] - time).argmin()]))
 
     @classmethod
-    def at(cls, run: Run, row: int) -> Situation:
+    def at(cls, run: Run, row: int) -> Snapshot:
         """The moment of the run's saved `row` along `time`.
 
         Raises
@@ -83,40 +86,55 @@ class Situation:
         """
         index, t = int(run.data["phase"][row]), float(run.data["time"][row])
         record, network = run.phases[index], run.network
+        _check_masks(record)
         nodes = run.data.isel(time=row, sample=slice(len(record.samples)))
         x = tuple(np.array(nodes[f"x{k}"]) for k in range(network.n + 1))
         eps = tuple(np.array(nodes[f"eps{k}"]) for k in range(1, network.n + 1))
-        phase = Phase(
-            record.name,
-            {int(layer): _clamp(record, layer, x[int(layer)]) for layer in record.clamped},
-            duration=record.duration,
-            learn=record.learn,
-            until=record.until,  # type: ignore[arg-type]
-            settle_tol=record.settle_tol,
-            samples=record.samples,
-        )
         state = State(x, eps, weights_at(run, index, t))
+        clamp = {layer: one.held(x[layer]) for layer, one in record.clamp.items()}
         own = float(as_recorded(record, np.array(t)))
-        return cls(network, phase, state, index, row, own, record)
+        return cls(network, _phase(record, clamp), state, index, row, own, record)
 
     @classmethod
-    def start(cls, run: Run, phase: PhaseOption = None) -> Situation:
+    def start(cls, run: Run, phase: PhaseOption = None) -> Snapshot:
         """The moment at which a phase started; see `of`."""
         index = _phase_index(run, phase, None)
         return cls.of(run, index, run.phases[index].t_start)
 
     @classmethod
-    def at_weights(cls, run: Run, index: int, row: int) -> Situation:
+    def at_weights(cls, run: Run, index: int, row: int) -> Snapshot:
         """The moment of `row` along the run's `weight_time`, with the nodes of the nearest time they have.
 
-        For what is asked of nodes at rest, which hang on the weights alone: where few times of the nodes were
-        saved. `row`, `t` of the answer are those of the weights.
+        For questions of nodes at rest, which depend on the weights and the clamps alone: where few times of
+        the nodes were saved. `row`, `t` of the answer are those of the weights, and the clamps are held at
+        their values of that time, as far as these are known.
         """
         rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
         t = float(run.data["weight_time"][row])
         near = rows[np.abs(run.data["time"].to_numpy()[rows] - t).argmin()]
         there = cls.at(run, int(near))
-        return replace(there, state=there.state._replace(weights=weights_at(run, index, t)), row=row, t=t)
+        own = float(as_recorded(there.record, np.array(t))) - there.record.t_start
+        x = list(there.state.x)
+        for layer, one in there.record.clamp.items():
+            now = one.value(x[layer], own)
+            x[layer] = np.where(np.isnan(now), x[layer], now)
+        state = State(tuple(x), there.state.eps, weights_at(run, index, t))
+        return replace(there.holding(t, state), row=row)
+
+    def holding(self, t: float, state: State) -> Snapshot:
+        """The same phase at the time `t` of the run, in `state`, the clamps held at their values in it."""
+        clamp = {layer: one.held(np.asarray(state.x[layer])) for layer, one in self.record.clamp.items()}
+        return replace(self, phase=replace(self.phase, clamp=clamp), state=state, t=t)
+
+    def of_samples(self, samples: tuple[int, ...]) -> Snapshot:
+        """The same moment, of the `samples` (rows of the data) alone."""
+        rows = [self.record.samples.index(sample) for sample in samples]
+        x, eps = (tuple(layer[rows] for layer in part) for part in self.state[:2])
+        state = State(x, eps, self.state.weights)
+        clamp = {layer: one.of_samples(rows) for layer, one in self.record.clamp.items()}
+        record = replace(self.record, samples=samples, clamp=clamp)
+        held = {layer: one.held(x[layer]) for layer, one in clamp.items()}
+        return replace(self, phase=_phase(record, held), state=state, record=record)
 
     @property
     def n(self) -> int:
@@ -131,35 +149,55 @@ class Situation:
     @property
     def moving(self) -> bool:
         """Whether a clamp of the phase moves, so that `phase` holds for this moment only."""
-        return bool(self._moving())
-
-    def _moving(self) -> dict[str, str]:
-        """What the clamps that move follow, by layer."""
-        kinds = {layer: kind.removesuffix(", partly") for layer, kind in self.record.clamped.items()}
-        return {layer: kind for layer, kind in kinds.items() if kind != "constant"}
+        return any(one.moves for one in self.record.clamp.values())
 
     @property
-    def followed(self) -> str:
-        """What the clamps that move follow, in words."""
-        moving = self._moving()
-        a = {"time series": "a", "function": "a", "expression": "an"}
-        layers = " and ".join(f"layer {k} follows {a[kind]} {kind}" for k, kind in moving.items())
-        kept = set(moving.values()) - {"expression"}
-        return layers + (", of which a run keeps the saved values only" if kept else "")
+    def reproducible(self) -> bool:
+        """Whether the phase can be had as it was, see `phase_as_run`."""
+        return all(one.reproducible for one in self.record.clamp.values())
 
-    def require_constant(self, question: str) -> None:
-        """Raise InputError, for `question`, if a clamp of the phase moves."""
-        if self.moving:
+    @property
+    def irreproducible(self) -> str:
+        """Why the phase cannot be had as it was, in words."""
+        lost = [one for one in self.record.clamp.values() if not one.reproducible]
+        return " and ".join(f"{one.follows}, {one.lost}" for one in lost)
+
+    @property
+    def follows(self) -> str:
+        """What the clamps that move follow, in words."""
+        return " and ".join(one.follows for one in self.record.clamp.values() if one.moves)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to mind of an answer for which clamps that move are held; nothing where none moves."""
+        return (f"{self.follows}: held at its value of t = {self.t:g}",) if self.moving else ()
+
+    def phase_as_run(self, question: str) -> Phase:
+        """The phase as it was from its start on, with the clamps that moved; for `question`.
+
+        Raises
+        ------
+        InputError
+            If a clamp moved and is not kept as it was: a function.
+        """
+        if not self.reproducible:
             what = (
-                f"{question} needs a phase with constant clamps; in {self.record.name!r} {self.followed}; "
-                f"choose another phase"
+                f"{question} needs the phase as it was, but in {self.record.name!r} {self.irreproducible}; "
+                f"choose another phase, or run it with a time series or an expression"
             )
             raise InputError("phase", what)
+        x = self.state.x
+        return _phase(self.record, {layer: one.again(x[layer]) for layer, one in self.record.clamp.items()})
+
+    def free(self, layer: int) -> Mask:
+        """Which nodes of a layer are free, shape (B, n_l)."""
+        shape = self.batch, self.network.sizes[layer]
+        clamped = layer in self.phase.clamp
+        return np.isnan(self.phase.clamp_at(layer, 0.0)) if clamped else np.ones(shape, bool)
 
     def clamped(self, layer: int) -> bool:
         """Whether all nodes of `layer` are clamped."""
-        value = self.phase.clamp.get(layer)
-        return value is not None and not bool(np.isnan(self.phase.clamp_at(layer, 0.0)).any())
+        return not self.free(layer).any()
 
     @property
     def inputs(self) -> Array:
@@ -200,22 +238,22 @@ class Situation:
         reduce : bool
             See `pcode.system.problem.make_problem`.
         **changes
-            Of the phase, e.g. ``learn=False``.
+            Fields of the phase to replace, e.g. ``learn=False``.
         """
         return make_problem(self.network, replace(self.phase, **changes), self.state, reduce=reduce)
 
 
-def resting_moments(run: Run, index: int, most: int) -> list[Situation]:
+def resting_moments(run: Run, index: int, most: int) -> list[Snapshot]:
     """At most `most` moments of a phase for questions of nodes at rest, its ends among them.
 
-    Saved times of the nodes, or of the weights where more of those were saved; where a clamp moves, those of
-    the nodes, for its values are known at them alone.
+    Saved times of the nodes, or of the weights where more of those were saved; those of the nodes where a
+    clamp moves and cannot be made again, for its values are known at them alone.
     """
     rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
     of_weights = np.flatnonzero(run.data["weight_phase"].to_numpy() == index)
-    if rows.size >= min(most, of_weights.size) or Situation.at(run, int(rows[0])).moving:
-        return [Situation.at(run, int(row)) for row in spread(rows, most)]
-    return [Situation.at_weights(run, index, int(row)) for row in spread(of_weights, most)]
+    if rows.size >= min(most, of_weights.size) or not Snapshot.at(run, int(rows[0])).reproducible:
+        return [Snapshot.at(run, int(row)) for row in spread(rows, most)]
+    return [Snapshot.at_weights(run, index, int(row)) for row in spread(of_weights, most)]
 
 
 def spread(rows: NDArray[np.signedinteger[Any]], most: int) -> NDArray[np.signedinteger[Any]]:
@@ -229,58 +267,15 @@ def spread(rows: NDArray[np.signedinteger[Any]], most: int) -> NDArray[np.signed
 def last_phase(run: Run, clamped: tuple[int, ...] = (), learn: bool | None = None) -> int | None:
     """Index of the last phase begun in which the layers `clamped` are, wholly; None if there is none.
 
-    With `learn`, only of those whose weights learn, or are held.
+    With `learn`, only phases whose weights learn, or are held, count.
     """
     begun = set(run.data["phase"].to_numpy().tolist())
     for index in reversed(range(len(run.phases))):
         record = run.phases[index]
-        whole = {int(layer) for layer, kind in record.clamped.items() if "partly" not in kind}
+        whole = {layer for layer, one in record.clamp.items() if one.whole}
         if index in begun and set(clamped) <= whole and learn in (None, record.learn):
             return index
     return None
-
-
-def weights_at(run: Run, phase: int, t: float) -> Weights:
-    """Weights at time `t` of the phase with index `phase`.
-
-    Those saved where there are any at `t`, as at both ends of a phase; between saved times the
-    cubic through the four nearest.
-
-    Raises
-    ------
-    InputError
-        If the run holds no weights.
-    """
-    network = run.network
-    kinds = [("M", 0), ("beta", 1)] + ([("W", 0)] if network.feedback != "tied" else [])
-    names = {kind: [f"{kind}{k + first}" for k in range(network.n)] for kind, first in kinds}
-    missing = [name for group in names.values() for name in group if name not in run.data]
-    if missing:
-        raise InputError("run", f"holds no weights {', '.join(missing)}; give the run.nc as it was written")
-    rows = np.flatnonzero(run.data["weight_phase"].to_numpy() == phase)
-    times = run.data["weight_time"].to_numpy()[rows]
-    near, share = _lagrange(times, t)
-
-    def arrays(kind: str) -> tuple[Array, ...]:
-        picked = (run.data[name].isel(weight_time=rows[near]).to_numpy() for name in names[kind])
-        return tuple(np.tensordot(share, values, axes=1) for values in picked)
-
-    return Weights(arrays("M"), arrays("W") if "W" in names else None, arrays("beta"))
-
-
-def _lagrange(times: Array, t: float) -> tuple[Any, Array]:
-    """Which of the rising `times` to combine, and with which factors, for the value at `t`."""
-    exact = np.flatnonzero(times == t)
-    if exact.size or times.size == 1:
-        return exact[-1:] if exact.size else np.array([0]), np.ones(1)
-    last = int(np.clip(np.searchsorted(times, t) + 2, min(4, times.size), times.size))
-    near = np.arange(max(0, last - 4), last)
-    return near, _factors(times[near], t)
-
-
-def _factors(times: Array, t: float) -> Array:
-    """What to multiply the values at `times` with for that of the polynomial through them at `t`."""
-    return np.array([np.prod([(t - b) / (a - b) for b in times if b != a]) for a in times])
 
 
 def _phase_index(run: Run, phase: PhaseOption, time: float | None) -> int:
@@ -308,11 +303,22 @@ def _last_saved(run: Run, index: int) -> float:
     return float(times.max(initial=-np.inf))
 
 
-def _clamp(record: PhaseRecord, layer: str, x: Array) -> Array:
-    """Clamped values of a layer, shape (B, n_l), NaN where a node is free, from its values `x`."""
-    if "partly" not in record.clamped[layer]:
-        return x
-    if layer not in record.clamped_nodes:
-        what = f"does not tell which nodes of layer {layer} were clamped in {record.name!r}; run it anew"
-        raise InputError("run", what)
-    return np.where(unpack_mask(record.clamped_nodes[layer], (x.shape[0], x.shape[1])), x, np.nan)
+def _phase(record: PhaseRecord, clamp: Mapping[int, Clamp]) -> Phase:
+    """The phase of a record, with these clamps."""
+    return Phase(
+        record.name,
+        clamp,
+        duration=record.duration,
+        learn=record.learn,
+        until=record.until,  # type: ignore[arg-type]
+        settle_tol=record.settle_tol,
+        samples=record.samples,
+    )
+
+
+def _check_masks(record: PhaseRecord) -> None:
+    """Raise InputError unless it is known which nodes were clamped."""
+    for layer, one in record.clamp.items():
+        if not one.mask_known:
+            what = f"does not tell which nodes of layer {layer} were clamped in {record.name!r}; run it anew"
+            raise InputError("run", what)

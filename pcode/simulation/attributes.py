@@ -12,20 +12,21 @@ from importlib import metadata
 
 from ..base.status import SolverStats, Status
 from ..model.network import Network
+from ..run.clamps import ClampArrays
 from ..run.result import PhaseRecord
 from ..solvers import Settings
 
 
 def attributes_of(
-    network: Network, records: Sequence[PhaseRecord], method: str, settings: Settings
+    network: Network, records: Sequence[PhaseRecord], method: str, settings: Settings, clamps: ClampArrays
 ) -> dict[str, str | float]:
-    """The attributes of a run's dataset, but for its notes."""
+    """The attributes of a run's dataset, but for its notes; its clamps' arrays are put into `clamps`."""
     status = Status.worst([record.status for record in records])
     messages = [record.message for record in records if record.status is status]
     total = sum((record.stats for record in records), SolverStats())
     return {
         "network": json.dumps(network.to_dict()),
-        "phases": json.dumps([record.to_dict() for record in records]),
+        "phases": json.dumps([record.to_dict(clamps) for record in records]),
         "status": str(status),
         "message": messages[-1],
         "method": ", ".join(dict.fromkeys(record.method for record in records)),

@@ -10,15 +10,14 @@ import numpy as np
 
 from .. import solvers
 from ..base.status import SolverStats, Status
-from ..model.clamp import Function
-from ..model.expression import Expression
 from ..model.network import Array, Network
-from ..model.phase import Clamp, Phase, TimeSeries
+from ..model.phase import Phase
 from ..model.state import State
-from ..run.result import PhaseRecord, pack_mask
+from ..run.clamps import clamp_records
+from ..run.result import PhaseRecord
 from ..solvers.steps import Steps
 from ..system.limit import SlowProblem
-from ..system.problem import given_nodes, layout_of, make_problem
+from ..system.problem import layout_of, make_problem
 from .callbacks import Reports
 from .observer import Moment, Observer, Schedule
 
@@ -116,17 +115,6 @@ class Integration:
 
     def _record(self, status: Status, message: str, t: float, stats: SolverStats) -> PhaseRecord:
         layout = layout_of(self.network, self.phase, len(self.shown))
-        clamped = {
-            str(layer): _kind(value) + (", partly" if layout.free[layer] else "")
-            for layer, value in sorted(self.phase.clamp.items())
-        }
-        given = given_nodes(self.network, self.phase, len(self.shown))
-        masks = {
-            str(layer): pack_mask(~np.isnan(given[layer]))
-            for layer in sorted(self.phase.clamp)
-            if layout.free[layer]
-        }
-        written = {k: v.text for k, v in sorted(self.phase.clamp.items()) if isinstance(v, Expression)}
         return PhaseRecord(
             name=self.phase.name,
             status=status,
@@ -136,19 +124,11 @@ class Integration:
             learn=self.phase.learn,
             until=self.phase.until,
             duration=self.phase.duration,
-            clamped=clamped,
+            clamp=clamp_records(self.phase, self.network.sizes, len(self.shown)),
             samples=self.shown,
             unknowns=layout.size,
             method=self.method,
             method_reason="asked for",
             stats=stats,
             settle_tol=self.phase.settle_tol,
-            clamped_nodes=masks,
-            expressions={str(layer): text for layer, text in written.items()},
         )
-
-
-def _kind(value: Clamp) -> str:
-    """What a clamp is, in the record of its phase."""
-    kinds = {TimeSeries: "time series", Function: "function", Expression: "expression"}
-    return kinds.get(type(value), "constant")

@@ -15,6 +15,7 @@ from ..base.errors import InputError
 from ..model.network import Network, Weights
 from ..model.phase import NodeStart, Phase, Save
 from ..model.state import State
+from ..run.clamps import ClampArrays
 from ..run.result import PhaseRecord, Run, storable
 from ..solvers import Settings
 from .arguments import check_nodes, oddities, settings_of, weights_of
@@ -240,10 +241,12 @@ class Simulation:
         kept = {name: observer.dataset() for name, observer in self._callbacks.observers.items()}
         groups = {name: dataset for name, dataset in kept.items() if dataset is not None}
         notes = oddities(self._network, (record.learn for record in self._records))
-        own = attributes_of(self._network, self._records, self._method, self._settings)
+        clamps = ClampArrays()
+        own = attributes_of(self._network, self._records, self._method, self._settings, clamps)
         own["notes"] = json.dumps([*notes, *self._callbacks.notes.lines])
         data = nodes.assign_coords(weights.coords).assign(weights.data_vars)
-        return Run(data.assign_attrs(own | self._attributes), {"solver": self._steps.dataset(), **groups})
+        groups = {"solver": self._steps.dataset(), **clamps.groups(), **groups}
+        return Run(data.assign_attrs(own | self._attributes), groups)
 
 
 def simulate(

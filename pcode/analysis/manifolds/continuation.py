@@ -52,7 +52,7 @@ class Equations:
     G : callable
         Array of shape (m + 1,) to one of shape (m,).
     jacobian : callable
-        To one of shape (m, m + 1).
+        Array of shape (m + 1,) to one of shape (m, m + 1).
     scale : ndarray, shape (m + 1,)
     inside : callable
         Whether a point is still to be followed.
@@ -64,7 +64,7 @@ class Equations:
     inside: Callable[[Array], bool]
 
     def scaled_jacobian(self, u: Array) -> Array:
-        """By unknowns in their units."""
+        """The Jacobian with respect to the unknowns in units of `scale`."""
         return self.jacobian(u) * self.scale
 
     def tangent(self, u: Array, before: Array) -> Array:

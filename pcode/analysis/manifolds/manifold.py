@@ -19,10 +19,10 @@ from ...base.errors import InputError
 from ...model.network import Array
 from ...run.result import Run
 from ...run.select import of_run
-from ...run.snapshot import PhaseOption, Situation
+from ...run.snapshot import PhaseOption, Snapshot
 from ...system.coupled import System
-from ..equilibrium import ticking
-from ..planes.coordinates import Wanted, check_wanted, labelled, moving_problem, take_samples, values_along
+from ..at_rest import with_positive_tau
+from ..planes.coordinates import Wanted, check_wanted, labelled, moving_problem, values_along
 from ..planes.field import settled
 from ..planes.window import checked_limits
 from .continuation import Curve, Equations, follow
@@ -40,8 +40,8 @@ ON_CURVE = 5e-3
 # How far beyond their usual size nodes are followed, and the part of the weight's course shown around it.
 FAR, MARGIN = 10.0, 0.2
 
-# Growth, in units of 1/tau, that counts as none.
-STABLE = 1e-9
+# Largest real part of the eigenvalues, in units of 1/tau, at which nodes count as stable.
+LEAST_DECAY = -1e-9
 
 # Places along the run at which nodes are brought to rest, and the unknowns with which they no longer are.
 RESTS, MOST_ALONG = 100, 20_000
@@ -56,7 +56,7 @@ class Branch:
     weight, node : ndarray, shape (V,)
         The weight, and the node that is drawn.
     growth : ndarray, shape (V,)
-        Largest real part of the nodes' eigenvalues, in units of 1/tau: stable where it is below 0.
+        Spectral abscissa of the nodes, in units of 1/tau: stable where it is below 0.
     folds : ndarray of int
         Which of the points are folds.
     turns : ndarray of int
@@ -72,7 +72,7 @@ class Branch:
     @property
     def stable(self) -> Any:
         """Whether the nodes are stable at each point; a fold itself belongs to the stable side."""
-        stable = self.growth < -STABLE
+        stable = self.growth < LEAST_DECAY
         for k in self.folds:
             stable[k] = stable[max(k - 1, 0)] or stable[min(k + 1, stable.size - 1)]
         return stable
@@ -80,14 +80,14 @@ class Branch:
 
 @dataclass(frozen=True, eq=False)
 class CriticalManifold:
-    """The critical manifold over one weight, and the run beside it.
+    """The critical manifold over one weight, and the run for comparison.
 
     Attributes
     ----------
     weight, node : Wanted
         What is on the axes.
     index : int
-        Of the phase.
+        Index of the phase.
     t : float
         The moment whose other weights are held.
     branches : tuple of Branch
@@ -96,11 +96,13 @@ class CriticalManifold:
     times, trajectory : ndarray, shapes (T,), (T, 2)
         The run: weight and node at saved times of the phase.
     along : ndarray, shape (R, 2)
-        The weight, and the node at rest for all weights of the run, at some of these times: what the
-        trajectory follows where other weights move as well.
+        The weight, and the node at rest for all weights and clamps of the run, at some of these times: what
+        the trajectory follows where other weights, or clamps, move as well.
     others : int
         How many other weights there are.
     tau, delta : float
+    moving : bool
+        Whether a clamp of the phase moves: the branches are those with it held at its value of `t`.
     """
 
     weight: Wanted
@@ -116,6 +118,13 @@ class CriticalManifold:
     others: int
     tau: float
     delta: float
+    moving: bool = False
+
+    @property
+    def held(self) -> str:
+        """What moves along the run but is held at `t` for the branches, in words; nothing as a rule."""
+        parts = ["other weights"] * (self.others > 0) + ["moving clamps"] * self.moving
+        return " and ".join(parts)
 
     @property
     def folds(self) -> Array:
@@ -136,9 +145,9 @@ def _settle(system: System, W: Any, Z: Any, inverse_step: Any, y0: Any, place: A
 
 
 @jax.jit
-def _settle_along(system: System, Y: Any, Z: Any, nodes: Any) -> Any:
-    """Nodes at rest, shape (G, m), from `Z`, for the weights in `Y`, shape (G, N)."""
-    return jax.vmap(lambda y, z: settled(system, y, z, nodes))(Y, Z)
+def _settle_along(system: System, Y: Any, Z: Any, clamps: Any, nodes: Any) -> Any:
+    """Nodes at rest, shape (G, m), from `Z`, for the weights in `Y`, shape (G, N), and the clamps there."""
+    return jax.vmap(lambda y, z, clamp: settled(system.changed(clamp=clamp), y, z, nodes))(Y, Z, clamps)
 
 
 @jax.jit
@@ -170,14 +179,14 @@ def critical_manifold(
     run : Run
     weight, node : str, optional
         Such as ``M0[0,0]`` or ``beta1[0]``, and ``x1[0]`` or ``eps1[0]``; ``x1[0,3]`` of sample 3. Where
-        left out the prediction weight that moves most, and a node that hangs on it.
+        left out the prediction weight that moves most, and a node that depends on it.
     phase, time
-        The moment whose other weights are held, see `Situation.of`; the end of the last phase that
+        The moment whose other weights are held, see `Snapshot.of`; the end of the last phase that
         learns where left out.
     limits : two floats, optional
         The weight's window; around its course in the run where left out.
     seed : int
-        Of the starts from which equilibria are sought.
+        Seed of the starts from which equilibria are sought.
 
     Raises
     ------
@@ -186,19 +195,19 @@ def critical_manifold(
     """
     weight, node, phase = telling_pair(run, weight, node, phase)
     window = checked_limits("limits", limits)
-    situation = ticking(Situation.of(run, phase, time))
+    snapshot = with_positive_tau(Snapshot.of(run, phase, time))
     on, of = Wanted.parse("weight", weight), Wanted.parse("node", node)
     if not on.of_weights or not on.single:
         raise InputError("weight", f"must be a weight such as M0[0,0] or beta1[0], not {weight!r}")
     if of.of_weights or not of.single:
         raise InputError("node", f"must be a node such as x1[0] or eps1[0], not {node!r}")
-    on = check_wanted(situation, "weight", on, moves=False)
-    of = check_wanted(situation, "node", of)
-    alone = take_samples(situation, (int(of.sample or 0),))
+    on = check_wanted(snapshot, "weight", on, moves=False)
+    of = check_wanted(snapshot, "node", of)
+    alone = snapshot.of_samples((int(of.sample or 0),))
     problem = moving_problem(alone, True, on.kind == "W")
     layout, y0 = problem.layout, problem.y0
     if not np.isfinite(y0).all():
-        raise InputError("time", f"the state at t = {situation.t:g} is not finite; choose an earlier time")
+        raise InputError("time", f"the state at t = {snapshot.t:g} is not finite; choose an earlier time")
     kinked = [sigma.name for sigma in problem.structure.sigma if sigma.kinks]
     if kinked:
         what = (
@@ -222,9 +231,9 @@ def critical_manifold(
     branches = tuple(_branch(curve, at, rest) for curve in curves)
     return CriticalManifold(
         weight=on,
-        node=labelled(of, situation),
-        index=situation.index,
-        t=situation.t,
+        node=labelled(of, snapshot),
+        index=snapshot.index,
+        t=snapshot.t,
         branches=branches,
         low=low,
         high=high,
@@ -234,23 +243,24 @@ def critical_manifold(
         others=layout.size - layout.node_count - 1,
         tau=run.network.tau,
         delta=run.network.delta,
+        moving=snapshot.moving,
     )
 
 
-def _course(run: Run, situation: Situation, on: Wanted, of: Wanted) -> tuple[Array, Array]:
+def _course(run: Run, snapshot: Snapshot, on: Wanted, of: Wanted) -> tuple[Array, Array]:
     """Saved times of the phase, and the weight and the node at them, shape (T, 2)."""
-    rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == snapshot.index)
     shape = run.data[on.array].shape[1:]
-    weight = values_along(run, situation, on.array, rows)[:, np.ravel_multi_index(on.index, shape)]
-    node = values_along(run, situation, of.array, rows)[:, of.index[0]]
+    weight = values_along(run, snapshot, on.array, rows)[:, np.ravel_multi_index(on.index, shape)]
+    node = values_along(run, snapshot, of.array, rows)[:, of.index[0]]
     return run.data["time"].to_numpy()[rows], np.column_stack([weight, node])
 
 
-def _rests_along(run: Run, situation: Situation, course: Array, on: Wanted, of: Wanted) -> Array:
+def _rests_along(run: Run, snapshot: Snapshot, course: Array, on: Wanted, of: Wanted) -> Array:
     """The weight, and the node at rest for all weights of the run, along the phase, shape (R, 2)."""
-    problem = moving_problem(situation, True, True)
+    problem = moving_problem(snapshot, True, True)
     layout = problem.layout
-    rows = np.flatnonzero(run.data["phase"].to_numpy() == situation.index)
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == snapshot.index)
     finite = np.isfinite(course).all(axis=1)
     if layout.size > MOST_ALONG or finite.sum() < 2:
         return np.empty((0, 2))
@@ -258,7 +268,7 @@ def _rests_along(run: Run, situation: Situation, course: Array, on: Wanted, of: 
     steps = np.abs(np.diff(course[:, 0])) / max(np.ptp(course[:, 0]), 1e-300)
     length = np.append(0.0, np.cumsum(steps))
     picked = np.unique(np.searchsorted(length, np.linspace(0.0, length[-1], RESTS)).clip(0, rows.size - 1))
-    Y = np.concatenate([values_along(run, situation, name, rows[picked]) for name in layout.shapes], axis=1)
+    Y = np.concatenate([values_along(run, snapshot, name, rows[picked]) for name in layout.shapes], axis=1)
     kinked = [sigma.name for sigma in problem.structure.sigma if sigma.kinks]
     if kinked:
         what = (
@@ -266,10 +276,17 @@ def _rests_along(run: Run, situation: Situation, course: Array, on: Wanted, of: 
         )
         raise InputError("run", what)
     nodes = np.flatnonzero(problem.free_nodes)
-    z, residual = _settle_along(problem.system, Y, Y[:, nodes], nodes)
+    clamps = tuple(_clamped_along(run, snapshot, layer, rows[picked]) for layer in range(snapshot.n + 1))
+    z, residual = _settle_along(problem.system, Y, Y[:, nodes], clamps, nodes)
     at = int(np.flatnonzero(nodes == layout.slices[of.array].start + of.index[0])[0])
     rests = np.where(np.asarray(residual) < 1e-9, np.asarray(z)[:, at], np.nan)
     return np.column_stack([course[picked, 0], rests])
+
+
+def _clamped_along(run: Run, snapshot: Snapshot, layer: int, rows: Any) -> Array:
+    """Clamped values of a layer at saved rows, shape (T, 1, n_l); NaN where a node is free."""
+    values = values_along(run, snapshot, f"x{layer}", rows)
+    return np.where(snapshot.free(layer), np.nan, values)[:, None]
 
 
 def _window(course: Array, now: float) -> tuple[float, float]:

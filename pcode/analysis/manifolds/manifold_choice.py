@@ -6,7 +6,7 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...run.result import Run
-from ...run.snapshot import PhaseOption, Situation, last_phase
+from ...run.snapshot import PhaseOption, Snapshot, last_phase
 from ..planes.coordinates import Wanted, check_wanted
 
 
@@ -25,20 +25,20 @@ def telling_pair(
     """
     phase = last_phase(run, learn=True) if phase is None else phase
     phase = 0 if phase is None else phase
-    situation = Situation.of(run, phase)
+    snapshot = Snapshot.of(run, phase)
     if weight is not None:
         wanted = Wanted.parse("weight", weight)
         if node is None:
-            node = _free_node(situation, wanted) or "eps1[0]"
+            node = _free_node(snapshot, wanted) or "eps1[0]"
         return weight, node, phase
-    rows = np.flatnonzero(run.data["weight_phase"].to_numpy() == situation.index)
+    rows = np.flatnonzero(run.data["weight_phase"].to_numpy() == snapshot.index)
     best: tuple[float, str, str] | None = None
     for link in range(run.network.n):
         M = run.data[f"M{link}"].isel(weight_time=rows[[0, -1]]).to_numpy()
         moved = np.nan_to_num(np.abs(M[1] - M[0]))
         i, j = np.unravel_index(int(moved.argmax()), moved.shape)
         name = f"M{link}[{i},{j}]"
-        hangs = _free_node(situation, Wanted.parse("weight", name))
+        hangs = _free_node(snapshot, Wanted.parse("weight", name))
         if hangs is not None and (best is None or moved.max() > best[0]):
             best = (float(moved.max()), name, hangs)
     if best is None:
@@ -48,7 +48,7 @@ def telling_pair(
     return best[1], node or best[2], phase
 
 
-def _free_node(situation: Situation, weight: Wanted) -> str | None:
+def _free_node(snapshot: Snapshot, weight: Wanted) -> str | None:
     """A node of the moment's first sample that hangs on the weight."""
     if not weight.single or not weight.of_weights:
         return None
@@ -64,7 +64,7 @@ def _free_node(situation: Situation, weight: Wanted) -> str | None:
     }[weight.kind]
     for name in names:
         try:
-            check_wanted(situation, "node", Wanted.parse("node", name))
+            check_wanted(snapshot, "node", Wanted.parse("node", name))
         except InputError:
             continue
         return name

@@ -16,14 +16,13 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...model.network import Array
-from ...model.state import State
 from ...model.variables import BY_NAME, Variable, parsed, parsed_entry
 from ...run.result import Run
-from ...run.snapshot import Situation
+from ...run.snapshot import Snapshot
 from ...system.problem import Problem, make_problem, on_device, with_modes
 from ...system.reduction import reduce_feedback
 from ...system.rest import FOLLOWING, nodes_at_rest
-from ..equilibrium import rest_of, ticking
+from ..at_rest import rest_of, with_positive_tau
 from ..spectra.jacobians import NodeSystem
 
 _DIRECTION = re.compile(r"(pc|wpc|mode)([12])")
@@ -113,18 +112,7 @@ class Wanted:
         return f"{what}, ${self.symbol}$"
 
 
-def take_samples(situation: Situation, samples: tuple[int, ...]) -> Situation:
-    """The same moment, of the `samples` (rows of the data) alone."""
-    shown = situation.record.samples
-    rows = [shown.index(sample) for sample in samples]
-    clamp = {layer: value[rows] for layer, value in situation.phase.clamp.items()}  # type: ignore[index]
-    state = situation.state
-    picked = State(tuple(x[rows] for x in state.x), tuple(e[rows] for e in state.eps), state.weights)
-    phase = replace(situation.phase, clamp=clamp, samples=samples)
-    return replace(situation, phase=phase, state=picked, record=replace(situation.record, samples=samples))
-
-
-def check_wanted(situation: Situation, where: str, wanted: Wanted, moves: bool = True) -> Wanted:
+def check_wanted(situation: Snapshot, where: str, wanted: Wanted, moves: bool = True) -> Wanted:
     """`wanted`, its sample filled in, if the moment has such a coordinate, which `moves` where it must.
 
     Raises
@@ -158,7 +146,7 @@ def check_wanted(situation: Situation, where: str, wanted: Wanted, moves: bool =
     return wanted
 
 
-def labelled(wanted: Wanted, situation: Situation) -> Wanted:
+def labelled(wanted: Wanted, situation: Snapshot) -> Wanted:
     """`wanted` for a label: the sample is left out where there is but one."""
     return replace(wanted, sample=None) if len(situation.record.samples) == 1 else wanted
 
@@ -178,7 +166,7 @@ class Chart:
         What a coordinate's unit changes, and what reads it: ``projectors @ directions`` is the identity.
     reference : ndarray, shape (N,)
         Where the coordinates are 0.
-    situation : Situation
+    situation : Snapshot
         Of the samples that matter.
     """
 
@@ -188,7 +176,7 @@ class Chart:
     directions: Array
     projectors: Array
     reference: Array
-    situation: Situation
+    situation: Snapshot
 
     def read(self, y: Array) -> Array:
         """Coordinates, shape (K,), of the unknowns `y`."""
@@ -207,10 +195,11 @@ class Chart:
         return t, found
 
 
-def values_along(run: Run, situation: Situation, name: str, rows: Any) -> Array:
+def values_along(run: Run, situation: Snapshot, name: str, rows: Any) -> Array:
     """The array `name` at saved rows of the nodes' time, shape (T, entries); weights interpolated."""
     if parsed(name)[0].of_nodes:
-        samples = slice(len(situation.record.samples))
+        shown = run.phases[situation.index].samples
+        samples = [shown.index(sample) for sample in situation.record.samples]
         nodes = run.data[name].isel(time=rows, sample=samples).to_numpy()
         return nodes.reshape(len(rows), -1)
     t = run.data["time"].to_numpy()[rows]
@@ -231,7 +220,7 @@ def _rows(run: Run, index: int) -> tuple[Array, Any]:
     return run.data["time"].to_numpy()[rows], rows
 
 
-def chart(run: Run, situation: Situation, names: tuple[tuple[str, Any], ...]) -> Chart:
+def chart(run: Run, situation: Snapshot, names: tuple[tuple[str, Any], ...]) -> Chart:
     """The coordinates `names`, pairs of an option's key and a name, at a moment of a run.
 
     Raises
@@ -239,7 +228,7 @@ def chart(run: Run, situation: Situation, names: tuple[tuple[str, Any], ...]) ->
     InputError
         If a name is none, two are the same, or the moment has no such coordinate that moves.
     """
-    situation = ticking(situation)
+    situation = with_positive_tau(situation)
     parsed = [(where, Wanted.parse(where, name)) for where, name in names]
     wanted = tuple(check_wanted(situation, where, one) for where, one in parsed)
     if len({(w.kind, w.number, w.index, w.sample) for w in wanted}) < len(wanted):
@@ -249,7 +238,7 @@ def chart(run: Run, situation: Situation, names: tuple[tuple[str, Any], ...]) ->
         raise InputError(names[-1][0], what)
     if not any(one.of_weights for one in wanted):
         chosen = {one.sample for one in wanted if one.sample is not None} or {situation.record.samples[0]}
-        situation = take_samples(situation, tuple(sorted(chosen)))
+        situation = situation.of_samples(tuple(sorted(chosen)))
     problem = moving_problem(
         situation, any(one.of_weights for one in wanted), any(one.kind == "W" for one in wanted)
     )
@@ -279,7 +268,7 @@ def replace_start(problem: Problem, y0: Array) -> Problem:
     return replace(problem, y0=y0, system=with_modes(problem.system, 0.0, y0))
 
 
-def moving_problem(situation: Situation, learn: bool, feedback: bool) -> Problem:
+def moving_problem(situation: Snapshot, learn: bool, feedback: bool) -> Problem:
     """Nodes and, with `learn`, weights as unknowns; W by itself only with `feedback`, else it goes with M."""
     phase = replace(situation.phase, learn=learn, until=None)
     problem = make_problem(situation.network, phase, situation.state, reduce=False)
@@ -289,7 +278,7 @@ def moving_problem(situation: Situation, learn: bool, feedback: bool) -> Problem
     return replace(problem, system=on_device(system), y0=system.layout.pack(state), reduction=reduction)
 
 
-def _at_rest(problem: Problem, situation: Situation) -> Array:
+def _at_rest(problem: Problem, situation: Snapshot) -> Array:
     """The unknowns with the nodes at the equilibrium, stable or not, that is nearest."""
     held = situation.problem(learn=False, until=None)
     rest = nodes_at_rest(held, FOLLOWING)
@@ -306,9 +295,7 @@ def _at_rest(problem: Problem, situation: Situation) -> Array:
     return y
 
 
-def _direction(
-    run: Run, situation: Situation, problem: Problem, wanted: Wanted
-) -> tuple[Array, Array | None]:
+def _direction(run: Run, situation: Snapshot, problem: Problem, wanted: Wanted) -> tuple[Array, Array | None]:
     """What a unit of the coordinate changes, shape (N,), and where it is 0 if that is not at 0."""
     layout = problem.layout
     unit = np.zeros(layout.size)
@@ -329,7 +316,7 @@ def _direction(
 
 
 def _principal(
-    run: Run, situation: Situation, problem: Problem, names: list[str], wanted: Wanted
+    run: Run, situation: Snapshot, problem: Problem, names: list[str], wanted: Wanted
 ) -> tuple[Array, Array]:
     """A principal component of the arrays `names` over the phase, and their mean."""
     _, rows = _rows(run, situation.index)

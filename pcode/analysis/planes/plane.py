@@ -18,7 +18,7 @@ from ...base._jax import jnp
 from ...base.errors import InputError
 from ...model.network import Array
 from ...run.result import Run
-from ...run.snapshot import PhaseOption, Situation, last_phase
+from ...run.snapshot import PhaseOption, Snapshot, last_phase
 from ...system.rest import holding
 from .coordinates import Chart, Wanted, chart
 from .field import MOST_DENSE, Field
@@ -28,7 +28,7 @@ from .nullclines import zero_curves
 from .separatrices import Separatrix, separatrices
 from .window import Limits, checked_limits
 
-Rest = Literal["held", "slaved"] | Mapping[str, Literal["held", "slaved"]]
+OtherNodes = Literal["held", "slaved"] | Mapping[str, Literal["held", "slaved"]]
 
 # Points along a side of the grid, and the work that may go into it.
 FINEST, COARSEST, WORK = 161, 25, 4e9
@@ -105,7 +105,7 @@ def phase_plane(
     x: str,
     y: str,
     *,
-    rest: Rest = "slaved",
+    rest: OtherNodes = "slaved",
     phase: PhaseOption = None,
     time: float | None = None,
     xlim: Limits = None,
@@ -124,7 +124,7 @@ def phase_plane(
         their values of the moment. A mapping says it by array, such as ``{"eps1": "slaved"}``; what it
         leaves out is held.
     phase, time
-        The moment, see `Situation.of`. Where left out the end of a phase: for weights the last that learns,
+        The moment, see `Snapshot.of`. Where left out the end of a phase: for weights the last that learns,
         for nodes the first one.
     xlim, ylim : two floats, optional
         The window; around the run's trajectory and near equilibria where left out.
@@ -139,7 +139,7 @@ def phase_plane(
     parsed = [Wanted.parse(where, name) for where, name in (("x", x), ("y", y))]
     if phase is None and time is None:
         phase = last_phase(run, learn=True) if any(one.of_weights for one in parsed) else 0
-    situation = Situation.of(run, phase, time)
+    situation = Snapshot.of(run, phase, time)
     made = chart(run, situation, (("x", x), ("y", y)))
     field = Field(made, slaved_nodes(made, rest))
     times, trajectory = made.path(run)
@@ -174,7 +174,7 @@ def phase_plane(
         now=field.origin,
         tau=run.network.tau,
         delta=run.network.delta,
-        moves=bool(situation.record.learn) or field.slaved.size < _other_nodes(made),
+        moves=bool(situation.record.learn) or situation.moving or field.slaved.size < _other_nodes(made),
     )
 
 
@@ -197,7 +197,7 @@ def _other_nodes(made: Chart) -> int:
     return int(_nodes(made).size)
 
 
-def slaved_nodes(made: Chart, rest: Rest) -> Any:
+def slaved_nodes(made: Chart, rest: OtherNodes) -> Any:
     """Which unknowns are slaved.
 
     Raises
@@ -342,5 +342,6 @@ def _told(field: Field, made: Chart) -> str:
         )
         told.append(held)
     other = "other weights" if any(one.of_weights for one in made.wanted) else "weights"
-    told.append(f"{other} held as at {t}")
+    clamps = " and moving clamps" if made.situation.moving else ""
+    told.append(f"{other}{clamps} held as at {t}")
     return ", ".join(told)

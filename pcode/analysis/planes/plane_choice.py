@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ...base.errors import InputError
 from ...run.result import Run
 from ...run.select import choose_phases, of_run
-from ...run.snapshot import Situation, last_phase
+from ...run.snapshot import Snapshot, last_phase
 from .coordinates import Chart, chart
 from .field import MOST_DENSE, Field
 from .growth_at import rest_and_abscissa
@@ -48,7 +48,7 @@ def telling_plane(run: Run, phase: int | str | None = None) -> Plane:
     """
     for plane in _candidates(run, phase):
         try:
-            made = chart(run, Situation.of(run, plane.phase), (("x", plane.x), ("y", plane.y)))
+            made = chart(run, Snapshot.of(run, plane.phase), (("x", plane.x), ("y", plane.y)))
             suits = _suits(made, plane)
         except InputError:
             continue

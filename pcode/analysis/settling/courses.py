@@ -10,7 +10,7 @@ from ...model.network import Array
 from ...run.result import Run
 from .path import Path
 
-# A rise of an energy by less than this many times rtol of its largest value is not told from rounding.
+# A rise of an energy by less than this many times rtol of its largest value may be rounding.
 NOISE = 10.0
 
 

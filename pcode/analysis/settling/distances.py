@@ -80,7 +80,7 @@ class Curve:
 
     @property
     def resolved(self) -> Array:
-        """The least distances that are told from rounding, shape (K,)."""
+        """The least distances that can be distinguished from rounding, shape (K,)."""
         state = self.path.end.state
         sizes = [np.sqrt((np.asarray(part) ** 2).sum(axis=1).mean()) for part in (*state.x, *state.eps)]
         return NOISE * (self.path.atol + self.path.rtol * np.array(sizes))
@@ -98,7 +98,7 @@ class Curve:
         return times, bracket
 
     def notes(self, fraction: float) -> tuple[str, ...]:
-        """Where the integration does not tell as small a part as is asked for."""
+        """Notes on nodes for which the integration does not resolve as small a part as is asked for."""
         small = (self.largest > self.resolved) & (fraction * self.largest <= self.resolved)
         if not small.any():
             return ()

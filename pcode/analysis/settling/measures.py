@@ -42,11 +42,11 @@ class Decay(NamedTuple):
     ----------
     rate : float
     start, end : float
-        Of what was fitted.
+        First and last time of what was fitted.
     height : float
-        Of the fitted line at its start.
+        Height of the fitted line at its start.
     period : float
-        With which the distance rings, of the deviation itself: twice that of its size. NaN where it does
+        Period of the ringing of the deviation itself, twice that of its size. NaN where it does
         not ring, or unevenly.
     swings : int
         Peaks of the distance above the floor after its largest; 0 where it does not ring.
@@ -94,7 +94,7 @@ def decay_of(t: Array, distance: Array, floor: Array | float = 0.0, period: floa
     t, distance : ndarray, shape (T,)
     floor : ndarray, shape (T,), or float
     period : float
-        With which the slowest mode rings, as its eigenvalue says; 0 where it does not. No fit is made to
+        Period of the slowest mode, by its eigenvalue; 0 where it does not ring. No fit is made to
         less than half of it, which would be the slope of one swing.
     """
     if not distance.size or not distance.max() > 0.0:

@@ -20,12 +20,12 @@ from ...base.status import Status
 from ...model.network import Array, Weights
 from ...model.state import State
 from ...run.result import Run
-from ...run.snapshot import Situation, spread
+from ...run.snapshot import Snapshot, spread
 from ...solvers import METHODS
 from ...solvers.base import Settings
 from ...system.problem import Problem, make_problem
 from ...system.rest import nodes_at_rest
-from ..equilibrium import rest_of
+from ..at_rest import rest_of
 
 # Settling times are right to this part of themselves, or of tau where that is more.
 ACCURACY = 1e-3
@@ -51,7 +51,7 @@ EARLY_ROWS, LATE_ROWS = 60, 30
 # Units of tau within which nodes settle, as a rule.
 FAST = 40.0
 
-# A distance of this many times the tolerance, or less, is not told from rounding.
+# A distance of this many times the tolerance, or less, cannot be distinguished from rounding.
 NOISE = 10.0
 
 Flags = NDArray[np.bool_]
@@ -63,7 +63,7 @@ class Moment(NamedTuple):
 
     Attributes
     ----------
-    there : Situation
+    there : Snapshot
     rate : State or None
         d/dt of the nodes (and weights); None at saved times of the run.
     speed : ndarray, shape (n,)
@@ -72,7 +72,7 @@ class Moment(NamedTuple):
         Summed over layers.
     """
 
-    there: Situation
+    there: Snapshot
     rate: State | None
     speed: Array
     energy: float
@@ -96,7 +96,9 @@ class Path:
     rtol, atol : float
         Tolerances of the integration.
     anew : float
-        To which of `t` the phase was integrated anew; 0 where it was not.
+        The time up to which the phase was integrated anew; 0 where it was not.
+    jumps : ndarray
+        Times, since the phase's start, at which a clamp steps, and with it the rest.
     notes : tuple of str
         What to mind.
     """
@@ -108,15 +110,16 @@ class Path:
     rtol: float
     atol: float
     anew: float
+    jumps: Array
     notes: tuple[str, ...]
 
     @property
-    def begin(self) -> Situation:
+    def begin(self) -> Snapshot:
         """The first moment."""
         return self.moments[0].there
 
     @property
-    def end(self) -> Situation:
+    def end(self) -> Snapshot:
         """The last moment."""
         return self.moments[-1].there
 
@@ -134,12 +137,12 @@ class Path:
         ndarray, shape (K,)
             Times; each call goes on from the last one of the call before.
         list of ndarray, shapes (K, B, n_l)
-            Of x^0..x^n and eps^1..eps^n.
+            The deviations of x^0..x^n and eps^1..eps^n.
         """
         u, du = self._deviations()
         steps = np.diff(self.t)
         known = np.array([moment.rate is not None for moment in self.moments])
-        cubic = known[:-1] & known[1:] & (steps * slowest < 1.0)
+        cubic = known[:-1] & known[1:] & (steps * slowest < 1.0) & ~self._beside_jumps()
         for k in range(0, steps.size, TOGETHER):
             rows = slice(k, min(k + TOGETHER, steps.size) + 1)
             here = slice(k, rows.stop - 1)
@@ -151,6 +154,13 @@ class Path:
             yield fine, parts
         if not steps.size:
             yield self.t, u
+
+    def _beside_jumps(self) -> Flags:
+        """Which of the T - 1 legs have a slope of the rest at an end that a step of a clamp spoils."""
+        beside = np.zeros(max(self.t.size - 1, 0), bool)
+        for k in np.searchsorted(self.t, self.jumps, side="right"):
+            beside[max(k - 2, 0) : k + 1] = True
+        return beside
 
     def _deviations(self) -> tuple[list[Array], list[Array]]:
         """Nodes less their rest, shapes (T, B, n_l), and the rates of that; 0 where not known."""
@@ -202,10 +212,12 @@ def _between(a: Array, b: Array, steps: Array, cubic: Flags, s: Array) -> Array:
 
 def follow(run: Run, index: int, fraction: float) -> Path:
     """The phase with this index, followed closely enough for distances down to `fraction` of the largest."""
-    begin = Situation.start(run, index)
+    begin = Snapshot.start(run, index)
     record, notes = begin.record, []
     moments: list[Moment] = []
     rtol, atol = float(run.data.attrs["rtol"]), float(run.data.attrs["atol"])
+    if begin.moving:
+        notes.append(f"{begin.follows}: no settling time is told, for the nodes' rest moves with it")
     reason = _unfit(begin)
     if reason is None:
         rtol = max(min(rtol, FINER * fraction), TIGHTEST)
@@ -229,18 +241,16 @@ def follow(run: Run, index: int, fraction: float) -> Path:
         rtol=rtol,
         atol=atol,
         anew=anew,
+        jumps=begin.phase_as_run("convergence").course.jumps if begin.reproducible else np.empty(0),
         notes=tuple(notes),
     )
 
 
-def _unfit(begin: Situation) -> str | None:
+def _unfit(begin: Snapshot) -> str | None:
     """Why the phase is not to be integrated anew; None where it is."""
     record = begin.record
-    if begin.moving:
-        return (
-            f"{begin.followed}: no settling time is told, and nodes are measured, from a rest that moves "
-            f"with it, at saved times"
-        )
+    if not begin.reproducible:
+        return f"{begin.irreproducible}: nodes are measured at saved times"
     if record.status.failed and record.status is not Status.INTERRUPTED:
         return f"the phase ended early ({record.status}): its saved times are looked at"
     if record.unknowns > MOST_UNKNOWNS:
@@ -251,10 +261,10 @@ def _unfit(begin: Situation) -> str | None:
     return "tau = 0: its saved times are looked at" if begin.network.tau == 0.0 else None
 
 
-def _integrated(begin: Situation, rtol: float, atol: float) -> tuple[list[Moment], Status]:
+def _integrated(begin: Snapshot, rtol: float, atol: float) -> tuple[list[Moment], Status]:
     """Moments after each step from `begin` to the end of its phase."""
     had = begin.record.t_end - begin.record.t_start
-    phase = replace(begin.phase, until=None, duration=had)
+    phase = replace(begin.phase_as_run("convergence"), until=None, duration=had)
     problem = make_problem(begin.network, phase, begin.state, reduce=False)
     visited = [(0.0, problem.y0)]
 
@@ -269,9 +279,11 @@ def _integrated(begin: Situation, rtol: float, atol: float) -> tuple[list[Moment
     watch(solution.t, 0.0, solution.y)
     moments = []
     for t, y in visited:
-        there = replace(begin, state=problem.state(t, y), t=begin.record.t_start + t)
+        there = begin.holding(begin.record.t_start + t, problem.state(t, y))
         energies = (float(part.sum()) for part in problem.energies(t, y))
-        rate = _rate(problem, t, y, begin.state)
+        # Beyond a step of a clamp, `problem` has its rates no more.
+        held = there.problem(until=None) if begin.moving else problem
+        rate = _rate(held, *((0.0, held.y0) if begin.moving else (t, y)), begin.state)
         moments.append(Moment(there, rate, _speed(rate, begin), *energies))
     return moments, solution.status
 
@@ -284,7 +296,7 @@ def _rate(problem: Problem, t: float, y: Array, like: State) -> State:
     return problem.layout.unpack(problem.in_modes_of(t, y).rhs(t, y), nothing)
 
 
-def _speed(rate: State, there: Situation) -> Array:
+def _speed(rate: State, there: Snapshot) -> Array:
     return there.network.delta * np.array([np.linalg.norm(M) for M in rate.weights.M])
 
 
@@ -297,20 +309,20 @@ def _saved(run: Run, index: int, after: float) -> list[Moment]:
     record, rows = run.phases[index], np.flatnonzero(run.data["phase"].to_numpy() == index)
     since = run.data["time"].to_numpy()[rows] - record.t_start
     rows, since = rows[(since > after) | (after == 0.0)], since[(since > after) | (after == 0.0)]
-    if record.learn or Situation.start(run, index).moving:
+    if record.learn or Snapshot.start(run, index).moving:
         early = since <= FAST * (run.network.tau or np.inf)
         rows = np.concatenate([spread(rows[early], EARLY_ROWS), spread(rows[~early], LATE_ROWS)])
     energies = [run.data[name].to_numpy().sum(axis=1) for name in ("energy", "energy_slaved")]
     moments = []
     for row in rows:
-        there = Situation.at(run, int(row))
+        there = Snapshot.at(run, int(row))
         problem = there.problem()
         speed = _speed(_rate(problem, 0.0, problem.y0, there.state), there)
         moments.append(Moment(there, None, speed, *(float(E[row]) for E in energies)))
     return moments
 
 
-def _rests(moments: list[Situation]) -> list[State | None]:
+def _rests(moments: list[Snapshot]) -> list[State | None]:
     """The nodes' rest at each of the moments, None where none was found.
 
     That to which they go at the end, followed back in time: early on they may be nearer to another one.

@@ -5,7 +5,7 @@ Weights of the plane, with R the feedback that is mixed in:
     M -> gain M,    W -> gain ((1 - mix) M^T + mix R).
 
 At mix = 0 the feedback is the transpose. The nodes' equilibrium is followed from there by Newton's method,
-whether stable or not, and its stability told by the eigenvalues of the nodes.
+whether stable or not, and its stability judged by the eigenvalues of the nodes.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ KINDS: tuple[Kind, ...] = ("stable", "real", "oscillation", "lost")
 AT_REST = 1e-10
 MOST_STEPS = 60
 
-# The border is told to this part of the mixes' range.
+# The border is found to this part of the mixes' range.
 FINE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class WeightPlane:
     """Weights by mix and gain, and what the nodes do there.
 
     Parameters
     ----------
     network : Network
-        With `fixed` feedback.
+        One with `fixed` feedback.
     phase : Phase
         Its clamps.
     weights : Weights
@@ -138,7 +138,7 @@ class BorderPoint:
     frequency: float
 
 
-def ray(plane: Plane, gain: float, mixes: Array, start: State) -> list[Look]:
+def ray(plane: WeightPlane, gain: float, mixes: Array, start: State) -> list[Look]:
     """What the nodes do along `mixes`, each equilibrium followed from the one before."""
     looks: list[Look] = []
     near = start
@@ -150,8 +150,8 @@ def ray(plane: Plane, gain: float, mixes: Array, start: State) -> list[Look]:
     return looks
 
 
-def border_along(plane: Plane, looks: list[Look]) -> tuple[BorderPoint, Look] | None:
-    """The first point along a ray where the nodes are stable no more, by bisection; None if none is."""
+def border_along(plane: WeightPlane, looks: list[Look]) -> tuple[BorderPoint, Look] | None:
+    """The first point along a ray where the nodes are no longer stable, by bisection; None if none is."""
     bad = [k for k, look in enumerate(looks) if look.kind != "stable"]
     if not bad or bad[0] == 0:
         return None
@@ -159,8 +159,8 @@ def border_along(plane: Plane, looks: list[Look]) -> tuple[BorderPoint, Look] | 
     low, high = before, after
     near = before.rest.state
     if after.kind != "lost":
-        # The growth rate is a smooth function of the mix, but for kinks: false position is fast.
-        at = partial(_growth, plane, before.gain, near)
+        # The spectral abscissa is a smooth function of the mix, but for kinks: false position is fast.
+        at = partial(_abscissa, plane, before.gain, near)
         if at(low.mix) < 0.0 < at(high.mix):
             mix = float(scipy.optimize.brentq(at, low.mix, high.mix, xtol=FINE * (high.mix - low.mix)))
             low, high = plane.look(mix, low.gain, near), plane.look(mix + 1e-6, low.gain, near)
@@ -172,8 +172,8 @@ def border_along(plane: Plane, looks: list[Look]) -> tuple[BorderPoint, Look] | 
     return point, low
 
 
-def _growth(plane: Plane, gain: float, near: State, mix: float) -> float:
-    """Rightmost real part at a point of a ray; where the equilibrium is lost, a growth."""
+def _abscissa(plane: WeightPlane, gain: float, near: State, mix: float) -> float:
+    """Spectral abscissa at a point of a ray; positive where the equilibrium is lost."""
     value = plane.look(mix, gain, near).value
     return value.real if np.isfinite(value.real) else 1.0
 
@@ -187,7 +187,7 @@ def others(weights: Weights, against: str, seed: int) -> tuple[Array, ...]:
     against : {"negated", "random", "own"}
         -M^T; random numbers of the same norm as M, link by link; or the W of `weights`.
     seed : int
-        Of the random numbers.
+        Seed of the random numbers.
 
     Raises
     ------

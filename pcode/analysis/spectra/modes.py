@@ -58,7 +58,7 @@ class Eigenvalues:
     still : float
         Eigenvalues of this size or less count as zero.
     samples : ndarray of int, shape (K,)
-        The sample, 0..B-1, of which each is; -1 where it is none's own.
+        The sample, 0..B-1, that each eigenvalue belongs to; -1 where it belongs to no single one.
     """
 
     values: Complex
@@ -87,7 +87,7 @@ def still_below(values: Complex) -> float:
 def node_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenvalues:
     """Eigenvalues of the nodes at the start of `problem`, weights held.
 
-    Samples do not hear of each other while the weights are held: each has its own.
+    Samples are not coupled while the weights are held: each has eigenvalues of its own.
     """
     system = NodeSystem(problem)
     count = int(system.free.sum())
@@ -183,7 +183,7 @@ def _arnoldi(
 
 
 def _distinct(values: Complex) -> Complex:
-    """`values`, those found twice told once, with the conjugates that belong to them."""
+    """`values`, each once, with the conjugates that belong to them."""
     kept: list[complex] = []
     scale = np.abs(values).max(initial=0.0)
     for value in np.concatenate([values, values.conj()]):

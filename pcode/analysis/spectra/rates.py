@@ -32,20 +32,20 @@ LIGHT = 0.05
 
 @dataclass(frozen=True)
 class Rates:
-    """The figures; rates in one over the unit of time, None where there is nothing to tell.
+    """The figures; rates in one over the unit of time, None where there is none.
 
     Attributes
     ----------
     node_fastest, node_slowest : float or None
         Largest |lambda| of the nodes, and their smallest -Re lambda among those that decay.
     weight_fastest, weight_slowest : float or None
-        Likewise of the weights on the slow manifold; `weight_slowest` only where all are known.
+        The same of the weights on the slow manifold; `weight_slowest` only where all are known.
     node_growth, weight_growth : float or None
-        Largest Re lambda of nodes and of weights, where one is positive.
+        Spectral abscissa, the largest Re lambda, of the nodes and of the weights, where it is positive.
     node_growth_period : float or None
-        2 pi / |Im lambda| of the one of the nodes that grows, where it oscillates.
+        2 pi / |Im lambda| of the nodes' mode that grows fastest, where it oscillates.
     ring_period, ring_decay, damping_ratio : float or None
-        Of the least damped oscillation: period, -Re lambda, and -Re lambda / |lambda|.
+        Period, -Re lambda and -Re lambda / |lambda| of the least damped oscillation.
     gap : float or None
         `node_slowest` over `weight_fastest`: how many times faster the nodes are.
     stiffness : float or None
@@ -183,18 +183,19 @@ def advice(rates: Rates, duration: float, size: int) -> Advice:
     method, steps = explicit(duration * fastest, size)
     if method is not None:
         return method, f"{_round_up(steps)} steps of an explicit method cover the phase"
-    told = f"an explicit method would need {steps:.2g} steps: RK45's are {_told(rates.step_rk45)} at most"
+    longest = _in_words(rates.step_rk45)
+    why = f"an explicit method would need {steps:.2g} steps: RK45's are {longest} at most"
     if rates.damping_ratio is not None and rates.damping_ratio < LIGHT:
-        why = f"{told}; the ringing is hardly damped (ratio {rates.damping_ratio:.2g})"
-        return "Kvaerno5", f"{why}, which a method stable on the whole imaginary axis takes best"
-    return "cvode", told
+        ringing = f"the ringing is hardly damped (ratio {rates.damping_ratio:.2g})"
+        return "Kvaerno5", f"{why}; {ringing}, which a method stable on the whole imaginary axis takes best"
+    return "cvode", why
 
 
 def _round_up(steps: float) -> str:
     return f"{math.ceil(steps):,}"
 
 
-def _told(step: float | None) -> str:
+def _in_words(step: float | None) -> str:
     return "any length" if step is None else f"{step:.3g}"
 
 
@@ -222,7 +223,7 @@ def _growing(values: Complex) -> tuple[float | None, float | None]:
 
 
 def _ringing(values: Complex) -> dict[str, float | None]:
-    """Of the oscillation that is least damped for its speed."""
+    """Period, decay and damping ratio of the oscillation that is least damped for its speed."""
     ringing = values[(np.abs(values.imag) > OSCILLATION * np.abs(values)) & (values.real <= 0.0)]
     if not ringing.size:
         return {"ring_period": None, "ring_decay": None, "damping_ratio": None}

@@ -1,0 +1,294 @@
+"""What was clamped in a phase: records with types, and their arrays as a dataset beside the result.
+
+The texts and kinds are part of the records of the phases. Masks of clamped nodes and time series are arrays,
+and are kept as such in the group `clamps` of a result, identical ones once: of each shape and layer there is
+one variable, whose first dimension counts the different arrays.
+"""
+
+from __future__ import annotations
+
+import zlib
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..model.clamp import curve_at
+from ..model.expression import Expression
+from ..model.network import Array
+from ..model.phase import Clamp, Phase, TimeSeries
+
+Mask = NDArray[np.bool_]
+ClampKind = Literal["constant", "time series", "expression", "function"]
+
+# What older files have in the records of their phases.
+OLDER_KEYS = ("clamped", "clamped_nodes", "expressions")
+
+# Where an array is: the variable in the group, and its number along the first dimension.
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class ClampRecord:
+    """How a layer was clamped in a phase.
+
+    Attributes
+    ----------
+    layer : int
+    kind : {"constant", "time series", "expression", "function"}
+    mask : ndarray of bool, shape (B, n_l) or (1, n_l), or None
+        Which nodes are clamped, a single row where it is the same for all samples; None where all are.
+    series : TimeSeries or None
+        What a layer of the kind "time series" follows.
+    expression : Expression or None
+        What a layer of the kind "expression" follows.
+    mask_known : bool
+        False where some nodes were free and the file does not tell which, being of an older version.
+    """
+
+    layer: int
+    kind: ClampKind
+    mask: Mask | None = None
+    series: TimeSeries | None = None
+    expression: Expression | None = None
+    mask_known: bool = True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ClampRecord) and self._contents() == other._contents()
+
+    def __hash__(self) -> int:
+        return hash((self.layer, self.kind))
+
+    def _contents(self) -> tuple[Any, ...]:
+        """All that it says, as values that can be compared."""
+        series = self.series and (self.series.t.tolist(), repr(self.series.values.tolist()), self.series.kind)
+        mask = None if self.mask is None else self.mask.tolist()
+        return self.layer, self.kind, mask, series, self.expression, self.mask_known
+
+    @property
+    def whole(self) -> bool:
+        """Whether all nodes of the layer are clamped."""
+        return self.mask is None and self.mask_known
+
+    @property
+    def moves(self) -> bool:
+        """Whether the clamped values change in time."""
+        return self.kind != "constant"
+
+    @property
+    def still(self) -> bool:
+        """Whether no node of the layer moves: all are clamped, to constant values."""
+        return self.whole and not self.moves
+
+    @property
+    def reproducible(self) -> bool:
+        """Whether the clamp can be made again as it was."""
+        known = {
+            "constant": True,
+            "time series": self.series,
+            "expression": self.expression,
+            "function": None,
+        }
+        return bool(known[self.kind]) and self.mask_known
+
+    @property
+    def follows(self) -> str:
+        """What the layer follows, in words."""
+        return f"layer {self.layer} follows {'an' if self.kind == 'expression' else 'a'} {self.kind}"
+
+    @property
+    def lost(self) -> str:
+        """What a run keeps of a clamp that cannot be made again, in words."""
+        older = "" if self.kind == "function" else " by an older version"
+        return f"of which a run{older} keeps the values at its saved times only"
+
+    def held(self, x: Array) -> Array:
+        """The clamp as a constant with the layer's values `x`, shape (B, n_l); NaN where a node is free."""
+        return x if self.mask is None else np.where(self.mask, x, np.nan)
+
+    def value(self, x: Array, t: float | None = None) -> Array:
+        """The clamp at the phase's own time `t`, shape (B, n_l); with `x`, its values at a time near by.
+
+        Those of a clamp that cannot be made again, or where `t` is None, are `x` themselves.
+        """
+        if t is None or not (self.moves and self.reproducible):
+            return self.held(x)
+        moving = self.series.at(t) if self.series else curve_at(self.expression, t)  # type: ignore[arg-type]
+        return np.array(np.broadcast_to(moving, x.shape))
+
+    def of_samples(self, rows: list[int]) -> ClampRecord:
+        """The record for some of the samples."""
+        mask = self.mask if self.mask is None or len(self.mask) == 1 else self.mask[rows]
+        series = self.series and TimeSeries(self.series.t, self.series.values[:, rows], self.series.kind)
+        return replace(self, mask=mask, series=series)
+
+    def again(self, x: Array) -> Clamp:
+        """The clamp as it was; `x`, shape (B, n_l), are the layer's values at the start of the phase.
+
+        A function cannot be made again: it becomes the constant that it was at the start.
+        """
+        return self.series or self.expression or self.held(x)
+
+    def to_dict(self, arrays: ClampArrays | None = None) -> dict[str, Any]:
+        """The record as plain values, for JSON; its arrays go into `arrays`, and are lost without it."""
+        values: dict[str, Any] = {"kind": self.kind}
+        if self.expression is not None:
+            values["text"] = self.expression.text
+        if not self.whole:
+            kept = arrays is not None and self.mask is not None
+            values["mask"] = arrays.put_mask(self.layer, self.mask) if kept else None  # type: ignore[union-attr,arg-type]
+        if self.series is not None and arrays is not None:
+            values["series"] = arrays.put_series(self.layer, self.series)
+        return values
+
+    @classmethod
+    def from_dict(cls, layer: int, values: Mapping[str, Any], arrays: ClampArrays) -> ClampRecord:
+        """The inverse of `to_dict`."""
+        mask = arrays.mask(values["mask"]) if values.get("mask") else None
+        return cls(
+            layer,
+            values["kind"],
+            mask,
+            arrays.series(values["series"]) if "series" in values else None,
+            Expression(values["text"]) if "text" in values else None,
+            mask_known="mask" not in values or mask is not None,
+        )
+
+
+def clamp_records(phase: Phase, sizes: tuple[int, ...], batch: int) -> dict[int, ClampRecord]:
+    """The records of the clamps of `phase`, by layer, of a network with these `sizes`."""
+    return {layer: _record(phase, layer, (batch, sizes[layer])) for layer in sorted(phase.clamp)}
+
+
+def _record(phase: Phase, layer: int, shape: tuple[int, int]) -> ClampRecord:
+    value = phase.clamp[layer]
+    free = np.isnan(phase.clamp_at(layer, 0.0))
+    mask = None
+    if free.any():
+        mask = ~np.broadcast_to(free, shape)
+        mask = mask[:1] if (mask == mask[:1]).all() else mask
+    if isinstance(value, TimeSeries):
+        return ClampRecord(layer, "time series", mask, series=value)
+    if isinstance(value, Expression):
+        return ClampRecord(layer, "expression", mask, expression=value)
+    return ClampRecord(layer, "constant" if isinstance(value, np.ndarray) else "function", mask)
+
+
+class ClampArrays:
+    """The arrays of clamp records, each different one once.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset, optional
+        The dataset to read them from; see `dataset`.
+    """
+
+    def __init__(self, dataset: xr.Dataset | None = None) -> None:
+        self._dataset = xr.Dataset() if dataset is None else dataset
+        # Names of variables by what they hold: "mask" or "series", a layer and the shapes of the arrays.
+        self._names: dict[tuple[Any, ...], str] = {}
+        self._stacks: dict[str, list[tuple[NDArray[Any], ...]]] = {}
+        self._places: dict[tuple[Any, ...], Place] = {}
+        # Places of series by their addresses, which are theirs as long as they are kept here.
+        self._known: dict[tuple[int, int], tuple[TimeSeries, Place]] = {}
+        self._read: dict[tuple[Any, ...], Any] = {}
+
+    def put_mask(self, layer: int, mask: Mask) -> Place:
+        """Keep a mask of a layer; where it is kept."""
+        return self._put("mask", layer, mask)
+
+    def put_series(self, layer: int, series: TimeSeries) -> dict[str, Any]:
+        """Keep a time series of a layer; where it is kept, and its kind."""
+        key = layer, id(series)
+        if key not in self._known:
+            self._known[key] = series, self._put("series", layer, series.t, series.values)
+        return {"at": self._known[key][1], "kind": series.kind}
+
+    def _put(self, what: str, layer: int, *arrays: NDArray[Any]) -> Place:
+        alike = what, layer, *(array.shape for array in arrays)
+        name = self._names.setdefault(alike, f"{what}{len(self._names)}")
+        stack = self._stacks.setdefault(name, [])
+        key = name, *(sha256(array.tobytes()).digest() for array in arrays)
+        if key not in self._places:
+            self._places[key] = name, len(stack)
+            stack.append(arrays)
+        return self._places[key]
+
+    def dataset(self) -> xr.Dataset:
+        """All that was put, for the group `clamps` of a result."""
+        variables: dict[str, Any] = {}
+        for (what, layer, *_), name in self._names.items():
+            item, time, sample, unit = f"{name}_item", f"{name}_time", f"{name}_sample", f"unit{layer}"
+            parts = [np.stack(part) for part in zip(*self._stacks[name], strict=True)]
+            if what == "mask":
+                about = {"long_name": f"whether each node of layer {layer} is clamped"}
+                variables[name] = (item, sample, unit), parts[0], about
+                continue
+            about = {"long_name": f"breakpoints of time series of layer {layer}, in the phase's own time"}
+            variables[f"{name}_t"] = (item, time), parts[0], about
+            about = {"long_name": f"values of time series of layer {layer}", "units": "dimensionless"}
+            variables[name] = (item, time, sample, unit), parts[1], about
+        return xr.Dataset(variables)
+
+    def groups(self) -> dict[str, xr.Dataset]:
+        """The group `clamps` of a result; none where there is nothing to keep."""
+        return {"clamps": self.dataset()} if self._names else {}
+
+    def mask(self, place: Place) -> Mask | None:
+        """The mask at a place; None where the dataset lacks it."""
+        name, k = place
+        if name not in self._dataset:
+            return None
+        if (name, k) not in self._read:
+            self._read[name, k] = self._dataset[name].to_numpy()[k].astype(bool)
+        found: Mask = self._read[name, k]
+        return found
+
+    def series(self, where: Mapping[str, Any]) -> TimeSeries | None:
+        """The time series at a place as `put_series` gave it; None where the dataset lacks it."""
+        (name, k), kind = where["at"], where["kind"]
+        if name not in self._dataset:
+            return None
+        if (name, k, kind) not in self._read:
+            t, values = (self._dataset[part].to_numpy()[k] for part in (f"{name}_t", name))
+            self._read[name, k, kind] = TimeSeries(t, values, kind)
+        found: TimeSeries = self._read[name, k, kind]
+        return found
+
+
+def upgraded(
+    records: list[dict[str, Any]], sizes: tuple[int, ...], arrays: ClampArrays
+) -> list[dict[str, Any]]:
+    """The phases' records of a file that was written before there were records of clamps, as they are now.
+
+    There `clamped` has a word for each layer, such as "time series, partly"; `clamped_nodes` the masks as
+    texts, if the file is not older still; and `expressions` the texts. Time series were not kept.
+    """
+    made = []
+    for record in records:
+        if "clamped" not in record:
+            made.append(record)
+            continue
+        words, masks, texts = (record.get(key, {}) for key in OLDER_KEYS)
+        clamp = {}
+        for key, word in words.items():
+            layer, (kind, partly, _) = int(key), word.partition(", partly")
+            mask = _unpacked(masks[key], sizes[layer]) if key in masks else None
+            expression = Expression(texts[key]) if key in texts else None
+            known = not partly or mask is not None
+            clamp[key] = ClampRecord(layer, kind, mask, None, expression, known).to_dict(arrays)
+        kept = {key: value for key, value in record.items() if key not in OLDER_KEYS}
+        made.append(kept | {"clamp": clamp})
+    return made
+
+
+def _unpacked(text: str, nodes: int) -> Mask:
+    """A mask from its text in older files: the number of its rows, and its bits, compressed, in base64."""
+    rows, _, packed = text.partition(":")
+    bits = np.unpackbits(np.frombuffer(zlib.decompress(b64decode(packed)), dtype=np.uint8))
+    return bits[: int(rows) * nodes].reshape(int(rows), nodes).astype(bool)

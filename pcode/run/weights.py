@@ -1,0 +1,54 @@
+"""The weights of a run between its saved times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..base.errors import InputError
+from ..model.network import Array, Weights
+from .result import Run
+
+
+def weights_at(run: Run, phase: int, t: float) -> Weights:
+    """Weights at time `t` of the phase with index `phase`.
+
+    Those saved where there are any at `t`, as at both ends of a phase; between saved times the
+    cubic through the four nearest.
+
+    Raises
+    ------
+    InputError
+        If the run holds no weights.
+    """
+    network = run.network
+    kinds = [("M", 0), ("beta", 1)] + ([("W", 0)] if network.feedback != "tied" else [])
+    names = {kind: [f"{kind}{k + first}" for k in range(network.n)] for kind, first in kinds}
+    missing = [name for group in names.values() for name in group if name not in run.data]
+    if missing:
+        raise InputError("run", f"holds no weights {', '.join(missing)}; give the run.nc as it was written")
+    rows = np.flatnonzero(run.data["weight_phase"].to_numpy() == phase)
+    times = run.data["weight_time"].to_numpy()[rows]
+    near, share = _lagrange(times, t)
+
+    def arrays(kind: str) -> tuple[Array, ...]:
+        picked = (run.data[name].isel(weight_time=rows[near]).to_numpy() for name in names[kind])
+        return tuple(np.tensordot(share, values, axes=1) for values in picked)
+
+    return Weights(arrays("M"), arrays("W") if "W" in names else None, arrays("beta"))
+
+
+def _lagrange(times: Array, t: float) -> tuple[Any, Array]:
+    """Which of the rising `times` to combine, and with which factors, for the value at `t`."""
+    exact = np.flatnonzero(times == t)
+    if exact.size or times.size == 1:
+        return exact[-1:] if exact.size else np.array([0]), np.ones(1)
+    last = int(np.clip(np.searchsorted(times, t) + 2, min(4, times.size), times.size))
+    near = np.arange(max(0, last - 4), last)
+    return near, _factors(times[near], t)
+
+
+def _factors(times: Array, t: float) -> Array:
+    """What to multiply the values at `times` with for that of the polynomial through them at `t`."""
+    return np.array([np.prod([(t - b) / (a - b) for b in times if b != a]) for a in times])
