@@ -10,11 +10,11 @@ import pytest
 import pcode
 from pcode import InputError
 from pcode.analysis import Snapshot, ask
-from pcode.analysis.manifolds.manifold_choice import telling_pair
+from pcode.analysis.manifolds.choice import telling_pair
+from pcode.analysis.planes.choice import telling_plane
 from pcode.analysis.planes.coordinates import Wanted, check_wanted, modes, values_along
 from pcode.analysis.planes.nullclines import _parted
 from pcode.analysis.planes.plane import phase_plane
-from pcode.analysis.planes.plane_choice import telling_plane
 from pcode.analysis.separation import needed_ratio
 from pcode.analysis.spectra import border
 from pcode.analysis.spectra.modes import Eigenvalues

@@ -16,7 +16,8 @@ from ..base.errors import InputError
 from ..base.files import replacing
 from ..run.result import Run
 from ..run.select import of_run
-from .film import DPI, Film, film_moments
+from .film import DPI, Film
+from .moments import film_moments
 
 # Longest film, in seconds, and most pictures a second.
 LONGEST, FASTEST = 600.0, 60

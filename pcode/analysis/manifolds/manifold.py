@@ -25,8 +25,8 @@ from ..at_rest import with_positive_tau
 from ..planes.coordinates import Wanted, check_wanted, labelled, moving_problem, values_along
 from ..planes.field import settled
 from ..planes.window import checked_limits
+from .choice import telling_pair
 from .continuation import Curve, Equations, follow
-from .manifold_choice import telling_pair
 
 # Nodes of a sample that can be followed with dense matrices.
 MOST_NODES = 60

@@ -9,6 +9,7 @@ principal components of a sample's nodes over the phase, ``wpc1`` and ``wpc2`` t
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -247,7 +248,11 @@ def chart(run: Run, situation: Snapshot, names: tuple[tuple[str, Any], ...]) -> 
         what = f"the state at t = {situation.t:g} is not finite; choose an earlier time"
         raise InputError("time", what)
     if any(one.kind == "mode" for one in wanted):
-        y0 = reference = _at_rest(problem, situation)
+        rest = nearest_rest(problem, situation)
+        if rest is None:
+            near = f"the nodes have no equilibrium near where they are at t = {situation.t:g}"
+            raise InputError("time", f"{near}; choose single nodes")
+        y0 = reference = rest
     columns, origins = [], []
     for one in wanted:
         column, origin = _direction(run, situation, replace_start(problem, y0), one)
@@ -278,17 +283,14 @@ def moving_problem(situation: Snapshot, learn: bool, feedback: bool) -> Problem:
     return replace(problem, system=on_device(system), y0=system.layout.pack(state), reduction=reduction)
 
 
-def _at_rest(problem: Problem, situation: Snapshot) -> Array:
-    """The unknowns with the nodes at the equilibrium, stable or not, that is nearest."""
+def nearest_rest(problem: Problem, situation: Snapshot) -> Array | None:
+    """The unknowns with the nodes at the nearest equilibrium, stable or not; None where none is found."""
     held = situation.problem(learn=False, until=None)
     rest = nodes_at_rest(held, FOLLOWING)
     if not rest.found:
         rest = rest_of(situation, FOLLOWING)
     if not rest.found:
-        what = (
-            f"the nodes have no equilibrium near where they are at t = {situation.t:g}; choose single nodes"
-        )
-        raise InputError("time", what)
+        return None
     y = problem.y0.copy()
     nodes = held.layout.pack(rest.state)
     y[: nodes.size] = nodes
@@ -315,20 +317,28 @@ def _direction(run: Run, situation: Snapshot, problem: Problem, wanted: Wanted) 
     return unit, None
 
 
+def principal_axes(run: Run, situation: Snapshot, names: Sequence[str]) -> tuple[Array, Array] | None:
+    """Mean and principal axes of the arrays `names` over the phase; None where these move along a line."""
+    _, rows = _rows(run, situation.index)
+    values = np.concatenate([values_along(run, situation, name, rows) for name in names], axis=1)
+    values = values[np.isfinite(values).all(axis=1)]
+    if len(values) == 0:
+        return None
+    mean = values.mean(axis=0)
+    _, sizes, axes = np.linalg.svd(values - mean, full_matrices=False)
+    return (mean, axes) if len(sizes) > 1 and sizes[1] > 1e-9 * max(sizes[0], 1e-300) else None
+
+
 def _principal(
     run: Run, situation: Snapshot, problem: Problem, names: list[str], wanted: Wanted
 ) -> tuple[Array, Array]:
     """A principal component of the arrays `names` over the phase, and their mean."""
-    _, rows = _rows(run, situation.index)
-    slices = problem.layout.slices
-    values = np.concatenate([values_along(run, situation, name, rows) for name in names], axis=1)
-    values = values[np.isfinite(values).all(axis=1)]
-    mean = values.mean(axis=0) if len(values) else np.zeros(0)
-    _, sizes, axes = np.linalg.svd(values - mean, full_matrices=False)
-    if len(sizes) < 2 or not sizes[1] > 1e-9 * max(sizes[0], 1e-300):
+    found = principal_axes(run, situation, names)
+    if found is None:
         what = f"{wanted.name} does not exist: what it is of moves along a line at most; take {names[0]}[...]"
         raise InputError("phase", what)
-    axis = axes[wanted.number - 1]
+    mean, axes = found
+    slices, axis = problem.layout.slices, axes[wanted.number - 1]
     axis = axis * np.sign(axis[np.abs(axis).argmax()])  # of the two signs, always the same
     unit, origin = np.zeros(problem.layout.size), problem.y0.copy()
     place = np.concatenate([np.arange(slices[name].start, slices[name].stop) for name in names])
@@ -341,7 +351,20 @@ def modes(problem: Problem) -> tuple[Array, Any]:
 
     The real and the imaginary part of an eigenvector for a pair that turns, else two eigenvectors; of
     the first sample. Orthogonal in the first case only where the Jacobian is normal.
+
+    Raises
+    ------
+    InputError
+        If the nodes have no two modes.
     """
+    found = eigenplane(problem)
+    if found is None:
+        raise InputError("phase", "the nodes have no two modes of their own; take single nodes")
+    return found
+
+
+def eigenplane(problem: Problem) -> tuple[Array, Any] | None:
+    """As `modes`; None where there are no two."""
     system = NodeSystem(problem)
     values, vectors = np.linalg.eig(system.blocks()[0])
     order = np.argsort(-values.real)
@@ -352,7 +375,7 @@ def modes(problem: Problem) -> tuple[Array, Any]:
         second = order[1] if len(order) > 1 else first
         pair = np.stack([vectors[:, first].real, vectors[:, second].real])
     if np.linalg.matrix_rank(pair) < 2:
-        raise InputError("phase", "the nodes have no two modes of their own; take single nodes")
+        return None
     pair = pair / np.linalg.norm(pair, axis=1)[:, None]
     layout = system.held.layout
     starts = np.concatenate(

@@ -22,8 +22,7 @@ from ...run.snapshot import PhaseOption, Snapshot, last_phase
 from ...system.rest import holding
 from .coordinates import Chart, Wanted, chart
 from .field import MOST_DENSE, Field
-from .fixed_points import FixedPoint, fixed_points
-from .growth_at import rest_and_abscissa
+from .fixed_points import FixedPoint, fixed_points, rest_and_abscissa
 from .nullclines import zero_curves
 from .separatrices import Separatrix, separatrices
 from .window import Limits, checked_limits
@@ -174,7 +173,7 @@ def phase_plane(
         now=field.origin,
         tau=run.network.tau,
         delta=run.network.delta,
-        moves=bool(situation.record.learn) or situation.moving or field.slaved.size < _other_nodes(made),
+        moves=bool(situation.record.learn) or situation.moving or field.slaved.size < other_nodes(made).size,
     )
 
 
@@ -185,7 +184,7 @@ def on_grid(field: Field, x: Array, y: Array) -> tuple[Array, Array]:
     return rates.reshape(y.size, x.size, 2), slaved.reshape(y.size, x.size, -1)
 
 
-def _nodes(made: Chart) -> Any:
+def other_nodes(made: Chart) -> Any:
     """Indices of the free nodes among the unknowns that are no coordinate."""
     free = made.problem.free_nodes
     if all(one.single for one in made.wanted):
@@ -193,8 +192,10 @@ def _nodes(made: Chart) -> Any:
     return np.flatnonzero(free)
 
 
-def _other_nodes(made: Chart) -> int:
-    return int(_nodes(made).size)
+def may_be_slaved(made: Chart, count: int) -> bool:
+    """Whether so many nodes can be brought to rest at every point; all can over a plane of weights."""
+    every = all(one.of_weights for one in made.wanted) and count == made.problem.layout.node_count
+    return count <= MOST_DENSE or every
 
 
 def slaved_nodes(made: Chart, rest: OtherNodes) -> Any:
@@ -218,7 +219,7 @@ def slaved_nodes(made: Chart, rest: OtherNodes) -> Any:
     wrong = [word for word in said.values() if word not in ("held", "slaved")]
     if wrong:
         raise InputError("rest", f"must be slaved or held, not {wrong[0]!r}")
-    nodes = _nodes(made)
+    nodes = other_nodes(made)
     asked = np.zeros(made.problem.layout.size, bool)
     for name, word in said.items():
         asked[made.problem.layout.slices[name]] = word == "slaved"
@@ -228,8 +229,7 @@ def slaved_nodes(made: Chart, rest: OtherNodes) -> Any:
     x, y = made.wanted
     if x.kind in ("pc", "mode"):
         raise InputError("rest", f"must be held in the plane of {x.name} and {y.name}")
-    every = all(one.of_weights for one in made.wanted) and chosen.size == made.problem.layout.node_count
-    if chosen.size > MOST_DENSE and not every:
+    if not may_be_slaved(made, chosen.size):
         what = f"{chosen.size} nodes cannot be slaved at every point ({MOST_DENSE} at most); take rest = held"
         raise InputError("rest", what)
     return chosen
@@ -325,7 +325,7 @@ def _in_the_whole(field: Field, point: FixedPoint) -> FixedPoint:
 
 def _told(field: Field, made: Chart) -> str:
     """What became of all the rest, in words."""
-    nodes, K = _other_nodes(made), field.slaved.size
+    nodes, K = other_nodes(made).size, field.slaved.size
     t = f"t = {made.situation.t:.6g}"
     told = []
     if nodes and nodes == K:
