@@ -12,7 +12,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..model.clamp import curve_at
 from ..model.expression import Expression
 from ..model.network import Array
-from ..model.phase import Clamp, Phase, TimeSeries
+from ..model.phase import Clamp, Phase, SeriesKind, TimeSeries
 
 Mask = NDArray[np.bool_]
 ClampKind = Literal["constant", "time series", "expression", "function"]
@@ -31,6 +31,14 @@ OLDER_KEYS = ("clamped", "clamped_nodes", "expressions")
 
 # Where an array is: the variable in the group, and its number along the first dimension.
 Place = tuple[str, int]
+
+
+class SeriesData(NamedTuple):
+    """The arguments of a `TimeSeries`."""
+
+    t: Array
+    values: Array
+    kind: SeriesKind
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +51,9 @@ class ClampRecord:
     kind : {"constant", "time series", "expression", "function"}
     mask : ndarray of bool, shape (B, n_l) or (1, n_l), or None
         Which nodes are clamped, a single row where it is the same for all samples; None where all are.
-    series : TimeSeries or None
-        What a layer of the kind "time series" follows.
+    series : SeriesData or None
+        What a layer of the kind "time series" follows, as the arguments of `TimeSeries`: t, shape (T,),
+        values, shape (T, B, n_l), and linear or cubic.
     expression : Expression or None
         What a layer of the kind "expression" follows.
     mask_known : bool
@@ -54,7 +63,7 @@ class ClampRecord:
     layer: int
     kind: ClampKind
     mask: Mask | None = None
-    series: TimeSeries | None = None
+    series: SeriesData | None = None
     expression: Expression | None = None
     mask_known: bool = True
 
@@ -118,13 +127,14 @@ class ClampRecord:
         """
         if t is None or not (self.moves and self.reproducible):
             return self.held(x)
-        moving = self.series.at(t) if self.series else curve_at(self.expression, t)  # type: ignore[arg-type]
-        return np.array(np.broadcast_to(moving, x.shape))
+        moving = self.again(x)
+        now = moving.at(t) if isinstance(moving, TimeSeries) else curve_at(moving, t)  # type: ignore[arg-type]
+        return np.array(np.broadcast_to(now, x.shape))
 
     def of_samples(self, rows: list[int]) -> ClampRecord:
         """The record for some of the samples."""
         mask = self.mask if self.mask is None or len(self.mask) == 1 else self.mask[rows]
-        series = self.series and TimeSeries(self.series.t, self.series.values[:, rows], self.series.kind)
+        series = self.series and self.series._replace(values=self.series.values[:, rows])
         return replace(self, mask=mask, series=series)
 
     def again(self, x: Array) -> Clamp:
@@ -132,7 +142,7 @@ class ClampRecord:
 
         A function cannot be made again: it becomes the constant that it was at the start.
         """
-        return self.series or self.expression or self.held(x)
+        return TimeSeries(*self.series) if self.series else self.expression or self.held(x)
 
     def to_dict(self, arrays: ClampArrays | None = None) -> dict[str, Any]:
         """The record as plain values, for JSON; its arrays go into `arrays`, and are lost without it."""
@@ -173,7 +183,7 @@ def _record(phase: Phase, layer: int, shape: tuple[int, int]) -> ClampRecord:
         mask = ~np.broadcast_to(free, shape)
         mask = mask[:1] if (mask == mask[:1]).all() else mask
     if isinstance(value, TimeSeries):
-        return ClampRecord(layer, "time series", mask, series=value)
+        return ClampRecord(layer, "time series", mask, SeriesData(value.t, value.values, value.kind))
     if isinstance(value, Expression):
         return ClampRecord(layer, "expression", mask, expression=value)
     return ClampRecord(layer, "constant" if isinstance(value, np.ndarray) else "function", mask)
@@ -194,17 +204,17 @@ class ClampArrays:
         self._names: dict[tuple[Any, ...], str] = {}
         self._stacks: dict[str, list[tuple[NDArray[Any], ...]]] = {}
         self._places: dict[tuple[Any, ...], Place] = {}
-        # Places of series by their addresses, which are theirs as long as they are kept here.
-        self._known: dict[tuple[int, int], tuple[TimeSeries, Place]] = {}
-        self._read: dict[tuple[Any, ...], Any] = {}
+        # Places of series by the addresses of their values, which are theirs as long as they are kept here.
+        self._known: dict[tuple[int, int, int], tuple[SeriesData, Place]] = {}
+        self._read: dict[str, NDArray[Any]] = {}
 
     def put_mask(self, layer: int, mask: Mask) -> Place:
         """Keep a mask of a layer; where it is kept."""
         return self._put("mask", layer, mask)
 
-    def put_series(self, layer: int, series: TimeSeries) -> dict[str, Any]:
+    def put_series(self, layer: int, series: SeriesData) -> dict[str, Any]:
         """Keep a time series of a layer; where it is kept, and its kind."""
-        key = layer, id(series)
+        key = layer, id(series.t), id(series.values)
         if key not in self._known:
             self._known[key] = series, self._put("series", layer, series.t, series.values)
         return {"at": self._known[key][1], "kind": series.kind}
@@ -241,23 +251,20 @@ class ClampArrays:
 
     def mask(self, place: Place) -> Mask | None:
         """The mask at a place; None where the dataset lacks it."""
-        name, k = place
-        if name not in self._dataset:
-            return None
-        if (name, k) not in self._read:
-            self._read[name, k] = self._dataset[name].to_numpy()[k].astype(bool)
-        found: Mask = self._read[name, k]
-        return found
+        mask = self._at(place)
+        return None if mask is None else mask.astype(bool)
 
-    def series(self, where: Mapping[str, Any]) -> TimeSeries | None:
+    def series(self, where: Mapping[str, Any]) -> SeriesData | None:
         """The time series at a place as `put_series` gave it; None where the dataset lacks it."""
-        (name, k), kind = where["at"], where["kind"]
-        if name not in self._dataset:
-            return None
-        if (name, k, kind) not in self._read:
-            t, values = (self._dataset[part].to_numpy()[k] for part in (f"{name}_t", name))
-            self._read[name, k, kind] = TimeSeries(t, values, kind)
-        found: TimeSeries = self._read[name, k, kind]
+        name, k = where["at"]
+        t, values = self._at((f"{name}_t", k)), self._at((name, k))
+        return None if t is None or values is None else SeriesData(t, values, where["kind"])
+
+    def _at(self, place: Place) -> NDArray[Any] | None:
+        name, k = place
+        if name in self._dataset and name not in self._read:
+            self._read[name] = self._dataset[name].to_numpy()
+        found: NDArray[Any] | None = self._read[name][k] if name in self._read else None
         return found
 
 
