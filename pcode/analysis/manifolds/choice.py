@@ -8,7 +8,7 @@ from ...base.errors import InputError
 from ...model.variables import EPS, X
 from ...run.result import Run
 from ...run.snapshot import PhaseOption, Snapshot, last_phase
-from ..planes.coordinates import Wanted
+from ..planes.coordinates import Coordinate
 
 
 def telling_pair(
@@ -28,9 +28,9 @@ def telling_pair(
     phase = 0 if phase is None else phase
     snapshot = Snapshot.of(run, phase)
     if weight is not None:
-        wanted = Wanted.parse("weight", weight)
+        coordinate = Coordinate.parse("weight", weight)
         if node is None:
-            node = _free_node(snapshot, wanted) or "eps1[0]"
+            node = _free_node(snapshot, coordinate) or "eps1[0]"
         return weight, node, phase
     rows = np.flatnonzero(run.data["weight_phase"].to_numpy() == snapshot.index)
     best: tuple[float, str, str] | None = None
@@ -39,7 +39,7 @@ def telling_pair(
         moved = np.nan_to_num(np.abs(M[1] - M[0]))
         i, j = np.unravel_index(int(moved.argmax()), moved.shape)
         name = f"M{link}[{i},{j}]"
-        node_there = _free_node(snapshot, Wanted.parse("weight", name))
+        node_there = _free_node(snapshot, Coordinate.parse("weight", name))
         if node_there is not None and (best is None or moved.max() > best[0]):
             best = (float(moved.max()), name, node_there)
     if best is None:
@@ -49,7 +49,7 @@ def telling_pair(
     return best[1], node or best[2], phase
 
 
-def _free_node(snapshot: Snapshot, weight: Wanted) -> str | None:
+def _free_node(snapshot: Snapshot, weight: Coordinate) -> str | None:
     """A node of the moment's first sample that depends on the weight, and is free."""
     if weight.variable is None or weight.variable.of_nodes:
         return None

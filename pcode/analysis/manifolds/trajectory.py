@@ -19,7 +19,7 @@ from ...run.snapshot import PhaseOption, Snapshot
 from ...solvers import METHODS
 from ...solvers.base import Settings
 from ...system.problem import make_problem
-from ..planes.coordinates import Wanted
+from ..planes.coordinates import Coordinate
 
 # Networks of more unknowns take too long for a picture.
 MOST_UNKNOWNS = 3000
@@ -62,14 +62,14 @@ class Trajectory:
 
 
 def trajectory(
-    run: Run, weight: Wanted, node: Wanted, ratio: float | None = None, phase: PhaseOption = None
+    run: Run, weight: Coordinate, node: Coordinate, ratio: float | None = None, phase: PhaseOption = None
 ) -> Trajectory:
     """Integrate a phase of a run anew, and take one weight and one node.
 
     Parameters
     ----------
     run : Run
-    weight, node : Wanted
+    weight, node : Coordinate
     ratio : float, optional
         delta/tau, by another tau; the run's own where left out.
     phase : int or str, optional
@@ -117,7 +117,7 @@ def trajectory(
     return Trajectory(ratio, t, path[:, 0], path[:, 1])
 
 
-def _pick(state: State, weight: Wanted, node: Wanted, sample: int) -> Array:
+def _pick(state: State, weight: Coordinate, node: Coordinate, sample: int) -> Array:
     """The weight and the node in a state, shape (2,)."""
     weights = {"M": state.weights.M, "W": state.weights.W, "beta": (np.zeros(0), *state.weights.beta)}
     nodes = {"x": state.x, "eps": (np.zeros((0, 0)), *state.eps)}

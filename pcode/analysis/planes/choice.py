@@ -143,8 +143,9 @@ def _of_unknowns(run: Run, phase: int | str | None) -> Iterator[ChosenPlane]:
 
 def _of_nodes(run: Run, phase: int) -> Iterator[ChosenPlane]:
     sizes, n = run.network.sizes, run.network.n
-    if n > 1:
-        a, b = _liveliest(run, phase, n - 1)
+    most = _most_moving(run, phase, n - 1) if n > 1 else []
+    if most:
+        a, b = most[0], most[-1]
         x = f"{X}{n - 1}[{a}]"
         if sum(sizes) * len(run.phases[phase].samples) <= MOST_SLAVED:
             other = f"{EPS}{n}[0]" if a == b else f"{X}{n - 1}[{b}]"
@@ -161,15 +162,15 @@ def _values_and_errors(run: Run, layer: int, phase: int) -> Iterator[ChosenPlane
         yield ChosenPlane(f"{EPS}{layer}[0]", f"{EPS}{layer}[1]", "held", phase)
 
 
-def _liveliest(run: Run, phase: int, layer: int) -> tuple[int, int]:
-    """The two value nodes of a layer that move most for the first sample; one twice if there is one."""
+def _most_moving(run: Run, phase: int, layer: int) -> list[int]:
+    """The two free value nodes of a layer that move most for the first sample, or as many as are free."""
     rows = np.flatnonzero(run.data["phase"].to_numpy() == phase)
-    course = run.data[f"{X}{layer}"].isel(time=rows, sample=0).to_numpy()
+    values = run.data[f"{X}{layer}"].isel(time=rows, sample=0).to_numpy()
     with np.errstate(invalid="ignore", over="ignore"):
-        extent = np.nan_to_num(course.max(axis=0) - course.min(axis=0), nan=0.0, posinf=0.0)
-    order = np.argsort(-extent, kind="stable")[:2].tolist()
-    first_unit, last_unit = sorted((order[0], order[-1]))
-    return int(first_unit), int(last_unit)
+        extent = np.nan_to_num(values.max(axis=0) - values.min(axis=0), nan=0.0, posinf=0.0)
+    free = Snapshot.of(run, phase).free(layer)[0]
+    order = [int(unit) for unit in np.argsort(-extent, kind="stable") if free[unit]]
+    return sorted(order[:2])
 
 
 def _suits(run: Run, plane: ChosenPlane, time: float | None) -> bool:

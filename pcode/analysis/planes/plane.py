@@ -20,7 +20,7 @@ from ...model.network import Array
 from ...run.result import Run
 from ...run.snapshot import PhaseOption, Snapshot, last_phase
 from ...system.rest import holding
-from .coordinates import Chart, Wanted, chart
+from .coordinates import Chart, Coordinate, chart
 from .field import MOST_DENSE, Field
 from .fixed_points import FixedPoint, fixed_points, rest_and_abscissa
 from .nullclines import zero_curves
@@ -50,7 +50,7 @@ class PhasePlane:
 
     Attributes
     ----------
-    wanted : tuple of two Wanted
+    coordinates : tuple of two Coordinate
         The coordinates.
     phase : str
     t : float
@@ -80,7 +80,7 @@ class PhasePlane:
         Whether anything that is held moves along the run, so that the field is that of the moment.
     """
 
-    wanted: tuple[Wanted, ...]
+    coordinates: tuple[Coordinate, ...]
     phase: str
     t: float
     rest: str
@@ -135,11 +135,11 @@ def phase_plane(
     InputError
         If there is no such coordinate, moment or window, or too many nodes to be slaved.
     """
-    parsed = [Wanted.parse(where, name) for where, name in (("x", x), ("y", y))]
+    parsed = [Coordinate.parse(where, name) for where, name in (("x", x), ("y", y))]
     if phase is None and time is None:
         phase = last_phase(run, learn=True) if any(one.of_weights for one in parsed) else 0
-    situation = Snapshot.of(run, phase, time)
-    made = chart(run, situation, (("x", x), ("y", y)))
+    snapshot = Snapshot.of(run, phase, time)
+    made = chart(run, snapshot, (("x", x), ("y", y)))
     field = Field(made, slaved_nodes(made, rest))
     times, trajectory = made.path(run)
     sides = _resolution(field, resolution)
@@ -157,9 +157,9 @@ def phase_plane(
         points = tuple(point for point in points if not _on(point.point, continua, high - low))
     points = tuple(_in_the_whole(field, point) for point in points)
     return PhasePlane(
-        wanted=made.wanted,
-        phase=situation.record.name,
-        t=situation.t,
+        coordinates=made.coordinates,
+        phase=snapshot.record.name,
+        t=snapshot.t,
         rest=_told(field, made),
         x=xs,
         y=ys,
@@ -173,7 +173,7 @@ def phase_plane(
         now=field.origin,
         tau=run.network.tau,
         delta=run.network.delta,
-        moves=bool(situation.record.learn) or situation.moving or field.slaved.size < other_nodes(made).size,
+        moves=bool(snapshot.record.learn) or snapshot.moving or field.slaved.size < other_nodes(made).size,
     )
 
 
@@ -187,14 +187,14 @@ def on_grid(field: Field, x: Array, y: Array) -> tuple[Array, Array]:
 def other_nodes(made: Chart) -> Any:
     """Indices of the free nodes among the unknowns that are no coordinate."""
     free = made.problem.free_nodes
-    if all(one.single for one in made.wanted):
+    if all(one.single for one in made.coordinates):
         free = free & ~made.directions.any(axis=1)
     return np.flatnonzero(free)
 
 
 def may_be_slaved(made: Chart, count: int) -> bool:
     """Whether so many nodes can be brought to rest at every point; all can over a plane of weights."""
-    every = all(one.of_weights for one in made.wanted) and count == made.problem.layout.node_count
+    every = all(one.of_weights for one in made.coordinates) and count == made.problem.layout.node_count
     return count <= MOST_DENSE or every
 
 
@@ -226,7 +226,7 @@ def slaved_nodes(made: Chart, rest: OtherNodes) -> Any:
     chosen = nodes[asked[nodes]]
     if not chosen.size:
         return chosen
-    x, y = made.wanted
+    x, y = made.coordinates
     if x.kind in ("pc", "mode"):
         raise InputError("rest", f"must be held in the plane of {x.name} and {y.name}")
     if not may_be_slaved(made, chosen.size):
@@ -258,7 +258,7 @@ def _window(
     least = 0.05 * size if size > 0.0 else 1.0
     widths = np.maximum(high - low, np.maximum(least, 0.02 * (high - low).max()))
     middle = 0.5 * (low + high)
-    margin = MARGIN_WEIGHTS if all(one.of_weights for one in field.chart.wanted) else MARGIN
+    margin = MARGIN_WEIGHTS if all(one.of_weights for one in field.chart.coordinates) else MARGIN
     low, high = middle - (0.5 + margin) * widths, middle + (0.5 + margin) * widths
     if xlim is None and ylim is None:
         low, high = _with_equilibria(field, low, high)
@@ -326,22 +326,22 @@ def _in_the_whole(field: Field, point: FixedPoint) -> FixedPoint:
 def _told(field: Field, made: Chart) -> str:
     """What became of all the rest, in words."""
     nodes, K = other_nodes(made).size, field.slaved.size
-    t = f"t = {made.situation.t:.6g}"
+    t = f"t = {made.snapshot.t:.6g}"
     told = []
     if nodes and nodes == K:
         told.append(
-            "all other nodes at rest" if not all(w.of_weights for w in made.wanted) else "nodes at rest"
+            "all other nodes at rest" if not all(w.of_weights for w in made.coordinates) else "nodes at rest"
         )
     elif nodes and K:
         told.append(f"{K} of the other nodes at rest, {nodes - K} held as at {t}")
     elif nodes:
         held = (
             "in the nodes' eigenplane at rest"
-            if made.wanted[0].kind == "mode"
+            if made.coordinates[0].kind == "mode"
             else f"other nodes held as at {t}"
         )
         told.append(held)
-    other = "other weights" if any(one.of_weights for one in made.wanted) else "weights"
-    clamps = " and moving clamps" if made.situation.moving else ""
+    other = "other weights" if any(one.of_weights for one in made.coordinates) else "weights"
+    clamps = " and moving clamps" if made.snapshot.moving else ""
     told.append(f"{other}{clamps} held as at {t}")
     return ", ".join(told)
