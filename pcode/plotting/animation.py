@@ -75,12 +75,12 @@ def animate(
     ----------
     run : Run
     path : str or path
-        Ends in .mp4, which takes ffmpeg, or in .gif. The file stands when it is whole.
+        Ends in .mp4, which takes ffmpeg, or in .gif. The file is there once it is complete.
     seconds : float
     fps : int
         Pictures a second. They are spread over the phase as `film_moments` says.
     tell : callable, optional
-        Is told how many pictures are drawn.
+        Called with the number of pictures drawn so far.
     **options
         Of `pcode.plotting.film.Film`: x, y, rest, phase, sample.
 

@@ -30,7 +30,7 @@ SIZE, DPI = (7.2, 4.0), 120
 
 
 def _last_plane(run: Run, plane: ChosenPlane) -> PhasePlane:
-    """A plane at the phase's end, or, of a run that went astray, at the last moment when all was finite."""
+    """A plane at the phase's end, or, of a run that diverged, at the last moment when all was finite."""
     end = last_finite(run, plane.phase)
     return compute(run, plane.x, plane.y, rest=plane.rest, phase=plane.phase, time=end, resolution=RESOLUTION)
 
