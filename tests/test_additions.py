@@ -216,11 +216,53 @@ roots = np.roots([0.3, 0.0, 1 + 0.7**2, -(1.2 * 0.5 + 0.7 * 2.0)])
 (root,) = roots[abs(roots.imag) < 1e-9].real
 assert abs(x1 - root) < 1e-8
 assert main(["run", "cubic.toml", "--out", "wrong", "--set", "network.cubic_decay=-1"]) == 2
+
+from pcode.system.problem import make_problem
+rng, h, a = np.random.default_rng(0), 1e-6, 7.0
+network = pcode.Network((3, 5, 4, 2), nu=(0.5, 1.0, 2.0), cubic_decay=0.4)
+x, *eps = ([rng.standard_normal((3, n)) for n in network.sizes[k:]] for k in (0, 1))
+phase = pcode.Phase("any", {0: x[0], 3: x[3]}, duration=1.0)
+state = pcode.State(tuple(x), tuple(eps[0]), network.init_weights(0))
+problem = make_problem(network, phase, state, reduce=False)
+y = problem.y0
+J = np.array([(problem.rhs(0, y + h * e) - problem.rhs(0, y - h * e)) / (2 * h) for e in np.eye(y.size)]).T
+np.testing.assert_allclose(problem.sparse_jacobian(0, y).toarray(), J, atol=1e-7)
+held, k = problem.hold(), problem.layout.node_count
+r = rng.standard_normal(k)
+d = held.solve(held.factor(0, y[:k], a), r)
+np.testing.assert_allclose(d, np.linalg.solve(np.eye(k) - a * J[:k, :k], r), atol=1e-6)
 assert main(["schema"]) == 0
 """,
         cubic=scenario(method=method),
     )
     assert "Decay of the value nodes with their cube." in told
+
+
+@pytest.mark.parametrize("method", ["cvode", "Kvaerno5", "BDF", "DOP853"])
+def test_a_new_kind_of_variable(house, method):
+    """1-2, both ends held: biases become the targets' means, variances theirs (Bogacz 2017, exercise 5)."""
+    addition = Addition.of("A new kind of variable")
+    addition.apply(house)
+    assert addition.files == [f"pcode/model/{name}.py" for name in ("variables", "network", "dynamics")]
+    assert addition.lines <= 17
+    run_in(
+        house,
+        f"""
+rng = np.random.default_rng(0)
+Y = rng.normal([5.0, -1.0], [2.0**0.5, 0.5], (120, 2))
+network = pcode.Network((1, 2), "identity", delta=20.0, delta_nu=30.0)
+train = pcode.Phase("train", {{0: np.zeros((120, 1)), 1: Y}}, duration=3000.0)
+weights, save = network.init_weights(0), pcode.Save(nodes=5, weights=5)
+run = pcode.simulate(network, [train], weights=weights, method={method!r}, save=save)
+assert run.phases[0].unknowns > 199  # so that linear systems are not solved by dense matrices
+run.save("run.nc")
+run = pcode.Run.load("run.nc")
+np.testing.assert_allclose(np.exp(run.weights.lnnu[0]), Y.var(axis=0), rtol=1e-4)
+np.testing.assert_allclose(run.weights.beta[0], Y.mean(axis=0), rtol=1e-4)
+assert run.data.lnnu1.dims == ("weight_time", "unit1")
+assert run.data.lnnu1.long_name == "log variances of layer 1, relative to nu"
+""",
+    )
 
 
 def test_a_question_with_its_figure(house):
