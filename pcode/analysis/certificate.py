@@ -23,7 +23,7 @@ from ..run.result import Run
 from ..run.select import of_run
 from ..run.snapshot import PhaseOption, Snapshot, last_phase
 from ..simulation.arguments import LEAST_RTOL
-from ..solvers.auto import STABLE, fastest_rate
+from ..solvers.auto import STABLE_STEP, fastest_rate
 from ..system.limit import SlowProblem
 from ..system.problem import feedforward, given_nodes, make_problem
 from .at_rest import with_positive_tau
@@ -346,7 +346,7 @@ def _second(own: str, start: Snapshot, span: float) -> str:
     if own != "cvode":
         return "cvode"
     problem = start.problem(reduce=True)
-    if span * fastest_rate(problem) / STABLE["DOP853"] <= EXPLICIT_STEPS:
+    if span * fastest_rate(problem) / STABLE_STEP["DOP853"] <= EXPLICIT_STEPS:
         return "DOP853"
     return "Radau" if problem.layout.node_count <= RADAU_NODES else "Kvaerno5"
 

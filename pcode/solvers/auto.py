@@ -23,7 +23,7 @@ MANY_STEPS, MANY_SMALL_STEPS, SMALL = 600, 1500, 3_000
 
 # Length of step, times the largest rate, at which the methods are stable: a little within the ends of their
 # stability regions on the real axis, 6.39 and 3.51 (Hairer and Wanner 1996, IV.2).
-STABLE = {"DOP853": 6.0, "Tsit5": 3.3}
+STABLE_STEP = {"DOP853": 6.0, "Tsit5": 3.3}
 
 # After this many of its slowest rates' times a network that settles has settled to 1e-6.
 SETTLING = 14.0
@@ -95,10 +95,10 @@ def explicit(length: float, size: int, stops: int = 0) -> tuple[str | None, floa
     tuple of str or None, and float
         None where any explicit method is more work than an implicit one.
     """
-    steps = length / STABLE["DOP853"]
+    steps = length / STABLE_STEP["DOP853"]
     if max(steps, stops) <= FEW_STEPS:
         return "DOP853", steps
-    steps = length / STABLE["Tsit5"]
+    steps = length / STABLE_STEP["Tsit5"]
     most = stops + (MANY_SMALL_STEPS if size <= SMALL else MANY_STEPS)
     return ("Tsit5" if steps <= most else None), steps
 

@@ -1,12 +1,14 @@
 """The implicit stages of diffrax's methods, by Newton-Krylov iterations with the structured solve.
 
-diffrax hands a root finder the equation of a stage, F(k) = k - f(t, y + a k) = 0 with k = dy/dt the
-unknown and a = (coefficient) x (step). Its Jacobian is I - a J, which `pcode.system.elimination` solves but
-for the weight-borne coupling; the Krylov iterations on the exact Jacobian action have that.
+diffrax hands a root finder the equation of a stage. With a term whose vector field is cheap, as that of
+`ODETerm` is, the unknown is the stage's rate k: F(k) = k - f(t, y + a k) = 0, a = (coefficient) x (step). Its
+Jacobian is I - a J, which `pcode.system.elimination` solves but for the weight-borne coupling; the Krylov
+iterations on the exact Jacobian action have that.
 
-The contact points with diffrax, which documents none of them, are the arguments of the stage's
-equation (`_Stage`) and the calls of `init`: once for a stage of coefficient 0, then where the
-Jacobian is due, its result coming back as ``options["init_state"]``. They are those of diffrax 0.7.
+What is leaned on of diffrax 0.7: the stage's equation has the eight arguments of `_Stage`, whose order is not
+documented. `init` is called once a step for a stage of coefficient 0; then at the stage where the Jacobian is
+due, which for ESDIRK methods such as Kvaerno's is the second; and for every stage, the explicit first one
+included, with the latest of these results as ``options["init_state"]``, an option that diffrax documents.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ from typing import Any, NamedTuple
 
 from ..base._jax import jax, jnp
 from ..model.dynamics import Layers
-from .coupled import Partials, Point, System
+from .coupled import Point, System
 
 # Smallest pivot, relative to its terms, that is divided by.
 SMALLEST_PIVOT = 1e-8
@@ -59,8 +59,8 @@ class Link(NamedTuple):
     ----------
     M : array, shape (n_l, n_{l+1})
     W : array, shape (n_{l+1}, n_l), or None where it is M^T
-    s, b : array, shape (B, n_l)
-        Of the lower layer: sigma'(x^l) and a dv^l/d(eps W), 0 where a node is clamped.
+    s, b : array, shape (B, n_l), or None
+        Of the lower layer: sigma'(x^l) and a dv^l/d(eps W), 0 where a node is clamped; None where all are.
     u : array, shape (B, n_{l+1})
         Of the upper layer: -a de^{l+1}/dmu.
     """
@@ -105,8 +105,10 @@ class Layer(NamedTuple):
     Attributes
     ----------
     D : array, shape (B, n_l)
-    g, h, own : array, shape (B, n_l), or None
-        `own` is 1 - a de/deps. None for layer 0, which has no errors; so are those that follow.
+    g, h : array, shape (B, n_l), or None
+        None for layer 0, which has no errors, and where no value node is free.
+    own : array, shape (B, n_l), or None
+        1 - a de/deps; None for layer 0, and so are those that follow.
     link : Link or None
         To the layer below.
     T : array, shape (B, n_l) where diagonal, else (B, n_l, n_l), or Through, or None
@@ -146,28 +148,26 @@ def factor(system: System, point: Point, a: Any, one: Any = 1.0) -> Chain:
 
     layers = [Layer(_safe(D_of(0), 1.0))]
     W = weights.W or (None,) * system.layout.n
-    for k, (M_k, W_k, s, v, e) in enumerate(
-        zip(weights.M, W, point.slope, point.value, point.error, strict=False), start=1
-    ):
-        link = Link(M_k, W_k, s, a * v.input, -a * e.input)
-        layer = _own(D_of(k), point.value[k], e, a, one)._replace(link=link)
-        Lambda = _safe(layer.own * layer.D + layer.g * layer.h, layer.own * jnp.abs(layer.D) + layer.g**2)
-        if free[k - 1]:
+    for k in range(1, system.layout.n + 1):
+        v, e, below, moves = point.value[k], point.error[k - 1], point.value[k - 1], free[k - 1]
+        s, b = (point.slope[k - 1], a * below.input) if moves else (None, None)
+        link = Link(weights.M[k - 1], W[k - 1], s, b, -a * e.input)
+        g, h = (a * e.x, -a * v.eps) if free[k] else (None, None)
+        layer = Layer(D_of(k), g, h, one - a * e.eps, link)
+        N, size = layer.own * layer.D, layer.own * jnp.abs(layer.D)
+        Lambda = _safe(N, size) if g is None else _safe(N + g * h, size + g**2)
+        if moves:
             layers.append(_above(layers[-1], layer, link, Lambda))
         else:
             layers.append(layer._replace(T=layer.own, N_inverse=1.0 / Lambda))
     return Chain(tuple(map(_kept, layers)))
 
 
-def _own(D: Any, v: Partials, e: Partials, a: Any, one: Any) -> Layer:
-    """What ties a layer's values and errors to each other."""
-    return Layer(D, g=a * e.x, h=-a * v.eps, own=one - a * e.eps)
-
-
 def _kept(layer: Layer) -> Layer:
     """What of it goes into a `Chain`."""
-    keeps_T = layer.T is not None and _diagonal(layer.T)
-    return layer._replace(T=layer.T if keeps_T else None)
+    if layer.T is None or not _diagonal(layer.T):
+        return layer._replace(T=None)
+    return layer._replace(own=None)  # it is T
 
 
 def _above(below: Layer, layer: Layer, link: Link, Lambda: Any) -> Layer:
@@ -176,7 +176,7 @@ def _above(below: Layer, layer: Layer, link: Link, Lambda: Any) -> Layer:
     smaller, batch = min(lower, upper), len(Lambda)
     kind = jnp.float32 if batch * smaller**2 > LARGEST_DOUBLE else Lambda.dtype
     small = _cast(link, kind)
-    D, gh, own, over = _cast((layer.D, layer.g * layer.h, layer.own, 1.0 / Lambda), kind)
+    D, own, over = _cast((layer.D, layer.own, 1.0 / Lambda), kind)
     eye = jnp.eye(smaller, dtype=kind)
     if lower < upper:
         H_inverse = _answer(below, jnp.broadcast_to(eye, (batch, *eye.shape)))
@@ -184,7 +184,10 @@ def _above(below: Layer, layer: Layer, link: Link, Lambda: Any) -> Layer:
         return layer._replace(T=Through(layer.own, H_inverse), N_inverse=LowRank(1.0 / Lambda, G))
     rows = small.feedback * small.b[:, None, :]
     T = own[:, :, None] * eye + small.forward(_answer(below, rows))
-    return layer._replace(T=T, N_inverse=jnp.linalg.inv(T * D[:, None, :] + gh[:, None, :] * eye))
+    N = T * D[:, None, :]
+    if layer.g is not None:
+        N = N + (layer.g * layer.h).astype(kind)[:, None, :] * eye
+    return layer._replace(T=T, N_inverse=jnp.linalg.inv(N))
 
 
 def _small(link: Link, H_inverse: Any, ratio: Any) -> Any:
@@ -273,9 +276,9 @@ def _nodes(layers: tuple[Layer, ...], k: int, free: bool, p: Any, q: Any) -> tup
     D, g, h = layer.D, layer.g, layer.h
     if layer.link is None:
         return None, q / D
+    if not free:  # g = h = 0
+        return _over_N(layer, p * D), q / D
     eps = _over_N(layer, g * q + p * D)
-    if not free:  # g = h = 0 throughout
-        return eps, q / D
     eps_T = eps * layer.T if layer.T is not None else _through_below(layers, k, eps)
     return eps, (D * (q - h * eps) + g * (eps_T - p)) / (D**2 + g**2)
 
