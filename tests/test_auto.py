@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import pcode
-from pcode.solvers.auto import STABLE, explicit, fastest_rate
+from pcode.solvers.auto import STABLE_STEP, explicit, fastest_rate
 from pcode.system.problem import make_problem
 from tests.conftest import STRUCTURED, XOR_X, XOR_Y
 
@@ -58,12 +58,12 @@ def test_as_many_steps_are_expected_as_an_explicit_method_takes(method):
     weights = network.init_weights(rng=0)
     taken = pcode.simulate(network, [hold], weights=weights, method=method, rtol=1e-4).phases[0].stats.steps
     rate = fastest_rate(problem_of(network, hold, weights))
-    assert hold.duration * rate / STABLE[method] == pytest.approx(taken, rel=0.4)
+    assert hold.duration * rate / STABLE_STEP[method] == pytest.approx(taken, rel=0.4)
 
 
 @pytest.mark.parametrize(("size", "most"), [(3_000, 1500), (3_001, 600)])
 def test_larger_problems_are_allowed_fewer_explicit_steps(size, most):
-    just, beyond = (explicit(factor * most * STABLE["Tsit5"], size) for factor in (0.999, 1.001))
+    just, beyond = (explicit(factor * most * STABLE_STEP["Tsit5"], size) for factor in (0.999, 1.001))
     assert (just[0], beyond[0]) == ("Tsit5", None)
     assert just[1] == pytest.approx(0.999 * most)
 
