@@ -22,7 +22,7 @@ from pcode.base.errors import InputError
 from pcode.model.network import Network, Weights
 from pcode.model.phase import Phase
 from pcode.simulation.start import starting_state
-from pcode.system.coupled import vector_field
+from pcode.system.coupled import System
 from pcode.system.problem import Problem, make_problem
 
 Array = NDArray[np.float64]
@@ -151,7 +151,7 @@ def _traced(
     import diffrax
 
     found = diffrax.diffeqsolve(
-        diffrax.ODETerm(lambda t, y, args: vector_field(t, y, args, structure)),
+        diffrax.ODETerm(lambda t, y, args: System(structure, args).rhs(t, y)),
         getattr(diffrax, name)(),
         0.0,
         end,

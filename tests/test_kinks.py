@@ -73,7 +73,7 @@ def test_at_rest_a_held_node_mixes_both_sides_of_its_kink():
     state = State(([[1.0]], [[0.0]], [[-5.0]]), (np.array([[-1.0]]), np.array([[-5.0]])), weights)
     state = state._replace(x=tuple(map(np.array, state.x)))
     problem = make_problem(network, phase, state, reduce=False)
-    alpha = kinks.mixes(0.0, problem.y0, problem.parameters, problem.structure)[1]
+    alpha = kinks.mixes(problem.system, 0.0, problem.y0)[1]
     assert float(alpha[0, 0]) == pytest.approx(0.2, abs=1e-12)
     assert np.abs(problem.rhs(0.0, problem.y0)).max() < 1e-15
 
@@ -106,7 +106,7 @@ def test_leaky_relu_holds_a_node_by_a_mix_of_its_own_slopes():
     rest = nodes_at_rest(make_problem(network, phase, state, reduce=False), step=1.0)
     assert rest.found
     problem = make_problem(network, phase, rest.state, reduce=False)
-    alpha = float(kinks.mixes(0.0, problem.y0, problem.parameters, problem.structure)[1][0, 0])
+    alpha = float(kinks.mixes(problem.system, 0.0, problem.y0)[1][0, 0])
     assert alpha == pytest.approx((0.2 - 0.01) / 0.99, abs=1e-10)
 
 
@@ -276,6 +276,6 @@ def test_with_room_for_held_nodes_the_rate_is_that_of_the_slope_that_the_coordin
     values, errors_ = ([[1.0]], [[0.1]], [[-5.0]]), ([[0.3]], [[0.8]])
     state = State(tuple(map(np.array, values)), tuple(map(np.array, errors_)), weights)
     problem = make_problem(network, phase, state, reduce=False)
-    y, rates = kinks.folded(jnp.array([u, 0.3, 0.8]), problem.parameters, problem.structure)
+    y, rates = kinks.folded(problem.system, jnp.array([u, 0.3, 0.8]))
     np.testing.assert_allclose(y, [x, 0.3, 0.8])
     assert rates[0] == pytest.approx(rate)

@@ -11,8 +11,6 @@ from jax.extend.core import jaxprs_in_params
 
 import pcode
 from pcode.model.state import State
-from pcode.system import elimination as newton
-from pcode.system.coupled import linearise
 from pcode.system.problem import make_problem
 from tests.situations import situations, smooth_around
 
@@ -61,9 +59,8 @@ def test_with_the_weight_borne_coupling_it_solves_exactly(situation, log_a):
     problem, A, r = posed(situation, a)
     k = problem.layout.node_count
     assume(max(np.linalg.cond(A[:k, :k]), np.linalg.cond(A)) < 1e6)
-    p, structure = problem.parameters, problem.structure
     factors = problem.factor(situation[3], problem.y0, a)
-    found = np.asarray(newton.solve_coupled(factors, r, p, structure, np.ones_like(r), 1e-10))
+    found = np.asarray(problem.system.solve_coupled(factors, r, np.ones_like(r), 1e-10))
     expected = np.linalg.solve(A, r)
     left = np.abs(A @ (found - expected)).max() / (1.0 + np.abs(expected).max())
     assert left < 1e-6
@@ -89,12 +86,10 @@ def test_no_array_is_larger_than_the_weights_or_the_smaller_of_two_joined_layers
         network.init_weights(rng=0),
     )
     problem = make_problem(network, phase, state, reduce=False)
-    p, structure = problem.parameters, problem.structure
+    system = problem.system
 
     def newton_step(y, r):
-        return newton.solve(
-            newton.factor(linearise(0.0, y, p, structure), 3.0, p, structure), r, p, structure
-        )
+        return system.solve(system.factor(system.linearise(0.0, y), 3.0), r)
 
     traced = jax.make_jaxpr(newton_step)(problem.y0, problem.y0)
     most = max(lower * min(lower, upper) for lower, upper in network.links)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pcode.analysis.manifolds.continuation import System, follow
+from pcode.analysis.manifolds.continuation import Equations, follow
 from pcode.analysis.planes.fixed_points import kind_of
 from pcode.analysis.planes.nullclines import zero_curves
 
@@ -81,7 +81,7 @@ def test_the_kind_of_a_fixed_point_follows_from_trace_and_determinant(matrix, ex
 
 def test_continuation_passes_both_folds_of_a_cubic_where_its_slope_is_zero():
     # w = z^3 - z turns at z = -+1/sqrt(3), w = +-2/(3 sqrt(3)).
-    system = System(
+    system = Equations(
         lambda u: np.array([u[0] ** 3 - u[0] - u[1]]),
         lambda u: np.array([[3 * u[0] ** 2 - 1, -1.0]]),
         np.ones(2),
@@ -98,7 +98,7 @@ def test_continuation_passes_both_folds_of_a_cubic_where_its_slope_is_zero():
 
 
 def test_continuation_closes_a_circle_and_finds_the_two_places_where_it_turns():
-    system = System(
+    system = Equations(
         lambda u: np.array([u @ u - 1.0]),
         lambda u: 2.0 * u[None],
         np.ones(2),

@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 import pcode
 from pcode import InputError
 from pcode.scenario import Scenario
-from pcode.system.abscissa import dense_growth, suspects
+from pcode.system.abscissa import spectral_abscissa, suspects
 from pcode.system.limit import settled
 from pcode.system.problem import make_problem
 from tests.conftest import XOR_X, XOR_Y
@@ -319,7 +319,7 @@ def test_the_growth_of_a_disturbance_is_the_eigenvalue_of_theory():
     phase = pcode.Phase("held", {0: [[1.0]], 3: [[-1.0]]}, duration=1.0, learn=False)
     ones = tuple(np.ones((1, 1)) for _ in range(4))
     problem = make_problem(network, phase, pcode.State(ones, ones[1:], network.check_weights(weights)))
-    growth = dense_growth(0.0, problem.y0, problem.parameters, problem.structure, np.array([0]))
+    growth = spectral_abscissa(problem.system, 0.0, problem.y0, np.array([0]))
     np.testing.assert_allclose(growth[:2], [0.0, m], atol=1e-9)
 
 
@@ -330,8 +330,8 @@ def test_the_iteration_for_large_networks_finds_a_sample_that_is_unstable(monkey
     x = tuple(rng.standard_normal((6, size)) for size in network.sizes)
     eps = tuple(rng.standard_normal((6, size)) for size in network.sizes[1:])
     problem = make_problem(network, phase, pcode.State(x, eps, weights), reduce=False)
-    args = (0.0, problem.y0, problem.parameters, problem.structure)
-    rates = [dense_growth(*args, np.array([b])).rate for b in range(6)]
+    args = (problem.system, 0.0, problem.y0)
+    rates = [spectral_abscissa(*args, np.array([b])).rate for b in range(6)]
     assert min(rates) < 0.0 < max(rates)
     monkeypatch.setattr("pcode.system.abscissa.LARGEST_DENSE", 0)
     samples, vector = suspects(*args, None)

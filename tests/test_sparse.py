@@ -14,7 +14,6 @@ from pcode import InputError
 from pcode.base.status import Status
 from pcode.simulation.start import starting_state
 from pcode.solvers import METHODS, Settings
-from pcode.system.coupled import vector_field
 from pcode.system.problem import layout_of, make_problem
 from tests.situations import situations
 
@@ -35,7 +34,7 @@ def trained(sizes, batch, rng, duration, learn=True, **options):
 def test_it_is_the_derivative_of_the_vector_field_for_every_kind_of_network(situation, reduce):
     network, phase, state, t = situation
     problem = make_problem(network, phase, state, reduce=reduce)
-    derivative = jax.jit(jax.jacfwd(lambda y: vector_field(t, y, problem.parameters, problem.structure)))
+    derivative = jax.jit(jax.jacfwd(lambda y: problem.system.rhs(t, y)))
     expected = np.asarray(derivative(problem.y0))
     found = problem.sparse_jacobian(t, problem.y0)
     assert found.shape == expected.shape

@@ -29,6 +29,8 @@ from ..system.problem import feedforward, given_nodes, make_problem
 from .equilibrium import ticking
 from .result import Result
 
+ASKS = "whether the run can be trusted: residuals, invariants, a second solver"
+
 # Times, and what to do with the index of each, the value nodes and the error nodes there.
 Comparing = tuple[Array, Callable[[int, tuple[Array, ...], tuple[Array, ...]], None]]
 
@@ -203,7 +205,7 @@ def _residual(run: Run) -> Check:
     # The end is where the rate crosses settle_tol, as near as a root can be found.
     threshold = 1.01 * situation.phase.settle_tol
     about = f"largest rate at the end of {situation.phase.name!r}, max |tau dz/dt| / (1 + |z|)"
-    return _check("equilibrium", problem.unrest(0.0, problem.y0), threshold, about)
+    return _check("equilibrium", problem.residual(0.0, problem.y0), threshold, about)
 
 
 def _energy(end: Situation) -> Check:
@@ -220,14 +222,14 @@ def _energy(end: Situation) -> Check:
         if there:
             return _none(name, f"no closed form of the equilibrium's energy (fact 7): {why}")
     problem = ticking(end).problem(learn=False)
-    unrest = problem.unrest(0.0, problem.y0)
-    if unrest > NEAR_REST:
-        return _none(name, f"the nodes of {end.phase.name!r} were not near rest at its end ({unrest:.1e})")
+    residual = problem.residual(0.0, problem.y0)
+    if residual > NEAR_REST:
+        return _none(name, f"the nodes of {end.phase.name!r} were not near rest at its end ({residual:.1e})")
     found, expected = float(problem.energies(0.0, problem.y0)[0].sum()), equilibrium_energy(end)
     # Roots, which are of the size of the errors: so that small energies are judged alike.
     off = abs(np.sqrt(found) - np.sqrt(expected)) / (1.0 + np.sqrt(expected))
     about = f"sqrt F beside sqrt F* of the closed form (fact 7), F* = {expected:.6g}"
-    return _check(name, float(off), AGREEMENT * max(unrest, 1e-12), about)
+    return _check(name, float(off), AGREEMENT * max(residual, 1e-12), about)
 
 
 def _repeats(run: Run, start: Situation, end: Situation, span: float, method: str | None) -> Iterator[Check]:

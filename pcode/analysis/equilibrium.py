@@ -22,6 +22,8 @@ from .result import Result, plain
 from .spectra.jacobians import NodeSystem
 from .spectra.modes import MOST_WORK, Eigenvalues, node_eigenvalues, still_below
 
+ASKS = "where the nodes come to rest, whether stably, and in how many places"
+
 Start = Literal["state", "feedforward", "zero"]
 Kind = Literal["stable", "unstable", "oscillating", "neutral", "unbounded", "unknown"]
 

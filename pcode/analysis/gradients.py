@@ -114,5 +114,4 @@ def _compare(state: State, nu: Any, activation: tuple[str, ...]) -> tuple[Any, .
 
 def hebbian(x: Any, eps: Any, activation: tuple[str, ...]) -> Any:
     """mean_b[sigma(x^l)^T eps^{l+1}], l = 0..n-1: delta dM^l/dt without its decay."""
-    nothing = tuple(jnp.zeros(()) for _ in eps)
-    return dynamics.prediction_weight_rates(x, eps, nothing, tuple(map(by_name, activation)), 1.0, 0.0)  # type: ignore[arg-type]
+    return dynamics.hebbian_terms(x, eps, tuple(map(by_name, activation)))

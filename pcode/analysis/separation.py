@@ -32,6 +32,8 @@ from ..system.limit import SlowProblem, settled
 from ..system.problem import make_problem
 from .result import Result
 
+ASKS = "whether delta/tau is large enough for the weights to see nodes at rest only"
+
 # Ratios delta/tau that are tried, in parts of the run's own (or of the nearest in RANGE): where the
 # phase has up to MANY unknowns, and above.
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -323,7 +325,7 @@ def _limit(
     nodes = problem.structure.layout.node_count // problem.structure.layout.batch
     if nodes <= MOST_NODES:
         few = np.arange(problem.structure.layout.batch if nodes <= 100 else 1, dtype=np.int64)
-        rate = -problem.growth(0.0, problem.y0, few).rate
+        rate = -problem.abscissa(0.0, problem.y0, few).rate
         slowest = rate if rate > 1e-3 * slowest else slowest  # a continuum of equilibria has rate 0
     weights, failed = _weights(problem, times, settings)
     if not len(weights):

@@ -22,6 +22,8 @@ from .result import Result
 from .spectra.border import KINDS, BorderPoint, Look, Plane, border_along, others, ray
 from .spectra.jacobians import NodeSystem
 
+ASKS = "how far W may be from M^T before the nodes become unstable"
+
 Against = Literal["negated", "random", "own"]
 
 # Most work of dense eigenvalues, in cubes of a sample's nodes: less than 10 seconds.

@@ -88,7 +88,7 @@ class Data:
             How many of each. Where only `train` is given none are for testing; where only `test`
             is given the rest is to train on; where neither is, all samples stay as they stand.
         seed : int
-            Of the order in which they are drawn. A larger `train` adds to a smaller one.
+            Seed of the order in which they are drawn. A larger `train` adds to a smaller one.
 
         Raises
         ------

@@ -5,18 +5,44 @@ README's section "The model": ``x`` for layers 0..n, ``eps``, ``beta`` and ``nu`
 ``W`` and ``sigma`` for 0..n-1. Vectors are rows: ``x[l]`` has shape (B, n_l). The equations are
 those of Bogacz (2017), eqs. 53-54, and Whittington and Bogacz (2017), with feedback weights W,
 biases, decays and a mean over the batch.
+
+Two layers meet in `predictions` and `feedback_signals`. What is left of the nodes' equations is elementwise,
+`value_rate` and `error_rate`: the linear algebra of `pcode.system` differentiates these as they stand here,
+so an elementwise term that is added to one of them is added everywhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..base._jax import jax, jnp
 from .activations import Activation
+from .network import Network, Weights
+from .state import State
 
 Layers = tuple[Any, ...]  # of arrays, NumPy's or JAX's
 Sigma = Sequence[Activation]
+
+
+class Constants(NamedTuple):
+    """The numbers of a network that the equations take, named as in `Network`, which says what they are.
+
+    They are arguments of compiled code: what is compiled for one set of them serves any other.
+    """
+
+    tau: Any
+    delta: Any
+    nu: Any
+    weight_decay: Any
+    node_decay: Any
+
+    @classmethod
+    def of(cls, network: Network) -> Constants:
+        """Those of `network`."""
+        return cls(*(np.asarray(getattr(network, name), dtype=float) for name in cls._fields))
 
 
 def predictions(x: Layers, M: Layers, beta: Layers, sigma: Sigma) -> Layers:
@@ -25,66 +51,79 @@ def predictions(x: Layers, M: Layers, beta: Layers, sigma: Sigma) -> Layers:
     return tuple(s.f(x_l) @ M_l + beta_l for x_l, M_l, beta_l, s in links)
 
 
-def value_rates(
-    x: Layers, eps: Layers, W: Layers, sigma: Sigma, tau: jax.Array, node_decay: jax.Array
-) -> Layers:
-    """dx^l/dt for l = 0..n, as if every value node were free.
+def feedback_signals(eps: Layers, W: Layers) -> Layers:
+    """h^l = eps^{l+1} W^l, for l = 0..n-1."""
+    return tuple(eps_l @ W_l for eps_l, W_l in zip(eps, W, strict=True))
 
-    tau dx^l/dt = sigma'(x^l) * (eps^{l+1} W^l) - eps^l - lambda_x x^l; there is no eps^0, and
-    nothing above layer n.
+
+def value_rate(x: Any, eps: Any, feedback: Any, c: Constants) -> Any:
+    """dx^l/dt of a free value node: tau dx^l/dt = sigma'(x^l) * h^l - eps^l - lambda_x x^l.
+
+    Parameters
+    ----------
+    x, eps : array or 0
+        x^l and eps^l; 0 in place of eps^0, which does not exist.
+    feedback : array or 0
+        sigma'(x^l) * h^l; 0 for l = n, which has nothing above.
+    c : Constants
     """
-    n = len(x) - 1
-    rates = []
-    for layer in range(n + 1):
-        rate = -node_decay * x[layer]
-        if layer < n:
-            rate += sigma[layer].df(x[layer]) * (eps[layer] @ W[layer])  # eps[layer] is eps^{l+1}
-        if layer > 0:
-            rate -= eps[layer - 1]
-        rates.append(rate / tau)
-    return tuple(rates)
+    return (feedback - eps - c.node_decay * x) / c.tau
 
 
-def error_rates(x: Layers, eps: Layers, mu: Layers, nu: jax.Array, tau: jax.Array) -> Layers:
-    """deps^l/dt for l = 1..n: tau deps^l/dt = x^l - mu^l - nu^l eps^l."""
-    layers = zip(x[1:], eps, mu, nu, strict=True)
-    return tuple((x_l - mu_l - nu_l * eps_l) / tau for x_l, eps_l, mu_l, nu_l in layers)
+def error_rate(x: Any, eps: Any, mu: Any, nu: Any, c: Constants) -> Any:
+    """deps^l/dt: tau deps^l/dt = x^l - mu^l - nu^l eps^l."""
+    return (x - mu - nu * eps) / c.tau
 
 
-def prediction_weight_rates(
-    x: Layers, eps: Layers, M: Layers, sigma: Sigma, delta: jax.Array, decay: jax.Array
-) -> Layers:
-    """dM^l/dt for l = 0..n-1: delta dM^l/dt = mean_b[sigma(x^l)^T eps^{l+1}] - lambda M^l."""
+def weight_rate(hebbian: Any, w: Any, c: Constants) -> Any:
+    """dw/dt of M, W or beta: delta dw/dt = mean_b[hebbian term] - lambda w."""
+    return (hebbian - c.weight_decay * w) / c.delta
+
+
+def hebbian_terms(x: Layers, eps: Layers, sigma: Sigma) -> Layers:
+    """mean_b[sigma(x^l)^T eps^{l+1}], for l = 0..n-1: what M^l learns from; W^l learns from its transpose."""
     batch = x[0].shape[0]
-    links = zip(x, eps, M, sigma, strict=False)
-    return tuple((s.f(x_l).T @ eps_l / batch - decay * M_l) / delta for x_l, eps_l, M_l, s in links)
+    links = zip(x, eps, sigma, strict=False)
+    return tuple(s.f(x_l).T @ eps_l / batch for x_l, eps_l, s in links)
 
 
-def feedback_weight_rates(
-    x: Layers, eps: Layers, W: Layers, sigma: Sigma, delta: jax.Array, decay: jax.Array
-) -> Layers:
-    """dW^l/dt for l = 0..n-1: delta dW^l/dt = mean_b[(eps^{l+1})^T sigma(x^l)] - lambda W^l."""
-    batch = x[0].shape[0]
-    links = zip(x, eps, W, sigma, strict=False)
-    return tuple((eps_l.T @ s.f(x_l) / batch - decay * W_l) / delta for x_l, eps_l, W_l, s in links)
+def variances(state: State, c: Constants) -> Any:
+    """nu^l, for l = 1..n."""
+    return c.nu
 
 
-def bias_rates(eps: Layers, beta: Layers, delta: jax.Array, decay: jax.Array) -> Layers:
-    """dbeta^l/dt for l = 1..n: delta dbeta^l/dt = mean_b[eps^l] - lambda beta^l."""
-    layers = zip(eps, beta, strict=True)
-    return tuple((eps_l.mean(axis=0) - decay * beta_l) / delta for eps_l, beta_l in layers)
+def rates(state: State, sigma: Sigma, c: Constants) -> State:
+    """The rates of all variables, as if every value node were free."""
+    x, eps, weights = state
+    M, _, beta = weights
+    mu, nu = predictions(x, M, beta, sigma), variances(state, c)
+    h = feedback_signals(eps, weights.feedback)
+    feedback = (*(s.df(x_l) * h_l for s, x_l, h_l in zip(sigma, x, h, strict=False)), 0.0)
+    dx = tuple(value_rate(*layer, c) for layer in zip(x, (0.0, *eps), feedback, strict=True))
+    deps = tuple(error_rate(*layer, c) for layer in zip(x[1:], eps, mu, nu, strict=True))
+    return State(dx, deps, weight_rates(state, sigma, c))
 
 
-def energy(eps: Layers, nu: jax.Array) -> jax.Array:
+def weight_rates(state: State, sigma: Sigma, c: Constants) -> Weights:
+    """The rates of the weights."""
+    x, eps, (M, W, beta) = state
+    hebbian = hebbian_terms(x, eps, sigma)
+    dM = tuple(weight_rate(*link, c) for link in zip(hebbian, M, strict=True))
+    dW = W and tuple(weight_rate(term.T, W_l, c) for term, W_l in zip(hebbian, W, strict=True))
+    dbeta = tuple(weight_rate(e.mean(axis=0), b, c) for e, b in zip(eps, beta, strict=True))
+    return Weights(dM, dW, dbeta)
+
+
+def energy(eps: Layers, nu: Any) -> jax.Array:
     """Terms 1/2 nu^l mean_b |eps^l|^2 of the energy F, shape (n,)."""
-    terms = (0.5 * nu_l * (e**2).sum(axis=1).mean() for e, nu_l in zip(eps, nu, strict=True))
+    terms = (0.5 * (nu_l * e**2).sum(axis=1).mean() for e, nu_l in zip(eps, nu, strict=True))
     return jnp.stack(list(terms))
 
 
-def energy_slaved(x: Layers, mu: Layers, nu: jax.Array) -> jax.Array:
+def energy_slaved(x: Layers, mu: Layers, nu: Any) -> jax.Array:
     """Terms 1/2 mean_b |x^l - mu^l|^2 / nu^l: F with the errors at their rest value, shape (n,)."""
     terms = (
-        0.5 * ((x_l - mu_l) ** 2).sum(axis=1).mean() / nu_l
+        0.5 * ((x_l - mu_l) ** 2 / nu_l).sum(axis=1).mean()
         for x_l, mu_l, nu_l in zip(x[1:], mu, nu, strict=True)
     )
     return jnp.stack(list(terms))

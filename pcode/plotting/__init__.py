@@ -12,6 +12,7 @@ from ..run.result import register_accessor
 from ..run.select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .accessor import RunPlots
 from .animation import animate
+from .answers import FIGURES
 from .backprop import backprop
 from .certificate import certificate
 from .convergence import convergence
@@ -33,6 +34,7 @@ from .trajectories import moving_phase, principal_components, trajectory
 from .weights import weight_drift, weight_kinds, weight_norms
 
 __all__ = [
+    "FIGURES",
     "STYLE",
     "RunPlots",
     "activation_slopes",
@@ -81,5 +83,5 @@ __all__ = [
 ]
 
 register_accessor("plot", RunPlots)
-for question in (backprop, certificate, convergence, equilibrium, separation, spectrum, stability):
-    register_plot(question.__name__, question)
+for name, figure in FIGURES.items():
+    register_plot(name, figure)

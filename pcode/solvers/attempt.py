@@ -10,7 +10,7 @@ from ..base.status import SolverStats, Status
 from ..model.network import Array
 from .base import LARGEST, Save, Solution, Solver, Watch
 from .causes import causes, hopeless, largest_value
-from .progress import unheard
+from .progress import silenced
 from .settings import IVP, Settings
 
 
@@ -21,7 +21,7 @@ def attempt(
 
     It is not begun where rates or energies at the start are beyond all numbers.
     """
-    with unheard():
+    with silenced():
         size, finite = largest_value(problem), bool(np.isfinite(problem.rhs(0.0, problem.y0)).all())
     if size >= LARGEST or not finite:
         what = (

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..model.network import Array
 from ..model.state import Layout
-from ..system.limit import SlowProblem
 from ..system.problem import Problem
 from .base import IVP, Save, Settings, Solution, Solver, Watch
+from .settings import has_nodes
 
 # Fewer steps than this are done before a method that is compiled as a whole has been.
 FEW_STEPS = 150
@@ -51,7 +51,7 @@ class AutoSolver:
 
     def choose(self, problem: IVP) -> tuple[Solver, str]:
         """The solver for `problem`, and why."""
-        if isinstance(problem, SlowProblem):
+        if not has_nodes(problem):
             return self.solvers["DOP853"], "tau = 0: only the weights move, and they are not stiff"
         with np.errstate(all="ignore"):
             fastest = fastest_rate(problem)
@@ -60,7 +60,7 @@ class AutoSolver:
         length, how = problem.duration, "lasts"
         if problem.settle_tol is not None and not problem.layout.learn:
             # The nodes' errors are damped by nu / 2, or more slowly where they do not ring.
-            damping = float(np.min(problem.parameters.nu)) / float(problem.parameters.tau)
+            damping = float(np.min(problem.constants.nu)) / float(problem.constants.tau)
             settled = SETTLING / min(damping / 2.0, fastest)
             if problem.course.still_from + settled < length:
                 length, how = problem.course.still_from + settled, "should settle in"

@@ -15,17 +15,16 @@ from ..base.errors import InputError
 from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
-from ..system.limit import SlowProblem
 from ..system.problem import Problem
 from .causes import clocks, hopeless
 from .floor import Floor
 from .progress import Pace
-from .settings import IVP, Settings
+from .settings import IVP, Settings, has_nodes
 from .steps import StepLog, Steps
 
 __all__ = [
-    "IVP", "Save", "Settings", "Solution", "Solver", "Stepper", "Watch", "coupled", "march", "refuse_above",
-    "refuse_without_nodes",
+    "IVP", "Save", "Settings", "Solution", "Solver", "Stepper", "Watch", "coupled", "integrate",
+    "refuse_above", "refuse_without_nodes",
 ]  # fmt: skip
 
 # A value that has grown by this factor over the largest one at the start has diverged.
@@ -99,7 +98,7 @@ class Solver(Protocol):
 
         Parameters
         ----------
-        problem : Problem or SlowProblem
+        problem : IVP
         times : ndarray, shape (T,)
             Rising times in (0, problem.duration] at which to save.
         settings : Settings
@@ -156,7 +155,7 @@ class Stepper(Protocol):
         """Steps and evaluations so far."""
 
 
-def march(
+def integrate(
     stepper: Stepper, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch
 ) -> Solution:
     """Advance `stepper` to the end of `problem`, saving on the way; see `Solver.solve`."""
@@ -207,11 +206,11 @@ def _settled(problem: IVP, stepper: Stepper, floor: Floor) -> tuple[Status | Non
     """Whether the last step came to rest, which is to end the phase: status, time, unknowns, detail."""
     assert problem.settle_tol is not None
     t, y = stepper.t, stepper.y
-    unrest = problem.unrest(t, y)
-    if unrest <= problem.settle_tol:
+    residual = problem.residual(t, y)
+    if residual <= problem.settle_tol:
         t = max(_time_of_rest(problem, stepper), problem.settles_from)
         return Status.EQUILIBRIUM, t, stepper.interpolate(t), ""
-    found = floor.look(stepper.steps, t, y, unrest)
+    found = floor.look(stepper.steps, t, y, residual)
     if found is None:
         return None, t, y, ""
     return Status.EQUILIBRIUM if found.settled else Status.NOT_SETTLED, t, found.y, found.message
@@ -234,7 +233,7 @@ def switching(problem: IVP, stepper: Stepper, settings: Settings) -> Problem | N
 
     Nodes that do so together within the tolerance switch together, at the end of the step where that will do.
     """
-    assert isinstance(problem, Problem)
+    assert has_nodes(problem)
     tolerance = kink_tolerance(settings)
     share = kink_share(stepper.t - stepper.t_before, problem)
 
@@ -286,7 +285,7 @@ def kink_tolerance(settings: Settings) -> float:
 
 def kink_share(step: Any, problem: Problem) -> Any:
     """`share` of `pcode.system.kinks.excess` for the end of a step."""
-    return np.minimum(1.0, step / float(problem.parameters.tau))
+    return np.minimum(1.0, step / float(problem.constants.tau))
 
 
 def _pace(problem: IVP, settings: Settings) -> Pace:
@@ -304,16 +303,16 @@ def divergence_bound(problem: IVP) -> float:
 def at_rest(problem: IVP, t: float, y: Array) -> bool:
     """Whether `problem` is to end when at rest, and is."""
     tol = problem.settle_tol
-    return tol is not None and t >= problem.settles_from and problem.unrest(t, y) <= tol
+    return tol is not None and t >= problem.settles_from and problem.residual(t, y) <= tol
 
 
 def _time_of_rest(problem: IVP, stepper: Stepper) -> float:
-    """When, in the last step, the unrest fell to settle_tol: so that it does not hang on the steps."""
+    """When, in the last step, the residual fell to settle_tol: so that it does not depend on the steps."""
     assert problem.settle_tol is not None
     tolerance, before, after = problem.settle_tol, stepper.t_before, stepper.t
 
     def excess(t: float) -> float:
-        return math.log(max(problem.unrest(t, stepper.interpolate(t)), 1e-300) / tolerance)
+        return math.log(max(problem.residual(t, stepper.interpolate(t)), 1e-300) / tolerance)
 
     if excess(before) <= 0.0 or excess(after) > 0.0:  # the interpolant is off by a rounding error
         return after
@@ -330,9 +329,8 @@ def refuse_above(name: str, layout: Layout, largest: int, why: str) -> None:
 
 def coupled(problem: IVP, name: str) -> Problem:
     """`problem`, if it is the coupled system with its Jacobian; else an InputError."""
-    if isinstance(problem, SlowProblem):
-        refuse_without_nodes(name, problem.layout)
-    assert isinstance(problem, Problem)
+    refuse_without_nodes(name, problem.layout)
+    assert has_nodes(problem)
     return problem
 
 

@@ -16,8 +16,8 @@ FAR = 1e15
 
 def hopeless(problem: IVP) -> bool:
     """Whether the data, or the weights' rates, are far beyond what solvers make way with."""
-    p = problem.parameters
-    fast = problem.layout.learn and float(p.tau) > HOPELESS * float(p.delta) * float(np.min(p.nu))
+    c = problem.constants
+    fast = problem.layout.learn and float(c.tau) > HOPELESS * float(c.delta) * float(np.min(c.nu))
     return fast or largest_value(problem) > HOPELESS
 
 
@@ -29,7 +29,7 @@ def largest_value(problem: IVP) -> float:
 
 def causes(problem: IVP) -> list[str]:
     """What in the problem itself explains a failure."""
-    p, found = problem.parameters, []
+    c, found = problem.constants, []
     size = largest_value(problem)
     if size > LARGE_DATA:
         found.append(f"values at the start are as large as {size:.3g}; scale the data to about 1")
@@ -45,11 +45,11 @@ def causes(problem: IVP) -> list[str]:
     if longest > FAR * shortest or not 1.0 / FAR < shortest < FAR:
         told = ", ".join(f"{name} = {value:.3g}" for name, value in times.items())
         found.append(f"times are too far apart or too far from 1 ({told}); take another unit of time")
-    for name, clock, decay in (("weight", "delta", p.weight_decay), ("node", "tau", p.node_decay)):
+    for name, clock, decay in (("weight", "delta", c.weight_decay), ("node", "tau", c.node_decay)):
         if float(decay) > HOPELESS and (problem.layout.learn or name == "node"):
             rate = f"{name}s decay at the rate {name}_decay/{clock}"
             found.append(f"{name}_decay = {float(decay):.3g}, and {rate}; take it nearer to 1")
-    nu = np.asarray(p.nu)
+    nu = np.asarray(c.nu)
     if nu.max() > 1e6 or nu.min() < 1e-6:
         told = f"{nu.min():.3g}" if nu.min() == nu.max() else f"{nu.min():.3g} to {nu.max():.3g}"
         found.append(f"nu = {told}, and errors relax at the rate nu/tau; take nu nearer to 1")
@@ -58,13 +58,13 @@ def causes(problem: IVP) -> list[str]:
 
 def weights_over_nodes(problem: IVP) -> float:
     """Rate at which weights correct their own errors over that of the nodes, 1/tau, at the start."""
-    structure, p = problem.structure, problem.parameters
-    if not structure.layout.learn or not structure.layout.nodes or float(p.tau) == 0.0:
+    structure, c = problem.structure, problem.constants
+    if not structure.layout.learn or not structure.layout.nodes or float(c.tau) == 0.0:
         return 0.0
     x = problem.nodes(0.0, problem.y0)[0]
     if not structure.layout.free[0]:
         x = (
-            np.asarray(p.clamp[0]),
+            np.asarray(problem.parameters.clamp[0]),
             *x[1:],
         )  # to which the first activation belongs, also where it was reduced
     with np.errstate(all="ignore"):
@@ -72,13 +72,13 @@ def weights_over_nodes(problem: IVP) -> float:
             1.0 + float(np.mean(np.sum(np.asarray(s.f(x_l)) ** 2, axis=1)))
             for s, x_l in zip(structure.sigma, x, strict=False)
         )
-        rates = [size / nu for size, nu in zip(sizes, np.asarray(p.nu), strict=True)]
-        return float(max(rates)) * float(p.tau) / float(p.delta)
+        rates = [size / nu for size, nu in zip(sizes, np.asarray(c.nu), strict=True)]
+        return float(max(rates)) * float(c.tau) / float(c.delta)
 
 
 def clocks(problem: IVP) -> dict[str, float]:
     """The times that matter: of nodes, of weights, of the problem."""
-    p, layout = problem.parameters, problem.layout
-    nodes = {"tau": float(p.tau)} if layout.node_count else {}
-    weights = {"delta": float(p.delta)} if layout.learn else {}
+    c, layout = problem.constants, problem.layout
+    nodes = {"tau": float(c.tau)} if layout.node_count else {}
+    weights = {"delta": float(c.delta)} if layout.learn else {}
     return nodes | weights | {"the duration": problem.duration}

@@ -14,7 +14,7 @@ from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
 from ..system import kinks
-from ..system.coupled import Parameters, Structure, unrest, vector_field
+from ..system.coupled import Parameters, Structure, System
 from ..system.problem import Problem
 from .base import (
     INSIDE,
@@ -24,8 +24,8 @@ from .base import (
     Solution,
     Watch,
     coupled,
+    integrate,
     kink_tolerance,
-    march,
     next_stop,
     refuse_above,
     refuse_without_nodes,
@@ -92,7 +92,7 @@ def _parts(kind: _Kind, structure: Structure, tolerances: _Tolerances) -> tuple[
         solver = method(root_finder=diffrax.VeryChord(**options))
     else:
         solver = method(root_finder=StructuredNewton(structure, **options))
-    term = diffrax.ODETerm(lambda t, y, args: vector_field(t, y, args, structure))
+    term = diffrax.ODETerm(lambda t, y, args: System(structure, args).rhs(t, y))
     return solver, controller, term
 
 
@@ -133,27 +133,27 @@ def _burst(
     """
     solver, controller, term = _parts(kind, structure, tolerances)
     order = solver.error_order(term)
-    first, kept_before = carry.steps + carry.rejected, carry.steps
+    first, kept_before, system = carry.steps + carry.rejected, carry.steps, System(structure, p)
 
     def moving(c: _Carry) -> Any:
         """Whether to go on; what tells it costs as much as a stage, so only where it is asked for."""
         return jax.lax.cond(
             (settle_tol >= 0.0) & (c.t >= settles_from),
-            lambda: unrest(c.t, c.y, p, structure) > settle_tol,
+            lambda: system.residual(c.t, c.y) > settle_tol,
             lambda: jnp.array(True),
         )
 
     def beyond(c: _Carry) -> Any:
         """By how much a node is off because of its mode, at the end of the last step or within it."""
         step = c.t - c.t_before
-        share = jnp.minimum(1.0, step / p.tau)
+        share = jnp.minimum(1.0, step / p.constants.tau)
         curve = solver.interpolation_cls(t0=c.t_before, t1=c.t, **c.dense_info)
 
         def within(t: Any) -> Any:
-            return kinks.excess(t, curve.evaluate(t), p, structure, share, 1.0)
+            return kinks.excess(system, t, curve.evaluate(t), share, 1.0)
 
         inside = jnp.where(step > 0.0, jax.vmap(within)(c.t_before + INSIDE * step).max(), -jnp.inf)
-        return jnp.maximum(inside, kinks.excess(c.t, c.y, p, structure, share))
+        return jnp.maximum(inside, kinks.excess(system, c.t, c.y, share))
 
     def going(c: _Carry) -> Any:
         tried = c.steps + c.rejected - first
@@ -333,4 +333,4 @@ class DiffraxSolver:
         stepper = _Stepper(_Kind(self.name, self.shipped), problem, saved, settings)
         stepper.compile()
         compiled = time.perf_counter()
-        return march(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)
+        return integrate(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)

@@ -14,13 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..base._jax import jnp
 from ..model.network import Array
-from ..system import abscissa as growth
-from ..system.limit import SlowProblem
+from ..system.abscissa import jacobians, nodes_a_sample, suspects
 from ..system.problem import Problem, with_modes
 from ..system.rest import rest
-from .settings import IVP, Settings
+from .settings import IVP, Settings, has_nodes
 
 # After so many steps in none of which the rates fell to half of what they had been, it is asked whether they
 # can fall; if so, again after twice as many.
@@ -74,7 +72,7 @@ class Floor:
 
     Attributes
     ----------
-    problem : Problem or SlowProblem
+    problem : IVP
         The one that is integrated now.
     """
 
@@ -83,63 +81,61 @@ class Floor:
         self._least, self._since, self._patience = math.inf, (0, 0.0), PATIENCE
         self._before = self._last = (0.0, math.inf)
 
-    def look(self, steps: int, t: float, y: Array, unrest: float) -> Finish | None:
+    def look(self, steps: int, t: float, y: Array, residual: float) -> Finish | None:
         """The equilibrium, after `steps` steps up to (t, y), if the rates no longer fall and it is there."""
-        self._before, self._last = self._last, (t, unrest)
-        if unrest < 0.5 * self._least:
-            self._least, self._since = unrest, (steps, t)
+        self._before, self._last = self._last, (t, residual)
+        if residual < 0.5 * self._least:
+            self._least, self._since = residual, (steps, t)
         if steps - self._since[0] < self._patience:
             return None
         self._patience *= 2
-        return self._finish(t, y, unrest)
+        return self._finish(t, y, residual)
 
-    def _finish(self, t: float, y: Array, unrest: float, waited: float | None = None) -> Finish | None:
+    def _finish(self, t: float, y: Array, residual: float, waited: float | None = None) -> Finish | None:
         """The stable equilibrium of nodes within what the tolerances leave of `y`.
 
         `waited` is the time that nodes had to come to rest, in units of tau; that since the rates were last
         halved where left out.
         """
         problem = self.problem
-        if isinstance(problem, SlowProblem) or problem.layout.learn or problem.settle_tol is None:
+        if not has_nodes(problem) or problem.layout.learn or problem.settle_tol is None:
             return None
-        p, structure = problem.parameters._replace(tau=jnp.ones(())), problem.structure
         aim = max(0.1 * problem.settle_tol, ROUNDING)
-        found, residuals, _ = rest(y, p, structure, aim, NEWTON_STEPS, 1.0 / LONG, t)
-        z, residual = np.asarray(found), float(np.max(residuals, initial=0.0))
+        found, residuals, _ = rest(problem.ticking().system, y, aim, NEWTON_STEPS, 1.0 / LONG, t)
+        z, beneath = np.asarray(found), float(np.max(residuals, initial=0.0))
         settings = self._settings
         off = (z - y) / (settings.rtol * np.abs(y) + settings.atol)
-        lower = residual <= problem.settle_tol or residual < 0.01 * unrest
+        lower = beneath <= problem.settle_tol or beneath < 0.01 * residual
         if not (lower and math.sqrt(float(np.mean(off**2))) <= NEAR):
             return None
         if waited is None:
-            waited = (t - self._since[1]) / float(problem.parameters.tau)
+            waited = (t - self._since[1]) / float(problem.constants.tau)
         if not self._attracts(problem, t, z, waited):
             return None
-        return Finish(z, residual <= problem.settle_tol, self._told(residual, unrest))
+        return Finish(z, beneath <= problem.settle_tol, self._told(beneath, residual))
 
     def _attracts(self, problem: Problem, t: float, z: Array, waited: float) -> bool:
         """Whether nodes go to rest at `z`, and would have in the time `waited`, in units of tau."""
-        structure = problem.structure
-        p = with_modes(t, z, problem.parameters._replace(tau=jnp.ones(())), structure)
-        layout, m = problem.layout, growth.nodes_a_sample(problem.layout)
+        system = with_modes(problem.ticking().system, t, z)
+        layout, m = problem.layout, nodes_a_sample(problem.layout)
         samples = np.arange(layout.batch, dtype=np.int64)
         if layout.batch * m**3 > LARGEST_DENSE:
-            samples, _ = growth.suspects(t, z, p, structure, None)
+            samples, _ = suspects(system, t, z, None)
             samples = samples if samples.size or m**3 > LARGEST_DENSE else np.zeros(1, dtype=np.int64)
         if samples.size == 0:
             return True
-        rates = np.linalg.eigvals(np.asarray(growth.jacobians(t, z, p, structure, samples))).real
+        rates = np.linalg.eigvals(np.asarray(jacobians(system, t, z, samples))).real
         falling = rates[rates < -NEUTRAL]
         slowest = -float(falling.max()) if falling.size else math.inf
         return bool(rates.max() <= NEUTRAL) and slowest * waited >= WAITED
 
-    def _told(self, residual: float, unrest: float) -> str:
+    def _told(self, beneath: float, residual: float) -> str:
         tolerances = f"rtol = {self._settings.rtol:g} and atol = {self._settings.atol:g}"
-        left = f"{tolerances} leave rates of {unrest:.1e}"
-        if residual <= self.problem.settle_tol:  # type: ignore[operator]
-            return f"{left}; from there Newton's method found the equilibrium, to {residual:.1e}"
+        left = f"{tolerances} leave rates of {residual:.1e}"
+        if beneath <= self.problem.settle_tol:  # type: ignore[operator]
+            return f"{left}; from there Newton's method found the equilibrium, to {beneath:.1e}"
         wanted = f"settle_tol = {self.problem.settle_tol:g} cannot be reached"
-        least = f"rounding errors leave {residual:.1e} at the equilibrium"
+        least = f"rounding errors leave {beneath:.1e} at the equilibrium"
         return f"{wanted}: {left}, and {least}; ask for a larger settle_tol"
 
     def at_end(self, t: float, y: Array) -> Finish | None:
@@ -147,13 +143,13 @@ class Floor:
         problem = self.problem
         if problem.settle_tol is None:
             return None
-        unrest = problem.unrest(t, y)
-        if unrest <= ROUNDING:
+        residual = problem.residual(t, y)
+        if residual <= ROUNDING:
             what = f"settle_tol = {problem.settle_tol:g} is below what rounding errors leave of the rates"
-            return Finish(y, False, f"{what}, {unrest:.1e}; ask for a larger one")
+            return Finish(y, False, f"{what}, {residual:.1e}; ask for a larger one")
         if t - self._since[1] < STANDING * t:
-            return self._finish(t, y, unrest, self._within_a_step(t))
-        found = self._finish(t, y, unrest)
+            return self._finish(t, y, residual, self._within_a_step(t))
+        found = self._finish(t, y, residual)
         return found or (Finish(y, False, told) if (told := self._tolerances(t, y)) else None)
 
     def _within_a_step(self, t: float) -> float:
@@ -161,12 +157,12 @@ class Floor:
 
         Where steps grow long the last may be most of the phase: rates fell in it, but not as they would have.
         """
-        begin, unrest = self._before
+        begin, residual = self._before
         problem = self.problem
-        if isinstance(problem, SlowProblem) or not math.isfinite(unrest):
+        if not has_nodes(problem) or not math.isfinite(residual):
             return 0.0
-        needed = math.log(max(unrest / float(problem.settle_tol or 1.0), 1.0))
-        return (t - begin) / float(problem.parameters.tau) * WAITED / max(needed, WAITED)
+        needed = math.log(max(residual / float(problem.settle_tol or 1.0), 1.0))
+        return (t - begin) / float(problem.constants.tau) * WAITED / max(needed, WAITED)
 
     def _tolerances(self, t: float, y: Array) -> str:
         """Which tolerances to set, where the rates are no larger than those asked for leave."""
@@ -179,13 +175,13 @@ class Floor:
             moved = self._rates(t, y + rng.choice([-1.0, 1.0], y.size) * tolerance)
             noise = np.maximum(noise, np.abs(moved - scaled))
         worst = int(np.argmax(np.abs(scaled)))
-        unrest = float(np.abs(scaled[worst]))
-        if not unrest <= LEFT * noise[worst]:
+        residual = float(np.abs(scaled[worst]))
+        if not residual <= LEFT * noise[worst]:
             return ""
-        share = 0.1 * problem.settle_tol / unrest
+        share = 0.1 * problem.settle_tol / residual
         wanted = f"rtol = {settings.rtol * share:.0e}, atol = {settings.atol * share:.0e}"
         return (
-            f"the rates came down to {unrest:.1e} and fall no more, which is what "
+            f"the rates came down to {residual:.1e} and fall no more, which is what "
             f"rtol = {settings.rtol:g} and atol = {settings.atol:g} leave of them, "
             f"not to settle_tol = {problem.settle_tol:g}: set tighter tolerances ({wanted}) "
             "or a larger settle_tol"
@@ -193,7 +189,7 @@ class Floor:
 
     def _rates(self, t: float, y: Array) -> Array:
         """Rates tau dz/dt / (1 + |z|), with delta for weights."""
-        p, nodes = self.problem.parameters, np.arange(y.size) < self.problem.layout.node_count
-        clock = np.where(nodes, float(p.tau), float(p.delta))
+        c, nodes = self.problem.constants, np.arange(y.size) < self.problem.layout.node_count
+        clock = np.where(nodes, float(c.tau), float(c.delta))
         scaled: Array = clock * self.problem.rhs(t, y) / (1.0 + np.abs(y))
         return scaled

@@ -33,8 +33,7 @@ import diffrax
 
 from ..base._jax import jax, jnp
 from ..base.errors import InputError
-from ..system import elimination as newton
-from ..system.coupled import Parameters, Structure, linearise, vector_field
+from ..system.coupled import Parameters, Structure, System
 from ..system.krylov import gcr
 from .structured_root import StructuredNewton
 
@@ -118,7 +117,7 @@ def final_unknowns(
 
 
 def _field(structure: Structure, t: Any, y: Any, p: Parameters) -> Any:
-    return vector_field(t, y, p, structure)
+    return System(structure, p).rhs(t, y)
 
 
 class _Differentiable:
@@ -186,15 +185,16 @@ def _stage_jvp(structure: Structure, primals: Any, tangents: Any) -> tuple[Any, 
     _, *given = tangents
     Y = base + a * f
     _, change = jax.jvp(
-        lambda t, a, base, p: vector_field(t, base + a * f, p, structure), (t, a, base, p), tuple(given)
+        lambda t, a, base, p: _field(structure, t, base + a * f, p), (t, a, base, p), tuple(given)
     )
-    _, action = jax.linearize(lambda y: vector_field(t, y, p, structure), Y)
+    system = System(structure, p)
+    action = system.action(t, Y)
 
     def solve(matrix: Callable[[Any], Any], r: Any, transpose: bool = False) -> Any:
-        factors = newton.factor(linearise(t, Y, p, structure), a, p, structure)
+        factors = system.factor(system.linearise(t, Y), a)
 
         def precondition(r: Any) -> Any:
-            return newton.solve(factors, r, p, structure)
+            return system.solve(factors, r)
 
         if transpose:
             forwards = jax.linear_transpose(precondition, r)

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from functools import partial
 from typing import Any
 
 import numpy as np
 import scipy
 
-from ..base._jax import IN_ORDER, jax, jnp
+from ..base._jax import jax, jnp
 from ..model.network import Array
-from ..system import elimination as newton
-from ..system.coupled import Parameters, Structure, vector_field
+from ..system.coupled import System
 from ..system.krylov import Operator, few_iterations, gcr
-from ..system.problem import Problem
+from ..system.problem import Problem, compiled
 from .base import Settings
 
 # Up to so many unknowns the whole of I - gamma J is factored: a tenth of a millisecond, and far less to
@@ -133,7 +131,7 @@ class Dense(LinearSolver):
 
 
 class Structured(LinearSolver):
-    """By `newton` and Krylov iterations, in one compiled call.
+    """By the structured elimination and Krylov iterations, in one compiled call.
 
     The structured solve leaves out the weight-borne coupling, which is small for steps far below
     delta, and its factors are some steps old; the iterations, with the exact Jacobian where CVODE
@@ -144,7 +142,7 @@ class Structured(LinearSolver):
         super().__init__(problem)
         self._settings = settings
         # Where weights do not move nothing is borne by them.
-        self._delta = delta = float(problem.parameters.delta) if problem.layout.learn else math.inf
+        self._delta = delta = float(problem.constants.delta) if problem.layout.learn else math.inf
         self._linearise(0.0, problem.y0, 1.0)
         for gamma in (0.0, 0.5 * (SLIGHT + STRONG) * delta, delta) if problem.layout.learn else (0.0,):
             self._answer(0.0, problem.y0, problem.y0, gamma, math.inf)  # compiles what it will need
@@ -156,41 +154,34 @@ class Structured(LinearSolver):
     def _answer(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
         problem, tolerances = self.problem, (self._settings.rtol, self._settings.atol)
         part = gamma / self._delta
-        if part < SLIGHT:
+        if part < SLIGHT and problem.structure.elimination.exact:
             return problem.solve(self._factors, r)
-        at, how = (self._factors, t, y, r, gamma), (*tolerances, problem.parameters, problem.structure)
+        at = (problem.system, self._factors, t, y, r, gamma)
         if part < STRONG:
-            z, left = _solve_mostly(*at, *how)
+            z, left = _solve_mostly(*at, *tolerances)
             if float(left) <= enough:
                 return np.asarray(z)
         within = enough if part > STRONG else math.inf
-        return np.asarray(_solve(*at, enough, within, *how))
+        return np.asarray(_solve(*at, enough, within, *tolerances))
 
 
-@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
+@compiled
 def _solve_mostly(
-    factors: newton.Factors,
-    t: Any,
-    y: Any,
-    r: Any,
-    gamma: Any,
-    rtol: Any,
-    atol: Any,
-    p: Parameters,
-    structure: Structure,
+    system: System, factors: Any, t: Any, y: Any, r: Any, gamma: Any, rtol: Any, atol: Any
 ) -> tuple[Any, Any]:
     """The z with (I - gamma J) z = r as far as few iterations come, and its residual over the tolerances."""
-    weight, matrix = _measures(t, y, gamma, rtol, atol, p, structure)
+    weight, matrix = _measures(system, t, y, gamma, rtol, atol)
 
     def precondition(r: Any) -> Any:
-        return newton.solve(factors, r, p, structure)
+        return system.solve(factors, r)
 
     return few_iterations(lambda v: precondition(matrix(v)), precondition(r), weight, FEW)
 
 
-@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
+@compiled
 def _solve(
-    factors: newton.Factors,
+    system: System,
+    factors: Any,
     t: Any,
     y: Any,
     r: Any,
@@ -199,27 +190,23 @@ def _solve(
     enough_within: Any,
     rtol: Any,
     atol: Any,
-    p: Parameters,
-    structure: Structure,
 ) -> Any:
     """The z with (I - gamma J) z = r, to a residual of `enough` times the tolerances.
 
     The structured solve within takes care of the weight-borne coupling to `enough_within`.
     """
-    weight, matrix = _measures(t, y, gamma, rtol, atol, p, structure)
+    weight, matrix = _measures(system, t, y, gamma, rtol, atol)
 
     @jax.jit  # traced once for both its uses
     def precondition(r: Any) -> Any:
-        return newton.solve_coupled(factors, r, p, structure, weight, enough_within)
+        return system.solve_coupled(factors, r, weight, enough_within)
 
     return gcr(
         lambda v: precondition(matrix(v)), precondition(r), weight, 0.0, enough, VECTORS, MOST_ITERATIONS
     )
 
 
-def _measures(
-    t: Any, y: Any, gamma: Any, rtol: Any, atol: Any, p: Parameters, structure: Structure
-) -> tuple[Any, Operator]:
+def _measures(system: System, t: Any, y: Any, gamma: Any, rtol: Any, atol: Any) -> tuple[Any, Operator]:
     """One over the tolerances at y, shape (N,), and the action of I - gamma J there."""
-    _, action = jax.linearize(lambda y: vector_field(t, y, p, structure), y)
+    action = system.action(t, y)
     return 1.0 / (rtol * jnp.abs(y) + atol), lambda v: v - gamma * action(v)

@@ -134,7 +134,7 @@ _deaf, _lock = _Deaf(), threading.Lock()
 
 
 @contextmanager
-def unheard() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """Keep from the user what a library prints or warns of here: its statuses say the same."""
     me = threading.get_ident()
     with _lock:

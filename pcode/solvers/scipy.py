@@ -16,8 +16,8 @@ from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
 from .base import IVP, Save, Settings, Solution, Watch, coupled, next_stop, refuse_above, refuse_without_nodes
-from .progress import Counted, NoProgressError, unheard
-from .slow import march_slowly
+from .progress import Counted, NoProgressError, silenced
+from .slow import integrate_slowly
 from .within import INNER, Within
 
 # These take a sparse Jacobian, and factor it with SuperLU.
@@ -60,7 +60,7 @@ class _Stepper:
             options = options | {"jac": self._counted.of(options["jac"])}
         self._make = partial(self._method, self._counted.of(problem.rhs), **options)
         self._counted.begin()
-        with unheard():  # it tries the rates, which may overflow
+        with silenced():  # it tries the rates, which may overflow
             self._solver = self._make(problem.start, problem.y0, next_stop(problem, problem.start))
         self._problem = problem
         self._interpolant: Any = None
@@ -102,7 +102,7 @@ class _Stepper:
         try:
             # LSODA reports its failures as warnings, and again in its status. BDF's first step subtracts
             # memory not yet set, which may hold anything; it makes no use of that.
-            with unheard():
+            with silenced():
                 solver.step()
         except NoProgressError:
             return Status.STEP_TOO_SMALL
@@ -125,7 +125,7 @@ class _Stepper:
 
     def _reach(self, t: float) -> Array:
         """The unknowns at `t` by the method's own steps from where the last one began: mostly by one."""
-        with unheard():
+        with silenced():
             solver = self._make(self.t_before, self._y_before, t, first_step=t - self.t_before)
         while solver.status == "running" and self._step(solver) is None:
             pass
@@ -176,9 +176,9 @@ class SciPySolver:
         if self.implicit:
             self._jacobian(problem)(problem.start, problem.y0)
         compiled = time.perf_counter()
-        saved = settings.saved_of(times)
-        stepper = _Stepper(self.name, problem, saved, partial(self._options, settings))
-        return march_slowly(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)
+        stepper = _Stepper(self.name, problem, settings.saved_of(times), partial(self._options, settings))
+        solution = integrate_slowly(stepper, problem, times, settings, save, watch)
+        return solution.timed(compiled - began, compiled)
 
     def _options(self, settings: Settings, problem: IVP) -> dict[str, Any]:
         """SciPy's options for `problem`."""

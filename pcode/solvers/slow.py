@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
-from ..system.limit import STABLE, Loss, SlowProblem, instability
-from .base import IVP, Save, Settings, Solution, Stepper, Watch, march, next_stop
+from ..system.limit import NEUTRAL, LostEquilibrium, SlowProblem, instability
+from .base import IVP, Save, Settings, Solution, Stepper, Watch, integrate, next_stop
+from .settings import has_slaved_nodes
 
 # Halvings of the last step to find where a stable equilibrium was lost: to 1e-6 of the step.
 HALVINGS = 20
@@ -25,22 +26,22 @@ class _Following:
         self._stepper, self._problem = stepper, problem
         self.t_before, self.t, self.y, self.steps = stepper.t_before, stepper.t, stepper.y, stepper.steps
         self.order = stepper.order
-        self.loss: Loss | None = None
+        self.lost: LostEquilibrium | None = None
 
     def restart(self, problem: IVP) -> None:
-        assert isinstance(problem, SlowProblem)
+        assert has_slaved_nodes(problem)
         self._problem = problem
         self._stepper.restart(problem)
         self.t_before, self.t, self.y = self._stepper.t_before, self._stepper.t, self._stepper.y
 
     def advance(self, until: float) -> Status | None:
-        if self.loss is not None:
+        if self.lost is not None:
             return Status.NONLINEAR_FAILURE
         status = self._stepper.advance(until)
         if status is not None:
             if not self._problem.lost_branch:
                 return status
-            self.loss = Loss(self.t, _FOLD)
+            self.lost = LostEquilibrium(self.t, _FOLD)
             return Status.NONLINEAR_FAILURE
         stepper = self._stepper
         self.t_before, self.t, self.y, self.steps = stepper.t_before, stepper.t, stepper.y, stepper.steps
@@ -65,23 +66,23 @@ class _Following:
         """End the step where the nodes' equilibrium ceased to be stable, if it did."""
         problem = self._problem
         suspects = problem.suspects(self.t, self.y)
-        growth = problem.growth(self.t, self.y, suspects)
-        if growth.rate <= STABLE:
+        found = problem.abscissa(self.t, self.y, suspects)
+        if found.rate <= NEUTRAL:
             problem.keep(self.t, self.y)
             return
         stable, lost = self.t_before, self.t
         for _ in range(HALVINGS):
             middle = 0.5 * (stable + lost)
-            tried = problem.growth(middle, self.interpolate(middle), suspects)
-            if tried.rate > STABLE:
-                lost, growth = middle, tried
+            tried = problem.abscissa(middle, self.interpolate(middle), suspects)
+            if tried.rate > NEUTRAL:
+                lost, found = middle, tried
             else:
                 stable = middle
         self.y = self._stepper.interpolate(stable)
         self.t = stable
         problem.keep(self.t, self.y)
-        how = f"the equilibrium of the nodes lost stability {instability(growth)}"
-        self.loss = Loss(stable, f"{how}; {_UNSTABLE}")
+        how = f"the equilibrium of the nodes lost stability {instability(found)}"
+        self.lost = LostEquilibrium(stable, f"{how}; {_UNSTABLE}")
 
 
 _FOLD = (
@@ -102,7 +103,7 @@ class _Resting:
         self.restart(problem)
 
     def restart(self, problem: IVP) -> None:
-        assert isinstance(problem, SlowProblem)
+        assert has_slaved_nodes(problem)
         self._problem = problem
         self.t_before = self.t = problem.start
         self.y = problem.y0
@@ -145,21 +146,21 @@ class RestingSolver:
 
     def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
         """See `Solver.solve`."""
-        assert isinstance(problem, SlowProblem)
+        assert has_slaved_nodes(problem)
         began = time.perf_counter()
         problem.reaches(problem.start, problem.y0)
         compiled = time.perf_counter()
-        solution = march_slowly(_Resting(problem), problem, times, settings, save, watch)
+        solution = integrate_slowly(_Resting(problem), problem, times, settings, save, watch)
         why = "tau = 0 and the weights are held: the nodes are at rest at once"
         return replace(solution.timed(compiled - began, compiled), method=self.name, reason=why)
 
 
-def march_slowly(
+def integrate_slowly(
     stepper: Stepper, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch
 ) -> Solution:
-    """`march`, with the nodes after every step where they have no equations of their own."""
+    """`integrate`, with the nodes after every step where they have no equations of their own."""
     if not isinstance(problem, SlowProblem):
-        return march(stepper, problem, times, settings, save, watch)
+        return integrate(stepper, problem, times, settings, save, watch)
     following = _Following(stepper, problem)
-    solution = march(following, problem, times, settings, save, watch)
-    return solution if following.loss is None else replace(solution, detail=following.loss.message)
+    solution = integrate(following, problem, times, settings, save, watch)
+    return solution if following.lost is None else replace(solution, detail=following.lost.message)

@@ -18,8 +18,7 @@ import equinox as eqx
 import optimistix as optx
 
 from ..base._jax import jax, jnp
-from ..system import elimination as newton
-from ..system.coupled import Structure, linearise
+from ..system.coupled import Structure, System
 from ..system.krylov import gcr
 
 # Krylov vectors, and the relative residual at which they are enough.
@@ -59,14 +58,14 @@ class _Progress(eqx.Module):
 
     Attributes
     ----------
-    factors : newton.Factors
+    factors : pytree
         Of I - a J where the step's first implicit stage began; all its stages have the same a.
     change, change_before : scalar
         Norm of the last change of k and of the one before, in units of the tolerance.
     iterations : scalar
     """
 
-    factors: newton.Factors
+    factors: Any
     change: Any
     change_before: Any
     iterations: Any
@@ -109,14 +108,13 @@ class StructuredNewton(optx.AbstractRootFinder[Any, Any, Any, Any]):
             return given
         stage = _Stage(*args)
 
-        def made() -> newton.Factors:
-            p = stage.parameters
-            point = linearise(stage.t, stage.y + stage.a * y, p, self.structure)
-            return newton.factor(point, stage.a, p, self.structure)
+        def made() -> Any:
+            system = self._system(stage)
+            return system.factor(system.linearise(stage.t, stage.y + stage.a * y), stage.a)
 
-        def empty() -> newton.Factors:
+        def empty() -> Any:
             shapes = jax.eval_shape(made)
-            return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)  # type: ignore[no-any-return]
+            return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
         # An explicit stage needs no factors; diffrax asks for them once a step.
         factors = jax.lax.cond(stage.coefficient > 0.0, made, empty)
@@ -135,7 +133,7 @@ class StructuredNewton(optx.AbstractRootFinder[Any, Any, Any, Any]):
         stage = _Stage(*args)
 
         def precondition(r: Any) -> Any:
-            d = newton.solve(state.factors, r, stage.parameters, self.structure)
+            d = self._system(stage).solve(state.factors, r)
             return jnp.where(stage.coefficient > 0.0, d, r)
 
         residual, action, aux = jax.linearize(lambda k: fn(k, args), y, has_aux=True)
@@ -153,6 +151,9 @@ class StructuredNewton(optx.AbstractRootFinder[Any, Any, Any, Any]):
         new = y - change
         size = self.norm(change / self._tolerance(new))
         return new, _Progress(state.factors, size, state.change, state.iterations + 1), aux
+
+    def _system(self, stage: _Stage) -> System:
+        return System(self.structure, stage.parameters)
 
     def _tolerance(self, y: Any) -> Any:
         return self.atol + self.rtol * jnp.abs(y)

@@ -17,9 +17,9 @@ from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
 from ..system.problem import Problem
-from .base import IVP, Save, Settings, Solution, Watch, coupled, march, next_stop, refuse_without_nodes
+from .base import IVP, Save, Settings, Solution, Watch, coupled, integrate, next_stop, refuse_without_nodes
 from .linear import linear_solver
-from .progress import Counted, NoProgressError, unheard
+from .progress import Counted, NoProgressError, silenced
 
 # From its start a solution is followed by Adams' methods, which need far fewer steps than BDF while the nodes
 # ring, until stability rather than the solution bounds their steps: at order 6, gamma times a rate is to be
@@ -159,7 +159,7 @@ class _Stepper:
         end = next_stop(self._problem, self.t)
         self._counted.begin()
         try:
-            with unheard():
+            with silenced():
                 result = self._cvode.step(end, "onestep", end)
                 if result.status >= 0 and result.t == self.t:
                     # After an interpolation CVODE first comes back to where it stands.
@@ -215,7 +215,7 @@ class _Stepper:
             return self.y
         # Asked for a time it has passed, CVODE evaluates the last step's polynomial.
         self._counted.begin()
-        with unheard():
+        with silenced():
             y: Array = self._cvode.step(t, "normal").y
         return y
 
@@ -249,4 +249,4 @@ class CVODESolver:
         problem.rhs(0.0, problem.y0)
         stepper = _Stepper(problem, settings)
         compiled = time.perf_counter()
-        return march(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)
+        return integrate(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)

@@ -2,7 +2,7 @@
 
 The curves that come with methods of a high order hold a few of its digits only: where steps are longer than
 tau their error is many times that of the steps. A shorter step is at least as good as the step itself, and
-the steps themselves do not hang on what is saved.
+the steps themselves do not depend on what is saved.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""Whether the nodes' equilibrium is stable: eigenvalues of the nodes' Jacobian, the weights held.
+"""Whether the nodes' equilibrium is stable: the spectral abscissa of their Jacobian, the weights held.
 
-Nothing ties the samples of a batch to each other then, so each has its own. Rates are in units of
-1/tau: the functions take parameters with tau = 1.
+Nothing ties the samples of a batch to each other then, so each has a Jacobian of its own. Rates are in units
+of 1/tau: the functions take a system of nodes alone, with tau = 1.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 
 from ..base._jax import jax, jnp
 from ..model.network import Array
-from ..model.state import Layout, State
-from . import elimination as newton
-from .coupled import Parameters, Structure, free_nodes, linearise, vector_field
+from ..model.state import Layout
+from .coupled import System
+from .elimination import solve_exactly
 
 Indices = NDArray[np.int64]
 
@@ -28,12 +27,12 @@ LARGEST_DENSE = 3_000_000
 DISTURBANCES = 4
 FIRST_ITERATIONS, ITERATIONS = 30, 4
 
-# Growth, as a factor an iteration, from which on a sample is looked at.
+# Growth of a disturbance, as a factor an iteration, from which on a sample is looked at.
 SUSPECT = 1.0 + 1e-7
 
 
-class Growth(NamedTuple):
-    """The eigenvalue with the largest real part.
+class Abscissa(NamedTuple):
+    """The eigenvalue with the largest real part, which is the spectral abscissa.
 
     Attributes
     ----------
@@ -55,12 +54,11 @@ def nodes_a_sample(layout: Layout) -> int:
     return layout.node_count // layout.batch
 
 
-@partial(jax.jit, static_argnames="structure")
-def jacobians(t: Any, z: Any, p: Parameters, structure: Structure, samples: Any) -> jax.Array:
+@jax.jit
+def jacobians(system: System, t: Any, z: Any, samples: Any) -> jax.Array:
     """J of the nodes of `samples`, shape (samples, m, m)."""
-    layout = structure.layout
-    m = nodes_a_sample(layout)
-    _, action = jax.linearize(lambda z: vector_field(t, z, p, structure), z)
+    layout = system.layout
+    m, action = nodes_a_sample(layout), system.action(t, z)
 
     def column(j: Any) -> Any:
         # One direction serves all samples at once: column j of every sample's Jacobian.
@@ -70,38 +68,35 @@ def jacobians(t: Any, z: Any, p: Parameters, structure: Structure, samples: Any)
     columns = jax.lax.map(column, jnp.arange(m), batch_size=32)
     J = jnp.transpose(columns, (1, 2, 0))
     # A node that is clamped, in a layer that has free ones, or held is none that could move: no eigenvalue 0.
-    held = layout.rows(1.0 - movable(p, structure), jnp)[samples]
+    held = layout.rows(1.0 - system.free_mask(), jnp)[samples]
     own: jax.Array = J - held[:, :, None] * jnp.eye(m)
     return own
 
 
-def dense_growth(t: float, z: Array, p: Parameters, structure: Structure, samples: Indices) -> Growth:
-    """The fastest growth among `samples`, by the eigenvalues of their Jacobians.
+def spectral_abscissa(system: System, t: float, z: Array, samples: Indices) -> Abscissa:
+    """The eigenvalue with the largest real part among the Jacobians of `samples`.
 
     Parameters
     ----------
+    system : System
+        Of the nodes alone, the weights held; tau = 1.
     t : float
     z : ndarray
         Unknown nodes, at rest.
-    p, structure : Parameters, Structure
-        Of the nodes alone, the weights held; tau = 1.
     samples : ndarray of int
         Indices in the batch.
     """
-    if structure.layout.node_count == 0 or samples.size == 0:
-        return Growth(-np.inf, 0.0, 0)
+    if system.layout.node_count == 0 or samples.size == 0:
+        return Abscissa(-np.inf, 0.0, 0)
     if not np.isfinite(z).all():  # there are none
-        return Growth(np.inf, 0.0, int(samples[0]))
-    J = np.asarray(jacobians(float(t), z, p, structure, samples))
-    eigenvalues = np.linalg.eigvals(J)
+        return Abscissa(np.inf, 0.0, int(samples[0]))
+    eigenvalues = np.linalg.eigvals(np.asarray(jacobians(system, float(t), z, samples)))
     row, k = np.unravel_index(np.argmax(eigenvalues.real), eigenvalues.shape)
     largest = eigenvalues[row, k]
-    return Growth(float(largest.real), abs(float(largest.imag)), int(samples[row]))
+    return Abscissa(float(largest.real), abs(float(largest.imag)), int(samples[row]))
 
 
-def suspects(
-    t: float, z: Array, p: Parameters, structure: Structure, vectors: Array | None
-) -> tuple[Indices, Array | None]:
+def suspects(system: System, t: float, z: Array, vectors: Array | None) -> tuple[Indices, Array | None]:
     """Samples whose nodes may be unstable, and vectors to go on with at the next step.
 
     Where the Jacobians are small, that is every sample. Otherwise it is the one whose disturbances
@@ -113,12 +108,12 @@ def suspects(
 
     Parameters
     ----------
-    t, z, p, structure
-        As for `dense_growth`.
+    system, t, z
+        As for `spectral_abscissa`.
     vectors : ndarray, shape (B, m, k), optional
         What was returned before.
     """
-    layout = structure.layout
+    layout = system.layout
     m = nodes_a_sample(layout)
     if layout.batch * m**3 <= LARGEST_DENSE:
         return np.arange(layout.batch, dtype=np.int64), None
@@ -126,37 +121,29 @@ def suspects(
     if vectors is None:
         shape = (layout.batch, m, min(DISTURBANCES, m))
         vectors, iterations = np.random.default_rng(0).standard_normal(shape), FIRST_ITERATIONS
-    projected, after = _iterate(float(t), z, p, structure, vectors, iterations)
+    projected, after = _iterate(system, float(t), z, vectors, iterations)
     growth = np.abs(np.linalg.eigvals(np.asarray(projected))).max(axis=1)
     fastest = int(np.argmax(growth))
     found = [fastest] if growth[fastest] > SUSPECT else []
     return np.array(found, dtype=np.int64), np.asarray(after)
 
 
-@partial(jax.jit, static_argnames="structure")
-def _iterate(
-    t: Any, z: Any, p: Parameters, structure: Structure, V: Any, iterations: Any
-) -> tuple[jax.Array, jax.Array]:
+@jax.jit
+def _iterate(system: System, t: Any, z: Any, V: Any, iterations: Any) -> tuple[jax.Array, jax.Array]:
     """The Cayley transform in the space of the disturbances, shape (B, k, k); and these, shape (B, m, k)."""
-    layout = structure.layout
-    factors = newton.factor(linearise(t, z, p, structure), 1.0, p, structure)
-    mask = layout.rows(movable(p, structure), jnp)[:, :, None]
+    layout = system.layout
+    factors = system.factor(system.linearise(t, z), 1.0)
+    mask = layout.rows(system.free_mask(), jnp)[:, :, None]
 
     def transform(V: Any) -> Any:
         """(I - J)^{-1} (I + J) V, each sample's."""
 
         def solved(column: Any) -> Any:
-            return layout.rows(newton.solve(factors, layout.flat(column, jnp), p, structure), jnp)
+            flat = layout.flat(column, jnp)
+            return layout.rows(solve_exactly(system, t, z, factors, flat, 1.0), jnp)
 
         return 2.0 * jax.vmap(solved, in_axes=2, out_axes=2)(V) - V
 
     V = jnp.linalg.qr(mask * V)[0]
     V = jax.lax.fori_loop(0, iterations, lambda _, V: jnp.linalg.qr(transform(V))[0], V)
     return jnp.einsum("bmi,bmj->bij", V, transform(V)), V
-
-
-@partial(jax.jit, static_argnames="structure")
-def movable(p: Parameters, structure: Structure) -> Any:
-    """1 for each unknown node that moves, 0 for those clamped or held at a kink, shape (B m,)."""
-    eps: tuple[Any, ...] = tuple(map(jnp.ones_like, p.clamp[1:]))
-    return structure.layout.pack(State(free_nodes(p, structure), eps, p.held), jnp)

@@ -1,30 +1,33 @@
 r"""Values and errors of each sample: a chain over the layers, eliminated layer by layer.
 
 It is x^0 - eps^1 - x^1 - eps^2 - ... - x^n: every layer's own block of I - a J is diagonal, eps^l and x^l
-are tied one to one, and x^l and eps^{l+1} by M^l and W^l. In the notation of a row vector for each sample,
-with alpha = a / tau and S^l = diag sigma'(x^l), layer l obeys
+are tied one to one, and x^l and eps^{l+1} by M^l and W^l. With the derivatives of the rates v = dx/dt and
+e = deps/dt as `Point` has them, and in the notation of a row vector for each sample, layer l obeys
 
-    eps T - alpha f x = p,    D x + alpha f eps = q,
+    eps T - g x = p,    D x + h eps = q,
 
-with D = 1 + alpha lambda_x - alpha sigma''(x) (eps^{l+1} W^l), f = 1 where a node is free and 0 where
-it is clamped, p and q what comes from the right-hand side and from the layers beside. Eliminating from
-layer 0 upwards leaves in T what the layers below answer, H^{-1} of the layer next below:
+with D = 1 - a dv/dx, g = a de/dx, h = -a dv/deps, p and q what comes from the right-hand side and from the
+layers beside: forward the row x s M u to the errors above, s = sigma'(x), u = -a de/dmu; backward the row
+eps W b to the values below, b = a dv/d(eps W). (For tau dx/dt = sigma'(x) * (eps W) - eps - lambda_x x and
+tau deps/dt = x - mu - nu eps these are a/tau times f, f, 1 and sigma'(x) f, with f = 1 where a node is free
+and 0 where it is clamped, and D = 1 + (a/tau) (lambda_x - sigma''(x) (eps W)).) Eliminating from layer 0
+upwards leaves in T what the layers below answer, H^{-1} of the layer next below:
 
-    T^{l+1} = (1 + alpha nu^{l+1}) + alpha^2 W^l S^l (H^l)^{-1} S^l M^l,    H = D + alpha^2 f T^{-1} f.
+    T^{l+1} = (1 - a de/deps) + W b (H^l)^{-1} s M u,    H = D + g T^{-1} h.
 
-Both unknowns of a layer follow from one factorisation, of N = T D + alpha^2 f:
+Both unknowns of a layer follow from one factorisation, of N = T D + g h:
 
-    eps = (alpha f q + p D) N^{-1},    x = (D (q - alpha f eps) + alpha f (eps T - p)) / (D^2 + alpha^2 f),
+    eps = (g q + p D) N^{-1},    x = (D (q - h eps) + g (eps T - p)) / (D^2 + g^2),
 
-a combination of the two equations that is safe when D is near zero, and when alpha is.
+a combination of the two equations that is safe when D is near zero, and when g is.
 
 A matrix of a layer's size is made for each sample, but only of the smaller of two layers that are
 joined. Where the lower is the wider, that is N of the upper one as it stands. Where it is the narrower, N
 is a diagonal and a term of the lower one's rank, and by the identity of Woodbury
 
-    N = Lambda + alpha^2 W S H^{-1} S M D,    Lambda = (1 + alpha nu) D + alpha^2 f,
-    N^{-1} = Lambda^{-1} - Lambda^{-1} W S G S M D Lambda^{-1},    G = alpha^2 (1 + H^{-1} K)^{-1} H^{-1},
-    K = alpha^2 S M D Lambda^{-1} W S,
+    N = Lambda + W b H^{-1} s M u D,    Lambda = (1 - a de/deps) D + g h,
+    N^{-1} = Lambda^{-1} - Lambda^{-1} W b G s M u D Lambda^{-1},    G = (1 + H^{-1} K)^{-1} H^{-1},
+    K = s M u D Lambda^{-1} W b,
 
 with G of the lower layer's size. Lambda is kept from zero, which makes the solve inexact there.
 
@@ -39,7 +42,7 @@ from typing import Any, NamedTuple
 
 from ..base._jax import jax, jnp
 from ..model.dynamics import Layers
-from .coupled import Parameters, Point, Structure
+from .coupled import Partials, Point, System
 
 # Smallest pivot, relative to its terms, that is divided by.
 SMALLEST_PIVOT = 1e-8
@@ -56,30 +59,34 @@ class Link(NamedTuple):
     ----------
     M : array, shape (n_l, n_{l+1})
     W : array, shape (n_{l+1}, n_l), or None where it is M^T
-    S : array, shape (B, n_l)
-        sigma'(x^l) where a node is free, else 0.
+    s, b : array, shape (B, n_l)
+        Of the lower layer: sigma'(x^l) and a dv^l/d(eps W), 0 where a node is clamped.
+    u : array, shape (B, n_{l+1})
+        Of the upper layer: -a de^{l+1}/dmu.
     """
 
     M: Any
     W: Any
-    S: Any
+    s: Any
+    b: Any
+    u: Any
 
     @property
     def feedback(self) -> Any:
         """W."""
         return self.M.T if self.W is None else self.W
 
-    def heard(self, eps: Any) -> Any:
-        """(eps W) S of rows `eps`."""
-        return (eps @ self.feedback) * _each(self.S, eps)
+    def backward(self, eps: Any) -> Any:
+        """Rows eps W b."""
+        return (eps @ self.feedback) * _each(self.b, eps)
 
-    def told(self, x: Any) -> Any:
-        """(x S) M of rows `x`."""
-        return (x * _each(self.S, x)) @ self.M
+    def forward(self, x: Any) -> Any:
+        """Rows x s M u."""
+        return ((x * _each(self.s, x)) @ self.M) * _each(self.u, x)
 
 
 class LowRank(NamedTuple):
-    """N^{-1} = Lambda^{-1} - Lambda^{-1} W S G S M D Lambda^{-1}, of a layer above a narrower one.
+    """N^{-1} = Lambda^{-1} - Lambda^{-1} W b G s M u D Lambda^{-1}, of a layer above a narrower one.
 
     Attributes
     ----------
@@ -97,125 +104,120 @@ class Layer(NamedTuple):
 
     Attributes
     ----------
-    link : Link or None
-        To the layer below; None for layer 0, which has no errors, so that `T` and `N_inverse` are None too.
     D : array, shape (B, n_l)
-    f : array, shape (B, n_l)
-        Not kept in a `Chain`: it is no more than `system.free_nodes`.
+    g, h, own : array, shape (B, n_l), or None
+        `own` is 1 - a de/deps. None for layer 0, which has no errors; so are those that follow.
+    link : Link or None
+        To the layer below.
     T : array, shape (B, n_l) where diagonal, else (B, n_l, n_l), or Through, or None
         Not kept in a `Chain` unless diagonal: its action follows from the layers below.
     N_inverse : array, shape (B, n_l) where diagonal, else (B, n_l, n_l), or LowRank
     """
 
-    link: Link | None
     D: Any
-    f: Any
-    T: Any
-    N_inverse: Any
+    g: Any = None
+    h: Any = None
+    own: Any = None
+    link: Link | None = None
+    T: Any = None
+    N_inverse: Any = None
 
 
 class Through(NamedTuple):
-    """T as 1 + alpha nu, shape (B, 1), and H^{-1} of the layer below, shape (B, n_{l-1}, n_{l-1})."""
+    """T as 1 - a de/deps, shape (B, n_l), and H^{-1} of the layer below, shape (B, n_{l-1}, n_{l-1})."""
 
-    rest: Any
+    own: Any
     H_inverse: Any
 
 
 class Chain(NamedTuple):
-    """The chain, eliminated: what `solve` needs.
+    """The chain, eliminated: what `solve` needs, one `Layer` for each of 0..n."""
 
-    Attributes
-    ----------
-    alpha : scalar
-        a / tau.
-    rest : array, shape (n, B, 1)
-        1 + alpha nu^l, layers 1..n.
-    layers : tuple of Layer
-    """
-
-    alpha: Any
-    rest: Any
     layers: tuple[Layer, ...]
 
 
-def factor(point: Point, a: Any, p: Parameters, structure: Structure, one: Any = 1.0) -> Chain:
+def factor(system: System, point: Point, a: Any, one: Any = 1.0) -> Chain:
     """Eliminate the nodes' part of (one I - a J) from layer 0 upwards; `one` may have shape (B, 1)."""
-    alpha, weights = a / p.tau, point.state.weights
-    one = jnp.broadcast_to(one, (structure.layout.batch, 1))
-    rest = one + alpha * p.nu[:, None, None]
-    D = _safe(_own(point, 0, alpha, one, p), 1.0)
-    layers = [Layer(None, D, point.free[0], None, None)]
-    links = map(Link, weights.M, weights.W or (None,) * structure.layout.n, point.slope)
-    for k, link in enumerate(links, start=1):
-        D, f = _own(point, k, alpha, one, p), point.free[k]
-        Lambda = _safe(rest[k - 1] * D + alpha**2 * f, rest[k - 1] * jnp.abs(D) + alpha**2)
-        if structure.layout.free[k - 1]:
-            layers.append(_above(layers[-1], link, D, f, Lambda, rest[k - 1], alpha))
+    weights, free = point.state.weights, system.layout.free
+    one = jnp.broadcast_to(one, (system.layout.batch, 1))
+
+    def D_of(k: int) -> Any:
+        return jnp.where(point.free[k] > 0.0, one - a * point.value[k].x, 1.0)
+
+    layers = [Layer(_safe(D_of(0), 1.0))]
+    W = weights.W or (None,) * system.layout.n
+    for k, (M_k, W_k, s, v, e) in enumerate(
+        zip(weights.M, W, point.slope, point.value, point.error, strict=False), start=1
+    ):
+        link = Link(M_k, W_k, s, a * v.input, -a * e.input)
+        layer = _own(D_of(k), point.value[k], e, a, one)._replace(link=link)
+        Lambda = _safe(layer.own * layer.D + layer.g * layer.h, layer.own * jnp.abs(layer.D) + layer.g**2)
+        if free[k - 1]:
+            layers.append(_above(layers[-1], layer, link, Lambda))
         else:
-            layers.append(Layer(link, D, f, jnp.broadcast_to(rest[k - 1], f.shape), 1.0 / Lambda))
-    return Chain(alpha, rest, tuple(map(_kept, layers)))
+            layers.append(layer._replace(T=layer.own, N_inverse=1.0 / Lambda))
+    return Chain(tuple(map(_kept, layers)))
+
+
+def _own(D: Any, v: Partials, e: Partials, a: Any, one: Any) -> Layer:
+    """What ties a layer's values and errors to each other."""
+    return Layer(D, g=a * e.x, h=-a * v.eps, own=one - a * e.eps)
 
 
 def _kept(layer: Layer) -> Layer:
     """What of it goes into a `Chain`."""
     keeps_T = layer.T is not None and _diagonal(layer.T)
-    return layer._replace(f=None, T=layer.T if keeps_T else None)
+    return layer._replace(T=layer.T if keeps_T else None)
 
 
-def _own(point: Point, k: int, alpha: Any, one: Any, p: Parameters) -> Any:
-    """D of layer `k`; 1 at clamped nodes."""
-    D = jnp.where(point.free[k] > 0.0, one + alpha * p.node_decay, 1.0)
-    return D - alpha * point.curvature[k] if k < len(point.curvature) else D
-
-
-def _above(below: Layer, link: Link, D: Any, f: Any, Lambda: Any, rest: Any, alpha: Any) -> Layer:
-    """The layer that `link` ties to `below`, some of whose nodes are free."""
+def _above(below: Layer, layer: Layer, link: Link, Lambda: Any) -> Layer:
+    """`layer`, that `link` ties to `below`, some of whose nodes are free."""
     lower, upper = link.M.shape
-    smaller = min(lower, upper)
-    kind = jnp.float32 if len(f) * smaller**2 > LARGEST_DOUBLE else f.dtype
+    smaller, batch = min(lower, upper), len(Lambda)
+    kind = jnp.float32 if batch * smaller**2 > LARGEST_DOUBLE else Lambda.dtype
     small = _cast(link, kind)
-    D_, f_, over, rest_, alpha_ = _cast((D, f, 1.0 / Lambda, rest, alpha), kind)
+    D, gh, own, over = _cast((layer.D, layer.g * layer.h, layer.own, 1.0 / Lambda), kind)
     eye = jnp.eye(smaller, dtype=kind)
     if lower < upper:
-        H_inverse = _answer(below, jnp.broadcast_to(eye, (len(f), *eye.shape)), alpha)
-        G = _small(small, H_inverse, D_ * over, alpha_)
-        return Layer(link, D, f, Through(rest, H_inverse), LowRank(1.0 / Lambda, G))
-    rows = small.feedback * small.S[:, None, :]
-    T = rest_[:, :, None] * eye + alpha_**2 * small.told(_answer(below, rows, alpha))
-    N = T * D_[:, None, :] + (alpha_**2 * f_)[:, None, :] * eye
-    return Layer(link, D, f, T, jnp.linalg.inv(N))
+        H_inverse = _answer(below, jnp.broadcast_to(eye, (batch, *eye.shape)))
+        G = _small(small, H_inverse, D * over)
+        return layer._replace(T=Through(layer.own, H_inverse), N_inverse=LowRank(1.0 / Lambda, G))
+    rows = small.feedback * small.b[:, None, :]
+    T = own[:, :, None] * eye + small.forward(_answer(below, rows))
+    return layer._replace(T=T, N_inverse=jnp.linalg.inv(T * D[:, None, :] + gh[:, None, :] * eye))
 
 
-def _small(link: Link, H_inverse: Any, ratio: Any, alpha: Any) -> Any:
+def _small(link: Link, H_inverse: Any, ratio: Any) -> Any:
     """G, shape (B, n_l, n_l), with `ratio` = D / Lambda of the upper layer."""
 
-    def one(sample: tuple[Any, Any, Any]) -> Any:
-        S, H_inverse, ratio = sample
-        K = alpha**2 * ((S[:, None] * link.M * ratio) @ link.feedback) * S
-        return alpha**2 * jnp.linalg.solve(jnp.eye(S.size, dtype=S.dtype) + H_inverse @ K, H_inverse)
+    def one(sample: tuple[Any, ...]) -> Any:
+        s, b, u, H_inverse, ratio = sample
+        K = ((s[:, None] * link.M * (u * ratio)) @ link.feedback) * b
+        return jnp.linalg.solve(jnp.eye(s.size, dtype=s.dtype) + H_inverse @ K, H_inverse)
 
-    # One sample after another: for all at once S M would be of the size of the weights, B times.
-    return jax.lax.map(one, (link.S, H_inverse, ratio))
+    # One sample after another: for all at once s M would be of the size of the weights, B times.
+    return jax.lax.map(one, (link.s, link.b, link.u, H_inverse, ratio))
 
 
-def _answer(layer: Layer, rows: Any, alpha: Any) -> Any:
-    """Rows H^{-1}: the x with D x + alpha f eps = rows and eps T = alpha f x; shapes (B, k, n_l)."""
-    D, f, alpha = (_each(v, rows) for v in _cast((layer.D, layer.f, alpha), rows.dtype))
+def _answer(layer: Layer, rows: Any) -> Any:
+    """Rows H^{-1}: the x with D x + h eps = rows and eps T = g x; shapes (B, k, n_l)."""
+    D = _each(layer.D.astype(rows.dtype), rows)
     if layer.T is None:
         return rows / D
     if _diagonal(layer.T):
         return rows * _each((layer.T * layer.N_inverse).astype(rows.dtype), rows)
-    eps = _over_N(layer, alpha * f * rows)
-    return (D * (rows - alpha * f * eps) + alpha * f * _times_T(layer, eps, alpha)) / (D**2 + alpha**2 * f)
+    g, h = (_each(v, rows) for v in _cast((layer.g, layer.h), rows.dtype))
+    eps = _over_N(layer, g * rows)
+    return (D * (rows - h * eps) + g * _times_T(layer, eps)) / (D**2 + g**2)
 
 
-def _times_T(layer: Layer, eps: Any, alpha: Any) -> Any:
+def _times_T(layer: Layer, eps: Any) -> Any:
     """Rows eps T, while T is at hand."""
     if not isinstance(layer.T, Through):
         return _product(eps, layer.T)
     link = _cast(layer.link, eps.dtype)
-    answered = link.told(_product(link.heard(eps), layer.T.H_inverse))
-    return _each(layer.T.rest.astype(eps.dtype), eps) * eps + alpha**2 * answered
+    answered = link.forward(_product(link.backward(eps), layer.T.H_inverse))
+    return _each(layer.T.own.astype(eps.dtype), eps) * eps + answered
 
 
 def _over_N(layer: Layer, rows: Any) -> Any:
@@ -225,10 +227,10 @@ def _over_N(layer: Layer, rows: Any) -> Any:
         return _product(rows, inverse)
     link, over, D = _cast((layer.link, inverse.over, layer.D), rows.dtype)
     rows = rows * _each(over, rows)
-    return rows - link.told(_product(link.heard(rows), inverse.G)) * _each(D * over, rows)
+    return rows - link.forward(_product(link.backward(rows), inverse.G)) * _each(D * over, rows)
 
 
-def solve(chain: Chain, P: Layers, q: Layers, f: Layers, free: tuple[bool, ...]) -> tuple[Layers, Layers]:
+def solve(chain: Chain, P: Layers, q: Layers, free: tuple[bool, ...]) -> tuple[Layers, Layers]:
     """Values of layers 0..n and errors of layers 1..n, shapes (B, n_l), that solve the nodes' equations.
 
     Parameters
@@ -236,51 +238,53 @@ def solve(chain: Chain, P: Layers, q: Layers, f: Layers, free: tuple[bool, ...])
     chain : Chain
     P, q : tuples of arrays, shapes (B, n_l)
         Right-hand sides, of the errors of layers 1..n and of the values of layers 0..n (0 where clamped).
-    f : tuple of arrays, shapes (B, n_l)
-        See `system.free_nodes`.
     free : tuple of bool
         Whether any value node of a layer is free.
     """
-    layers = tuple(layer._replace(f=f_l) for layer, f_l in zip(chain.layers, f, strict=True))
-    chain = chain._replace(layers=layers)
-    alpha, p, right = chain.alpha, [jnp.zeros(()), *P], list(q)
+    layers, p, right = chain.layers, [jnp.zeros(()), *P], list(q)
     n = len(layers) - 1
     # Upwards: what each layer passes on if nothing above it moved.
     for k in range(n):
         if free[k]:
-            _, x = _nodes(chain, k, True, p[k], right[k])
-            p[k + 1] = p[k + 1] - alpha * layers[k + 1].link.told(x)  # type: ignore[union-attr]
+            _, x = _nodes(layers, k, True, p[k], right[k])
+            p[k + 1] = p[k + 1] - _link(layers, k + 1).forward(x)
     # Downwards: each layer, what is above it known.
     d_x: list[Any] = []
     d_eps: list[Any] = []
     for k in range(n, -1, -1):
         if k < n and free[k]:
-            right[k] = right[k] + alpha * layers[k + 1].link.heard(d_eps[0])  # type: ignore[union-attr]
-        eps, x = _nodes(chain, k, free[k], p[k], right[k])
+            right[k] = right[k] + _link(layers, k + 1).backward(d_eps[0])
+        eps, x = _nodes(layers, k, free[k], p[k], right[k])
         d_x.insert(0, x)
         if k > 0:
             d_eps.insert(0, eps)
     return tuple(d_x), tuple(d_eps)
 
 
-def _nodes(chain: Chain, k: int, free: bool, p: Any, q: Any) -> tuple[Any, Any]:
+def _link(layers: tuple[Layer, ...], k: int) -> Link:
+    link = layers[k].link
+    assert link is not None
+    return link
+
+
+def _nodes(layers: tuple[Layer, ...], k: int, free: bool, p: Any, q: Any) -> tuple[Any, Any]:
     """Errors and values of layer `k` from the right of its two equations."""
-    layer, alpha = chain.layers[k], chain.alpha
-    D, f = layer.D, layer.f
+    layer = layers[k]
+    D, g, h = layer.D, layer.g, layer.h
     if layer.link is None:
         return None, q / D
-    eps = _over_N(layer, alpha * f * q + p * D)
-    if not free:  # f = 0 throughout
+    eps = _over_N(layer, g * q + p * D)
+    if not free:  # g = h = 0 throughout
         return eps, q / D
-    eps_T = eps * layer.T if layer.T is not None else _through_below(chain, k, eps)
-    return eps, (D * (q - alpha * f * eps) + alpha * f * (eps_T - p)) / (D**2 + alpha**2 * f)
+    eps_T = eps * layer.T if layer.T is not None else _through_below(layers, k, eps)
+    return eps, (D * (q - h * eps) + g * (eps_T - p)) / (D**2 + g**2)
 
 
-def _through_below(chain: Chain, k: int, eps: Any) -> Any:
+def _through_below(layers: tuple[Layer, ...], k: int, eps: Any) -> Any:
     """The row eps T: what reaches eps^k if it moves, through the layers below."""
-    link: Any = chain.layers[k].link
-    _, x = _nodes(chain, k - 1, True, 0.0, chain.alpha * link.heard(eps))
-    return chain.rest[k - 1] * eps + chain.alpha * link.told(x)
+    link = _link(layers, k)
+    _, x = _nodes(layers, k - 1, True, 0.0, link.backward(eps))
+    return layers[k].own * eps + link.forward(x)
 
 
 def _safe(pivot: Any, size: Any) -> Any:

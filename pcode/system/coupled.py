@@ -1,15 +1,18 @@
-"""The equations of a phase as one vector field dy/dt = f(t, y), in pure functions."""
+"""The equations of a phase as one system dy/dt = f(t, y): what is compiled, what may change, and f."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ..base._jax import jax, jnp
 from ..model import activations, dynamics
 from ..model.clamp import Curve, Pieces, curve_at
-from ..model.dynamics import Layers
+from ..model.dynamics import Constants, Layers
 from ..model.network import Weights
 from ..model.state import Layout, State
 
@@ -24,7 +27,9 @@ class Structure(NamedTuple):
         Names of sigma, layers 0..n-1.
     clamped : tuple of bool
         For each layer 0..n, whether any of its value nodes is clamped.
-    gap : bool
+    elimination : Elimination
+        How (I - a J) d = r is solved.
+    offset : bool
         Whether W follows M at a distance of its own; see `pcode.system.reduction`.
     curves : tuple of Function, Expression or None
         For each layer 0..n, the function of time that its clamp follows, if it does; empty where none does.
@@ -33,7 +38,8 @@ class Structure(NamedTuple):
     layout: Layout
     activation: tuple[str, ...]
     clamped: tuple[bool, ...]
-    gap: bool = False
+    elimination: Elimination
+    offset: bool = False
     curves: tuple[Curve | None, ...] = ()
 
     @property
@@ -41,18 +47,23 @@ class Structure(NamedTuple):
         """The activations themselves."""
         return tuple(map(activations.by_name, self.activation))
 
+    @property
+    def kinked(self) -> bool:
+        """Whether an activation has kinks."""
+        return any(sigma.kinks for sigma in self.sigma)
+
 
 class Parameters(NamedTuple):
     """What the vector field takes besides t and y; all of it may change without recompiling.
 
     Attributes
     ----------
-    tau, delta, weight_decay, node_decay : scalar
-    nu : shape (n,)
+    constants : Constants
+        Time constants, variances and decays of the network.
     clamp : tuple of arrays, shapes (B, n_l)
         Clamped values at t = 0; NaN where a node is free.
     held : Weights
-        What is no unknown of the weights; with `Structure.gap`, its W is W - M^T at t = 0.
+        What is no unknown of the weights; with `Structure.offset`, its W is W - M^T at t = 0.
     pieces : tuple of Pieces or None
         For each layer 0..n, the time series that its clamp follows, if it does; empty where none does.
     mode : tuple of arrays or None, shapes (B, n_l), or None
@@ -61,95 +72,47 @@ class Parameters(NamedTuple):
         activation is taken as it is, and no node is held.
     """
 
-    tau: Any
-    delta: Any
-    weight_decay: Any
-    node_decay: Any
-    nu: Any
+    constants: Constants
     clamp: tuple[Any, ...]
     held: Weights
     pieces: tuple[Pieces | None, ...] = ()
     mode: tuple[Any, ...] | None = None
 
 
-def clamps_at(t: Any, p: Parameters, structure: Structure, xp: Any = jnp) -> Layers:
-    """Clamped values at time `t`, shapes (B, n_l), l = 0..n; meaningless where a node is free."""
-    clamps = list(p.clamp)
-    for layer, pieces in enumerate(p.pieces):
-        if pieces is not None:
-            clamps[layer] = pieces.at(t, xp)
-    for layer, curve in enumerate(structure.curves):
-        if curve is not None:
-            values = curve_at(curve, t) if xp is np else curve.at(t)
-            clamps[layer] = xp.broadcast_to(values, p.clamp[layer].shape)
-    return tuple(clamps)
+class Elimination(Protocol):
+    """A way to solve (I - a J) d = r by the structure of J.
+
+    One that is not exact serves as the preconditioner of iterations on the exact action of J.
+    """
+
+    @property
+    def exact(self) -> bool:
+        """Whether nodes alone, the weights held, are solved for exactly."""
+
+    def factor(self, system: System, point: Point, a: Any, one: Any = 1.0) -> Any:
+        """Factors of (one I - a J) at `point`; `one` a scalar or, with weights held, of shape (B, 1)."""
+
+    def solve(self, system: System, factors: Any, r: Any) -> Any:
+        """The d, shape (N,), with (I - a J) d = r, where weights learn up to what they bring about."""
+
+    def solve_coupled(self, system: System, factors: Any, r: Any, weight: Any, enough: Any) -> Any:
+        """The same with what the weights bring about, until residual times `weight` is `enough`."""
 
 
-def state_at(t: Any, y: Any, p: Parameters, structure: Structure, xp: Any = jnp) -> State:
-    """The whole state at time `t` from the unknowns `y`, shape (N,), clamps put in."""
-    held = State(p.clamp, p.clamp[1:], p.held)
-    x, eps, weights = structure.layout.unpack(y, held)
-    now = clamps_at(t, p, structure, xp)
-    clamps = zip(x, p.clamp, now, structure.clamped, structure.layout.free, strict=True)
-    x = tuple(
-        (xp.where(xp.isnan(begin), x_l, value) if free else value) if clamped else x_l
-        for x_l, begin, value, clamped, free in clamps
-    )
-    x = tuple(
-        x_l if at is None else xp.where(xp.isnan(at), x_l, at)
-        for x_l, at in zip(x, held_at(p, structure, xp), strict=True)
-    )
-    if structure.gap:
-        # Fact 5 of the theory: W - M^T decays as exp(-lambda t / delta), whatever happens.
-        shrunk = xp.exp(-p.weight_decay * t / p.delta)
-        links = zip(weights.M, p.held.W or (), strict=True)
-        weights = weights._replace(W=tuple(M.T + shrunk * gap for M, gap in links))
-    return State(x, eps, weights)
+class Partials(NamedTuple):
+    """Derivatives of an elementwise rate by what it depends on, shapes (B, n_l).
 
+    Attributes
+    ----------
+    x, eps : array
+        By the node's own value and error.
+    input : array
+        By what comes from the layer beside: h^l for a value node, mu^l for an error node.
+    """
 
-def held_at(p: Parameters, structure: Structure, xp: Any = jnp) -> tuple[Any, ...]:
-    """The kinks at which value nodes are held, NaN where not, shapes (B, n_l); None where no node is."""
-    if p.mode is None:
-        return (None,) * len(p.clamp)
-    layers = zip(structure.sigma, p.mode, strict=True)
-    return (*(None if mode is None else s.held_at(mode, xp) for s, mode in layers), None)
-
-
-def activations_at(p: Parameters, structure: Structure) -> dynamics.Sigma:
-    """Activations of layers 0..n-1, each node's on the piece that its mode names."""
-    if p.mode is None:
-        return structure.sigma
-    layers = zip(structure.sigma, p.mode, strict=True)
-    return tuple(s if mode is None else s.within(mode) for s, mode in layers)
-
-
-def vector_field(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
-    """dy/dt, shape (N,): all equations of the model for the unknowns `y`."""
-    x, eps, weights = state_at(t, y, p, structure)
-    M, _, beta = weights
-    W, sigma, layout = weights.feedback, activations_at(p, structure), structure.layout
-    mu = dynamics.predictions(x, M, beta, sigma)
-    dx = dynamics.value_rates(x, eps, W, sigma, p.tau, p.node_decay)
-    dx = tuple(
-        rate if moves is None else jnp.where(moves, rate, 0.0)
-        for rate, moves in zip(dx, movable(p, structure), strict=True)
-    )
-    deps = dynamics.error_rates(x, eps, mu, p.nu, p.tau)
-    slow = (p.delta, p.weight_decay)
-    dweights = Weights(
-        dynamics.prediction_weight_rates(x, eps, M, sigma, *slow),
-        dynamics.feedback_weight_rates(x, eps, W, sigma, *slow),
-        dynamics.bias_rates(eps, beta, *slow),
-    )
-    rates: jax.Array = layout.pack(State(dx, deps, dweights), jnp)
-    return rates
-
-
-def unrest(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
-    """How far from rest: max |tau dz/dt| / (1 + |z|), with delta for weights; a scalar."""
-    rates = vector_field(t, y, p, structure)
-    nodes = jnp.arange(y.size) < structure.layout.node_count
-    return jnp.max(jnp.abs(jnp.where(nodes, p.tau, p.delta) * rates) / (1.0 + jnp.abs(y)), initial=0.0)
+    x: Any
+    eps: Any
+    input: Any
 
 
 class Point(NamedTuple):
@@ -160,8 +123,10 @@ class Point(NamedTuple):
     state : State
     sigma, slope : tuple of arrays, shapes (B, n_l)
         sigma(x^l) and, at free nodes, sigma'(x^l) (0 at clamped ones), l = 0..n-1.
-    curvature : tuple of arrays, shapes (B, n_l)
-        sigma''(x^l) (eps^{l+1} W^l), l = 0..n-1.
+    value : tuple of Partials
+        Of dx^l/dt at free nodes (0 at clamped ones), l = 0..n.
+    error : tuple of Partials
+        Of deps^l/dt, by free values (0 by clamped ones), l = 1..n.
     free : tuple of arrays, shapes (B, n_l)
         1 at value nodes that move, 0 at those clamped or held at a kink, l = 0..n.
     """
@@ -169,41 +134,204 @@ class Point(NamedTuple):
     state: State
     sigma: Layers
     slope: Layers
-    curvature: Layers
+    value: tuple[Partials, ...]
+    error: tuple[Partials, ...]
     free: Layers
 
 
-def movable(p: Parameters, structure: Structure) -> tuple[Any, ...]:
-    """Which value nodes are neither clamped nor held at a kink, shapes (B, n_l); None where all are."""
-    layers = zip(p.clamp, structure.clamped, held_at(p, structure), strict=True)
-    masks = (
-        [jnp.isnan(v) for v, there in ((value, clamped), (at, at is not None)) if there]
-        for value, clamped, at in layers
-    )
-    return tuple(mask[0] & mask[-1] if mask else None for mask in masks)
+@partial(jax.tree_util.register_dataclass, data_fields=["parameters"], meta_fields=["structure"])
+@dataclass(frozen=True, eq=False)
+class System:
+    """The coupled equations of a phase: dy/dt = rhs(t, y) for the unknowns y, shape (N,).
+
+    Immutable, its methods pure functions that JAX can trace; its parameters are the leaves of a pytree, and
+    its structure is static.
+
+    Parameters
+    ----------
+    structure : Structure
+    parameters : Parameters
+    """
+
+    structure: Structure
+    parameters: Parameters
+
+    @property
+    def layout(self) -> Layout:
+        """Where the unknowns stand in y."""
+        return self.structure.layout
+
+    @property
+    def constants(self) -> Constants:
+        """Time constants, variances and decays."""
+        return self.parameters.constants
+
+    @property
+    def exact(self) -> bool:
+        """Whether `solve` is: where the weights are held, and the elimination is for nodes."""
+        return self.structure.elimination.exact and not self.layout.learn
+
+    def changed(self, **parameters: Any) -> System:
+        """The same with other `parameters`."""
+        return System(self.structure, self.parameters._replace(**parameters))
+
+    def with_constants(self, **constants: Any) -> System:
+        """The same with other `constants`."""
+        return self.changed(constants=self.constants._replace(**constants))
+
+    @property
+    def as_it_is(self) -> System:
+        """The same, every activation taken as it is and no node held at a kink."""
+        return self.changed(mode=None)
+
+    def hold(self, weights: Weights) -> System:
+        """The equations of the nodes alone, with `weights` held."""
+        structure = self.structure._replace(layout=replace(self.layout, learn=False), offset=False)
+        return System(structure, self.parameters._replace(held=weights))
+
+    def clamps(self, t: Any, xp: Any = jnp) -> Layers:
+        """Clamped values at time `t`, shapes (B, n_l), l = 0..n; meaningless where a node is free."""
+        p = self.parameters
+        clamps = list(p.clamp)
+        for layer, pieces in enumerate(p.pieces):
+            if pieces is not None:
+                clamps[layer] = pieces.at(t, xp)
+        for layer, curve in enumerate(self.structure.curves):
+            if curve is not None:
+                values = curve_at(curve, t) if xp is np else curve.at(t)
+                clamps[layer] = xp.broadcast_to(values, p.clamp[layer].shape)
+        return tuple(clamps)
+
+    def state(self, t: Any, y: Any, xp: Any = jnp) -> State:
+        """The whole state at time `t` from the unknowns `y`, shape (N,), clamps put in."""
+        p, structure = self.parameters, self.structure
+        x, eps, weights = self.layout.unpack(y, State(p.clamp, p.clamp[1:], p.held))
+        now = self.clamps(t, xp)
+        clamps = zip(x, p.clamp, now, structure.clamped, self.layout.free, strict=True)
+        x = tuple(
+            (xp.where(xp.isnan(begin), x_l, value) if free else value) if clamped else x_l
+            for x_l, begin, value, clamped, free in clamps
+        )
+        x = tuple(
+            x_l if at is None else xp.where(xp.isnan(at), x_l, at)
+            for x_l, at in zip(x, self.held_at(xp), strict=True)
+        )
+        if structure.offset:
+            # Fact 5 of the theory: W - M^T decays as exp(-lambda t / delta), whatever happens.
+            shrunk = xp.exp(-self.constants.weight_decay * t / self.constants.delta)
+            links = zip(weights.M, p.held.W or (), strict=True)
+            weights = weights._replace(W=tuple(M.T + shrunk * offset for M, offset in links))
+        return State(x, eps, weights)
+
+    def held_at(self, xp: Any = jnp) -> tuple[Any, ...]:
+        """The kinks at which value nodes are held, NaN where not, shapes (B, n_l); None where no node is."""
+        mode = self.parameters.mode
+        if mode is None:
+            return (None,) * len(self.parameters.clamp)
+        layers = zip(self.structure.sigma, mode, strict=True)
+        return (*(None if mode is None else s.held_at(mode, xp) for s, mode in layers), None)
+
+    @property
+    def sigma(self) -> dynamics.Sigma:
+        """Activations of layers 0..n-1, each node's on the piece that its mode names."""
+        mode = self.parameters.mode
+        if mode is None:
+            return self.structure.sigma
+        layers = zip(self.structure.sigma, mode, strict=True)
+        return tuple(s if mode is None else s.within(mode) for s, mode in layers)
+
+    def free(self) -> tuple[Any, ...]:
+        """Which value nodes are neither clamped nor held at a kink, shapes (B, n_l); None where all are."""
+        layers = zip(self.parameters.clamp, self.structure.clamped, self.held_at(), strict=True)
+        masks = (
+            [jnp.isnan(v) for v, there in ((value, clamped), (at, at is not None)) if there]
+            for value, clamped, at in layers
+        )
+        return tuple(mask[0] & mask[-1] if mask else None for mask in masks)
+
+    def free_values(self) -> Layers:
+        """1 at value nodes that move, 0 at those clamped or held at a kink, l = 0..n, shapes (B, n_l)."""
+        return tuple(
+            jnp.ones(value.shape) if free is None else jnp.where(free, 1.0, 0.0)
+            for value, free in zip(self.parameters.clamp, self.free(), strict=True)
+        )
+
+    def free_mask(self) -> Any:
+        """1 at each unknown node that moves, 0 at those clamped or held at a kink, shape (B m,)."""
+        eps: Layers = tuple(map(jnp.ones_like, self.parameters.clamp[1:]))
+        nodes = replace(self.layout, learn=False)
+        return nodes.pack(State(self.free_values(), eps, self.parameters.held), jnp)
+
+    def rhs(self, t: Any, y: Any) -> Any:
+        """dy/dt, shape (N,): all equations of the model for the unknowns `y`."""
+        rates = dynamics.rates(self.state(t, y), self.sigma, self.constants)
+        dx: Layers = tuple(
+            rate if free is None else jnp.where(free, rate, 0.0)
+            for rate, free in zip(rates.x, self.free(), strict=True)
+        )
+        return self.layout.pack(rates._replace(x=dx), jnp)
+
+    def residual(self, t: Any, y: Any) -> Any:
+        """How far from rest: max |tau dz/dt| / (1 + |z|), with delta for weights; a scalar."""
+        c, nodes = self.constants, jnp.arange(y.size) < self.layout.node_count
+        scaled = jnp.where(nodes, c.tau, c.delta) * self.rhs(t, y)
+        return jnp.max(jnp.abs(scaled) / (1.0 + jnp.abs(y)), initial=0.0)
+
+    def action(self, t: Any, y: Any) -> Callable[[Any], Any]:
+        """The function v -> J v, shapes (N,), with J the exact Jacobian of `rhs` at (t, y)."""
+        _, action = jax.linearize(lambda z: self.rhs(t, z), y)
+        return action
+
+    def linearise(self, t: Any, y: Any) -> Point:
+        """The point (t, y), y of shape (N,), where the system is linearised."""
+        state = self.state(t, y)
+        x, eps, (M, _, beta) = state
+        sigma, c, free = self.sigma, self.constants, self.free_values()
+        h = (*dynamics.feedback_signals(eps, state.weights.feedback), 0.0)
+        mu, nu = dynamics.predictions(x, M, beta, sigma), dynamics.variances(state, c)
+        value = (
+            partials(partial(_free_rate, s, c), x_l, eps_l, h_l)
+            for s, x_l, eps_l, h_l in zip((*sigma, None), x, (0.0, *eps), h, strict=True)
+        )
+        error = (
+            partials(partial(_error_rate, nu_l, c), x_l, eps_l, mu_l)
+            for nu_l, x_l, eps_l, mu_l in zip(nu, x[1:], eps, mu, strict=True)
+        )
+        below = list(zip(sigma, x, free, strict=False))
+        return Point(
+            state=state,
+            sigma=tuple(s.f(x_l) for s, x_l, _ in below),
+            slope=tuple(s.df(x_l) * f for s, x_l, f in below),
+            value=tuple(Partials(*(d * f for d in found)) for found, f in zip(value, free, strict=True)),
+            error=tuple(found._replace(x=found.x * f) for found, f in zip(error, free[1:], strict=True)),
+            free=free,
+        )
+
+    def factor(self, point: Point, a: Any, one: Any = 1.0) -> Any:
+        """Factors of (one I - a J) at `point`, for `solve`; see `Elimination`."""
+        return self.structure.elimination.factor(self, point, a, one)
+
+    def solve(self, factors: Any, r: Any) -> Any:
+        """The d, shape (N,), with (I - a J) d = r, as far as the elimination goes; see `exact`."""
+        return self.structure.elimination.solve(self, factors, r)
+
+    def solve_coupled(self, factors: Any, r: Any, weight: Any, enough: Any) -> Any:
+        """The same with what the weights bring about; see `Elimination`."""
+        return self.structure.elimination.solve_coupled(self, factors, r, weight, enough)
 
 
-def free_nodes(p: Parameters, structure: Structure) -> Layers:
-    """1 at value nodes that move, 0 at those clamped or held at a kink, l = 0..n, shapes (B, n_l)."""
-    return tuple(
-        jnp.ones(value.shape) if moves is None else jnp.where(moves, 1.0, 0.0)
-        for value, moves in zip(p.clamp, movable(p, structure), strict=True)
-    )
+def _free_rate(sigma: activations.Activation | None, c: Constants, x: Any, eps: Any, h: Any) -> Any:
+    """dx^l/dt from the node's own value and error, and h^l."""
+    return dynamics.value_rate(x, eps, 0.0 if sigma is None else sigma.df(x) * h, c)
 
 
-def linearise(t: Any, y: Any, p: Parameters, structure: Structure) -> Point:
-    """The point (t, y), y of shape (N,), where the system is linearised."""
-    state = state_at(t, y, p, structure)
-    x, eps, weights = state
-    W, sigma = weights.feedback, activations_at(p, structure)
-    free = free_nodes(p, structure)
-    below = list(zip(sigma, x, free, strict=False))
-    return Point(
-        state=state,
-        sigma=tuple(s.f(x_l) for s, x_l, _ in below),
-        slope=tuple(s.df(x_l) * f for s, x_l, f in below),
-        curvature=tuple(
-            s.d2f(x_l) * (e @ W_l) * f for (s, x_l, f), e, W_l in zip(below, eps, W, strict=True)
-        ),
-        free=free,
-    )
+def _error_rate(nu: Any, c: Constants, x: Any, eps: Any, mu: Any) -> Any:
+    return dynamics.error_rate(x, eps, mu, nu, c)
+
+
+def partials(rate: Callable[..., Any], *arguments: Any) -> Partials:
+    """The derivatives of an elementwise function by each of its arguments: one jvp each, along ones."""
+    shape = jnp.broadcast_shapes(*map(jnp.shape, arguments))
+    _, push = jax.linearize(rate, *(jnp.broadcast_to(a, shape).astype(float) for a in arguments))
+    ones, zeros = jnp.ones(shape), jnp.zeros(shape)
+    return Partials(*(push(*(ones if j == k else zeros for j in range(3))) for k in range(3)))

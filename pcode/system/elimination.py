@@ -8,20 +8,24 @@ sample on its own, a chain of layers (`pcode.system.chain`). Nothing is of the s
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..base._jax import jax, jnp
 from ..model.dynamics import Layers
 from ..model.network import Weights
 from ..model.state import State
+from ..model.variables import BETA, EPS, VARIABLES, M, W, X
 from . import chain
-from .coupled import Parameters, Point, Structure, free_nodes
+from .coupled import Point, System
 from .krylov import gcr
 
 # Directions kept by the Krylov iterations for the weight-borne coupling, and most iterations.
 VECTORS = 20
 MOST_ITERATIONS = 60
+
+# The same for systems that the elimination does not solve exactly, and the relative residual that is enough.
+REFINED, MOST_REFINED, REFINED_RTOL = 100, 500, 1e-12
 
 
 class Factors(NamedTuple):
@@ -29,76 +33,108 @@ class Factors(NamedTuple):
 
     Attributes
     ----------
+    a : scalar
     sigma, eps : tuples of arrays
         As in `Point`, and its errors.
     nodes : chain.Chain
     """
 
+    a: Any
     sigma: Layers
     eps: Layers
     nodes: chain.Chain
 
     @property
-    def slope(self) -> Layers:
-        """As in `Point`."""
-        return tuple(layer.link.S for layer in self.nodes.layers[1:])  # type: ignore[union-attr]
+    def links(self) -> tuple[chain.Link, ...]:
+        """What ties layers l and l + 1, l = 0..n-1."""
+        return tuple(layer.link for layer in self.nodes.layers[1:] if layer.link is not None)
 
 
-def factor(point: Point, a: Any, p: Parameters, structure: Structure, one: Any = 1.0) -> Factors:
-    """Eliminate (one I - a J); `one` is a scalar or has shape (B, 1).
+@dataclass(frozen=True)
+class ChainElimination:
+    """The elimination of weights, errors and values, in this order; see `coupled.Elimination`."""
 
-    Where the weights are unknowns it must be 1.
+    @property
+    def exact(self) -> bool:
+        """Whether there are no variables but those that it eliminates."""
+        return set(VARIABLES) == {X, EPS, M, W, BETA}
+
+    def factor(self, system: System, point: Point, a: Any, one: Any = 1.0) -> Factors:
+        """Eliminate (one I - a J); where the weights are unknowns `one` must be 1."""
+        return Factors(jnp.asarray(a), point.sigma, point.state.eps, chain.factor(system, point, a, one))
+
+    def solve(self, system: System, factors: Factors, r: Any) -> Any:
+        """The d with (I - a J) d = r, shapes (N,), up to the weight-borne coupling."""
+        return _solve(system, factors, r)
+
+    def solve_coupled(self, system: System, factors: Factors, r: Any, weight: Any, enough: Any) -> Any:
+        """The same, the weight-borne coupling included."""
+        return _solve_coupled(system, factors, r, weight, enough)
+
+
+def solve_exactly(system: System, t: Any, y: Any, factors: Any, r: Any, a: Any, one: Any = 1.0) -> Any:
+    """The d, shape (N,), with (one I - a J) d = r, J at (t, y); weights are held.
+
+    Where the elimination is not exact it is the preconditioner of iterations on the exact Jacobian action.
     """
-    return Factors(point.sigma, point.state.eps, chain.factor(point, a, p, structure, one))
-
-
-@partial(jax.jit, static_argnames="structure")  # traced once for all places where others apply it
-def solve(factors: Factors, r: Any, p: Parameters, structure: Structure) -> Any:
-    """The d with (I - a J) d = r, shapes (N,), up to the weight-borne coupling."""
-    layout = structure.layout
-    nothing = jax.tree.map(jnp.zeros_like, State(p.clamp, p.clamp[1:], p.held))
-    right, free = layout.unpack(r, nothing), free_nodes(p, structure)
-    P, q = _sources(factors, right, p, structure)
-    q = tuple(q_l * f for q_l, f in zip(q, free, strict=True))
-    d_x, d_eps = chain.solve(factors.nodes, P, q, free, layout.free)
-    d_weights = (
-        _weights(factors, d_x, d_eps, right.weights, p, structure) if layout.learn else nothing.weights
+    if system.exact:
+        return system.solve(factors, r)
+    action, layout = system.action(t, y), system.layout
+    of_each = jnp.broadcast_to(one, (layout.batch, 1))
+    one = layout.flat(jnp.broadcast_to(of_each, layout.rows(y, jnp).shape), jnp)
+    b = system.solve(factors, r)
+    return gcr(
+        lambda v: system.solve(factors, one * v - a * action(v)),
+        b,
+        jnp.ones_like(b),
+        REFINED_RTOL,
+        0.0,
+        REFINED,
+        MOST_REFINED,
     )
+
+
+@jax.jit  # traced once for all places where others apply it
+def _solve(system: System, factors: Factors, r: Any) -> Any:
+    layout, p = system.layout, system.parameters
+    nothing = jax.tree.map(jnp.zeros_like, State(p.clamp, p.clamp[1:], p.held))
+    right, free = layout.unpack(r, nothing), system.free_values()
+    P, q = _sources(system, factors, right)
+    q = tuple(q_l * f for q_l, f in zip(q, free, strict=True))
+    d_x, d_eps = chain.solve(factors.nodes, P, q, layout.free)
+    d_weights = _weights(system, factors, d_x, d_eps, right.weights) if layout.learn else nothing.weights
     # A clamped node of a layer that has free ones has no rate: d = r there.
     kept = zip(d_x, right.x, free, strict=True)
     d_x = tuple(jnp.where(f > 0.0, d, r_l) for d, r_l, f in kept)
     return layout.pack(State(d_x, d_eps, d_weights), jnp)
 
 
-def solve_coupled(
-    factors: Factors, r: Any, p: Parameters, structure: Structure, weight: Any, enough: Any
-) -> Any:
+def _solve_coupled(system: System, factors: Factors, r: Any, weight: Any, enough: Any) -> Any:
     """The d with (I - a J) d = r, shapes (N,), the weight-borne coupling included.
 
     A change w of the weights makes the nodes answer, and they change the weights: by c (r_w + s(w)),
-    affine in w. `solve` takes w = c r_w for the nodes; where what comes back differs, Krylov
+    affine in w. `_solve` takes w = c r_w for the nodes; where what comes back differs, Krylov
     iterations find the w that comes back as it is. Their vectors are of the size of the weights.
 
     Parameters
     ----------
+    system : System
     factors : Factors
     r : array, shape (N,)
-    p, structure : Parameters, Structure
     weight : array, shape (N,)
         The norm of v is the root mean square of v * weight over the weights.
     enough : scalar
         The residual that may be left, in this norm.
     """
-    layout, k = structure.layout, structure.layout.node_count
-    d = solve(factors, r, p, structure)
+    layout, k = system.layout, system.layout.node_count
+    d = _solve(system, factors, r)
     if not layout.learn:
         return d
-    weight = weight[k:]
-    c = 1.0 / (1.0 + factors.nodes.alpha * p.tau * p.weight_decay / p.delta)
+    weight, c = weight[k:], _decayed(system, factors.a)
 
     def through(r_nodes: Any, w: Any) -> Any:
         """The d that the nodes make of r_nodes when the weights change by `w`."""
-        return solve(factors, jnp.concatenate([r_nodes, w / c]), p, structure)
+        return _solve(system, factors, jnp.concatenate([r_nodes, w / c]))
 
     def rest(w: Any) -> Any:
         """What differs between a change of the weights and what comes back of it."""
@@ -113,39 +149,40 @@ def solve_coupled(
     return jax.lax.cond(missing > enough, coupled, lambda d: d, d)
 
 
-def _sources(factors: Factors, r: State, p: Parameters, structure: Structure) -> tuple[Layers, Layers]:
+def _decayed(system: System, a: Any) -> Any:
+    """C = 1 / (1 + a lambda / delta): what the weights' own decay leaves of their right-hand side."""
+    return 1.0 / (1.0 + a * system.constants.weight_decay / system.constants.delta)
+
+
+def _sources(system: System, factors: Factors, r: State) -> tuple[Layers, Layers]:
     """P and q: what stands on the right of the nodes' equations, the weights eliminated."""
-    alpha, layout = factors.nodes.alpha, structure.layout
-    P, q = list(r.eps), list(r.x)
+    layout, P, q = system.layout, list(r.eps), list(r.x)
     if not layout.learn:
         return tuple(P), tuple(q)
-    c = 1.0 / (1.0 + alpha * p.tau * p.weight_decay / p.delta)
-    r_M, r_W, r_beta = r.weights
-    r_feedback: Layers = tuple(m.T for m in r_M) if layout.feedback == "tied" or r_W is None else r_W
-    for layer in range(layout.n):
-        P[layer] = P[layer] - alpha * c * (factors.sigma[layer] @ r_M[layer] + r_beta[layer])
+    c, weights = _decayed(system, factors.a), r.weights
+    tied = layout.feedback == "tied" or weights.W is None
+    feedback: Layers = tuple(m.T for m in weights.M) if tied else weights.W  # type: ignore[assignment]
+    for layer, link in enumerate(factors.links):
+        mu = factors.sigma[layer] @ weights.M[layer] + weights.beta[layer]
+        P[layer] = P[layer] - link.u * (c * mu)
         if layout.feedback != "fixed" and layout.free[layer]:
-            heard = factors.eps[layer] @ r_feedback[layer]
-            q[layer] = q[layer] + alpha * c * factors.slope[layer] * heard
+            q[layer] = q[layer] + link.b * (c * (factors.eps[layer] @ feedback[layer]))
     return tuple(P), tuple(q)
 
 
-def _weights(
-    factors: Factors, d_x: Layers, d_eps: Layers, r: Weights, p: Parameters, structure: Structure
-) -> Weights:
+def _weights(system: System, factors: Factors, d_x: Layers, d_eps: Layers, r: Weights) -> Weights:
     """Change of the weights, with what the nodes send them."""
-    a, layout = factors.nodes.alpha * p.tau, structure.layout
-    c = 1.0 / (1.0 + a * p.weight_decay / p.delta)
-    gain = a * c / (p.delta * layout.batch)
+    layout, c = system.layout, _decayed(system, factors.a)
+    gain = factors.a * c / (system.constants.delta * layout.batch)
     sent = []
-    for layer in range(layout.n):
-        hebb = factors.sigma[layer].T @ d_eps[layer]
+    for layer, link in enumerate(factors.links):
+        hebbian = factors.sigma[layer].T @ d_eps[layer]
         if layout.free[layer]:
-            hebb += (factors.slope[layer] * d_x[layer]).T @ factors.eps[layer]
-        sent.append(gain * hebb)
-    W = None if r.W is None else tuple(c * r_l + h.T for r_l, h in zip(r.W, sent, strict=True))
-    return Weights(
-        tuple(c * r_l + h for r_l, h in zip(r.M, sent, strict=True)),
-        W,
-        tuple(c * r_l + gain * d.sum(axis=0) for r_l, d in zip(r.beta, d_eps, strict=True)),
+            hebbian += (link.s * d_x[layer]).T @ factors.eps[layer]
+        sent.append(gain * hebbian)
+    dW = None if r.W is None else tuple(c * r_l + h.T for r_l, h in zip(r.W, sent, strict=True))
+    return r._replace(
+        M=tuple(c * r_l + h for r_l, h in zip(r.M, sent, strict=True)),
+        W=dW,
+        beta=tuple(c * r_l + gain * d.sum(axis=0) for r_l, d in zip(r.beta, d_eps, strict=True)),
     )

@@ -20,8 +20,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..base._jax import jax, jnp
+from ..model.dynamics import value_rate
 from ..model.state import State
-from .coupled import Parameters, Structure, free_nodes, held_at, state_at, vector_field
+from .coupled import System
 
 # Rates at a kink, times tau, that count as zero where a state alone has to tell whether a node is held.
 AT_REST = 1e-9
@@ -33,29 +34,30 @@ MOMENT, MOMENTS = 1e-3, 4
 FASTEST = 1e6
 
 
-def rates_at(kink: float, layer: int, state: State, p: Parameters, structure: Structure) -> tuple[Any, Any]:
+def rates_at(system: System, kink: float, layer: int, state: State) -> tuple[Any, Any]:
     """Rates tau dx/dt of the nodes of `layer` just below and just above a kink, shapes (B, n_l)."""
-    below, above = structure.sigma[layer].slopes(kink)
+    below, above = system.structure.sigma[layer].slopes(kink)
     h = state.eps[layer] @ state.weights.feedback[layer]  # eps[layer] is eps^{l+1}
-    other = -p.node_decay * kink - (state.eps[layer - 1] if layer > 0 else 0.0)
-    return below * h + other, above * h + other
+    eps = state.eps[layer - 1] if layer > 0 else 0.0
+    c = system.constants._replace(tau=1.0)
+    return value_rate(kink, eps, below * h, c), value_rate(kink, eps, above * h, c)
 
 
-def modes_of(
-    t: Any, y: Any, p: Parameters, structure: Structure, later: Any = None
-) -> tuple[Any, ...] | None:
+def modes_of(system: System, t: Any, y: Any, later: Any = None) -> tuple[Any, ...] | None:
     """The modes of the value nodes in the state `y`, shape (N,); None where there are no kinks.
 
     A node that is exactly at a kink is held if both its rates there point at it, and else moves to the side
     to which they point. Where it may rest on the lower side the unknowns `later` tell whether it does.
     """
+    structure = system.structure
     kinked = tuple(
-        bool(s.kinks) and free for s, free in zip(structure.sigma, structure.layout.free, strict=False)
+        bool(s.kinks) and free for s, free in zip(structure.sigma, system.layout.free, strict=False)
     )
     if not any(kinked):
         return None
-    state = state_at(t, y, p._replace(mode=None), structure)
-    after = state if later is None else state_at(t, later, p._replace(mode=None), structure)
+    plain, clamp = system.as_it_is, system.parameters.clamp
+    state = plain.state(t, y)
+    after = state if later is None else plain.state(t, later)
     modes: list[Any] = []
     for layer, (sigma, has) in enumerate(zip(structure.sigma, kinked, strict=True)):
         if not has:
@@ -64,44 +66,45 @@ def modes_of(
         x = state.x[layer]
         mode = 2.0 * sum(jnp.where(x > kink, 1.0, 0.0) for kink in sigma.kinks)
         for j, kink in enumerate(sigma.kinks, start=1):
-            below, above = rates_at(kink, layer, state, p, structure)
+            below, above = rates_at(system, kink, layer, state)
             still = (jnp.abs(below) <= AT_REST) & (above >= -AT_REST)  # may rest on the lower side
             rises = after.x[layer] > kink
-            pressed = rates_at(kink, layer, after, p, structure)[1] <= 0.0
+            pressed = rates_at(system, kink, layer, after)[1] <= 0.0
             stays = jnp.where(still, rises & pressed, (below >= -AT_REST) & (above <= AT_REST))
             up = jnp.where(still, rises, (above > AT_REST) & (above >= -below))
             mode = jnp.where(x == kink, jnp.where(stays, 2 * j - 1, jnp.where(up, 2 * j, 2 * j - 2)), mode)
-        modes.append(jnp.where(jnp.isnan(p.clamp[layer]), mode, -1.0) if structure.clamped[layer] else mode)
+        modes.append(jnp.where(jnp.isnan(clamp[layer]), mode, -1.0) if structure.clamped[layer] else mode)
     return tuple(modes)
 
 
-def soon(t: Any, y: Any, p: Parameters, structure: Structure) -> Any:
-    """The unknowns a moment later, shape (N,), in the modes of `p`: they tell where still nodes go."""
-    h = MOMENT * jnp.minimum(p.tau, p.delta)
+def soon(system: System, t: Any, y: Any) -> Any:
+    """The unknowns a moment later, shape (N,), in the modes of `system`: they tell where still nodes go."""
+    h = MOMENT * jnp.minimum(system.constants.tau, system.constants.delta)
 
     def step(_: Any, y: Any) -> Any:
-        k1 = vector_field(t, y, p, structure)
-        k2 = vector_field(t, y + 0.5 * h * k1, p, structure)
-        k3 = vector_field(t, y + 0.5 * h * k2, p, structure)
-        return y + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + vector_field(t, y + h * k3, p, structure))
+        k1 = system.rhs(t, y)
+        k2 = system.rhs(t, y + 0.5 * h * k1)
+        k3 = system.rhs(t, y + 0.5 * h * k2)
+        return y + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + system.rhs(t, y + h * k3))
 
     return jax.lax.fori_loop(0, MOMENTS, step, y)
 
 
 def _overshoot(
-    layer: int, state: State, p: Parameters, structure: Structure, share: Any, fastest: float = FASTEST
+    system: System, layer: int, state: State, share: Any, fastest: float = FASTEST
 ) -> tuple[Any, Any, Any]:
     """How far the nodes of `layer` are from what their modes allow, their next modes, and the kinks met.
 
     The first, see `excess`, is positive where a mode no longer holds. Shapes (B, n_l).
     """
-    assert p.mode is not None
-    mode, x = p.mode[layer], state.x[layer]
+    modes, x = system.parameters.mode, state.x[layer]
+    assert modes is not None
+    mode = modes[layer]
     far: Any = jnp.full_like(x, -jnp.inf)
     after: Any = mode
     met: Any = x
-    for j, kink in enumerate(structure.sigma[layer].kinks, start=1):
-        below, above = rates_at(kink, layer, state, p, structure)
+    for j, kink in enumerate(system.structure.sigma[layer].kinks, start=1):
+        below, above = rates_at(system, kink, layer, state)
         over, under, held = mode == 2 * j, mode == 2 * j - 2, mode == 2 * j - 1
         stays = (below >= 0.0) & (above <= 0.0)
         # Where the rates point away from each other a node that comes from one side goes on to the other.
@@ -126,7 +129,7 @@ def _change(over: Any, stays: Any, below: Any, above: Any, fastest: float) -> An
     return jnp.clip(jnp.abs(new - old) / jnp.maximum(jnp.abs(old), 1e-300), 1.0, fastest)
 
 
-def excess(t: Any, y: Any, p: Parameters, structure: Structure, share: Any, fastest: float = FASTEST) -> Any:
+def excess(system: System, t: Any, y: Any, share: Any, fastest: float = FASTEST) -> Any:
     """The largest amount by which a node is off because its mode has not been changed; negative if none is.
 
     Of a node on a piece it is its distance beyond the kink, times how much faster it moves there with another
@@ -134,54 +137,51 @@ def excess(t: Any, y: Any, p: Parameters, structure: Structure, share: Any, fast
     length of a step over tau that is what it has missed at most. With `fastest` = 1 distances count as they
     are: so they must where `y` is of a curve drawn through a step, whose small errors would be enlarged.
     """
-    state = state_at(t, y, p, structure)
-    layers = [layer for layer, mode in enumerate(p.mode or ()) if mode is not None]
-    return jnp.stack(
-        [jnp.max(_overshoot(layer, state, p, structure, share, fastest)[0]) for layer in layers]
-    ).max()
+    state = system.state(t, y)
+    layers = [layer for layer, mode in enumerate(system.parameters.mode or ()) if mode is not None]
+    return jnp.stack([jnp.max(_overshoot(system, layer, state, share, fastest)[0]) for layer in layers]).max()
 
 
-def switched(
-    t: Any, y: Any, p: Parameters, structure: Structure, share: Any, least: Any
-) -> tuple[Any, tuple[Any, ...], Any]:
+def switched(system: System, t: Any, y: Any, share: Any, least: Any) -> tuple[Any, tuple[Any, ...], Any]:
     """The unknowns, shape (N,), and the modes with which to go on, and whether any mode is another.
 
     Nodes whose `excess` is more than `least` change their modes, and are put on the kink.
     """
-    state = state_at(t, y, p, structure)
+    state = system.state(t, y)
     x: list[Any] = list(state.x)
-    modes = list(p.mode or ())
+    modes = list(system.parameters.mode or ())
     for layer, mode in enumerate(modes):
         if mode is not None:
-            far, after, met = _overshoot(layer, state, p, structure, share)
+            far, after, met = _overshoot(system, layer, state, share)
             modes[layer] = jnp.where(far > least, after, mode)
             x[layer] = jnp.where(modes[layer] != mode, met, x[layer])
-    changed = differ(tuple(modes), p.mode or (), structure.layout.batch).any()
-    return structure.layout.pack(State(tuple(x), state.eps, state.weights), jnp), tuple(modes), changed
+    changed = differ(tuple(modes), system.parameters.mode or (), system.layout.batch).any()
+    return system.layout.pack(State(tuple(x), state.eps, state.weights), jnp), tuple(modes), changed
 
 
-def settled(y: Any, p: Parameters, structure: Structure) -> tuple[Any, tuple[Any, ...] | None]:
+def settled(system: System, y: Any) -> tuple[Any, tuple[Any, ...] | None]:
     """The unknowns and the modes after an iteration towards rest.
 
     A node that has passed a kink is held there, and one that is held is let go where its rates do not point
     at it: with Newton's method an active-set strategy, which is a semismooth Newton method
     (Hintermueller, Ito and Kunisch 2003).
     """
-    if p.mode is None:
+    before = system.parameters.mode
+    if before is None:
         return y, None
-    state = state_at(0.0, y, p, structure)
+    state = system.state(0.0, y)
     x: list[Any] = list(state.x)
-    modes = list(p.mode)
-    for layer, mode in enumerate(p.mode):
+    modes = list(before)
+    for layer, mode in enumerate(before):
         if mode is None:
             continue
-        for j, kink in enumerate(structure.sigma[layer].kinks, start=1):
-            below, above = rates_at(kink, layer, state, p, structure)
+        for j, kink in enumerate(system.structure.sigma[layer].kinks, start=1):
+            below, above = rates_at(system, kink, layer, state)
             passed = ((mode == 2 * j) & (x[layer] < kink)) | ((mode == 2 * j - 2) & (x[layer] > kink))
             left = jnp.where(above > jnp.maximum(-below, 0.0), 2 * j, jnp.where(below < 0.0, 2 * j - 2, mode))
             modes[layer] = jnp.where(passed, 2 * j - 1, jnp.where(mode == 2 * j - 1, left, modes[layer]))
             x[layer] = jnp.where(passed, kink, x[layer])
-    return structure.layout.pack(State(tuple(x), state.eps, state.weights), jnp), tuple(modes)
+    return system.layout.pack(State(tuple(x), state.eps, state.weights), jnp), tuple(modes)
 
 
 def differ(mode: Any, other: Any, batch: int) -> Any:
@@ -190,50 +190,50 @@ def differ(mode: Any, other: Any, batch: int) -> Any:
     return sum((jnp.any(a != b, axis=1) for a, b in pairs), start=jnp.zeros(batch, bool))
 
 
-def mixes(t: Any, y: Any, p: Parameters, structure: Structure) -> tuple[Any, ...]:
+def mixes(system: System, t: Any, y: Any) -> tuple[Any, ...]:
     """The mix alpha of the held nodes of layers 0..n-1, NaN where a node is not held, shapes (B, n_l)."""
-    state = state_at(t, y, p, structure)
+    state = system.state(t, y)
     found: list[Any] = []
-    for layer, at in enumerate(held_at(p, structure)[:-1]):
+    for layer, at in enumerate(system.held_at()[:-1]):
         alpha = jnp.full_like(state.x[layer], jnp.nan)
-        for kink in structure.sigma[layer].kinks if at is not None else ():
-            below, above = rates_at(kink, layer, state, p, structure)
+        for kink in system.structure.sigma[layer].kinks if at is not None else ():
+            below, above = rates_at(system, kink, layer, state)
             alpha = jnp.where(at == kink, below / (below - above), alpha)
         found.append(alpha)
     return tuple(found)
 
 
-def unfolded(y: Any, p: Parameters, structure: Structure) -> Any:
+def unfolded(system: System, y: Any) -> Any:
     """The unknowns with room for held nodes, shape (N,): of x, u = x + (number of kinks below x).
 
     With u a node has a coordinate while it is held at kink j: alpha runs from 0 to 1 as u goes from
     k + j - 1 to k + j. Rates are continuous in u (`folded`), so Newton's method can pass kinks.
     """
-    views = structure.layout.views(y)
-    for layer, sigma in enumerate(structure.sigma):
+    views = system.layout.views(y)
+    for layer, sigma in enumerate(system.structure.sigma):
         if f"x{layer}" in views:
             x = views[f"x{layer}"]
             views[f"x{layer}"] = x + sum(jnp.where(x > kink, 1.0, 0.0) for kink in sigma.kinks)
     return jnp.concatenate([jnp.ravel(part) for part in views.values()])
 
 
-def folded(u: Any, p: Parameters, structure: Structure) -> tuple[Any, Any]:
+def folded(system: System, u: Any) -> tuple[Any, Any]:
     """The unknowns that `unfolded` took to `u`, and their rates with the alpha that u says, shapes (N,)."""
-    p, layout = p._replace(mode=None), structure.layout
+    system, layout = system.as_it_is, system.layout
     views, mixed = layout.views(u), {}
-    for layer, sigma in enumerate(structure.sigma):
+    for layer, sigma in enumerate(system.structure.sigma):
         if f"x{layer}" in views and sigma.kinks:
             at = views[f"x{layer}"]
             views[f"x{layer}"] = at - sum(jnp.clip(at - (k + j), 0.0, 1.0) for j, k in enumerate(sigma.kinks))
             mixed[layer] = at
     y = jnp.concatenate([jnp.ravel(part) for part in views.values()])
-    rates, state = layout.views(vector_field(0.0, y, p, structure)), state_at(0.0, y, p, structure)
+    rates, state, free = layout.views(system.rhs(0.0, y)), system.state(0.0, y), system.free_values()
     for layer, at in mixed.items():
-        for j, kink in enumerate(structure.sigma[layer].kinks):
+        for j, kink in enumerate(system.structure.sigma[layer].kinks):
             alpha = at - (kink + j)
-            below, above = rates_at(kink, layer, state, p, structure)
-            held = (alpha >= 0.0) & (alpha <= 1.0) & (free_nodes(p, structure)[layer] > 0.0)
+            below, above = rates_at(system, kink, layer, state)
+            held = (alpha >= 0.0) & (alpha <= 1.0) & (free[layer] > 0.0)
             rates[f"x{layer}"] = jnp.where(
-                held, (below + alpha * (above - below)) / p.tau, rates[f"x{layer}"]
+                held, (below + alpha * (above - below)) / system.constants.tau, rates[f"x{layer}"]
             )
     return y, jnp.concatenate([jnp.ravel(part) for part in rates.values()])

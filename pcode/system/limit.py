@@ -9,16 +9,14 @@ This is the flow on the slow manifold to which the full system keeps, up to a di
 in tau/delta, for as long as the equilibrium z(w) attracts the nodes (Tikhonov 1952, Fenichel 1979).
 That is part of the limit, so it is checked: where the nodes lose a stable equilibrium, the limit ends.
 
-z(w) is found by Newton's method from the nodes of before, with the elimination of `elimination.py`, which
-solves for the nodes of each sample on their own. The iterations are held to contract (Deuflhard
-2004, section 2.1), so that they stay on the branch of equilibria they were on: there is a fold
-where they do not however short the step.
+z(w) is found by Newton's method from the nodes of before, held to contract so that they stay on the branch of
+equilibria they were on (`rest.near`): there is a fold where they do not however short the step.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,119 +24,64 @@ import numpy as np
 from ..base._jax import jax, jnp
 from ..base.errors import InputError
 from ..model.clamp import Course
+from ..model.dynamics import Constants
 from ..model.network import Array
 from ..model.state import Layout, State
-from . import elimination as newton
 from . import kinks
-from .abscissa import Growth, Indices, dense_growth, suspects
-from .coupled import Parameters, Structure, linearise, state_at, unrest, vector_field
+from .abscissa import Abscissa, Indices, spectral_abscissa, suspects
+from .coupled import Parameters, Structure, System
 from .problem import Problem
 from .reduction import Reduction
-from .rest import nodes_at_rest
+from .rest import FOLLOWING, holding, near, nodes_at_rest
 
-# Residual of the nodes at rest, max |tau dz/dt| / (1 + |z|): far below what the weights' tolerances ask.
-REST = 1e-11
-
-# Most iterations for the nodes, which mostly take two or three; and how much smaller than the last one
-# each correction must be, unless it is at the level of rounding errors.
-MOST_ITERATIONS = 12
-CONTRACTION = 0.5
-ROUNDING = 1e-9
-
-# Step (in units of tau) of the implicit Euler method that stands for Newton's method. Its iterations
-# lose no more than a factor 1e-6 by it, and where equilibria form a continuum it stays near.
-LONG = 1e6
-
-# Least growth, in units of 1/tau, that counts as instability, and less than which is none: that of a
-# disturbance along a continuum of equilibria.
-STABLE = 1e-8
+# Spectral abscissa, in units of 1/tau, from which on nodes are unstable. That of disturbances along a
+# continuum of equilibria is nearer to 0.
+NEUTRAL = 1e-8
 
 
-def nodes_near(t: Any, w: Any, z: Any, p: Parameters, structure: Structure) -> tuple[Any, Any]:
+def nodes_near(system: System, t: Any, w: Any, z: Any) -> tuple[Any, Any]:
     """Nodes at rest for the weights `w`, and their residual; NaN where Newton's method leaves `z`.
 
     Parameters
     ----------
+    system : System
+        The coupled one, with tau = 1: where the nodes rest does not depend on it.
     t : scalar
     w : array
         Unknown weights; none where they are held.
     z : array
         Where to start: the unknown nodes of a near equilibrium.
-    p : Parameters
-        With tau = 1: where the nodes rest does not hang on it.
-    structure : Structure
-        Of the coupled system.
     """
-    p, structure = _holding(t, w, z, p, structure)
-
-    def field(z: Any, mode: Any) -> Any:
-        return vector_field(t, z, p._replace(mode=mode), structure)
-
-    def residual(z: Any, g: Any) -> Any:
-        return jnp.max(jnp.abs(g) / (1.0 + jnp.abs(z)), initial=0.0)
-
-    def going(carry: tuple[Any, ...]) -> Any:
-        z, g, _, k, contracts, _ = carry
-        return (residual(z, g) > REST) & (k < MOST_ITERATIONS) & contracts
-
-    def step(carry: tuple[Any, ...]) -> tuple[Any, ...]:
-        z, g, before, k, _, mode = carry
-        q = p._replace(mode=mode)
-        factors = newton.factor(linearise(t, z, q, structure), LONG, q, structure)
-        dz = newton.solve(factors, LONG * g, q, structure)
-        size = jnp.max(jnp.abs(dz) / (1.0 + jnp.abs(z)), initial=0.0)
-        contracts = size <= jnp.maximum(CONTRACTION * before, ROUNDING)
-        z = z + dz
-        if mode is not None:
-            z, mode = kinks.settled(z, q, structure)
-            # Other equations from here on: what came before says nothing of how these contract.
-            size = jnp.where(kinks.differ(mode, q.mode, structure.layout.batch).any(), jnp.inf, size)
-            contracts = contracts | jnp.isinf(size)
-        return z, field(z, mode), size, k + 1, contracts, mode
-
-    begin = (z, field(z, p.mode), jnp.inf, 0, jnp.array(True), p.mode)
-    z, g, _, _, contracts, _ = jax.lax.while_loop(going, step, begin)
-    found = contracts & (residual(z, g) <= REST)
-    return jnp.where(found, z, jnp.nan), residual(z, g)
+    return near(holding(system, t, jnp.concatenate([z, w])), t, z)
 
 
-def _holding(t: Any, w: Any, z: Any, p: Parameters, structure: Structure) -> tuple[Parameters, Structure]:
-    """The nodes' own system, with the weights held at `w`; their modes are those of `z`."""
-    p = p._replace(mode=None)
-    weights = state_at(t, jnp.concatenate([z, w]), p, structure).weights
-    layout = replace(structure.layout, learn=False)
-    p, structure = p._replace(held=weights), structure._replace(layout=layout, gap=False)
-    return p._replace(mode=kinks.modes_of(t, z, p, structure)), structure
+_nodes_near = jax.jit(nodes_near)
+_holding = jax.jit(holding)
 
 
-@partial(jax.jit, static_argnames="structure")
-def _nodes_near(t: Any, w: Any, z: Any, p: Parameters, structure: Structure) -> tuple[Any, Any]:
-    return nodes_near(t, w, z, p, structure)
-
-
-@partial(jax.jit, static_argnames="structure")
-def _slow_rates(t: Any, w: Any, z: Any, p: Parameters, structure: Structure) -> Any:
+@jax.jit
+def _slow_rates(system: System, t: Any, w: Any, z: Any) -> Any:
     """dw/dt with the nodes at rest near `z`."""
-    z, _ = nodes_near(t, w, z, p, structure)
-    p = p._replace(mode=None)  # the weights' rates have no sigma'
-    return vector_field(t, jnp.concatenate([z, w]), p, structure)[structure.layout.node_count :]
+    z, _ = nodes_near(system, t, w, z)
+    # As they are: the weights' rates have no sigma'.
+    return system.as_it_is.rhs(t, jnp.concatenate([z, w]))[system.layout.node_count :]
 
 
-@partial(jax.jit, static_argnames="structure")
-def _slow_unrest(t: Any, w: Any, z: Any, p: Parameters, structure: Structure) -> Any:
-    z, _ = nodes_near(t, w, z, p, structure)
+@jax.jit
+def _slow_residual(system: System, t: Any, w: Any, z: Any) -> Any:
+    z, _ = nodes_near(system, t, w, z)
     y = jnp.concatenate([z, w])
-    return unrest(t, y, p._replace(mode=kinks.modes_of(t, y, p, structure)), structure)
+    return system.changed(mode=kinks.modes_of(system, t, y)).residual(t, y)
 
 
-def instability(growth: Growth) -> str:
+def instability(found: Abscissa) -> str:
     """By what nodes are unstable, in words."""
     how = (
-        f"an oscillation (Hopf, angular frequency {growth.frequency:.4g}/tau)"
-        if growth.frequency > 1e-6
+        f"an oscillation (Hopf, angular frequency {found.frequency:.4g}/tau)"
+        if found.frequency > 1e-6
         else "a real eigenvalue (a fold, or a branching of equilibria)"
     )
-    return f"by {how} in sample {growth.sample}"
+    return f"by {how} in sample {found.sample}"
 
 
 def settled(problem: Problem) -> State:
@@ -154,7 +97,7 @@ def settled(problem: Problem) -> State:
     InputError
         If none is reached, it is not stable, or the weights learn and it is one of a continuum.
     """
-    rest = nodes_at_rest(problem, REST, step=1.0)
+    rest = nodes_at_rest(problem, FOLLOWING, step=1.0)
     if not rest.found:
         what = (
             "with tau = 0 they must be at rest, and no equilibrium is reached from where they start "
@@ -165,21 +108,21 @@ def settled(problem: Problem) -> State:
     samples = slow.suspects(problem.start, slow.y0)
     if problem.layout.free[0] and not samples.size:
         samples = np.zeros(1, dtype=np.int64)  # a free input may rest anywhere in a continuum
-    growth = slow.growth(problem.start, slow.y0, samples)
-    if problem.layout.learn and abs(growth.rate) <= STABLE:
+    found = slow.abscissa(problem.start, slow.y0, samples)
+    if problem.layout.learn and abs(found.rate) <= NEUTRAL:
         what = (
             "with tau = 0 the weights must decide where they rest, and here they rest anywhere in a "
             "continuum of equilibria (an eigenvalue is 0, as where layer 0 is free and the widest)"
         )
         raise InputError("nodes", f"{what}; set node_decay, or use tau > 0")
-    if growth.rate > STABLE:
+    if found.rate > NEUTRAL:
         what = "with tau = 0 they must be at rest, and the equilibrium that they reach is unstable"
-        raise InputError("nodes", f"{what} {instability(growth)}; use tau > 0")
+        raise InputError("nodes", f"{what} {instability(found)}; use tau > 0")
     return rest.state
 
 
 @dataclass(frozen=True)
-class Loss:
+class LostEquilibrium:
     """How the nodes lost their stable equilibrium.
 
     Attributes
@@ -208,7 +151,7 @@ class SlowProblem:
     """
 
     def __init__(self, problem: Problem) -> None:
-        self._coupled = replace(problem, parameters=problem.parameters._replace(tau=jnp.ones(())))
+        self._coupled = problem.ticking()
         self.duration = problem.duration
         self.settle_tol = problem.settle_tol
         self._begin(problem.start, problem.y0)
@@ -256,6 +199,11 @@ class SlowProblem:
         return self._coupled.settles_from
 
     @property
+    def system(self) -> System:
+        """The coupled one, with 1 in place of tau."""
+        return self._coupled.system
+
+    @property
     def structure(self) -> Structure:
         """Of the coupled system."""
         return self._coupled.structure
@@ -264,6 +212,11 @@ class SlowProblem:
     def parameters(self) -> Parameters:
         """Of the coupled system, with 1 in place of tau."""
         return self._coupled.parameters
+
+    @property
+    def constants(self) -> Constants:
+        """Of the coupled system, with 1 in place of tau."""
+        return self._coupled.constants
 
     @property
     def reduction(self) -> Reduction:
@@ -287,13 +240,13 @@ class SlowProblem:
 
     def rhs(self, t: float, y: Array) -> Array:
         """dw/dt, shape (N,); NaN where no equilibrium of the nodes is near."""
-        rates = np.asarray(_slow_rates(float(t), y, self._guess(t), self.parameters, self.structure))
+        rates = np.asarray(_slow_rates(self.system, float(t), y, self._guess(t)))
         self.lost_branch = not np.isfinite(rates).all()
         return rates
 
-    def unrest(self, t: float, y: Array) -> float:
+    def residual(self, t: float, y: Array) -> float:
         """How far the weights are from rest: max |delta dw/dt| / (1 + |w|); the nodes always are."""
-        return float(_slow_unrest(float(t), y, self._guess(t), self.parameters, self.structure))
+        return float(_slow_residual(self.system, float(t), y, self._guess(t)))
 
     def energies(self, t: float, y: Array) -> tuple[Array, Array]:
         """Terms of F; with the error nodes at rest the two are the same."""
@@ -316,17 +269,19 @@ class SlowProblem:
         self._kept = (self._kept[1], (t, self._nodes(t, y)))
 
     def suspects(self, t: float, y: Array) -> Indices:
-        """Samples whose nodes may be unstable, by index; see `pcode.system.abscissa.suspects`."""
+        """Samples whose nodes may be unstable, by index; see `abscissa.suspects`."""
         z = self._nodes(t, y)
-        p, structure = _holding(t, y, z, self.parameters, self.structure)
-        samples, self._vectors = suspects(t, z, p, structure, self._vectors)
+        samples, self._vectors = suspects(self._held(t, z, y), t, z, self._vectors)
         return samples
 
-    def growth(self, t: float, y: Array, samples: Indices) -> Growth:
+    def abscissa(self, t: float, y: Array, samples: Indices) -> Abscissa:
         """How the nodes of `samples` go back to their equilibrium at (t, y), or away from it."""
         z = self._nodes(t, y)
-        p, structure = _holding(t, y, z, self.parameters, self.structure)
-        return dense_growth(t, z, p, structure, samples)
+        return spectral_abscissa(self._held(t, z, y), t, z, samples)
+
+    def _held(self, t: float, z: Array, y: Array) -> System:
+        held: System = _holding(self.system, float(t), np.concatenate([z, y]))
+        return held
 
     def _guess(self, t: float) -> Array:
         (t0, z0), (t1, z1) = self._kept
@@ -335,7 +290,7 @@ class SlowProblem:
         return z1 + (t - t1) / (t1 - t0) * (z1 - z0)
 
     def _nodes(self, t: float, y: Array) -> Array:
-        return np.asarray(_nodes_near(float(t), y, self._guess(t), self.parameters, self.structure)[0])
+        return np.asarray(_nodes_near(self.system, float(t), y, self._guess(t))[0])
 
     def _whole(self, t: float, y: Array) -> Array:
         return np.concatenate([self._nodes(t, y), y])

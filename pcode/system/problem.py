@@ -15,26 +15,28 @@ from ..model.clamp import Course, Curve
 from ..model.network import Array, Network, Weights
 from ..model.phase import Phase, TimeSeries
 from ..model.state import Layout, State
-from . import elimination as newton
 from . import kinks, sparse
-from .coupled import Parameters, Point, Structure, linearise, state_at, unrest, vector_field
+from .coupled import Parameters, Point, Structure, System
 from .crossings import crossings
+from .elimination import ChainElimination, solve_exactly
 from .reduction import Reduction, reduce_feedback, reduce_input
 
-
-@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
-def _rhs(t: Any, y: Any, p: Parameters, structure: Structure) -> Any:
-    return vector_field(t, y, p, structure)
+compiled = partial(jax.jit, compiler_options=IN_ORDER)
 
 
-@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
-def _jacobian_action(t: Any, y: Any, v: Any, p: Parameters, structure: Structure) -> Any:
-    return jax.jvp(lambda z: vector_field(t, z, p, structure), (y,), (v,))[1]
+@compiled
+def _rhs(system: System, t: Any, y: Any) -> Any:
+    return system.rhs(t, y)
 
 
-@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
-def _jacobian(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
-    _, action = jax.linearize(lambda z: vector_field(t, z, p, structure), y)
+@compiled
+def _jacobian_action(system: System, t: Any, y: Any, v: Any) -> Any:
+    return jax.jvp(lambda z: system.rhs(t, z), (y,), (v,))[1]
+
+
+@compiled
+def _jacobian(system: System, t: Any, y: Any) -> jax.Array:
+    action = system.action(t, y)
 
     def column(k: Any) -> Any:
         return action(jnp.zeros_like(y).at[k].set(1.0))
@@ -44,49 +46,50 @@ def _jacobian(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
     return columns.T
 
 
-@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
-def _unrest(t: Any, y: Any, p: Parameters, structure: Structure) -> jax.Array:
-    return unrest(t, y, p, structure)
+@compiled
+def _residual(system: System, t: Any, y: Any) -> Any:
+    return system.residual(t, y)
 
 
-@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
-def _excess(t: Any, y: Any, p: Parameters, structure: Structure, share: Any) -> jax.Array:
-    found: jax.Array = kinks.excess(t, y, p, structure, share)
+@compiled
+def _excess(system: System, t: Any, y: Any, share: Any) -> jax.Array:
+    found: jax.Array = kinks.excess(system, t, y, share)
     return found
 
 
-@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
-def _excesses(t: Any, y: Any, p: Parameters, structure: Structure, share: Any) -> jax.Array:
-    found: jax.Array = jax.vmap(lambda t, y: kinks.excess(t, y, p, structure, share, 1.0))(t, y)
+@compiled
+def _excesses(system: System, t: Any, y: Any, share: Any) -> jax.Array:
+    found: jax.Array = jax.vmap(lambda t, y: kinks.excess(system, t, y, share, 1.0))(t, y)
     return found
 
 
-_switched = jax.jit(kinks.switched, static_argnames="structure")
-_soon = jax.jit(kinks.soon, static_argnames="structure")
-_modes_of = jax.jit(kinks.modes_of, static_argnames="structure")
-_mixes = jax.jit(kinks.mixes, static_argnames="structure")
+_solve_exactly = jax.jit(solve_exactly)
+_switched = jax.jit(kinks.switched)
+_soon = jax.jit(kinks.soon)
+_modes_of = jax.jit(kinks.modes_of)
 
 
-@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
-def _energies(t: Any, y: Any, p: Parameters, structure: Structure) -> tuple[jax.Array, jax.Array]:
-    x, eps, (M, _, beta) = state_at(t, y, p, structure)
-    mu = dynamics.predictions(x, M, beta, structure.sigma)
-    return dynamics.energy(eps, p.nu), dynamics.energy_slaved(x, mu, p.nu)
+@compiled
+def _energies(system: System, t: Any, y: Any) -> tuple[jax.Array, jax.Array]:
+    state = system.state(t, y)
+    x, eps, (M, _, beta) = state
+    mu, nu = dynamics.predictions(x, M, beta, system.sigma), dynamics.variances(state, system.constants)
+    return dynamics.energy(eps, nu), dynamics.energy_slaved(x, mu, nu)
 
 
-@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
-def _linearise(t: Any, y: Any, p: Parameters, structure: Structure) -> Point:
-    return linearise(t, y, p, structure)
+@compiled
+def _linearise(system: System, t: Any, y: Any) -> Point:
+    return system.linearise(t, y)
 
 
-@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
-def _factor(t: Any, y: Any, a: Any, p: Parameters, structure: Structure) -> newton.Factors:
-    return newton.factor(linearise(t, y, p, structure), a, p, structure)
+@compiled
+def _factor(system: System, t: Any, y: Any, a: Any) -> Any:
+    return system.factor(system.linearise(t, y), a)
 
 
-@partial(jax.jit, static_argnames="structure", compiler_options=IN_ORDER)
-def _solve(factors: newton.Factors, r: Any, p: Parameters, structure: Structure) -> Any:
-    return newton.solve(factors, r, p, structure)
+@compiled
+def _solve(system: System, factors: Any, r: Any) -> Any:
+    return system.solve(factors, r)
 
 
 @partial(jax.jit, static_argnames="activation")
@@ -109,14 +112,14 @@ class Problem:
 
     Attributes
     ----------
-    structure : Structure
-    parameters : Parameters
+    system : System
+        f, its Jacobian and its linear algebra.
     y0 : ndarray, shape (N,)
         Unknowns at `start`.
     duration : float
         The end of the phase.
     settle_tol : float or None
-        End it when `unrest` has fallen to this; None where it is not to end early.
+        End it when the residual has fallen to this; None where it is not to end early.
     reduction : Reduction
         How the full state follows from the unknowns.
     course : Course
@@ -125,8 +128,7 @@ class Problem:
         Where the stretch begins.
     """
 
-    structure: Structure
-    parameters: Parameters
+    system: System
     y0: Array
     duration: float
     settle_tol: float | None
@@ -137,7 +139,22 @@ class Problem:
     @property
     def layout(self) -> Layout:
         """Where the unknowns stand in y."""
-        return self.structure.layout
+        return self.system.layout
+
+    @property
+    def structure(self) -> Structure:
+        """What the compiled code depends on."""
+        return self.system.structure
+
+    @property
+    def parameters(self) -> Parameters:
+        """What may change without recompiling."""
+        return self.system.parameters
+
+    @property
+    def constants(self) -> dynamics.Constants:
+        """Time constants, variances and decays."""
+        return self.system.constants
 
     @cached_property
     def stands_for(self) -> Array:
@@ -157,45 +174,56 @@ class Problem:
 
     def beyond(self, t: float, y: Array) -> Problem:
         """The problem from the end `t` of this stretch on, where the unknowns are `y`."""
-        stretch = self.course.stretch(t, "right")
-        return replace(self, start=t, y0=y, parameters=within(self.parameters, stretch))
+        system = within(self.system, self.course.stretch(t, "right"))
+        return replace(self, start=t, y0=y, system=system)
 
     def unreduced(self, t: float, y: Array) -> Problem:
         """The problem from (t, y) on with nothing left out; at a step of a clamp that after it."""
-        whole, stretch = self.reduction, self.course.stretch(t, "right")
-        y0 = whole.structure.layout.pack(self.state(t, y))
-        parameters = _on_device(within(whole.parameters, stretch))
-        return replace(
-            self,
-            structure=whole.structure,
-            parameters=with_modes(t, y0, parameters, whole.structure),
-            y0=y0,
-            reduction=Reduction(whole.parameters, whole.structure),
-            start=t,
-        )
+        whole = self.reduction.system
+        y0 = whole.layout.pack(self.state(t, y))
+        system = on_device(within(whole, self.course.stretch(t, "right")))
+        system = with_modes(system, t, y0)
+        return replace(self, system=system, y0=y0, reduction=Reduction(whole), start=t)
 
-    def _read(self, p: Parameters, t: float) -> Parameters:
-        """`p` for reading values at `t`: at a step of a clamp those before it, but at `start` those after."""
+    def hold(self) -> Problem:
+        """The problem of the nodes alone, with the weights held as they are at the start."""
+        weights = self._state(self.start, self.y0).weights
+        system = on_device(self.system.hold(weights))
+        return replace(self, system=system, y0=self.y0[: self.layout.node_count])
+
+    def ticking(self) -> Problem:
+        """The same with tau = 1: for what does not depend on tau, which may be 0."""
+        return replace(self, system=self.system.with_constants(tau=jnp.ones(())))
+
+    @cached_property
+    def free_nodes(self) -> Any:
+        """Which of the N unknowns are nodes that no clamp holds, shape (N,)."""
+        free = np.zeros(self.layout.size, bool)
+        free[: self.layout.node_count] = np.asarray(self._as_it_is.free_mask()) > 0.0
+        return free
+
+    def _read(self, system: System, t: float) -> System:
+        """`system` to read values with at `t`: before a step of a clamp there, but after it at `start`."""
         if not self.course.jumps.size:
-            return p
-        return within(p, self.course.stretch(t, "right" if t == self.start else "left"))
+            return system
+        return within(system, self.course.stretch(t, "right" if t == self.start else "left"))
 
     def rhs(self, t: float, y: Array) -> Array:
         """dy/dt, shape (N,)."""
-        return np.asarray(_rhs(float(t), y, self.parameters, self.structure))
+        return np.asarray(_rhs(self.system, float(t), y))
 
     def jacobian_action(self, t: float, y: Array, v: Array) -> Array:
         """J v, shape (N,), with J the exact Jacobian of `rhs` at (t, y)."""
-        return np.asarray(_jacobian_action(float(t), y, v, self.parameters, self.structure))
+        return np.asarray(_jacobian_action(self.system, float(t), y, v))
 
     def jacobian(self, t: float, y: Array) -> Array:
         """J, shape (N, N), for systems small enough for that."""
-        return np.asarray(_jacobian(float(t), y, self.parameters, self.structure))
+        return np.asarray(_jacobian(self.system, float(t), y))
 
     def sparse_jacobian(self, t: float, y: Array) -> csc_matrix:
         """J, shape (N, N), its zeros left out."""
-        point = jax.tree.map(np.asarray, _linearise(float(t), y, self.parameters, self.structure))
-        return sparse.jacobian(point, self._numpy_parameters, self.structure)
+        point = jax.tree.map(np.asarray, _linearise(self.system, float(t), y))
+        return sparse.jacobian(self._in_numpy, point)
 
     @property
     def kinked(self) -> bool:
@@ -204,49 +232,47 @@ class Problem:
 
     def in_modes_of(self, t: float, y: Array) -> Problem:
         """The same problem, its nodes in the modes that they have in the state `y`."""
-        if not self.kinked:
-            return self
-        return replace(self, parameters=with_modes(t, y, self.parameters, self.structure))
+        return replace(self, system=with_modes(self.system, t, y)) if self.kinked else self
 
     def excess(self, t: float, y: Array, share: float) -> float:
         """The largest amount by which a node is beyond what its mode allows, see `kinks.excess`."""
-        return float(_excess(float(t), y, self.parameters, self.structure, float(share)))
+        return float(_excess(self.system, float(t), y, float(share)))
 
     def excesses(self, t: Array, y: Array, share: float) -> Array:
         """Distances beyond the kinks at K times `t`, shape (K,), with `y`, shape (K, N), of a drawn curve."""
-        return np.asarray(_excesses(t, y, self.parameters, self.structure, float(share)))
+        return np.asarray(_excesses(self.system, t, y, float(share)))
 
     def switched(self, t: float, y: Array, share: float, least: float) -> Problem | None:
         """The problem from (t, y) on in other modes, see `kinks.switched`; None if these hold."""
-        how = (float(share), float(least))
-        y_after, mode, changed = _switched(float(t), y, self.parameters, self.structure, *how)
+        y_after, mode, changed = _switched(self.system, float(t), y, float(share), float(least))
         if not changed:
             return None
-        parameters = self.parameters._replace(mode=mode)
-        return replace(self, start=t, y0=np.asarray(y_after), parameters=parameters)
+        return replace(self, start=t, y0=np.asarray(y_after), system=self.system.changed(mode=mode))
 
-    def factor(self, t: float, y: Array, a: float) -> newton.Factors:
+    def factor(self, t: float, y: Array, a: float) -> Any:
         """(I - a J) at (t, y), eliminated, for `solve`."""
-        made: newton.Factors = _factor(float(t), y, float(a), self.parameters, self.structure)
-        return made
+        return _factor(self.system, float(t), y, float(a))
 
-    def solve(self, factors: newton.Factors, r: Array) -> Array:
+    def solve(self, factors: Any, r: Array) -> Array:
         """The d, shape (N,), with (I - a J) d = r up to the weight-borne coupling."""
-        return np.asarray(_solve(factors, r, self.parameters, self.structure))
+        return np.asarray(_solve(self.system, factors, r))
 
-    def unrest(self, t: float, y: Array) -> float:
+    def solve_exactly(self, t: float, y: Array, factors: Any, r: Array, a: float) -> Array:
+        """The d, shape (N,), with (I - a J) d = r, J at (t, y), for any elimination; weights are held."""
+        return np.asarray(_solve_exactly(self.system, float(t), y, factors, r, float(a)))
+
+    def residual(self, t: float, y: Array) -> float:
         """How far from rest: max |tau dz/dt| / (1 + |z|), with delta for weights; dimensionless."""
-        return float(_unrest(float(t), y, self.parameters, self.structure))
+        return float(_residual(self.system, float(t), y))
 
     def energies(self, t: float, y: Array) -> tuple[Array, Array]:
         """Terms of F with the error nodes as they are, and at their rest value; shapes (n,)."""
-        dynamic, slaved = _energies(float(t), y, self._read(self._as_it_is, t), self.structure)
+        dynamic, slaved = _energies(self._read(self._as_it_is, t), float(t), y)
         return np.asarray(dynamic), np.asarray(slaved)
 
     def nodes(self, t: float, y: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         """All value nodes, clamped ones included, and all error nodes."""
-        state = self._state(t, y)
-        return self.reduction.nodes(state)
+        return self.reduction.nodes(self._state(t, y))
 
     def state(self, t: float, y: Array) -> State:
         """The whole state, clamps put in."""
@@ -255,15 +281,15 @@ class Problem:
 
     def _state(self, t: float, y: Array) -> State:
         """The state of the reduced system."""
-        return state_at(t, y, self._read(self._numpy_parameters, t), self.structure, np)
+        return self._read(self._in_numpy, t).state(t, y, np)
 
     @cached_property
-    def _as_it_is(self) -> Parameters:
+    def _as_it_is(self) -> System:
         """For what does not depend on modes, so that it holds for all of an integration."""
-        return self.parameters._replace(mode=None)
+        return self.system.as_it_is
 
     @cached_property
-    def _numpy_parameters(self) -> Parameters:
+    def _in_numpy(self) -> System:
         return jax.tree.map(np.asarray, self._as_it_is)  # type: ignore[no-any-return]
 
 
@@ -284,13 +310,17 @@ def given_nodes(network: Network, phase: Phase, batch: int, t: float = 0.0) -> t
     )
 
 
-def within(p: Parameters, stretch: tuple[float, float]) -> Parameters:
-    """`p`, its clamps those of the `stretch` between two steps."""
-    return p._replace(pieces=tuple(part and part.between(*stretch) for part in p.pieces))
+def within(system: System, stretch: tuple[float, float]) -> System:
+    """`system`, its clamps those of the `stretch` between two steps."""
+    pieces = system.parameters.pieces
+    return (
+        system.changed(pieces=tuple(part and part.between(*stretch) for part in pieces)) if pieces else system
+    )
 
 
-def _on_device(p: Parameters) -> Parameters:
-    return jax.tree.map(partial(jnp.asarray, dtype=float), p)  # type: ignore[no-any-return]
+def on_device(system: System) -> System:
+    """`system`, its parameters arrays of JAX."""
+    return jax.tree.map(partial(jnp.asarray, dtype=float), system)  # type: ignore[no-any-return]
 
 
 def make_problem(network: Network, phase: Phase, state: State, reduce: bool = True) -> Problem:
@@ -299,52 +329,52 @@ def make_problem(network: Network, phase: Phase, state: State, reduce: bool = Tr
     With `reduce`, unknowns whose course is known from the others' are left out (`pcode.system.reduction`).
     With tau = 0 nodes have no rates; `pcode.system.limit` takes what is left.
     """
-    batch, course = state.x[0].shape[0], phase.course.stopping(crossings(network, phase))
-    clamps = [phase.clamp.get(layer) for layer in range(network.n + 1)]
+    course = phase.course.stopping(crossings(network, phase))
+    system = within(coupled_system(network, phase, state), course.stretch(0.0, "right"))
+    comes_to_rest = phase.until == "equilibrium" and course.still_from < phase.duration
+    settle_tol = phase.settle_tol if comes_to_rest else None
+    reduction = Reduction(system)
+    # Whether all is at rest is asked of the variables themselves, not of their reduced form.
+    if reduce and (settle_tol is None or not phase.learn):
+        for step in (reduce_feedback, reduce_input):
+            system, state, reduction = step(system, state, reduction)
+    y0 = system.layout.pack(state)
+    system = with_modes(on_device(system), 0.0, y0)
+    return Problem(system, y0, phase.duration, settle_tol, reduction, course)
+
+
+def coupled_system(network: Network, phase: Phase, state: State) -> System:
+    """The equations of `network` in `phase`, with every variable an unknown of its own that has a rate."""
+    batch, layers = state.x[0].shape[0], range(network.n + 1)
+    clamps = [phase.clamp.get(layer) for layer in layers]
     series = tuple(value.pieces if isinstance(value, TimeSeries) else None for value in clamps)
     curves = tuple(value if isinstance(value, Curve) else None for value in clamps)
+    structure = Structure(
+        layout=replace(layout_of(network, phase, batch), nodes=True),
+        activation=network.activation,
+        clamped=tuple(layer in phase.clamp for layer in layers),
+        elimination=ChainElimination(),
+        curves=curves if any(curves) else (),
+    )
     parameters = Parameters(
-        tau=network.tau,
-        delta=network.delta,
-        weight_decay=network.weight_decay,
-        node_decay=network.node_decay,
-        nu=np.array(network.nu),
+        constants=dynamics.Constants.of(network),
         clamp=given_nodes(network, phase, batch),
         held=state.weights,
         pieces=series if any(series) else (),
     )
-    parameters = within(parameters, course.stretch(0.0, "right"))
-    clamped = tuple(layer in phase.clamp for layer in range(network.n + 1))
-    layout = replace(layout_of(network, phase, batch), nodes=True)
-    structure = Structure(layout, network.activation, clamped, curves=curves if any(curves) else ())
-    comes_to_rest = phase.until == "equilibrium" and course.still_from < phase.duration
-    settle_tol = phase.settle_tol if comes_to_rest else None
-    reduction = Reduction(parameters, structure)
-    # Whether all is at rest is asked of the variables themselves, not of their reduced form.
-    if reduce and (settle_tol is None or not phase.learn):
-        for step in (reduce_feedback, reduce_input):
-            structure, parameters, state, reduction = step(structure, parameters, state, reduction)
-    y0 = structure.layout.pack(state)
-    return Problem(
-        structure=structure,
-        parameters=with_modes(0.0, y0, _on_device(parameters), structure),
-        y0=y0,
-        duration=phase.duration,
-        settle_tol=settle_tol,
-        reduction=reduction,
-        course=course,
-    )
+    return System(structure, parameters)
 
 
-def with_modes(t: float, y: Any, p: Parameters, structure: Structure) -> Parameters:
-    """The parameters with the modes that the nodes have in the state `y`, see `kinks.modes_of`."""
-    if not any(sigma.kinks for sigma in structure.sigma):
-        return p
-    plain = p._replace(mode=None)
-    p = p._replace(mode=_modes_of(t, y, plain, structure))
-    x = structure.layout.views(np.asarray(y))
-    if any(np.isin(x.get(f"x{k}", ()), sigma.kinks).any() for k, sigma in enumerate(structure.sigma)):
-        ticking = p._replace(tau=jnp.where(p.tau > 0.0, p.tau, 1.0))
-        later = _soon(t, y, ticking, structure)
-        p = p._replace(mode=_modes_of(t, y, plain, structure, later))
-    return p
+def with_modes(system: System, t: float, y: Any) -> System:
+    """The system with the modes that the nodes have in the state `y`, see `kinks.modes_of`."""
+    if not system.structure.kinked:
+        return system
+    plain = system.as_it_is
+    system = system.changed(mode=_modes_of(plain, t, y))
+    x = system.layout.views(np.asarray(y))
+    kinks_of = [sigma.kinks for sigma in system.structure.sigma]
+    if any(np.isin(x.get(f"x{layer}", ()), at).any() for layer, at in enumerate(kinks_of)):
+        tau = system.constants.tau
+        later = _soon(system.with_constants(tau=jnp.where(tau > 0.0, tau, 1.0)), t, y)
+        system = system.changed(mode=_modes_of(plain, t, y, later))
+    return system

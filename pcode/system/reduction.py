@@ -1,6 +1,6 @@
 """Exact reductions: the same solution from fewer unknowns.
 
-Feedback. `learned` W obeys delta d(W - M^T)/dt = -lambda (W - M^T), so W is M^T plus a gap that is
+Feedback. `learned` W obeys delta d(W - M^T)/dt = -lambda (W - M^T), so W is M^T plus an offset that is
 constant, or decays as exp(-lambda t / delta). It needs no unknowns of its own.
 
 Input. Weights fed by a layer clamped to constant values move in the span of its B rows only:
@@ -23,12 +23,13 @@ from typing import Any
 import numpy as np
 
 from ..base._jax import jax
+from ..model import variables
 from ..model.activations import by_name
 from ..model.network import Array, Weights
 from ..model.state import Layout, State
-from .coupled import Parameters, Structure
+from .coupled import System
 
-Reduced = tuple[Structure, Parameters, State, "Reduction"]
+Reduced = tuple[System, State, "Reduction"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +38,9 @@ class Reduction:
 
     Parameters
     ----------
-    parameters : Parameters
-    structure : Structure
-        Of the full system.
-    gap : tuple of ndarray, shapes (n_{l+1}, n_l), optional
+    system : System
+        The full one.
+    offset : tuple of ndarray, shapes (n_{l+1}, n_l), optional
         W - M^T at t = 0, where W was left out.
     input : ndarray, shape (B, n_0), optional
         x^0, where layer 0 was replaced.
@@ -50,9 +50,8 @@ class Reduction:
         (I - Q Q^T) M^0 at t = 0.
     """
 
-    parameters: Parameters
-    structure: Structure
-    gap: tuple[Array, ...] | None = None
+    system: System
+    offset: tuple[Array, ...] | None = None
     input: Array | None = None
     basis: Array | None = None
     rest: Array | None = None
@@ -63,13 +62,13 @@ class Reduction:
         M stands for W too where it was left out, and coordinates in the basis for all of M^0, in equal
         parts. An error norm weighted with it asks as much of a step as that of the full system.
         """
-        full = self.structure.layout.shapes
+        full = self.system.layout.shapes
         counts = np.ones(layout.size)
-        for name, where in layout.slices.items():
+        for name, (variable, layer) in layout.arrays.items():
             meant = math.prod(full[name])
-            if name[0] == "M" and f"W{name[1:]}" not in layout.shapes:
-                meant += math.prod(full.get(f"W{name[1:]}", (0,)))
-            counts[where] = meant / math.prod(layout.shapes[name])
+            if variable is variables.M and f"W{layer}" not in layout.shapes:
+                meant += math.prod(full.get(f"W{layer}", (0,)))
+            counts[layout.slices[name]] = meant / math.prod(layout.shapes[name])
         return counts
 
     def nodes(self, state: State) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
@@ -78,19 +77,19 @@ class Reduction:
 
     def weights(self, t: float, reduced: Weights) -> Weights:
         """All weights at time `t`, from those of the reduced system."""
-        held: Weights = self.parameters.held
-        if not self.structure.layout.learn:
+        held, c = self.system.parameters.held, self.system.constants
+        if not self.system.layout.learn:
             return held
-        shrunk = float(np.exp(-self.parameters.weight_decay * t / self.parameters.delta))
+        shrunk = float(np.exp(-c.weight_decay * t / c.delta))
         M, W = reduced.M, reduced.W
         if self.basis is not None and self.rest is not None:
             # Not by NumPy: its BLAS threads spin on for a while and take a core from the solver.
             M = (np.asarray(_expand(self.rest, self.basis, M[0], shrunk)), *M[1:])
-        if self.gap is not None:
-            W = tuple(m.T + shrunk * gap for m, gap in zip(M, self.gap, strict=True))
-        elif self.structure.layout.feedback == "fixed":
+        if self.offset is not None:
+            W = tuple(m.T + shrunk * offset for m, offset in zip(M, self.offset, strict=True))
+        elif self.system.layout.feedback == "fixed":
             W = held.W
-        return Weights(M, W, reduced.beta)
+        return reduced._replace(M=M, W=W)
 
 
 @jax.jit
@@ -107,78 +106,74 @@ def _predicted(sigma: Any, M: Any, beta: Any) -> jax.Array:
     return mu
 
 
-def reduce_feedback(
-    structure: Structure, parameters: Parameters, state: State, reduction: Reduction
-) -> Reduced:
+def reduce_feedback(system: System, state: State, reduction: Reduction) -> Reduced:
     """Leave out `learned` W, which follows M."""
-    layout, weights = structure.layout, state.weights
+    layout, weights = system.layout, state.weights
     if not (layout.learn and layout.feedback == "learned") or weights.W is None:
-        return structure, parameters, state, reduction
-    gap = tuple(W - M.T for M, W in zip(weights.M, weights.W, strict=True))
-    apart = any(bool(part.any()) for part in gap)
+        return system, state, reduction
+    offset = tuple(W - M.T for M, W in zip(weights.M, weights.W, strict=True))
+    apart = any(bool(part.any()) for part in offset)
     return (
-        structure._replace(layout=replace(layout, feedback="tied"), gap=apart),
-        parameters._replace(held=weights._replace(W=gap if apart else None)),
+        System(
+            system.structure._replace(layout=replace(layout, feedback="tied"), offset=apart),
+            system.parameters._replace(held=weights._replace(W=offset if apart else None)),
+        ),
         state._replace(weights=weights._replace(W=None)),
-        replace(reduction, gap=gap),
+        replace(reduction, offset=offset),
     )
 
 
-def reduce_input(structure: Structure, parameters: Parameters, state: State, reduction: Reduction) -> Reduced:
+def reduce_input(system: System, state: State, reduction: Reduction) -> Reduced:
     """Replace a layer 0 clamped to constant samples by what it predicts, its activation, or B nodes."""
-    layout, batch = structure.layout, structure.layout.batch
+    structure, parameters, layout = system.structure, system.parameters, system.layout
     moves = any(moving and moving[0] is not None for moving in (parameters.pieces, structure.curves))
     if layout.free[0] or moves:
-        return structure, parameters, state, reduction
+        return system, state, reduction
     given = np.asarray(parameters.clamp[0])
     sigma = np.asarray(by_name(structure.activation[0]).f(given))
-    if not layout.learn:
-        return _predict_first(structure, parameters, state, replace(reduction, input=given), sigma)
-    structure = structure._replace(activation=("identity", *structure.activation[1:]))
     reduction = replace(reduction, input=given)
-    if batch >= layout.sizes[0]:
+    if not layout.learn:
+        return _predict_first(system, state, reduction, sigma)
+    structure = structure._replace(activation=("identity", *structure.activation[1:]))
+    if layout.batch >= layout.sizes[0]:
         parameters = parameters._replace(clamp=(sigma, *parameters.clamp[1:]))
-        return structure, parameters, State((sigma, *state.x[1:]), state.eps, state.weights), reduction
+        return System(structure, parameters), state._replace(x=(sigma, *state.x[1:])), reduction
     Q, R = np.linalg.qr(sigma.T)
 
     def narrowed(weights: Weights) -> Weights:
         M0 = Q.T @ weights.M[0]
         W = weights.W if weights.W is None else (weights.W[0] @ Q, *weights.W[1:])
-        return Weights((M0, *weights.M[1:]), W, weights.beta)
+        return weights._replace(M=(M0, *weights.M[1:]), W=W)
 
     M0 = state.weights.M[0]
     return (
-        structure._replace(layout=replace(layout, sizes=(batch, *layout.sizes[1:]))),
-        parameters._replace(
-            clamp=(R.T, *parameters.clamp[1:]),
-            held=narrowed(parameters.held),
+        System(
+            structure._replace(layout=replace(layout, sizes=(layout.batch, *layout.sizes[1:]))),
+            parameters._replace(clamp=(R.T, *parameters.clamp[1:]), held=narrowed(parameters.held)),
         ),
         State((R.T, *state.x[1:]), state.eps, narrowed(state.weights)),
         replace(reduction, basis=Q, rest=M0 - Q @ (Q.T @ M0)),
     )
 
 
-def _predict_first(
-    structure: Structure, parameters: Parameters, state: State, reduction: Reduction, sigma: Array
-) -> Reduced:
+def _predict_first(system: System, state: State, reduction: Reduction, sigma: Array) -> Reduced:
     """Put mu^1, shape (B, n_1), of the clamped activations `sigma` in place of beta^1; nothing learns."""
-    layout = structure.layout
+    structure, parameters, layout = system.structure, system.parameters, system.layout
 
     def predicted(weights: Weights) -> Weights:
         mu = np.asarray(_predicted(sigma, weights.M[0], weights.beta[0]))
         nothing = np.zeros((1, layout.sizes[1]))
         W = weights.W if weights.W is None else (nothing.T, *weights.W[1:])
-        return Weights((nothing, *weights.M[1:]), W, (mu, *weights.beta[1:]))
+        return weights._replace(M=(nothing, *weights.M[1:]), W=W, beta=(mu, *weights.beta[1:]))
 
     none = np.zeros((layout.batch, 1))
     return (
-        structure._replace(
-            layout=replace(layout, sizes=(1, *layout.sizes[1:])),
-            activation=("identity", *structure.activation[1:]),
-        ),
-        parameters._replace(
-            clamp=(none, *parameters.clamp[1:]),
-            held=predicted(parameters.held),
+        System(
+            structure._replace(
+                layout=replace(layout, sizes=(1, *layout.sizes[1:])),
+                activation=("identity", *structure.activation[1:]),
+            ),
+            parameters._replace(clamp=(none, *parameters.clamp[1:]), held=predicted(parameters.held)),
         ),
         State((none, *state.x[1:]), state.eps, predicted(state.weights)),
         reduction,

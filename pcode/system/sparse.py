@@ -1,12 +1,13 @@
 r"""The Jacobian of the whole system as a sparse matrix.
 
-Its entries are those of the model's equations, each with respect to each variable it names. With
-S^l = sigma'(x^l), and f = 1 where a node is free and 0 where it is clamped:
+Its entries are those of the model's equations, each with respect to each variable it names. With the
+derivatives of the nodes' rates v = dx/dt and e = deps/dt as `Point` has them, and S^l = sigma'(x^l) where a
+node is free, else 0:
 
-    d(tau dx^l)      f (sigma''(x^l) (eps^{l+1} W^l) - lambda_x) dx^l + f S^l (deps^{l+1} W^l)
-                     + f S^l (eps^{l+1} dW^l) - f deps^l
-    d(tau deps^l)    f dx^l - nu^l deps^l - (f S^{l-1} dx^{l-1}) M^{l-1} - sigma(x^{l-1}) dM^{l-1} - dbeta^l
-    d(delta dM^l)    mean_b[(f S^l dx^l)^T eps^{l+1} + sigma(x^l)^T deps^{l+1}] - lambda dM^l
+    d(dx^l/dt)       v_x dx^l + v_eps deps^l + v_h (deps^{l+1} W^l + eps^{l+1} dW^l)
+    d(deps^l/dt)     e_x dx^l + e_eps deps^l + e_mu dmu^l,
+                     dmu^l = (S^{l-1} dx^{l-1}) M^{l-1} + sigma(x^{l-1}) dM^{l-1} + dbeta^l
+    d(delta dM^l)    mean_b[(S^l dx^l)^T eps^{l+1} + sigma(x^l)^T deps^{l+1}] - lambda dM^l
 
 likewise W; and mean_b[deps^l] - lambda dbeta^l for the biases. A sample's nodes couple to those of
 the layers beside, and to all weights between; a weight to the two nodes it joins, in every sample.
@@ -20,77 +21,75 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csc_matrix
 
-from .coupled import Parameters, Point, Structure
+from .coupled import Point, System
 
 # Rows, columns and values of a block, of shapes that broadcast against one another.
 Block = tuple[Any, Any, Any]
 
 
-def jacobian(point: Point, p: Parameters, structure: Structure) -> csc_matrix:
-    """J, shape (N, N), from a point and parameters in NumPy. Entries that happen to be 0 are kept."""
-    blocks = [np.broadcast_arrays(*block) for block in _blocks(point, p, structure)]
+def jacobian(system: System, point: Point) -> csc_matrix:
+    """J, shape (N, N), from a system and a point in NumPy. Entries that happen to be 0 are kept."""
+    blocks = [np.broadcast_arrays(*block) for block in _blocks(system, point)]
     row, column, value = (
         np.concatenate([part.ravel() for part in parts]) for parts in zip(*blocks, strict=True)
     )
-    size = structure.layout.size
+    size = system.layout.size
     return csc_matrix((value, (row, column)), shape=(size, size))
 
 
-def _blocks(point: Point, p: Parameters, structure: Structure) -> Iterator[Block]:
+def _blocks(system: System, point: Point) -> Iterator[Block]:
     """All of J, in blocks that do not overlap."""
-    layout = structure.layout
+    layout, c = system.layout, system.constants
     at = layout.views(np.arange(layout.size))
     for layer in range(layout.n + 1):
-        yield from _own(at, point, layer, p)
+        yield from _own(at, point, layer)
     for layer in range(layout.n):
-        yield from _node_node(at, point, layer, p)
+        yield from _node_node(at, point, layer)
         if layout.learn:
-            yield from _node_weight(at, point, layer, p, layout.feedback)
-            yield from _weight_node(at, point, layer, p, layout.batch)
-    for name, place in at.items():
-        if name[0] in "MWb":
-            yield place, place, -p.weight_decay / p.delta
+            yield from _node_weight(at, point, layer, layout.feedback)
+            yield from _weight_node(at, point, layer, 1.0 / (layout.batch * c.delta))
+    for name in layout.weight_names:
+        yield at[name], at[name], -c.weight_decay / c.delta
 
 
-def _own(at: dict[str, Any], point: Point, layer: int, p: Parameters) -> Iterator[Block]:
+def _own(at: dict[str, Any], point: Point, layer: int) -> Iterator[Block]:
     """What a layer's values and errors do to themselves and to each other."""
-    x, eps, f = at.get(f"x{layer}"), at.get(f"eps{layer}"), point.free[layer]
-    curvature = point.curvature[layer] if layer < len(point.curvature) else 0.0
+    x, eps, v = at.get(f"x{layer}"), at.get(f"eps{layer}"), point.value[layer]
     if x is not None:
-        yield x, x, (curvature - p.node_decay * f) / p.tau
-    if eps is not None:
-        yield eps, eps, -p.nu[layer - 1] / p.tau
-    if x is not None and eps is not None:
-        yield x, eps, -f / p.tau
-        yield eps, x, f / p.tau
+        yield x, x, v.x
+    if eps is None:
+        return
+    e = point.error[layer - 1]
+    yield eps, eps, e.eps
+    if x is not None:
+        yield x, eps, v.eps
+        yield eps, x, e.x
 
 
-def _node_node(at: dict[str, Any], point: Point, layer: int, p: Parameters) -> Iterator[Block]:
+def _node_node(at: dict[str, Any], point: Point, layer: int) -> Iterator[Block]:
     """The values of `layer` and the errors of the next, one on the other; indices (b, i, j)."""
     if f"x{layer}" not in at:
         return
     x, eps = at[f"x{layer}"][:, :, None], at[f"eps{layer + 1}"][:, None, :]
     S, weights = point.slope[layer][:, :, None], point.state.weights
-    yield x, eps, S * weights.feedback[layer].T / p.tau
-    yield eps, x, -S * weights.M[layer] / p.tau
+    yield x, eps, point.value[layer].input[:, :, None] * weights.feedback[layer].T
+    yield eps, x, point.error[layer].input[:, None, :] * S * weights.M[layer]
 
 
-def _node_weight(
-    at: dict[str, Any], point: Point, layer: int, p: Parameters, feedback: str
-) -> Iterator[Block]:
+def _node_weight(at: dict[str, Any], point: Point, layer: int, feedback: str) -> Iterator[Block]:
     """What the weights between `layer` and the next do to the nodes of both; indices (b, i, j)."""
-    eps, M = at[f"eps{layer + 1}"], at[f"M{layer}"]
-    yield eps[:, None, :], M, -point.sigma[layer][:, :, None] / p.tau
-    yield eps, at[f"beta{layer + 1}"], -1.0 / p.tau
+    eps, M, e_mu = at[f"eps{layer + 1}"], at[f"M{layer}"], point.error[layer].input
+    yield eps[:, None, :], M, e_mu[:, None, :] * point.sigma[layer][:, :, None]
+    yield eps, at[f"beta{layer + 1}"], e_mu
     if f"x{layer}" in at and feedback != "fixed":
         W = M if feedback == "tied" else at[f"W{layer}"].T
-        heard = point.slope[layer][:, :, None] * point.state.eps[layer][:, None, :]
-        yield at[f"x{layer}"][:, :, None], W, heard / p.tau
+        back = point.value[layer].input[:, :, None] * point.state.eps[layer][:, None, :]
+        yield at[f"x{layer}"][:, :, None], W, back
 
 
-def _weight_node(at: dict[str, Any], point: Point, layer: int, p: Parameters, batch: int) -> Iterator[Block]:
+def _weight_node(at: dict[str, Any], point: Point, layer: int, gain: float) -> Iterator[Block]:
     """What the nodes of `layer` and the next do to the weights between; indices (b, i, j)."""
-    eps, gain = at[f"eps{layer + 1}"], 1.0 / (batch * p.delta)
+    eps = at[f"eps{layer + 1}"]
     yield at[f"beta{layer + 1}"], eps, gain
     learning = [at[f"M{layer}"]]
     if f"W{layer}" in at:

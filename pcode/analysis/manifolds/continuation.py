@@ -44,7 +44,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class System:
+class Equations:
     """Equations G(u) = 0 with their Jacobian, and what counts as a unit of each unknown.
 
     Attributes
@@ -96,12 +96,12 @@ class System:
         return (u, MOST_ITERATIONS) if np.abs(step).max() < 1e-8 else (None, MOST_ITERATIONS)
 
 
-def follow(system: System, start: Array) -> Curve:
+def follow(system: Equations, start: Array) -> Curve:
     """The curve through the zero `start`, both ways, until it leaves or closes.
 
     Parameters
     ----------
-    system : System
+    system : Equations
     start : ndarray, shape (m + 1,)
     """
     any_sense = np.zeros(start.size)
@@ -117,7 +117,7 @@ def follow(system: System, start: Array) -> Curve:
     return Curve(points, np.array(sorted(folds), dtype=int), False)
 
 
-def _half(system: System, start: Array, T: Array) -> tuple[list[Array], list[int], bool]:
+def _half(system: Equations, start: Array, T: Array) -> tuple[list[Array], list[int], bool]:
     """The points from `start` on in the sense of `T`, which are folds, and whether it came back."""
     points, folds = [start], []
     u, first, step = start, T, FIRST
@@ -146,7 +146,7 @@ def _half(system: System, start: Array, T: Array) -> tuple[list[Array], list[int
     return points, folds, False
 
 
-def _fold(system: System, u: Array, T: Array, step: float) -> Array | None:
+def _fold(system: Equations, u: Array, T: Array, step: float) -> Array | None:
     """The point within a step from `u` at which the curve turns back in its last unknown."""
 
     def ahead(s: float) -> float:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,12 +20,12 @@ from ...model.network import Array
 from ...run.result import Run
 from ...run.select import of_run
 from ...run.snapshot import PhaseOption, Situation
-from ...system.coupled import Parameters, Structure, vector_field
+from ...system.coupled import System
 from ..equilibrium import ticking
 from ..planes.coordinates import Wanted, check_wanted, labelled, moving_problem, take_samples, values_along
-from ..planes.field import Base, settled
+from ..planes.field import settled
 from ..planes.window import checked_limits
-from .continuation import Curve, System, follow
+from .continuation import Curve, Equations, follow
 from .manifold_choice import telling_pair
 
 # Nodes of a sample that can be followed with dense matrices.
@@ -126,34 +125,31 @@ class CriticalManifold:
         return points[(points[:, 0] >= self.low) & (points[:, 0] <= self.high)]
 
 
-@partial(jax.jit, static_argnames="structure")
-def _settle(
-    W: Any, Z: Any, inverse_step: Any, y0: Any, place: Any, nodes: Any, p: Parameters, structure: Structure
-) -> Any:
+@jax.jit
+def _settle(system: System, W: Any, Z: Any, inverse_step: Any, y0: Any, place: Any, nodes: Any) -> Any:
     """Nodes at rest, shape (G, m), from `Z`, for values `W`, shape (G,), of the unknown at `place`."""
 
     def one(w: Any, z: Any, h: Any) -> Any:
-        base = Base(y0, None, None, None, nodes)
-        return settled(y0.at[place].set(w), z, base, p, structure, h)
+        return settled(system, y0.at[place].set(w), z, nodes, h)
 
     return jax.vmap(one)(W, Z, inverse_step)
 
 
-@partial(jax.jit, static_argnames="structure")
-def _settle_along(Y: Any, Z: Any, nodes: Any, p: Parameters, structure: Structure) -> Any:
+@jax.jit
+def _settle_along(system: System, Y: Any, Z: Any, nodes: Any) -> Any:
     """Nodes at rest, shape (G, m), from `Z`, for the weights in `Y`, shape (G, N)."""
-    return jax.vmap(lambda y, z: settled(y, z, Base(y, None, None, None, nodes), p, structure))(Y, Z)
+    return jax.vmap(lambda y, z: settled(system, y, z, nodes))(Y, Z)
 
 
-@partial(jax.jit, static_argnames="structure")
-def _rates(u: Any, y0: Any, place: Any, nodes: Any, p: Parameters, structure: Structure) -> Any:
+@jax.jit
+def _rates(u: Any, system: System, y0: Any, place: Any, nodes: Any) -> Any:
     y = y0.at[nodes].set(u[:-1]).at[place].set(u[-1])
-    return p.tau * vector_field(0.0, y, p, structure)[nodes]
+    return system.constants.tau * system.rhs(0.0, y)[nodes]
 
 
-@partial(jax.jit, static_argnames="structure")
-def _jacobian(u: Any, y0: Any, place: Any, nodes: Any, p: Parameters, structure: Structure) -> Any:
-    return jax.jacfwd(_rates)(u, y0, place, nodes, p, structure)
+@jax.jit
+def _jacobian(u: Any, system: System, y0: Any, place: Any, nodes: Any) -> Any:
+    return jax.jacfwd(_rates)(u, system, y0, place, nodes)
 
 
 @of_run
@@ -209,7 +205,7 @@ def critical_manifold(
             f"equilibria cannot be followed over the kinks of {kinked[0]}; use softplus for a picture of them"
         )
         raise InputError("run", what)
-    nodes = np.flatnonzero(_free(problem))
+    nodes = np.flatnonzero(problem.free_nodes)
     if nodes.size > MOST_NODES:
         what = f"the {nodes.size} nodes of a sample cannot be followed; {MOST_NODES} at most can"
         raise InputError("run", what)
@@ -217,7 +213,7 @@ def critical_manifold(
     shown = layout.slices[of.array].start + of.index[0]
     times, trajectory = _course(run, alone, on, of)
     low, high = window or _window(trajectory[:, 0], float(y0[place]))
-    rest = (y0, place, nodes, problem.parameters, problem.structure)
+    rest = (problem.system, y0, place, nodes)
     found = _starts(rest, low, high, seed)
     if not len(found):
         raise InputError("node", f"the nodes come to rest nowhere for {on.name} from {low:g} to {high:g}")
@@ -239,20 +235,6 @@ def critical_manifold(
         tau=run.network.tau,
         delta=run.network.delta,
     )
-
-
-def _free(problem: Any) -> Any:
-    """Which unknowns are free nodes, shape (N,)."""
-    layout = problem.layout
-    free = np.zeros(layout.size, bool)
-    for name, part in layout.slices.items():
-        if name[0] == "e":
-            free[part] = True
-        if name[0] == "x":
-            layer = int(name[1:])
-            value = np.asarray(problem.parameters.clamp[layer]).ravel()
-            free[part] = np.isnan(value) if problem.structure.clamped[layer] else True
-    return free
 
 
 def _course(run: Run, situation: Situation, on: Wanted, of: Wanted) -> tuple[Array, Array]:
@@ -283,8 +265,8 @@ def _rests_along(run: Run, situation: Situation, course: Array, on: Wanted, of: 
             f"equilibria cannot be followed over the kinks of {kinked[0]}; use softplus for a picture of them"
         )
         raise InputError("run", what)
-    nodes = np.flatnonzero(_free(problem))
-    z, residual = _settle_along(Y, Y[:, nodes], nodes, problem.parameters, problem.structure)
+    nodes = np.flatnonzero(problem.free_nodes)
+    z, residual = _settle_along(problem.system, Y, Y[:, nodes], nodes)
     at = int(np.flatnonzero(nodes == layout.slices[of.array].start + of.index[0])[0])
     rests = np.where(np.asarray(residual) < 1e-9, np.asarray(z)[:, at], np.nan)
     return np.column_stack([course[picked, 0], rests])
@@ -300,7 +282,7 @@ def _window(course: Array, now: float) -> tuple[float, float]:
 
 def _starts(rest: Any, low: float, high: float, seed: int) -> Array:
     """Equilibria for some values of the weight, shape (F, m + 1), stable ones first."""
-    y0, place, nodes, p, structure = rest
+    system, y0, place, nodes = rest
     rng = np.random.default_rng(seed)
     here = y0[nodes]
     size = np.maximum(1.0, np.abs(here))
@@ -309,7 +291,7 @@ def _starts(rest: Any, low: float, high: float, seed: int) -> Array:
     W = np.repeat(np.linspace(low, high, PLACES), STARTS)
     # Every second one by Newton's method, which finds unstable equilibria as well.
     newton = np.arange(W.size) % 2 == 1
-    z, residual = _settle(W, Z, np.where(newton, 0.0, 1.0), y0, place, nodes, p, structure)
+    z, residual = _settle(system, W, Z, np.where(newton, 0.0, 1.0), y0, place, nodes)
     found = np.column_stack([np.asarray(z), W])
     good = (np.asarray(residual) < 1e-9) & np.isfinite(found).all(axis=1)
     good &= np.abs(found[:, :-1]).max(axis=1) < FAR * size.max() * 10.0
@@ -320,16 +302,16 @@ def _starts(rest: Any, low: float, high: float, seed: int) -> Array:
 
 def _followed(rest: Any, starts: Array, low: float, high: float) -> list[Curve]:
     """The curves through the starts, each once."""
-    y0, place, nodes, p, structure = rest
+    _, _, _, nodes = rest
     usual = np.maximum(1.0, np.abs(starts[:, :-1]).max(axis=0))
     scale = np.append(np.full(nodes.size, float(usual.max())), high - low)
 
     def inside(u: Array) -> bool:
         return bool(low <= u[-1] <= high and (np.abs(u[:-1]) <= FAR * usual).all())
 
-    system = System(
-        lambda u: np.asarray(_rates(u, y0, place, nodes, p, structure)),
-        lambda u: np.asarray(_jacobian(u, y0, place, nodes, p, structure)),
+    curve_system = Equations(
+        lambda u: np.asarray(_rates(u, *rest)),
+        lambda u: np.asarray(_jacobian(u, *rest)),
         scale,
         inside,
     )
@@ -338,7 +320,7 @@ def _followed(rest: Any, starts: Array, low: float, high: float) -> list[Curve]:
         if len(curves) == MOST_CURVES:
             break
         if not any(_near(curve.points / scale, start / scale) for curve in curves):
-            curves.append(follow(system, start))
+            curves.append(follow(curve_system, start))
     return [curve for curve in curves if len(curve.points) > 2]
 
 
@@ -354,8 +336,7 @@ def _near(points: Array, start: Array) -> bool:
 
 def _branch(curve: Curve, at: int, rest: Any) -> Branch:
     """The curve as it is drawn, with the stability of its points."""
-    y0, place, nodes, p, structure = rest
-    J = np.stack([np.asarray(_jacobian(u, y0, place, nodes, p, structure))[:, :-1] for u in curve.points])
+    J = np.stack([np.asarray(_jacobian(u, *rest))[:, :-1] for u in curve.points])
     values = np.linalg.eigvals(J)
     rightmost = np.take_along_axis(values, values.real.argmax(axis=1)[:, None], axis=1)[:, 0]
     growth = rightmost.real

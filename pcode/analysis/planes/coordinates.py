@@ -10,31 +10,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ...base._jax import jax, jnp
 from ...base.errors import InputError
 from ...model.network import Array
 from ...model.state import State
+from ...model.variables import BY_NAME, Variable, parsed, parsed_entry
 from ...run.result import Run
 from ...run.snapshot import Situation
-from ...system.problem import Problem, make_problem, with_modes
+from ...system.problem import Problem, make_problem, on_device, with_modes
 from ...system.reduction import reduce_feedback
-from ...system.rest import nodes_at_rest
+from ...system.rest import FOLLOWING, nodes_at_rest
 from ..equilibrium import rest_of, ticking
 from ..spectra.jacobians import NodeSystem
 
-_ENTRY = re.compile(r"(x|eps|M|W|beta)(\d+)\[\s*(\d+)\s*(?:,\s*(\d+)\s*)?\]")
 _DIRECTION = re.compile(r"(pc|wpc|mode)([12])")
-_SYMBOLS = {"x": "x", "eps": r"\varepsilon", "M": "M", "W": "W", "beta": r"\beta"}
-_NAMES = {"x": "value node", "eps": "error node", "M": "prediction weight", "W": "feedback weight",
-          "beta": "bias"}  # fmt: skip
-
-# Residual of the nodes where modes are taken.
-AT_REST = 1e-11
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,7 @@ class Wanted:
     ----------
     name : str
     kind : str
-        x, eps, M, W, beta, pc, wpc or mode.
+        A variable's name, or pc, wpc or mode.
     number : int
         Of the layer, or of the direction, 1 or 2.
     index : tuple of int
@@ -70,29 +62,33 @@ class Wanted:
             With the key `where`, if it is none.
         """
         text = name.strip() if isinstance(name, str) else ""
-        entry, direction = _ENTRY.fullmatch(text), _DIRECTION.fullmatch(text)
+        direction, entry = _DIRECTION.fullmatch(text), parsed_entry(text)
         if direction:
             return cls(text, direction[1], int(direction[2]))
-        two = entry is not None and entry[4] is not None
-        if entry is None or (entry[1] in "MW" and not two) or (entry[1] == "beta" and two):
+        if entry is None:
             what = (
                 f"must be a coordinate such as x1[0], eps1[0], M0[0,0], beta1[0], pc1 or mode1, not {name!r}"
             )
             raise InputError(where, what)
-        numbers = tuple(int(part) for part in entry.groups()[2:] if part is not None)
-        if entry[1] in ("x", "eps"):
-            return cls(text, entry[1], int(entry[2]), numbers[:1], numbers[1] if two else None)
-        return cls(text, entry[1], int(entry[2]), numbers)
+        variable, layer, numbers = entry
+        own = len(variable.axes)
+        sample = numbers[own] if len(numbers) > own else None
+        return cls(text, variable.name, layer, numbers[:own], sample)
+
+    @property
+    def variable(self) -> Variable | None:
+        """The variable that it is an entry of; None of a direction."""
+        return BY_NAME.get(self.kind)
 
     @property
     def of_weights(self) -> bool:
         """Whether it is one of the weights' and not of the nodes'."""
-        return self.kind in ("M", "W", "beta", "wpc")
+        return self.kind == "wpc" if self.variable is None else not self.variable.of_nodes
 
     @property
     def single(self) -> bool:
         """Whether it is one unknown and no direction."""
-        return self.kind in _SYMBOLS
+        return self.variable is not None
 
     @property
     def array(self) -> str:
@@ -102,19 +98,16 @@ class Wanted:
     @property
     def symbol(self) -> str:
         """In mathtext, without the dollar signs."""
-        if self.single:
-            subscript = (
-                ",".join(map(str, self.index)) if max(self.index) > 9 else "".join(map(str, self.index))
-            )
-            return f"{_SYMBOLS[self.kind]}^{{{self.number}}}_{{{subscript}}}"
+        if self.variable is not None:
+            return self.variable.label(self.number, self.index)
         return {"pc": "a", "wpc": "w", "mode": "u"}[self.kind] + f"_{self.number}"
 
     @property
     def label(self) -> str:
         """For an axis: what it is, and its symbol; all are dimensionless."""
-        if self.single:
+        if self.variable is not None:
             of = f", sample {self.sample}" if self.sample is not None else ""
-            return f"{_NAMES[self.kind]} ${self.symbol}${of}"
+            return f"{self.variable.one} ${self.symbol}${of}"
         what = {"pc": "principal component of the nodes", "wpc": "principal component of the weights",
                 "mode": "along the nodes' eigenvectors"}[self.kind]  # fmt: skip
         return f"{what}, ${self.symbol}$"
@@ -142,18 +135,15 @@ def check_wanted(situation: Situation, where: str, wanted: Wanted, moves: bool =
     network, record, name = situation.network, situation.record, wanted.name
     if wanted.of_weights and moves and not record.learn:
         raise InputError(where, f"{name} does not move: weights are held in {record.name!r}; take nodes")
-    if not wanted.single:
+    variable = wanted.variable
+    if variable is None:
         return wanted
-    if wanted.kind == "W" and network.feedback != "learned":
+    if variable.feedback not in (None, network.feedback):
         raise InputError(where, f"{name} has no equation of its own: feedback is {network.feedback}; take M")
-    first, last = (0, network.n) if wanted.kind == "x" else (0, network.n - 1)
-    if wanted.kind in ("eps", "beta"):
-        first, last = 1, network.n
-    if not first <= wanted.number <= last:
-        raise InputError(where, f"there is no {wanted.array}: {wanted.kind} has {first}..{last}")
-    sizes = network.sizes
-    link = tuple(sizes[wanted.number : wanted.number + 2])
-    shape = {"M": link, "W": link[::-1]}.get(wanted.kind, (sizes[wanted.number],))
+    layers = variable.layers(network.n)
+    if wanted.number not in layers:
+        raise InputError(where, f"there is no {wanted.array}: {variable} has {layers[0]}..{layers[-1]}")
+    shape = tuple(network.sizes[wanted.number + axis] for axis in variable.axes)
     if any(k >= size for k, size in zip(wanted.index, shape, strict=True)):
         raise InputError(where, f"{name} is out of range: {wanted.array} has shape {shape}, counted from 0")
     if wanted.of_weights:
@@ -162,7 +152,7 @@ def check_wanted(situation: Situation, where: str, wanted: Wanted, moves: bool =
     if sample not in record.samples:
         raise InputError(where, f"sample {sample} is not shown in {record.name!r}; take another")
     wanted = replace(wanted, sample=sample)
-    clamp = situation.phase.clamp.get(wanted.number) if wanted.kind == "x" else None
+    clamp = situation.phase.clamp.get(wanted.number) if variable.clampable else None
     if clamp is not None and not np.isnan(clamp[record.samples.index(sample), wanted.index[0]]):  # type: ignore[index]
         raise InputError(where, f"{name} is clamped in {record.name!r} and does not move; take a free node")
     return wanted
@@ -219,7 +209,7 @@ class Chart:
 
 def values_along(run: Run, situation: Situation, name: str, rows: Any) -> Array:
     """The array `name` at saved rows of the nodes' time, shape (T, entries); weights interpolated."""
-    if name[0] in "xe":
+    if parsed(name)[0].of_nodes:
         samples = slice(len(situation.record.samples))
         nodes = run.data[name].isel(time=rows, sample=samples).to_numpy()
         return nodes.reshape(len(rows), -1)
@@ -286,8 +276,7 @@ def chart(run: Run, situation: Situation, names: tuple[tuple[str, Any], ...]) ->
 
 def replace_start(problem: Problem, y0: Array) -> Problem:
     """The same problem from `y0`."""
-    parameters = with_modes(0.0, y0, problem.parameters, problem.structure)
-    return replace(problem, y0=y0, parameters=parameters)
+    return replace(problem, y0=y0, system=with_modes(problem.system, 0.0, y0))
 
 
 def moving_problem(situation: Situation, learn: bool, feedback: bool) -> Problem:
@@ -296,20 +285,16 @@ def moving_problem(situation: Situation, learn: bool, feedback: bool) -> Problem
     problem = make_problem(situation.network, phase, situation.state, reduce=False)
     if feedback:
         return problem
-    structure, parameters, state, reduction = reduce_feedback(
-        problem.structure, problem.parameters, situation.state, problem.reduction
-    )
-    parameters = jax.tree.map(partial(jnp.asarray, dtype=float), parameters)
-    y0 = structure.layout.pack(state)
-    return replace(problem, structure=structure, parameters=parameters, y0=y0, reduction=reduction)
+    system, state, reduction = reduce_feedback(problem.system, situation.state, problem.reduction)
+    return replace(problem, system=on_device(system), y0=system.layout.pack(state), reduction=reduction)
 
 
 def _at_rest(problem: Problem, situation: Situation) -> Array:
     """The unknowns with the nodes at the equilibrium, stable or not, that is nearest."""
     held = situation.problem(learn=False, until=None)
-    rest = nodes_at_rest(held, AT_REST)
+    rest = nodes_at_rest(held, FOLLOWING)
     if not rest.found:
-        rest = rest_of(situation, AT_REST)
+        rest = rest_of(situation, FOLLOWING)
     if not rest.found:
         what = (
             f"the nodes have no equilibrium near where they are at t = {situation.t:g}; choose single nodes"
@@ -332,7 +317,7 @@ def _direction(
         unit[shown] = pair[wanted.number - 1]
         return unit, problem.y0
     if wanted.kind in ("pc", "wpc"):
-        names = [name for name in layout.shapes if (name[0] not in "xe") == (wanted.kind == "wpc")]
+        names = list(layout.weight_names if wanted.of_weights else layout.node_names)
         return _principal(run, situation, problem, names, wanted)
     place = layout.slices[wanted.array]
     shape = layout.shapes[wanted.array]

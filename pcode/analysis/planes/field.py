@@ -12,7 +12,7 @@ two coordinates of the weights, by the structured elimination, sample by sample.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,15 +22,14 @@ from ...base._jax import jax, jnp
 from ...model.network import Array
 from ...model.state import Layout
 from ...system import kinks
-from ...system.coupled import Parameters, Structure, state_at, vector_field
-from ...system.rest import rest
+from ...system.coupled import System
+from ...system.rest import AT_REST, FOLLOWING, Flow, brought_to_rest, holding, rest
 from .coordinates import Chart
 
 # Most nodes that may be slaved with a dense Jacobian.
 MOST_DENSE = 150
 
-# Residual of slaved nodes, max |tau dz/dt| / (1 + |z|), and most steps to it.
-AT_REST = 1e-12
+# Most steps to the rest of slaved nodes.
 MOST_STEPS = 60
 
 # Points of a batch, for numbers of unknowns this large.
@@ -50,86 +49,55 @@ class Base(NamedTuple):
     slaved: Any
 
 
-@partial(jax.jit, static_argnames=("structure", "everything"))
-def _evaluate(
-    points: Any, guess: Any, base: Base, p: Parameters, structure: Structure, everything: bool
-) -> Any:
+@partial(jax.jit, static_argnames="everything")
+def _evaluate(system: System, points: Any, guess: Any, base: Base, everything: bool) -> Any:
     """Rates of the two coordinates, shape (G, 2), slaved nodes, (G, K), and their residuals, (G,)."""
 
     def at_point(q: Any, z: Any) -> Any:
         y = base.y0 + base.directions @ (q - base.q0)
         if base.slaved.size:
             settle = _all_nodes if everything else settled
-            z, residual = settle(y, z, base, p, structure)
+            z, residual = settle(system, y, z, base.slaved)
             y = y.at[base.slaved].set(z)
         else:
             residual = jnp.zeros(())
         # As it is, on whichever side of a kink the point lies.
-        return base.projectors @ vector_field(0.0, y, p._replace(mode=None), structure), z, residual
+        return base.projectors @ system.as_it_is.rhs(0.0, y), z, residual
 
     return jax.vmap(at_point)(points, guess)
 
 
-def settled(
-    y: Any, z: Any, base: Base, p: Parameters, structure: Structure, inverse_step: Any = 1.0
-) -> tuple[Any, Any]:
-    """Slaved nodes at rest, from `z`, and their residual; with an `inverse_step` of 0 by Newton's method."""
-    kinked = any(sigma.kinks for sigma in structure.sigma)
+def settled(system: System, y: Any, z: Any, slaved: Any, inverse_step: Any = 1.0) -> tuple[Any, Any]:
+    """Nodes `slaved` at rest, from `z`, all else as in `y`; and their residual.
 
-    def rates(z: Any) -> Any:
-        y_z = y.at[base.slaved].set(z)
-        found = kinks.folded(y_z, p, structure)[1] if kinked else vector_field(0.0, y_z, p, structure)
-        return p.tau * found[base.slaved]
+    With an `inverse_step` of 0 by Newton's method.
+    """
+    kinked, tau = system.structure.kinked, system.constants.tau
 
-    def residual(z: Any, g: Any) -> Any:
-        return jnp.max(jnp.abs(g) / (1.0 + jnp.abs(z)))
+    def rates(z: Any, mode: Any = None) -> Any:
+        y_z = y.at[slaved].set(z)
+        found = kinks.folded(system, y_z)[1] if kinked else system.rhs(0.0, y_z)
+        return tau * found[slaved]
 
-    def going(c: Any) -> Any:
-        z, g, _, k = c
-        return (residual(z, g) > AT_REST) & (k < MOST_STEPS)
-
-    def step(c: Any) -> Any:
-        z, g, inverse_step, k = c
+    def correction(z: Any, mode: Any, g: Any, inverse_step: Any) -> Any:
         J = jax.jacfwd(rates)(z)
-        tried = z + jnp.linalg.solve(inverse_step * jnp.eye(z.size) - J, g)
-        g_tried = rates(tried)
-        before, after = jnp.linalg.norm(g), jnp.linalg.norm(g_tried)
-        good = jnp.isfinite(after) & (after < 4.0 * before)
-        longer = jnp.clip(after / jnp.maximum(before, 1e-300), 1e-3, 2.0) * inverse_step
-        return (
-            jnp.where(good, tried, z),
-            jnp.where(good, g_tried, g),
-            jnp.where(good, longer, jnp.maximum(10.0 * inverse_step, 0.1)),
-            k + 1,
-        )
+        return jnp.linalg.solve(inverse_step[0] * jnp.eye(z.size) - J, g)
 
+    flow = Flow(rates, correction, rows=lambda v: v[None], flat=lambda rows: rows[0], settled=lambda *s: s)
     if kinked:
-        y = kinks.unfolded(y.at[base.slaved].set(z), p, structure)
-        z = y[base.slaved]
-    z, g, _, _ = jax.lax.while_loop(going, step, (z, rates(z), jnp.asarray(inverse_step, float), 0))
-    left = residual(z, g)
-    return (kinks.folded(y.at[base.slaved].set(z), p, structure)[0][base.slaved] if kinked else z), left
+        y = kinks.unfolded(system, y.at[slaved].set(z))
+        z = y[slaved]
+    z, residual, _ = brought_to_rest(flow, z, None, AT_REST, MOST_STEPS, inverse_step)
+    if kinked:
+        z = kinks.folded(system, y.at[slaved].set(z))[0][slaved]
+    return z, residual[0]
 
 
-def nodes_only(structure: Structure) -> Structure:
-    """The structure of the same nodes, with weights that are held as they are."""
-    layout = replace(structure.layout, learn=False, feedback="fixed")
-    return structure._replace(layout=layout, gap=False)
-
-
-def holding(y: Any, p: Parameters, structure: Structure) -> Parameters:
-    """Parameters for `nodes_only`, with the weights, and the nodes' modes, of `y`, shape (N,)."""
-    weights = state_at(0.0, y, p._replace(mode=None), structure).weights
-    p = p._replace(held=weights._replace(W=weights.feedback))
-    mode = kinks.modes_of(0.0, y[: structure.layout.node_count], p, nodes_only(structure))
-    return p._replace(mode=mode)
-
-
-def _all_nodes(y: Any, z: Any, base: Base, p: Parameters, structure: Structure) -> tuple[Any, Any]:
+def _all_nodes(system: System, y: Any, z: Any, slaved: Any) -> tuple[Any, Any]:
     """All nodes at rest, from `z`, and the largest residual, by the structured elimination."""
-    held = holding(y.at[base.slaved].set(z), p, structure)._replace(tau=jnp.ones(()))
-    z, residual, _ = rest(z, held, nodes_only(structure), 1e-11, MOST_STEPS, 1.0)
-    return z, jnp.max(residual) * (AT_REST / 1e-11)
+    held = holding(system, 0.0, y.at[slaved].set(z)).with_constants(tau=jnp.ones(()))
+    z, residual, _ = rest(held, z, FOLLOWING, MOST_STEPS, 1.0)
+    return z, jnp.max(residual) * (AT_REST / FOLLOWING)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,8 +123,8 @@ class Field:
     @property
     def clocks(self) -> Array:
         """Time constants of the two coordinates, shape (2,), in units of time."""
-        p = self.chart.problem.parameters
-        return np.array([float(p.delta if one.of_weights else p.tau) for one in self.chart.wanted])
+        c = self.chart.problem.constants
+        return np.array([float(c.delta if one.of_weights else c.tau) for one in self.chart.wanted])
 
     @property
     def everything(self) -> bool:
@@ -209,11 +177,10 @@ class Field:
         q = np.concatenate([points, np.broadcast_to(self.origin, (padded - count, 2))])
         z = np.concatenate([guess, np.broadcast_to(self.start, (padded - count, K))])
         base = Base(chart.y0, self.origin, chart.directions, chart.projectors, self.slaved)
-        p, structure = chart.problem.parameters, chart.problem.structure
         found, slaved = np.empty((padded, 2)), np.empty((padded, K))
         for a in range(0, padded, batch):
             part = slice(a, a + batch)
-            r, s, residual = _evaluate(q[part], z[part], base, p, structure, self.everything)
+            r, s, residual = _evaluate(chart.problem.system, q[part], z[part], base, self.everything)
             found[part] = np.where((np.asarray(residual) <= AT_REST)[:, None], np.asarray(r), np.nan)
             slaved[part] = np.asarray(s)
         return found[:count], slaved[:count]

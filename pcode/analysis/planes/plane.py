@@ -14,14 +14,16 @@ from typing import Any, Literal
 import numpy as np
 
 from ...base import checks
+from ...base._jax import jnp
 from ...base.errors import InputError
 from ...model.network import Array
 from ...run.result import Run
 from ...run.snapshot import PhaseOption, Situation, last_phase
+from ...system.rest import holding
 from .coordinates import Chart, Wanted, chart
-from .field import MOST_DENSE, Field, holding, nodes_only
+from .field import MOST_DENSE, Field
 from .fixed_points import FixedPoint, fixed_points
-from .growth_at import growth_of_nodes
+from .growth_at import rest_and_abscissa
 from .nullclines import zero_curves
 from .separatrices import Separatrix, separatrices
 from .window import Limits, checked_limits
@@ -39,8 +41,8 @@ RUNAWAY = 1e3
 # A vertex of one nullcline at which the other rate is below this part of its usual size is on both.
 BOTH = 1e-6
 
-# Residual of nodes that are at rest.
-AT_REST = 1e-7
+# Residual of nodes that may count as being at rest at a fixed point of the plane.
+NEAR_REST = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,15 +187,9 @@ def on_grid(field: Field, x: Array, y: Array) -> tuple[Array, Array]:
 
 def _nodes(made: Chart) -> Any:
     """Indices of the free nodes among the unknowns that are no coordinate."""
-    layout, clamp = made.problem.layout, made.problem.parameters.clamp
-    free = np.zeros(layout.size, bool)
-    for name, place in layout.slices.items():
-        if name[0] in "xe":
-            free[place] = True
-        if name[0] == "x" and made.problem.structure.clamped[int(name[1:])]:
-            free[place] = np.isnan(np.asarray(clamp[int(name[1:])])).ravel()
+    free = made.problem.free_nodes
     if all(one.single for one in made.wanted):
-        free &= ~made.directions.any(axis=1)
+        free = free & ~made.directions.any(axis=1)
     return np.flatnonzero(free)
 
 
@@ -209,7 +205,7 @@ def slaved_nodes(made: Chart, rest: Rest) -> Any:
     InputError
         If `rest` is none of the words, or there are too many, or the coordinates are made of them.
     """
-    names = [name for name in made.problem.layout.shapes if name[0] in "xe"]
+    names = made.problem.layout.node_names
     if isinstance(rest, str):
         said: dict[str, str] = dict.fromkeys(names, rest)
     else:
@@ -322,10 +318,9 @@ def _in_the_whole(field: Field, point: FixedPoint) -> FixedPoint:
     """`point`, with what all nodes do there, weights held."""
     problem = field.chart.problem
     y = field.unknowns(point.point, point.slaved)
-    count = problem.layout.node_count
-    p, structure = holding(y, problem.parameters, problem.structure), nodes_only(problem.structure)
-    residual, growth = growth_of_nodes(y[:count], p, structure)
-    return replace(point, residual=residual, growth=growth if residual <= AT_REST else None)
+    held = holding(problem.system, 0.0, jnp.asarray(y))
+    residual, growth = rest_and_abscissa(held, y[: problem.layout.node_count])
+    return replace(point, residual=residual, growth=growth if residual <= NEAR_REST else None)
 
 
 def _told(field: Field, made: Chart) -> str:

@@ -11,7 +11,7 @@ from ...run.select import choose_phases, of_run
 from ...run.snapshot import Situation, last_phase
 from .coordinates import Chart, chart
 from .field import MOST_DENSE, Field
-from .growth_at import growth_of_nodes
+from .growth_at import rest_and_abscissa
 from .plane import WORK, slaved_nodes
 
 # Points along a side of the grid that must be affordable.
@@ -87,7 +87,7 @@ def _suits(made: Chart, plane: Plane) -> bool:
     if plane.x == "mode1":
         if layout.node_count > MOST_DENSE:
             return False
-        _, growth = growth_of_nodes(made.y0, made.problem.parameters, made.problem.structure)
+        _, growth = rest_and_abscissa(made.problem.system, made.y0)
         return growth is not None and growth > 0.0
     if plane.rest == "held":
         return True

@@ -10,7 +10,7 @@ the Schur complement of the nodes: the limit tau/delta -> 0 of the slow part of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -18,47 +18,42 @@ import numpy as np
 
 from ...base._jax import jax, jnp
 from ...model.network import Array
-from ...system import elimination as newton
-from ...system.abscissa import jacobians, movable
-from ...system.coupled import Parameters, Structure, linearise, vector_field
+from ...system.abscissa import jacobians
+from ...system.coupled import System
+from ...system.elimination import solve_exactly
 from ...system.problem import Problem
-from ...system.rest import holding_weights
 
 
-@partial(jax.jit, static_argnames="structure")
-def _schur_action(y: Any, v: Any, p: Parameters, structure: Structure, factors: newton.Factors) -> Any:
-    """S v, shape (N_w,), with `factors` those of tau J_zz."""
-    k = structure.layout.node_count
-    nodes = _nodes_only(structure)
-
-    def action(d: Any) -> Any:
-        return jax.jvp(lambda z: vector_field(0.0, z, p, structure), (y,), (d,))[1]
-
+@jax.jit
+def _schur_action(system: System, held: System, y: Any, v: Any, factors: Any) -> Any:
+    """S v, shape (N_w,), with `factors` those of -tau J_zz, and `held` the nodes' own system."""
+    k, tau = system.layout.node_count, system.constants.tau
+    action = system.action(0.0, y)
     moved = action(jnp.concatenate([jnp.zeros(k), v]))
-    follow = newton.solve(factors, p.tau * moved[:k], p, nodes)
+    follow = solve_exactly(held, 0.0, y[:k], factors, tau * moved[:k], tau, 0.0)
     return moved[k:] + action(jnp.concatenate([follow, jnp.zeros_like(v)]))[k:]
 
 
-@partial(jax.jit, static_argnames="structure")
-def _schur_matrix(y: Any, p: Parameters, structure: Structure, factors: newton.Factors) -> Any:
+@jax.jit
+def _schur_matrix(system: System, held: System, y: Any, factors: Any) -> Any:
     """S, shape (N_w, N_w)."""
-    size = structure.layout.size - structure.layout.node_count
+    size = system.layout.size - system.layout.node_count
 
     def column(k: Any) -> Any:
-        return _schur_action(y, jnp.zeros(size).at[k].set(1.0), p, structure, factors)
+        return _schur_action(system, held, y, jnp.zeros(size).at[k].set(1.0), factors)
 
     return jax.lax.map(column, jnp.arange(size), batch_size=32).T
 
 
-@partial(jax.jit, static_argnames="structure")
-def _newton_factors(y: Any, p: Parameters, structure: Structure) -> newton.Factors:
-    return newton.factor(linearise(0.0, y, p, structure), p.tau, p, structure, 0.0)
+@jax.jit
+def _newton_factors(held: System, z: Any) -> Any:
+    return held.factor(held.linearise(0.0, z), held.constants.tau, 0.0)
 
 
-@partial(jax.jit, static_argnames=("structure", "count"))
-def _propagated(y: Any, v: Any, p: Parameters, structure: Structure, h: Any, count: int) -> Any:
+@partial(jax.jit, static_argnames="count")
+def _propagated(system: System, y: Any, v: Any, h: Any, count: int) -> Any:
     """`count` steps of the classical Runge-Kutta method of length `h` along dv/dt = J v."""
-    _, action = jax.linearize(lambda z: vector_field(0.0, z, p, structure), y)
+    action = system.action(0.0, y)
 
     def step(_: Any, v: Any) -> Any:
         k1 = action(v)
@@ -85,16 +80,13 @@ class NodeSystem:
     @cached_property
     def held(self) -> Problem:
         """The same, with the weights held."""
-        if not self.problem.layout.learn:
-            return self.problem
-        return _held(self.problem)
+        return self.problem.hold() if self.problem.layout.learn else self.problem
 
     @cached_property
     def free(self) -> Any:
         """Which of each sample's m nodes are free, shape (B, m)."""
         held = self.held
-        moves = movable(held.parameters, held.structure)
-        return np.asarray(held.layout.rows(moves, jnp)) > 0.0
+        return np.asarray(held.layout.rows(held.system.free_mask(), jnp)) > 0.0
 
     @property
     def size(self) -> int:
@@ -105,7 +97,7 @@ class NodeSystem:
         """The Jacobian of every sample's free nodes."""
         held = self.held
         every = np.arange(held.layout.batch)
-        blocks = np.asarray(jacobians(0.0, held.y0, held.parameters, held.structure, every))
+        blocks = np.asarray(jacobians(held.system, 0.0, held.y0, every))
         return [block[np.ix_(mask, mask)] for block, mask in zip(blocks, self.free, strict=True)]
 
     @cached_property
@@ -119,14 +111,15 @@ class NodeSystem:
 
     def inverse(self, shift: float) -> Any:
         """The function r -> (J - shift)^{-1} r, by the structured elimination; `shift` > 0."""
-        factors = self.held.factor(0.0, self.held.y0, 1.0 / shift)
-        return lambda r: -self.held.solve(factors, r) / shift
+        held, a = self.held, 1.0 / shift
+        factors = held.factor(0.0, held.y0, a)
+        return lambda r: -a * held.solve_exactly(0.0, held.y0, factors, r, a)
 
     def propagate(self, v: Array, time: float, fastest: float) -> Array:
         """exp(J time) v, nearly: by steps that are short beside 1/`fastest`."""
         count = max(1, int(np.ceil(2.0 * fastest * time)))
         held = self.held
-        return np.asarray(_propagated(held.y0, v, held.parameters, held.structure, time / count, count))
+        return np.asarray(_propagated(held.system, held.y0, v, time / count, count))
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,38 +141,19 @@ class SlowSystem:
         return layout.size - layout.node_count
 
     @cached_property
-    def _factors(self) -> newton.Factors:
-        k = self.problem.layout.node_count
-        held = _held(self.problem)
-        return _newton_factors(self.problem.y0[:k], held.parameters, held.structure)  # type: ignore[no-any-return]
+    def _held(self) -> Problem:
+        return self.problem.hold()
+
+    @cached_property
+    def _factors(self) -> Any:
+        return _newton_factors(self._held.system, self._held.y0)
 
     def action(self, v: Array) -> Array:
         """S v, shape (N_w,)."""
         problem = self.problem
-        return np.asarray(_schur_action(problem.y0, v, problem.parameters, problem.structure, self._factors))
+        return np.asarray(_schur_action(problem.system, self._held.system, problem.y0, v, self._factors))
 
     def matrix(self) -> Array:
         """S, shape (N_w, N_w)."""
         problem = self.problem
-        return np.asarray(_schur_matrix(problem.y0, problem.parameters, problem.structure, self._factors))
-
-
-def _held(problem: Problem) -> Problem:
-    """`problem`, in its own unknowns, with the weights held."""
-    if problem.structure == problem.reduction.structure:
-        return holding_weights(problem)
-    t, structure = 0.0, problem.structure
-    state = linearise(t, problem.y0, problem.parameters, structure).state
-    weights = jax.tree.map(np.asarray, state.weights)
-    if weights.W is None:
-        weights = weights._replace(W=tuple(M.T for M in weights.M))
-    held = _nodes_only(structure)
-    parameters = problem.parameters._replace(held=weights)
-    y0 = problem.y0[: structure.layout.node_count]
-    return replace(problem, structure=held, parameters=parameters, y0=y0)
-
-
-def _nodes_only(structure: Structure) -> Structure:
-    """The structure of the same nodes, with weights that are held as they are."""
-    layout = replace(structure.layout, learn=False, feedback="fixed")
-    return structure._replace(layout=layout, gap=False)
+        return np.asarray(_schur_matrix(problem.system, self._held.system, problem.y0, self._factors))

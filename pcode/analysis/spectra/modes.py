@@ -108,7 +108,7 @@ def slow_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenval
     """
     system = SlowSystem(problem)
     work = float(system.size) ** 3
-    transposed = problem.layout.feedback == "tied" and not problem.structure.gap
+    transposed = problem.layout.feedback == "tied" and not problem.structure.offset
     values = np.empty(0, complex)
     if work <= most_work or (transposed and most_work > 0.0 and work <= MOST_SYMMETRIC_WORK):
         matrix = system.matrix()
@@ -120,7 +120,7 @@ def slow_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenval
         ends = [_arnoldi(system.action, system.size, which) for which in ("LM", "LR")]
         values = _distinct(np.concatenate(ends))
     exact = values.size == system.size
-    still = NEUTRAL_WEIGHTS / float(problem.parameters.delta)
+    still = NEUTRAL_WEIGHTS / float(problem.constants.delta)
     return Eigenvalues(values, exact, system.size, still, np.full(values.size, -1))
 
 
@@ -129,7 +129,7 @@ def full_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenval
     size = problem.layout.size
     free = np.ones(size, bool)
     free[: problem.layout.node_count] = NodeSystem(problem).flat_free
-    still = NEUTRAL_WEIGHTS / float(problem.parameters.delta)
+    still = NEUTRAL_WEIGHTS / float(problem.constants.delta)
     count = int(free.sum())
     if float(size) ** 3 > most_work:
         action = _inside(free, lambda v: problem.jacobian_action(0.0, problem.y0, v))
