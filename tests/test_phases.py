@@ -177,6 +177,20 @@ def test_samples_that_stay_carry_on_and_others_start_at_the_feedforward_pass(rng
     assert run.state.x[1].shape == (3, 3)
 
 
+def test_samples_carry_on_in_whatever_order_they_are_shown(rng):
+    network = pcode.Network(sizes=(2, 3, 1), feedback="tied")
+    X, Y = rng.standard_normal((3, 2)), rng.standard_normal((3, 1))
+    first = Phase("first", {0: X, 2: Y}, duration=5.0, learn=False, samples=[5, 2, 9])
+    second = Phase("second", {0: X, 2: Y}, duration=5.0, learn=False, samples=[9, 7, 5])
+    run = pcode.simulate(network, [first, second], weights=network.init_weights(rng))
+    start = int(np.flatnonzero(run.data["phase"].values == 1)[0])
+    for name in ("x1", "eps1", "eps2"):
+        before, after = run.data[name].values[start - 1], run.data[name].values[start]
+        assert (before != 0.0).all()
+        np.testing.assert_array_equal(after[[0, 2]], before[[2, 0]])
+    assert (run.data["eps1"].values[start, 1] == 0.0).all()
+
+
 def test_without_labels_a_batch_of_another_size_is_new_samples(rng):
     network = pcode.Network(sizes=(2, 1), feedback="tied")
     weights = network.init_weights(rng)

@@ -88,11 +88,15 @@ def node_dataset(network: Network, rows: Sequence[Rows]) -> xr.Dataset:
 
 def weight_dataset(network: Network, rows: Sequence[Rows]) -> xr.Dataset:
     """What was saved of the weights: the variables along ``weight_time``; see `node_dataset`."""
-    tied = network.feedback == "tied"
-    kinds = [variable for variable in WEIGHTS if variable.feedback is None or not tied]
     t = np.concatenate([np.empty(0), *(part.t for part in rows)])
     coordinates = weight_coordinates(network, t, _phases(rows))
-    return xr.Dataset(_arrays(kinds, network, rows), coordinates)
+    return xr.Dataset(_arrays(kept_weights(network), network, rows), coordinates)
+
+
+def kept_weights(network: Network) -> list[Variable]:
+    """The kinds of weights that a result holds: with tied feedback W is not among them."""
+    tied = network.feedback == "tied"
+    return [variable for variable in WEIGHTS if variable.feedback is None or not tied]
 
 
 def node_coordinates(

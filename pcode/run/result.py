@@ -24,6 +24,7 @@ from ..model.network import Network, Weights
 from ..model.state import State
 from ..model.variables import NODES, WEIGHTS
 from .clamps import ClampArrays, ClampRecord
+from .dataset import kept_weights
 from .older import upgraded
 
 # What a probe may give: a number, or an array as nested lists.
@@ -193,8 +194,7 @@ class Run:
     def weights(self) -> Weights:
         """The last weights."""
         last = self.data.isel(weight_time=-1)
-        n, tied = self.network.n, self.network.feedback == "tied"
-        kinds = [v for v in WEIGHTS if v.feedback is None or not tied]
+        n, kinds = self.network.n, kept_weights(self.network)
         kept = {v.name: tuple(np.array(last[name]) for name in v.names(n)) for v in kinds}
         return Weights(**{v.name: kept.get(v.name) for v in WEIGHTS})  # type: ignore[arg-type]
 

@@ -81,14 +81,16 @@ class Moment:
     @cached_property
     def state(self) -> State:
         """Nodes and weights."""
-        return self._problem.state(self.elapsed, self._y).mapped(lambda _, array: _read_only(array))
+        x, eps, weights = self._problem.state(self.elapsed, self._y)
+        kept = (None if arrays is None else _all_read_only(arrays) for arrays in weights)
+        return State(_all_read_only(x), _all_read_only(eps), Weights(*kept))  # type: ignore[arg-type]
 
     @cached_property
     def _nodes(self) -> tuple[Layers, Layers]:
         if "state" in self.__dict__:
             return self.state.x, self.state.eps
         x, eps = self._problem.nodes(self.elapsed, self._y)
-        return tuple(map(_read_only, x)), tuple(map(_read_only, eps))
+        return _all_read_only(x), _all_read_only(eps)
 
     @property
     def finite(self) -> bool:
@@ -174,6 +176,10 @@ class Schedule:
         for observer in observers:
             observer.observe(moment)
         return moment.finite
+
+
+def _all_read_only(arrays: Sequence[Any]) -> Layers:
+    return tuple(map(_read_only, arrays))
 
 
 def _read_only(array: Any) -> Array:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
 from ..model.network import Array, Network
 from ..model.phase import Phase, Save
-from ..model.variables import NODES, WEIGHTS
-from ..run.dataset import Rows, node_dataset, time_units, weight_dataset
+from ..model.variables import NODES, WEIGHTS, Variable
+from ..run.dataset import ENERGIES, Rows, kept_weights, node_dataset, time_units, weight_dataset
 from ..solvers.steps import MOST, Steps, thinned
 from .observer import Moment
 
@@ -19,8 +21,9 @@ FEWEST_STEPS = 6
 class _Trajectory:
     """Saved rows, phase after phase; what they weigh grows with what is saved."""
 
-    def __init__(self, network: Network, save: Save) -> None:
+    def __init__(self, network: Network, save: Save, kinds: Sequence[Variable]) -> None:
         self._network, self._save = network, save
+        self._names = [name for variable in kinds for name in variable.names(network.n)]
         self._rows: list[Rows] = []
         self._expected = self._filled = 0
 
@@ -60,19 +63,18 @@ class _Trajectory:
 class NodeTrajectory(_Trajectory):
     """The observer that keeps values, errors and energies at the times that `Save` says."""
 
+    def __init__(self, network: Network, save: Save) -> None:
+        super().__init__(network, save, NODES)
+
     def times(self, phase: Phase) -> Array:
         """Saved times of the nodes."""
         return self._times(self._save.nodes, phase)
 
     def observe(self, moment: Moment) -> None:
         """Keep a row."""
-        arrays = {
-            f"{variable}{layer}": array
-            for variable in NODES
-            for layer, array in enumerate(getattr(moment, variable.name), variable.first)
-        }
-        arrays["energy"], arrays["energy_slaved"] = moment.energies
-        self._add(moment, arrays)
+        nodes = (array for variable in NODES for array in getattr(moment, variable.name))
+        arrays = dict(zip(self._names, nodes, strict=True))
+        self._add(moment, arrays | dict(zip(ENERGIES, moment.energies, strict=True)))
 
     def dataset(self) -> xr.Dataset:
         """The rows so far."""
@@ -82,6 +84,9 @@ class NodeTrajectory(_Trajectory):
 
 class WeightTrajectory(_Trajectory):
     """The observer that keeps the weights at the times that `Save` says."""
+
+    def __init__(self, network: Network, save: Save) -> None:
+        super().__init__(network, save, kept_weights(network))
 
     def times(self, phase: Phase) -> Array:
         """Saved times of the weights: where they are held, the ends of the phase."""
@@ -93,12 +98,8 @@ class WeightTrajectory(_Trajectory):
 
     def observe(self, moment: Moment) -> None:
         """Keep a row."""
-        arrays = {
-            f"{variable}{layer}": array
-            for variable in WEIGHTS
-            for layer, array in enumerate(getattr(moment.weights, variable.name) or (), variable.first)
-        }
-        self._add(moment, arrays)
+        weights = (array for variable in WEIGHTS for array in variable.of(moment.state))
+        self._add(moment, dict(zip(self._names, weights, strict=True)))
 
     def dataset(self) -> xr.Dataset:
         """The rows so far."""

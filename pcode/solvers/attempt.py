@@ -8,14 +8,14 @@ import numpy as np
 
 from ..base.status import SolverStats, Status
 from ..model.network import Array
-from .base import LARGEST, Save, Solution, Solver, Watch
+from .base import LARGEST, OnSave, OnStep, Solution, Solver
 from .causes import causes, hopeless, largest_value
 from .progress import silenced
 from .settings import IVP, Settings
 
 
 def attempt(
-    solver: Solver, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch
+    solver: Solver, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep
 ) -> Solution:
     """`Solver.solve`, with advice in `Solution.detail` where it fails.
 

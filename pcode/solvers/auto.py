@@ -10,7 +10,7 @@ import numpy as np
 from ..model.network import Array
 from ..model.state import Layout
 from ..system.problem import Problem
-from .base import IVP, Save, Settings, Solution, Solver, Watch
+from .base import IVP, OnSave, OnStep, Settings, Solution, Solver
 from .settings import has_nodes
 
 # Fewer steps than this are done before a method that is compiled as a whole has been.
@@ -70,7 +70,7 @@ class AutoSolver:
             return self.solvers["cvode"], f"{told} more work than an implicit method"
         return self.solvers[name], f"{told} less work than an implicit method"
 
-    def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
+    def solve(self, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep) -> Solution:
         """See `Solver.solve`."""
         solver, reason = self.choose(problem)
         solution = solver.solve(problem, times, settings, save, watch)

@@ -23,7 +23,7 @@ from .settings import IVP, Settings, has_nodes
 from .steps import StepLog, Steps
 
 __all__ = [
-    "IVP", "Save", "Settings", "Solution", "Solver", "Stepper", "Watch", "coupled", "integrate",
+    "IVP", "OnSave", "OnStep", "Settings", "Solution", "Solver", "Stepper", "coupled", "integrate",
     "refuse_above", "refuse_without_nodes",
 ]  # fmt: skip
 
@@ -39,8 +39,9 @@ MOST_GUESSES = 6
 # Where within a step it is looked whether a node has gone over a kink and come back.
 INSIDE = np.array([0.2, 0.4, 0.6, 0.8])
 
-Save = Callable[[int, float, Array], None]
-Watch = Callable[[float, float, Array], bool]
+# What a solver calls with what it reached: at each time to save, and now and then between two steps.
+OnSave = Callable[[int, float, Array], None]
+OnStep = Callable[[float, float, Array], bool]
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Solver(Protocol):
     def check(self, layout: Layout) -> None:
         """Raise InputError, with the reason, if the method is unsuitable for so many unknowns."""
 
-    def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
+    def solve(self, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep) -> Solution:
         """Integrate `problem` from its start to its end, or until it is at rest.
 
         Parameters
@@ -156,7 +157,7 @@ class Stepper(Protocol):
 
 
 def integrate(
-    stepper: Stepper, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch
+    stepper: Stepper, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep
 ) -> Solution:
     """Advance `stepper` to the end of `problem`, saving on the way; see `Solver.solve`."""
     bound, pace, floor = divergence_bound(problem), _pace(problem, settings), Floor(problem, settings)

@@ -19,10 +19,10 @@ from ..system.problem import Problem
 from .base import (
     INSIDE,
     IVP,
-    Save,
+    OnSave,
+    OnStep,
     Settings,
     Solution,
-    Watch,
     coupled,
     integrate,
     kink_tolerance,
@@ -325,7 +325,7 @@ class DiffraxSolver:
         if self.implicit and self.shipped:
             refuse_above(self.name, layout, LARGEST_DENSE, "factors a dense Jacobian")
 
-    def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
+    def solve(self, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep) -> Solution:
         """See `Solver.solve`."""
         problem = coupled(problem, self.name)
         began = time.perf_counter()

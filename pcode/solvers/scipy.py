@@ -15,7 +15,17 @@ from ..base.errors import InputError
 from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
-from .base import IVP, Save, Settings, Solution, Watch, coupled, next_stop, refuse_above, refuse_without_nodes
+from .base import (
+    IVP,
+    OnSave,
+    OnStep,
+    Settings,
+    Solution,
+    coupled,
+    next_stop,
+    refuse_above,
+    refuse_without_nodes,
+)
 from .progress import Counted, NoProgressError, silenced
 from .slow import integrate_slowly
 from .within import INNER, Within
@@ -169,7 +179,7 @@ class SciPySolver:
         elif self.implicit:
             refuse_above(self.name, layout, LARGEST_DENSE, "factors a dense Jacobian")
 
-    def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
+    def solve(self, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep) -> Solution:
         """See `Solver.solve`."""
         began = time.perf_counter()
         problem.rhs(problem.start, problem.y0)

@@ -9,7 +9,7 @@ from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
 from ..system.limit import NEUTRAL, LostEquilibrium, SlowProblem, instability
-from .base import IVP, Save, Settings, Solution, Stepper, Watch, integrate, next_stop
+from .base import IVP, OnSave, OnStep, Settings, Solution, Stepper, integrate, next_stop
 from .settings import has_slaved_nodes
 
 # Halvings of the last step to find where a stable equilibrium was lost: to 1e-6 of the step.
@@ -144,7 +144,7 @@ class RestingSolver:
     def check(self, layout: Layout) -> None:
         """Suitable for any number of nodes."""
 
-    def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
+    def solve(self, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep) -> Solution:
         """See `Solver.solve`."""
         assert has_slaved_nodes(problem)
         began = time.perf_counter()
@@ -156,7 +156,7 @@ class RestingSolver:
 
 
 def integrate_slowly(
-    stepper: Stepper, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch
+    stepper: Stepper, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep
 ) -> Solution:
     """`integrate`, with the nodes after every step where they have no equations of their own."""
     if not isinstance(problem, SlowProblem):

@@ -17,7 +17,7 @@ from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
 from ..system.problem import Problem
-from .base import IVP, Save, Settings, Solution, Watch, coupled, integrate, next_stop, refuse_without_nodes
+from .base import IVP, OnSave, OnStep, Settings, Solution, coupled, integrate, next_stop, refuse_without_nodes
 from .linear import linear_solver
 from .progress import Counted, NoProgressError, silenced
 
@@ -242,7 +242,7 @@ class CVODESolver:
         """Suitable for any number of unknowns, nodes among them."""
         refuse_without_nodes(self.name, layout)
 
-    def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
+    def solve(self, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep) -> Solution:
         """See `Solver.solve`."""
         problem = coupled(problem, self.name)
         began = time.perf_counter()
