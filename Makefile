@@ -7,7 +7,7 @@ SCENARIO ?= xor
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help setup run test test-fast lint gallery bench wheel clean
+.PHONY: help setup run test test-fast lint gallery bench rooms wheel clean
 
 help:
 	@echo "make run        simulate the default scenario ($(SCENARIO)) and draw its figures"
@@ -16,6 +16,7 @@ help:
 	@echo "make lint       style, layering and types"
 	@echo "make gallery    every figure for the scenarios it suits, with a page of them, in plots/gallery/"
 	@echo "make bench      the benchmarks, as a table of ratios (ARGS=--quick for a short one)"
+	@echo "make rooms      the drawing of the package's rooms in docs/, from its imports, with counts"
 	@echo "make wheel      build the distribution into dist/"
 	@echo "make setup      only make the environment, in $(VENV)/"
 	@echo "make clean      remove everything that was made"
@@ -60,6 +61,9 @@ gallery: $(VENV)/.run
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(ARGS)
+
+rooms:
+	$(PYTHON) docs/rooms.py
 
 wheel: $(VENV)/.dev
 	rm -rf dist

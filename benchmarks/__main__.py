@@ -15,7 +15,8 @@ from typing import Any
 from rich.console import Console
 
 from . import cases, table
-from .cases import Case, Suite
+from .case import SHELL, Case
+from .cases import Suite
 from .goals import Verdict
 from .measure import Bench
 
@@ -47,7 +48,7 @@ def _list(console: Console, suite: Suite) -> None:
     for case in suite.cases:
         console.print(f"{case.name:<24} N = {case.unknowns:>9,}  {', '.join(case.methods)}", soft_wrap=True)
     if suite.shell:
-        console.print(f"{cases.SHELL:<24} second start, figures included")
+        console.print(f"{SHELL:<24} second start, figures included")
 
 
 def measure_all(bench: Bench, suite: Suite) -> tuple[list[table.Row], list[dict[str, Any]]]:

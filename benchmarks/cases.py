@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal
 
 from . import goals
+from .case import SHELL, Case
 from .goals import Goal
-
-Data = Literal["random", "digits", "timescales"]
 
 # The strongest of what could be put together without pcode: matrix-free, but with no preconditioner.
 KRYLOV = ("GMRES(30)", "GMRES(60)")
@@ -20,58 +17,15 @@ OURS = ("cvode", "Kvaerno5", "Kvaerno3", "auto")
 
 
 @dataclass(frozen=True)
-class Case:
-    """One network with its data, horizon and tolerance, and the methods that are to solve it.
-
-    Both ends are clamped, the feedback is learned, sigma is tanh, nu = tau = 1.
+class Benchmark(Case):
+    """A case, and what is to be reached in it.
 
     Attributes
     ----------
-    name : str
-        The network, and delta/tau after an @.
-    sizes : tuple of int
-        n_0..n_n.
-    batch : int
-        Number of samples.
-    ratio : float
-        delta/tau.
-    methods : tuple of str
-        In the order of the table; see `contenders.GENERIC` for those that are not pcode's.
-    references : tuple of str
-        Tight-tolerance references, see `references.REFERENCES`; a method is compared with the first
-        of another family than its own.
     goals : tuple of Goal
-        What is to be reached.
-    rtol : float
-        Relative tolerance; the absolute one is a thousandth of it.
-    horizon : float
-        Length of the run, in units of delta.
-    data : {"random", "digits", "timescales"}
-        Normal numbers; all images but 360, which are held back; or those of the shipped scenario.
     """
 
-    name: str
-    sizes: tuple[int, ...]
-    batch: int
-    ratio: float
-    methods: tuple[str, ...]
-    references: tuple[str, ...] = ()
     goals: tuple[Goal, ...] = ()
-    rtol: float = 1e-6
-    horizon: float = 20.0
-    data: Data = "random"
-
-    @property
-    def network(self) -> str:
-        """The case's name without delta/tau."""
-        return self.name.partition("@")[0]
-
-    @property
-    def unknowns(self) -> int:
-        """Number N of unknowns, none of them reduced away."""
-        links = sum(a * b for a, b in pairwise(self.sizes))
-        free, errors = sum(self.sizes[1:-1]), sum(self.sizes[1:])
-        return self.batch * (free + errors) + 2 * links + errors
 
 
 @dataclass(frozen=True)
@@ -80,13 +34,13 @@ class Suite:
 
     Attributes
     ----------
-    cases : tuple of Case
+    cases : tuple of Benchmark
     across : tuple of Goal over cases
     shell : bool
         Whether to time ``pcode run xor`` too.
     """
 
-    cases: tuple[Case, ...]
+    cases: tuple[Benchmark, ...]
     across: tuple[goals.Flat | goals.Growth, ...] = ()
     shell: bool = False
 
@@ -99,8 +53,6 @@ class Suite:
         across = tuple(goal for goal in self.across if names.issuperset(goal.cases))
         return Suite(cases, across, shell)
 
-
-SHELL = "pcode run xor"
 
 # Times faster than the better of GMRES(30) and GMRES(60), for delta/tau; "never slower" is once.
 _OVER_KRYLOV = {1e2: 1.0, 1e4: 2.0, 1e6: 10.0}
@@ -121,7 +73,7 @@ def _ratio_name(ratio: float) -> str:
 
 def _ratios(
     sizes: tuple[int, ...], batch: int, all_of_them: _Extra, extra: dict[float, _Extra]
-) -> list[Case]:
+) -> list[Benchmark]:
     """The cases of one network, one for each delta/tau."""
     network, cases = "-".join(map(str, sizes)), []
     for ratio, factor in _OVER_KRYLOV.items():
@@ -129,7 +81,7 @@ def _ratios(
         methods = (*more.methods, *all_of_them.methods, *KRYLOV, *OURS)
         over_krylov = goals.Faster("cvode", KRYLOV, factor)
         cases.append(
-            Case(
+            Benchmark(
                 name=f"{network}@{_ratio_name(ratio)}",
                 sizes=sizes,
                 batch=batch,
@@ -142,7 +94,7 @@ def _ratios(
     return cases
 
 
-def _small() -> list[Case]:
+def _small() -> list[Benchmark]:
     shipped = (
         goals.Faster("cvode", ("SciPy BDF",), 10.0),
         goals.Faster("cvode", ("diffrax Kvaerno5",), 40.0),
@@ -158,7 +110,7 @@ def _small() -> list[Case]:
     return _ratios((8, 16, 8, 4), 4, _Extra(dense, (), ("Radau",)), {1e2: explicit, 1e4: at_1e4})
 
 
-def _middle() -> list[Case]:
+def _middle() -> list[Benchmark]:
     goal = goals.Faster("cvode", ("SciPy BDF",), 400.0)
     # What needs a dense Jacobian takes many minutes, or the time limit.
     dense = ("SciPy BDF", "diffrax Kvaerno5", "CVODE dense")
@@ -167,7 +119,7 @@ def _middle() -> list[Case]:
     return _ratios((64, 32, 10), 32, both, extra)
 
 
-def _large() -> list[Case]:
+def _large() -> list[Benchmark]:
     every = (goals.Within("cvode", 3.0), goals.Memory("cvode", 1500.0))
     both = _Extra((), every, ("Kvaerno5", "GMRES(60)"))
     dense = ("SciPy BDF", "diffrax Kvaerno5", "CVODE dense")  # refused: no memory holds the Jacobian
@@ -175,15 +127,15 @@ def _large() -> list[Case]:
     return _ratios((784, 128, 10), 64, both, extra)
 
 
-def _largest() -> Case:
+def _largest() -> Benchmark:
     limits = (goals.Within("cvode", 90.0), goals.Memory("cvode", 4000.0))
-    return Case("784-512-256-10@1e4", (784, 512, 256, 10), 128, 1e4, ("cvode",), (), limits)
+    return Benchmark("784-512-256-10@1e4", (784, 512, 256, 10), 128, 1e4, ("cvode",), goals=limits)
 
 
-def _family() -> list[Case]:
+def _family() -> list[Benchmark]:
     """784-h-10 with N from 1e4 to 1e6, evenly on a logarithmic axis."""
     return [
-        Case(
+        Benchmark(
             f"family-784-{h}-10@1e4",
             (784, h, 10),
             64,
@@ -195,19 +147,19 @@ def _family() -> list[Case]:
     ]
 
 
-def _digits() -> Case:
+def _digits() -> Benchmark:
     reach = (goals.Within("cvode", 12.0), goals.Accuracy("cvode", 0.96))
-    return Case(
+    return Benchmark(
         "digits@1e3",
         (64, 32, 10),
         1437,
         1e3,
         (*KRYLOV, "cvode"),
         ("Kvaerno5",),
-        reach,
         rtol=1e-4,
         horizon=1000.0,
         data="digits",
+        goals=reach,
     )
 
 
@@ -225,6 +177,6 @@ def quick() -> Suite:
     """Two tiny networks, to prove that it all runs; their ratios mean nothing."""
     methods = ("SciPy BDF", "diffrax Kvaerno5", "CVODE dense", "GMRES(30)", "cvode", "Kvaerno5", "auto")
     reach = (goals.Faster("cvode", ("GMRES(30)",), 1.0), goals.NearBest("auto", 1.5))
-    first = Case("3-5-2@1e2", (3, 5, 2), 2, 1e2, methods, ("Radau",), reach, horizon=5.0)
-    second = Case("2-3-1@1e4", (2, 3, 1), 2, 1e4, ("GMRES(30)", "cvode"), ("Radau",), (), horizon=5.0)
+    first = Benchmark("3-5-2@1e2", (3, 5, 2), 2, 1e2, methods, ("Radau",), horizon=5.0, goals=reach)
+    second = Benchmark("2-3-1@1e4", (2, 3, 1), 2, 1e4, ("GMRES(30)", "cvode"), ("Radau",), horizon=5.0)
     return Suite((first, second), (goals.Growth("cvode", (second.name, first.name), 1.1),))

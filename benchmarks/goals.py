@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from .cases import Case
-    from .measure import Bench, Measurement
+from .case import Case
+from .measurement import Measurement
 
 # Errors that differ by no more than this factor count as equal.
 EQUAL = 2.0
@@ -25,6 +24,13 @@ class Verdict:
     target: str
     found: str
     reached: bool | None
+
+
+class Bench(Protocol):
+    """What measures; see `measure.Bench`."""
+
+    def get(self, case: Case, method: str, rtol: float | None = None) -> Measurement:
+        """The measurement of `method` on `case`."""
 
 
 class Goal(Protocol):

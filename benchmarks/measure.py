@@ -10,13 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .cases import SHELL, Case
+from .case import SHELL, Case
+from .measurement import Measurement
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "results" / "bench"
@@ -32,55 +33,8 @@ REFERENCES = {
 # Seconds for what is not timed: to start, to write the solution.
 MARGIN = 120.0
 
-# What the references hang on besides the case.
-_EQUATIONS = ("dynamics.py", "system.py", "activations.py", "network.py", "start.py")
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What one method took for one case.
-
-    Attributes
-    ----------
-    case, method : str
-    rtol : float
-    status : str
-        ``ok``, ``timeout``, ``refused``, ``failed`` or ``absent``.
-    reason : str
-        Why there are no seconds.
-    seconds : float or None
-        Without compilation; the median of three where it is short.
-    steps, rejected : int or None
-    peak_mb : float or None
-        Most memory that the process held, compilation included, in units of 1e6 bytes.
-    accuracy : float or None
-        Share of the images held back that are classified rightly.
-    picked : str
-        What ``auto`` has picked.
-    error : float or None
-        Largest difference from the reference, over 1 + the reference's largest value, of any variable.
-    reference : str
-        The reference.
-    """
-
-    case: str
-    method: str
-    rtol: float
-    status: str
-    reason: str = ""
-    seconds: float | None = None
-    steps: int | None = None
-    rejected: int | None = None
-    peak_mb: float | None = None
-    accuracy: float | None = None
-    picked: str = ""
-    error: float | None = None
-    reference: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the case was solved."""
-        return self.status == "ok"
+# What the references depend on besides the case: the equations, and where the nodes start.
+EQUATIONS = ("model/*.py", "system/coupled.py", "simulation/start.py")
 
 
 # Arrays of N x N that are held at once at the least, where a dense Jacobian is.
@@ -235,7 +189,8 @@ class Bench:
         """The file of a reference, made now if there is none; None if it cannot be made."""
         method, rtol = REFERENCES[name]
         what = (case.sizes, case.batch, case.ratio, case.horizon, case.data, method, rtol)
-        source = b"".join((ROOT / "pcode" / file).read_bytes() for file in _EQUATIONS)
+        files = [file for pattern in EQUATIONS for file in sorted((ROOT / "pcode").glob(pattern))]
+        source = b"".join(file.read_bytes() for file in files)
         mark = hashlib.sha256(repr(what).encode() + source).hexdigest()[:12]
         folder = CACHE / "references"
         made = folder / f"{case.name}-{name}-{mark}.npz"

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from .cases import SHELL, Case
+from .case import SHELL, Case
 from .goals import Verdict, fastest
-from .measure import Bench, Measurement
+from .measure import Bench
+from .measurement import Measurement
 
 COLUMNS = (
     "case", "N", "delta/tau", "method", "seconds", "best generic / this", "steps", "error",

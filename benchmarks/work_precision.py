@@ -30,9 +30,10 @@ from rich.console import Console
 
 from pcode import plotting
 
-from .cases import Case
+from .case import Case
 from .contenders import GENERIC
-from .measure import CACHE, ROOT, Bench, Measurement, run_worker
+from .measure import CACHE, ROOT, Bench, run_worker
+from .measurement import Measurement
 
 RTOLS = tuple(10.0**-k for k in range(3, 10))
 

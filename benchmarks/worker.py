@@ -30,12 +30,12 @@ SAVE = pcode.Save(nodes=30, weights=30)
 
 @dataclass(frozen=True)
 class Spec:
-    """What to measure: the numbers of a `cases.Case`, and with which method.
+    """What to measure: the numbers of a `case.Case`, and with which method.
 
     Attributes
     ----------
     sizes, batch, ratio, horizon, data
-        As in `cases.Case`.
+        As in `case.Case`.
     method : str
         A name of `contenders.GENERIC` or `contenders.FOR_REFERENCE`, else one of pcode's methods.
     rtols : list of float
@@ -209,7 +209,7 @@ def measure(spec: Spec, report: Report) -> None:
     network, phase, weights, data = situation(spec)
     solve = {**contenders.GENERIC, **contenders.FOR_REFERENCE}.get(spec.method)
     run = with_contender(solve, network, weights) if solve else with_pcode(spec.method, network, weights)
-    # What is compiled does not hang on the horizon, except where the method is picked by it.
+    # What is compiled does not depend on the horizon, except where the method is picked by it.
     warm = phase if spec.method == "auto" else replace(phase, duration=0.1)
     for k, rtol in enumerate(spec.rtols):
         try:

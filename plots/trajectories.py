@@ -40,7 +40,7 @@ def figure(
     ----------
     run : Run
     nodes : list of str, optional
-        Two or three nodes to be the axes, such as "x1.0" for a value and "eps2.3" for an error;
+        Two or three nodes to be the axes, such as "x1[0]" for a value and "eps2[3]" for an error;
         principal components where left out.
     samples : int or list of int, optional
         Rows of the data to draw; nine at most where left out.

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from benchmarks import cases, goals
-from benchmarks.measure import Measurement, difference
+from benchmarks.case import Case
+from benchmarks.measure import EQUATIONS, difference
+from benchmarks.measurement import Measurement
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -64,7 +66,7 @@ class Told:
 
 
 def case_of(name, *methods):
-    return cases.Case(name, (8, 16, 8, 4), 4, 1e4, methods)
+    return Case(name, (8, 16, 8, 4), 4, 1e4, methods)
 
 
 def made(method, seconds, error=None, rtol=1e-6, status="ok", reason=""):
@@ -94,7 +96,7 @@ def test_a_contender_that_was_given_up_counts_with_its_limit():
 
 
 def test_growth_is_the_exponent_of_a_power_law():
-    family = [cases.Case(str(n), (n, n), 1, 1.0, ("cvode",)) for n in (10, 100, 1000)]
+    family = [Case(str(n), (n, n), 1, 1.0, ("cvode",)) for n in (10, 100, 1000)]
     measured = [Measurement(c.name, "cvode", c.rtol, "ok", "", 1e-6 * c.unknowns**1.2) for c in family]
     for exponent, reached in ((1.1, False), (1.3, True)):
         verdict = goals.Growth("cvode", tuple(c.name for c in family), exponent).judge(
@@ -102,6 +104,11 @@ def test_growth_is_the_exponent_of_a_power_law():
         )
         assert verdict.reached is reached
         assert verdict.found.startswith("N^1.20")
+
+
+def test_what_a_reference_depends_on_is_there():
+    for pattern in EQUATIONS:
+        assert list((ROOT / "pcode").glob(pattern))
 
 
 def test_what_is_not_to_be_found_is_told():

@@ -54,7 +54,7 @@ def test_an_answer_is_drawn_where_a_picture_is_wanted(result, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["why", "{run}"], "pcode: question: no question 'why'; there are equilibrium, "),
+        (["why", "{run}"], "pcode: question: no question 'why'; there are backprop, "),
         (["backprob", "{run}"], "pcode: question: no question 'backprob'; did you mean backprop?"),
         (["backprop", "no.nc"], "pcode: no.nc: run: there is no such file; give the run.nc of a run"),
         (["backprop", "{run}", "--set", "phase=3"], "pcode: {run}: phase: there is no phase 3 in this run"),

@@ -1,10 +1,13 @@
 """The linear systems of CVODE, against dense linear algebra on the finite-difference Jacobian."""
 
+import re
+
 import numpy as np
 import pytest
 
 import pcode
 from pcode.model.state import State
+from pcode.solvers import METHODS, sundials
 from pcode.solvers.base import Settings
 from pcode.solvers.linear import SMALL, Dense, Structured, linear_solver
 from pcode.system.problem import make_problem
@@ -81,3 +84,38 @@ def test_few_unknowns_are_solved_for_as_a_whole_and_many_by_structure(width, kin
     problem, _ = posed("tied", True, sizes=(2, width, 3))
     assert (problem.y0.size <= SMALL) == (kind is Dense)
     assert type(linear_solver(problem, Settings())) is kind
+
+
+@pytest.mark.parametrize("width", [4, 40])
+def test_cvode_asks_for_a_solution_a_product_and_a_solution_again_in_this_order(width, monkeypatch):
+    """What the trick with the preconditioner depends on; scikit-sundae and SUNDIALS promise nothing of it.
+
+    s: setup, p: a system to solve, j: the product, i: the identity, which is asked for as a solution.
+    """
+    problem, _ = posed("learned", True, sizes=(2, width, 3))
+    calls, unsolved = [], []
+
+    class Seen(Dense if problem.y0.size <= SMALL else Structured):
+        def setup(self, t, y, dy, jok, jnew, gamma):
+            calls.append("s")
+            super().setup(t, y, dy, jok, jnew, gamma)
+
+        def jacobian_action(self, t, y, dy, v, out):
+            calls.append("j")
+            super().jacobian_action(t, y, dy, v, out)
+
+        def solve(self, t, y, dy, r, z, gamma, delta, side):
+            calls.append("i" if self._solved else "p")
+            unsolved.append(delta > 0.0)
+            super().solve(t, y, dy, r, z, gamma, delta, side)
+
+    def seen(problem, settings):
+        return Seen(problem) if problem.y0.size <= SMALL else Seen(problem, settings)
+
+    monkeypatch.setattr(sundials, "linear_solver", seen)
+    end = np.array([problem.duration])
+    solution = METHODS["cvode"].solve(problem, end, Settings(), lambda *_: None, lambda *_: False)
+    assert solution.status == "success"
+    assert re.fullmatch("(s|pji)+", "".join(calls))
+    assert calls.count("p") > solution.stats.steps / 2
+    assert all(unsolved)  # a bound on the residual was given each time

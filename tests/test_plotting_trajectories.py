@@ -38,7 +38,7 @@ def test_points_on_a_line_have_one_component_and_those_that_do_not_move_none():
 
 def test_chosen_nodes_are_the_axes_and_the_ends_are_marked():
     run = xor()
-    ax = run.plot.trajectory(2, ["x1.3", "eps2.0"], phase="train")
+    ax = run.plot.trajectory(2, ["x1[3]", "eps2[0]"], phase="train")
     rows = run.data["phase"].to_numpy() == 0
     x, eps = run.data["x1"].to_numpy()[rows, 2, 3], run.data["eps2"].to_numpy()[rows, 2, 0]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("$x^{1}_{3}$", r"$\varepsilon^{2}_{0}$")
@@ -65,7 +65,7 @@ def test_colours_of_a_short_phase_are_logarithmic_where_half_of_the_path_lies_in
     rows = np.flatnonzero(run.data["phase"].to_numpy() == 1)
     t = run.data["time"].to_numpy()[rows]
     run.data["x1"][rows, 0, 0] = run.data["x1"][rows, 0, 1] = ((t - t[0]) / (t[-1] - t[0])) ** power
-    (short,) = run.plot.trajectory(0, ["x1.0", "x1.1"], phase="test").collections
+    (short,) = run.plot.trajectory(0, ["x1[0]", "x1[1]"], phase="test").collections
     assert isinstance(short.norm, LogNorm) is logarithmic
     assert short.norm.vmax == pytest.approx(50.0)
 
@@ -90,11 +90,11 @@ def test_components_of_all_samples_are_the_same_for_each():
 
 
 def test_three_nodes_are_drawn_in_space():
-    ax = xor().plot.trajectory(0, ["x1.0", "x1.1", "eps1.0"])
+    ax = xor().plot.trajectory(0, ["x1[0]", "x1[1]", "eps1[0]"])
     assert ax.name == "3d"
     assert ax.get_zlabel() == r"$\varepsilon^{1}_{0}$"
     with pytest.raises(InputError, match="projection"):
-        xor().plot.trajectory(0, ["x1.0", "x1.1", "eps1.0"], ax=Figure().add_subplot())
+        xor().plot.trajectory(0, ["x1[0]", "x1[1]", "eps1[0]"], ax=Figure().add_subplot())
 
 
 def test_the_last_phase_that_learns_is_drawn_or_else_the_last_that_lasts():
@@ -117,10 +117,12 @@ def test_values_that_are_no_numbers_are_left_out():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"nodes": ["x1.0"]}, "nodes: must be two or three"),
-        ({"nodes": ["x1", "x1.0"]}, "nodes: must be named like"),
-        ({"nodes": ["eps0.0", "x1.0"]}, "nodes: must be a layer from 1 to 2"),
-        ({"nodes": ["x1.8", "x1.0"]}, "nodes: layer 1 has nodes 0 to 7, and no 8"),
+        ({"nodes": ["x1[0]"]}, "nodes: must be two or three"),
+        ({"nodes": ["x1", "x1[0]"]}, "nodes: must be named like"),
+        ({"nodes": ["x1.0", "x1[0]"]}, 'nodes: must be named like "x1[0]"'),
+        ({"nodes": ["M0[0,0]", "x1[0]"]}, "nodes: must be named like"),
+        ({"nodes": ["eps0[0]", "x1[0]"]}, "nodes: must be a layer from 1 to 2"),
+        ({"nodes": ["x1[8]", "x1[0]"]}, "nodes: layer 1 has nodes 0 to 7, and no 8"),
         ({"nodes": 3}, "nodes: must be two or three"),
         ({"sample": [0, 1]}, "sample: must be the number of one sample"),
         ({"sample": 4}, "samples: sample 4"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import re
@@ -249,10 +250,25 @@ def test_the_schema_is_valid_and_describes_every_key() -> None:
     assert all(table["additionalProperties"] is False for table in tables)
 
 
+def test_the_network_table_has_the_arguments_of_network_with_their_defaults() -> None:
+    keys = json_schema()["$defs"]["NetworkTable"]["properties"]
+    parameters = inspect.signature(Network).parameters.values()
+    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
+    assert list(keys) == [one.name for one in parameters]
+    assert {name: key["default"] for name, key in keys.items() if "default" in key} == defaults
+
+
 @pytest.mark.parametrize(
     "change",
     [
         "network.tau=-1",
+        "network.delta=0",
+        "network.nu=0.0",
+        "network.nu=[1.0, -1.0]",
+        "network.node_decay=-1",
+        "network.feedback=none",
+        "network.sizes=[3]",
+        "network.sizes=[3, 0]",
         "network.tua=1",
         "phase=[]",
         "phase.0.clamp={x=[[1.0]]}",

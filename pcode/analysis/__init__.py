@@ -1,4 +1,4 @@
-"""Questions about a run, one a module, each a function ``question(run, **options)`` with its result.
+"""Questions about a run, one a module; each is a function ``question(run, **options)`` with its result.
 
 `QUESTIONS` names them; `ask` answers one. Nothing of them is imported before it is asked.
 """

@@ -34,6 +34,8 @@ from .gradients import Comparison, compare, hebbian, loss_and_gradients
 from .result import Result
 from .vectors import in_layers, norm
 
+ASKS = "how near the errors and the weights' flow are to backpropagation's gradients"
+
 CourseAt = Literal["state", "rest"]
 
 # Factors on the output variance, and on tau/delta, that are tried.

@@ -29,6 +29,8 @@ from ..system.problem import feedforward, given_nodes, make_problem
 from .at_rest import with_positive_tau
 from .result import Result
 
+ASKS = "whether the run can be trusted: residuals, invariants, a second solver"
+
 # Times, and what to do with the index of each, the value nodes and the error nodes there.
 Comparing = tuple[Array, Callable[[int, tuple[Array, ...], tuple[Array, ...]], None]]
 

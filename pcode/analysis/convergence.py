@@ -28,6 +28,8 @@ from .settling.measures import Decay
 from .settling.path import ACCURACY, TOLERANCE, Path, follow
 from .spectra.rates import check_fraction
 
+ASKS = "how fast nodes settle and weights drift, and where the energies rise"
+
 
 @dataclass(frozen=True)
 class Convergence(Result):

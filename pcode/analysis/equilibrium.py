@@ -24,6 +24,8 @@ from .spectra.jacobians import NodeSystem
 from .spectra.modes import MOST_WORK, Eigenvalues, node_eigenvalues, still_below
 from .words import counted
 
+ASKS = "where the nodes come to rest, whether stably, and in how many places"
+
 Start = Literal["state", "feedforward", "zero"]
 Kind = Literal["stable", "unstable", "oscillating", "neutral", "unbounded", "unknown"]
 

@@ -1,11 +1,13 @@
-"""The questions, by name. Their modules are imported when they are asked."""
+"""The questions, by name: a module is one where it says what it asks. It is imported when it is asked."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,9 +28,10 @@ class Question:
     ----------
     name : str
         Also the name of its module in `pcode.analysis` and of the function there,
-        ``name(run, **options) -> Result``.
+        ``name(run, **options) -> Result``. Its figure, if it has one, is the function
+        ``name(answer, ax=None, **options) -> Axes`` in the module of this name in `pcode.plotting`.
     about : str
-        What it asks, in one line.
+        What it asks, in one line: the constant ``ASKS`` of its module.
     """
 
     name: str
@@ -40,17 +43,20 @@ class Question:
         return function
 
 
-_ALL = (
-    Question("equilibrium", "where the nodes come to rest, whether stably, and in how many places"),
-    Question("spectrum", "the rates of nodes and weights: stiffness, ringing, stable steps, settling times"),
-    Question("separation", "whether delta/tau is large enough for the weights to see nodes at rest only"),
-    Question("convergence", "how fast nodes settle and weights drift, and where the energies rise"),
-    Question("backprop", "how near the errors and the weights' flow are to backpropagation's gradients"),
-    Question("certificate", "whether the run can be trusted: residuals, invariants, a second solver"),
-    Question("stability", "how far W may be from M^T before the nodes become unstable"),
-)
+_ASKS = re.compile(r'^ASKS = "(.+)"$', re.MULTILINE)
 
-QUESTIONS: dict[str, Question] = {question.name: question for question in _ALL}
+
+def _found() -> dict[str, Question]:
+    """The modules in this folder that have a line ``ASKS = "..."``; none of them is imported for that."""
+    questions = {}
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        asks = _ASKS.search(file.read_text(encoding="utf-8"))
+        if asks:
+            questions[file.stem] = Question(file.stem, asks[1])
+    return questions
+
+
+QUESTIONS: dict[str, Question] = _found()
 
 
 def by_name(name: str) -> Question:

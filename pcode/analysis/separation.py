@@ -32,6 +32,8 @@ from ..system.limit import SlowProblem, settled
 from ..system.problem import make_problem
 from .result import Result
 
+ASKS = "whether delta/tau is large enough for the weights to see nodes at rest only"
+
 # Ratios delta/tau that are tried, in parts of the run's own (or of the nearest in RANGE): where the
 # phase has up to MANY unknowns, and above.
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)

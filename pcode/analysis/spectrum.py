@@ -18,6 +18,8 @@ from .result import Result, plain
 from .spectra.modes import MOST_WORK, Eigenvalues, full_eigenvalues, node_eigenvalues, slow_eigenvalues
 from .spectra.rates import Rates, advice, check_fraction, rates_of
 
+ASKS = "the rates of nodes and weights: stiffness, ringing, stable steps, settling times"
+
 Where = Literal["rest", "state"]
 
 Pair = tuple[Eigenvalues, Eigenvalues | None]

@@ -23,6 +23,8 @@ from .spectra.border import KINDS, BorderPoint, Look, WeightPlane, border_along,
 from .spectra.jacobians import NodeSystem
 from .words import counted
 
+ASKS = "how far W may be from M^T before the nodes become unstable"
+
 Against = Literal["negated", "random", "own"]
 
 # Most work of dense eigenvalues, in cubes of a sample's nodes: less than 10 seconds.

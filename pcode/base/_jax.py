@@ -10,13 +10,29 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import jaxlib.version
 from platformdirs import user_cache_path
 
-__all__ = ["IN_ORDER", "jax", "jnp"]
+__all__ = ["IN_ORDER", "accepted", "jax", "jnp"]
+
+# A debug flag of XLA, which promises nothing about them; these versions are known to have it.
+_SCHEDULER = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+_HAVE_IT = ("0.10.",)
+
+
+def accepted(options: dict[str, str]) -> bool:
+    """Whether this version of XLA knows these options."""
+    try:
+        jax.jit(lambda: 0.0, compiler_options=options).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
+
 
 # For `jax.jit` of what solvers call thousands of times: kernels run one after another, each with all cores if
 # it is large. By default XLA hands them to threads, which for small networks takes longer than the kernels.
-IN_ORDER = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+# Where it cannot be asked for, runs take longer and are the same.
+IN_ORDER = _SCHEDULER if jaxlib.version.__version__.startswith(_HAVE_IT) or accepted(_SCHEDULER) else {}
 
 
 def _keep_compiled_code() -> None:

@@ -1,4 +1,7 @@
-"""The command `pcode`: exit codes, and errors in one line."""
+"""The command `pcode`: its commands, what they print, and how the process ends.
+
+It imports all rooms below, each command what it needs, when it is called.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,10 @@ import warnings
 from collections.abc import Sequence
 
 from ..base.errors import InputError
+from .ending import BROKEN_PIPE, DONE, complain
 from .signals import Signals, Stopped
 
 __all__ = ["main"]
-
-DONE, FAILED, BAD_INPUT, BROKEN_PIPE = 0, 1, 2, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,22 +86,8 @@ def _run(arguments: Sequence[str], signals: Signals) -> int:
     return code if isinstance(code, int) else DONE
 
 
-def imports_done() -> None:
-    """Begin to look for garbage, where `main` has put that off; what imports have made stays."""
-    if not gc.isenabled():
-        gc.freeze()
-        gc.set_threshold(50_000)
-        gc.enable()
-
-
 def _hush() -> None:
     """Keep stderr for what the command itself has to say, unless Python is asked for warnings."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-
-
-def complain(message: str, code: int = BAD_INPUT) -> int:
-    """Say what is wrong, in one line on stderr; return the exit code."""
-    print(f"pcode: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201 - the command's own output
-    return code

@@ -9,7 +9,7 @@ import typer
 
 from .. import __version__
 from ..base.errors import InputError
-from . import DONE, imports_done
+from .ending import BAD_INPUT, DONE, complain, imports_done
 from .signals import Signals
 
 if TYPE_CHECKING:
@@ -156,7 +156,6 @@ def analyse(
 @app.command()
 def check(scenario: ScenarioArgument, method: MethodOption = None, changes: SetOption = None) -> int:
     """Check a scenario and tell what it will solve, without running it."""
-    from . import complain
     from .running import describe, recipes_of
 
     loaded = _load(scenario, method, changes)
@@ -177,7 +176,6 @@ def gallery(
 ) -> int:
     """Draw every shipped recipe for the scenarios it suits, with a page of them all."""
     from ..base import shipped
-    from . import BAD_INPUT, complain
     from .gallery import INDEX, Gallery
 
     imports_done()

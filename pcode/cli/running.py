@@ -14,8 +14,8 @@ from ..plotting import save_figure
 from ..plotting.recipes import Recipe
 from ..run.result import Run
 from ..scenario import Scenario, report
-from . import BAD_INPUT, DONE, FAILED, complain
 from .analysing import answers
+from .ending import BAD_INPUT, DONE, FAILED, complain
 from .output import Output
 from .progress import progress_bar
 from .signals import Signals

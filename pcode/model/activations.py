@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any
 
 from ..base._jax import jax, jnp
 from ..base.errors import InputError
@@ -15,17 +16,22 @@ Elementwise = Callable[[Any], Any]  # NumPy's arrays or JAX's
 BESIDE = 4.5e-16
 
 
-class Activation(NamedTuple):
+@dataclass(frozen=True, init=False)
+class Activation:
     """An elementwise function sigma of the value nodes, with its first two derivatives.
 
-    Attributes
+    Parameters
     ----------
     name : str
         The name under which networks and scenario files ask for it.
-    f, df, d2f : callable
-        sigma, sigma' and sigma'', array to array of the same shape.
+    f : callable
+        sigma, of JAX's functions, array to array of the same shape.
+    df, d2f : callable, optional
+        sigma' and sigma''; JAX differentiates where they are left out.
     kinks : tuple of float
-        Where sigma' jumps, rising; sigma itself is continuous there.
+        Where sigma' jumps, rising; sigma itself is continuous there. At a kink itself sigma' must be that
+        from below, as is usual for relu; a node that stays there is held by the mix of both sides, see
+        `pcode.system.kinks`.
 
     Notes
     -----
@@ -38,7 +44,19 @@ class Activation(NamedTuple):
     f: Elementwise
     df: Elementwise
     d2f: Elementwise
-    kinks: tuple[float, ...] = ()
+    kinks: tuple[float, ...]
+
+    def __init__(
+        self,
+        name: str,
+        f: Elementwise,
+        df: Elementwise | None = None,
+        d2f: Elementwise | None = None,
+        kinks: tuple[float, ...] = (),
+    ) -> None:
+        df = df or _derivative(f)
+        for field, value in zip(fields(self), (name, f, df, d2f or _derivative(df), kinks), strict=True):
+            object.__setattr__(self, field.name, value)
 
     def within(self, mode: Any) -> Activation:
         """Sigma on the piece that `mode` names, shape of x, and beyond its ends the tangent there.
@@ -86,14 +104,18 @@ def _beside(kink: float) -> float:
     return BESIDE * max(1.0, abs(kink))
 
 
-def _dtanh(x: jax.Array) -> jax.Array:
-    return 1.0 - jnp.tanh(x) ** 2
+def _derivative(f: Elementwise) -> Elementwise:
+    """F' of an elementwise function."""
+
+    def df(x: Any) -> Any:
+        x = jnp.asarray(x)
+        return jax.jvp(f, (x,), (jnp.ones_like(x),))[1]
+
+    return df
 
 
-def _d2tanh(x: jax.Array) -> jax.Array:
-    return -2.0 * jnp.tanh(x) * _dtanh(x)
-
-
+# By hand, as far above 0 JAX's derivatives are less exact (0 instead of exp(-x) beyond x = 37), and that of
+# softplus takes eight times as long.
 def _dlogistic(x: jax.Array) -> jax.Array:
     return jax.nn.sigmoid(x) * jax.nn.sigmoid(-x)
 
@@ -105,28 +127,15 @@ def _d2logistic(x: jax.Array) -> jax.Array:
 # The slope of leaky_relu below 0: that of PyTorch and JAX.
 LEAK = 0.01
 
-# At a kink itself sigma' is taken from below, as is usual for relu; a node that stays there is held by the
-# mix of both sides, see `pcode.system.kinks`.
 _ALL = (
-    Activation("identity", lambda x: x, jnp.ones_like, jnp.zeros_like),
-    Activation("tanh", jnp.tanh, _dtanh, _d2tanh),
+    Activation("identity", lambda x: x),
+    Activation("tanh", jnp.tanh),
     Activation("logistic", jax.nn.sigmoid, _dlogistic, _d2logistic),
-    Activation(
-        "relu",
-        lambda x: jnp.maximum(x, 0.0),
-        lambda x: jnp.where(x > 0.0, 1.0, 0.0),
-        jnp.zeros_like,
-        kinks=(0.0,),
-    ),
-    Activation(
-        "leaky_relu",
-        lambda x: jnp.where(x > 0.0, x, LEAK * x),
-        lambda x: jnp.where(x > 0.0, 1.0, LEAK),
-        jnp.zeros_like,
-        kinks=(0.0,),
-    ),
+    # A comparison, and not the maximum, whose derivative at 0 is 1/2 to JAX; NaN stays NaN.
+    Activation("relu", lambda x: jnp.where(x <= 0.0, 0.0, x), kinks=(0.0,)),
+    Activation("leaky_relu", lambda x: jnp.where(x > 0.0, x, LEAK * x), kinks=(0.0,)),
     Activation("softplus", jax.nn.softplus, jax.nn.sigmoid, _dlogistic),
-    Activation("square", lambda x: x**2, lambda x: 2.0 * x, lambda x: jnp.full_like(x, 2.0)),
+    Activation("square", lambda x: x**2),
 )
 
 ACTIVATIONS: dict[str, Activation] = {activation.name: activation for activation in _ALL}

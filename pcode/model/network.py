@@ -14,17 +14,13 @@ from numpy.typing import NDArray
 from ..base import checks
 from ..base.errors import InputError
 from . import activations
+from .fields import Choice, Field, Names, Number, PerLayer, Sizes, TimeConstant
+from .variables import WEIGHTS, Variable
 
 Array = NDArray[np.float64]
 Feedback = Literal["tied", "learned", "fixed"]
 WeightInit = Literal["normal", "uniform", "zeros"]
 FeedbackInit = Literal["transpose", "independent"]
-
-# Rates are 1 / tau and 1 / delta, times what moves.
-SHORTEST = 1e-150
-
-# Beyond this many weights not even one copy of them fits the memory of a large machine (80 GB).
-MOST_WEIGHTS = 10**10
 
 
 class Weights(NamedTuple):
@@ -62,20 +58,24 @@ class Network:
     Parameters
     ----------
     sizes : sequence of int
-        Numbers of nodes n_0..n_n of the layers 0 (input) to n (output); two layers at least.
+        Numbers of nodes of the layers 0 (input) to n (output). Two layers at least.
     activation : str or sequence of str
-        sigma by name, one for all layers or one for each of the layers 0..n-1.
+        The function sigma of the value nodes: one name, or one for each of the layers 0..n-1. See
+        `pcode.ACTIVATIONS`.
     tau : float
-        Time constant of value and error nodes, >= 0, in the user's unit of time. 0 is the singular
-        limit: nodes at equilibrium at every instant, and the weights alone move (`pcode.system.limit`).
+        Time constant of value and error nodes, in your unit of time; 0: nodes at rest at every instant. With
+        0, the singular limit, the weights alone are unknowns.
     delta : float
-        Time constant of the weights, > 0, in the same unit; normally much larger than `tau`.
+        Time constant of the weights, in the same unit; normally much larger than tau.
     nu : float or sequence of float
-        Variance of a layer, > 0, one for all or one for each of the layers 1..n. Dimensionless.
-    weight_decay, node_decay : float
-        lambda of M, W and beta, and lambda_x of the value nodes, >= 0. Dimensionless.
+        Variance of a layer (not a precision): one for all, or one for each of the layers 1..n. Dimensionless,
+        > 0.
+    weight_decay : float
+        Decay lambda of M, W and beta. Dimensionless, >= 0.
+    node_decay : float
+        Decay lambda_x of the value nodes. Dimensionless, >= 0.
     feedback : {"learned", "tied", "fixed"}
-        W learned by its own equation, W = M^T at all times, or W constant.
+        W follows its own equation, is M transposed at all times, or stays as it is.
 
     Raises
     ------
@@ -87,64 +87,25 @@ class Network:
     `activation` and `nu` are kept as tuples with one entry a layer. The equations are those of
     Whittington and Bogacz (2017) with error nodes of their own (Bogacz 2017, eqs. 53-54), see
     the README.
+
+    The ``[network]`` table of scenario files has these fields; the first sentence about each describes it
+    there.
     """
 
-    sizes: tuple[int, ...]
-    activation: tuple[str, ...] = ("tanh",)
-    tau: float = 1.0
-    delta: float = 200.0
-    nu: tuple[float, ...] = (1.0,)
-    weight_decay: float = 0.0
-    node_decay: float = 0.0
-    feedback: Feedback = "learned"
+    # In this order they are checked; all but the first may ask for the number of layers.
+    sizes: Sizes = Sizes()
+    activation: Names = Names("tanh", known=activations.by_name)
+    tau: TimeConstant = TimeConstant(1.0, least=0.0, means="nodes always at rest")
+    delta: TimeConstant = TimeConstant(200.0, above=0.0)
+    nu: PerLayer = PerLayer(1.0, plural="variances")
+    weight_decay: Number = Number(0.0, least=0.0)
+    node_decay: Number = Number(0.0, least=0.0)
+    feedback: Choice[Feedback] = Choice("learned", get_args(Feedback))
 
-    # Written by hand so that type checkers know the looser types that the constructor takes.
-    def __init__(
-        self,
-        sizes: Sequence[int],
-        activation: str | Sequence[str] = "tanh",
-        tau: float = 1.0,
-        delta: float = 200.0,
-        nu: float | Sequence[float] = 1.0,
-        weight_decay: float = 0.0,
-        node_decay: float = 0.0,
-        feedback: Feedback = "learned",
-    ) -> None:
-        def keep(name: str, value: object) -> None:
-            object.__setattr__(self, name, value)
-
-        keep("sizes", _sizes(sizes))
-        right = f"a name, or a list of one for each of the layers 0..{self.n - 1}"
-        one = (activation,) * self.n if isinstance(activation, str) else None
-        names = one or checks.listed("activation", activation, right)
-        if len(names) != self.n:
-            what = f"has {len(names)} names; give one, or one for each of the layers 0..{self.n - 1}"
-            raise InputError("activation", what)
-        for name in names:
-            checks.instance("activation", name, str, right)
-        keep("activation", tuple(activations.by_name(name).name for name in names))
-        keep("tau", checks.number("tau", tau))
-        if self.tau < 0.0:
-            raise InputError("tau", f"must be 0 (nodes always at rest) or more, not {self.tau:g}")
-        keep("delta", checks.number("delta", delta, above=0.0))
-        for name in ("tau", "delta"):
-            if 0.0 < getattr(self, name) < SHORTEST:
-                what = f"must be {SHORTEST:g} or more, not {getattr(self, name):g}: rates would overflow"
-                raise InputError(name, what)
-        keep("nu", self._per_layer("nu", nu))
-        if min(self.nu) <= 0.0:
-            raise InputError("nu", f"variances must be positive, not {min(self.nu):g}")
-        for name, decay in (("weight_decay", weight_decay), ("node_decay", node_decay)):
-            keep(name, checks.number(name, decay, least=0.0))
-        keep("feedback", checks.word("feedback", feedback, get_args(Feedback)))
-
-    def _per_layer(self, where: str, value: Any) -> tuple[float, ...]:
-        """One number for each of the layers 1..n, from one for all or from n."""
-        values = tuple(value) if checks.is_many(value) else (value,) * self.n
-        if len(values) != self.n:
-            what = f"has {len(values)} values; give one, or one for each of the layers 1..{self.n}"
-            raise InputError(where, what)
-        return tuple(checks.number(where, one) for one in values)
+    @classmethod
+    def declared(cls) -> dict[str, Field[Any, Any]]:
+        """The declarations of the fields, by name."""
+        return {field.name: vars(cls)[field.name] for field in fields(cls)}
 
     @property
     def n(self) -> int:
@@ -155,6 +116,11 @@ class Network:
     def links(self) -> tuple[tuple[int, int], ...]:
         """Shapes (n_l, n_{l+1}) of M^l, for l = 0..n-1."""
         return tuple(pairwise(self.sizes))
+
+    @property
+    def weight_variables(self) -> tuple[Variable, ...]:
+        """The kinds of weights that it has: tied feedback has none of its own."""
+        return tuple(v for v in WEIGHTS if v.feedback is None or self.feedback != "tied")
 
     def to_dict(self) -> dict[str, Any]:
         """The constructor's arguments, as plain values."""
@@ -221,35 +187,17 @@ class Network:
         """
         right = "Weights(M=..., W=..., beta=...), as Network.init_weights makes them"
         checks.instance("weights", weights, Weights, right)
-        M = _arrays("M", weights.M, self.links, 0)
-        beta = _arrays("beta", weights.beta, [(size,) for size in self.sizes[1:]], 1)
-        if self.feedback == "tied":
-            if weights.W is not None:
-                raise InputError(
-                    "W", "tied feedback has no W; leave it out, or set feedback to fixed or learned"
-                )
-            return Weights(M, None, beta)
-        if weights.W is None:
-            raise InputError("W", f"is missing; {self.feedback} feedback needs one W a link")
-        return Weights(M, _arrays("W", weights.W, [(b, a) for a, b in self.links], 0), beta)
-
-
-def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
-    given = tuple(sizes) if checks.is_many(sizes) else ()
-    if len(given) < 2:
-        raise InputError("sizes", "must list the numbers of nodes of two layers at least")
-    try:
-        kept = tuple(checks.whole("sizes", size, least=1) for size in given)
-    except InputError as error:
-        raise InputError("sizes", error.what.replace("a whole number", "whole numbers")) from None
-    if max(kept) > MOST_WEIGHTS:
-        what = f"ask for a layer of more than {MOST_WEIGHTS:.0e} nodes; use smaller layers"
-        raise InputError("sizes", what)
-    weights = sum(a * b for a, b in pairwise(kept))
-    if weights > MOST_WEIGHTS:
-        what = f"ask for {weights:.1e} weights, {weights * 8 / 1e9:.0f} GB a copy; use smaller layers"
-        raise InputError("sizes", what)
-    return kept
+        kept: dict[str, Any] = {}
+        for variable in WEIGHTS:
+            name, arrays = variable.name, getattr(weights, variable.name)
+            if variable in self.weight_variables:
+                if arrays is None and variable.feedback:
+                    raise InputError(name, f"is missing; {self.feedback} feedback needs one {name} a link")
+                kept[name] = _arrays(variable, arrays, self.sizes)
+            elif arrays is not None:
+                what = f"tied feedback has no {name}; leave it out, or set feedback to fixed or learned"
+                raise InputError(name, what)
+        return Weights(**{"W": None} | kept)
 
 
 def _generator(rng: Any) -> np.random.Generator:
@@ -262,18 +210,19 @@ def _generator(rng: Any) -> np.random.Generator:
         raise InputError("rng", f"{what}, not {checks.shown(rng)}") from None
 
 
-def _arrays(
-    name: str, values: Sequence[Any], shapes: Sequence[tuple[int, ...]], first: int
-) -> tuple[Array, ...]:
-    given = checks.listed(name, values, f"a list of {len(shapes)} arrays, one a link")
-    if len(given) != len(shapes):
-        raise InputError(name, f"has {len(given)} arrays; this network needs {len(shapes)}")
+def _arrays(variable: Variable, values: Sequence[Any], sizes: tuple[int, ...]) -> tuple[Array, ...]:
+    """The arrays of a variable, one a link, if they have its shapes and are finite."""
+    layers = variable.layers(len(sizes) - 1)
+    given = checks.listed(variable.name, values, f"a list of {len(layers)} arrays, one a link")
+    if len(given) != len(layers):
+        raise InputError(variable.name, f"has {len(given)} arrays; this network needs {len(layers)}")
     arrays = []
-    for k, (value, shape) in enumerate(zip(given, shapes, strict=True), start=first):
-        array = checks.real_array(f"{name}{k}", value)
+    for layer, value in zip(layers, given, strict=True):
+        name, shape = f"{variable}{layer}", variable.shape(sizes, layer, 0)
+        array = checks.real_array(name, value)
         if array.shape != shape:
-            raise InputError(f"{name}{k}", f"has shape {array.shape}; it must be {shape}")
+            raise InputError(name, f"has shape {array.shape}; it must be {shape}")
         if not np.isfinite(array).all():
-            raise InputError(f"{name}{k}", "has entries that are not finite")
+            raise InputError(name, "has entries that are not finite")
         arrays.append(array)
     return tuple(arrays)

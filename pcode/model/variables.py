@@ -128,6 +128,24 @@ BY_NAME = {variable.name: variable for variable in VARIABLES}
 _ARRAY = re.compile(f"({'|'.join(BY_NAME)})([0-9]+)")
 
 
+_ENTRY = re.compile(rf"({'|'.join(BY_NAME)})([0-9]+)\[\s*([0-9]+)\s*(?:,\s*([0-9]+)\s*)?\]")
+
+
+def parsed_entry(name: object) -> tuple[Variable, int, tuple[int, ...]] | None:
+    """The variable, the layer and the numbers in brackets of an entry's name, such as x1[0] or M0[2,1].
+
+    A node has one number, its own, or two, the second that of a sample; a weight has one for each axis.
+    None if it is no such name.
+    """
+    found = _ENTRY.fullmatch(name.strip()) if isinstance(name, str) else None
+    if found is None:
+        return None
+    variable, numbers = BY_NAME[found[1]], tuple(int(part) for part in found.groups()[2:] if part)
+    if not variable.of_nodes and len(numbers) != len(variable.axes):
+        return None
+    return variable, int(found[2]), numbers
+
+
 def parsed(name: str) -> tuple[Variable, int]:
     """The variable and the layer of an array's name, such as eps2.
 

@@ -10,6 +10,7 @@ from ..analysis.planes.plane_choice import telling_plane
 from ..run.select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .accessor import RunPlots
 from .animation import animate
+from .answers import FIGURES
 from .backprop import backprop
 from .certificate import certificate
 from .convergence import convergence
@@ -78,9 +79,3 @@ __all__ = [
     "weight_matrix",
     "weight_norms",
 ]
-
-# What draws the answer to a question, by the question's name: `Result.plot`.
-FIGURES = {
-    question.__name__: question
-    for question in (backprop, certificate, convergence, equilibrium, separation, spectrum, stability)
-}

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from ..analysis.result import of_answer
 from ..model.network import Array
+from ..model.variables import EPS, M
 from ..run.select import check_flags, check_word
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
 
@@ -104,8 +105,8 @@ def _draw(ax: Axes, where: Array, found: Comparison, style: dict[str, Any]) -> N
     n = found.flow_angle.shape[-1]
     for k in range(n):
         color = line_style(k, n)["color"]
-        flow = {"color": color, "linestyle": "-", "label": f"flow of $M^{{{k}}}$"}
-        errors = {"color": color, "linestyle": ":", "label": rf"$\varepsilon^{{{k + 1}}}$"}
+        flow = {"color": color, "linestyle": "-", "label": f"flow of ${M.label(k)}$"}
+        errors = {"color": color, "linestyle": ":", "label": f"${EPS.label(k + 1)}$"}
         for angles, given in ((found.flow_angle, flow), (found.error_angle, errors)):
             shown = np.where(np.isfinite(angles[:, k]), angles[:, k], np.nan)
             ax.plot(where, shown, **(given | style))

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from ..analysis.result import of_answer
 from ..base.errors import InputError
+from ..model.variables import EPS, X
 from ..run.select import check_flags
 from .style import NEUTRAL, axes_or_new, line_style, outside_legend
 
@@ -70,14 +71,11 @@ def convergence(
     t = found.times
     shown = t > 0.0 if log_time else t <= 2.5 * (found.settling if found.settling > 0.0 else t[-1])
     with axes_or_new(ax) as ax:
-        for symbol, distances, first, dashes in (
-            ("x", found.value_distance, 0, "-"),
-            (r"\varepsilon", found.error_distance, 1, ":"),
-        ):
-            for k in range(distances.shape[1]):
-                color = line_style(k + first, _layers(found))["color"]
-                given = {"color": color, "linestyle": dashes, "label": f"${symbol}^{{{k + first}}}$"}
-                d = np.where(distances[:, k] > 0.0, distances[:, k], np.nan)
+        for variable, distances, dashes in ((X, found.value_distance, "-"), (EPS, found.error_distance, ":")):
+            for layer, distance in enumerate(distances.T, start=variable.first):
+                color = line_style(layer, _layers(found))["color"]
+                given = {"color": color, "linestyle": dashes, "label": f"${variable.label(layer)}$"}
+                d = np.where(distance > 0.0, distance, np.nan)
                 if np.isfinite(d[shown]).any():
                     ax.plot(t[shown], d[shown], **(given | kwargs))
         limits = ax.get_xlim()

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from ..base import checks
 from ..base.errors import InputError
 from ..model.network import Array
+from ..model.variables import BY_NAME
 from ..run.result import Run
 from ..run.select import (
     Choice,
@@ -103,7 +104,7 @@ def weight_matrix(
         largest = max(_size(matrix) for matrix in matrices.values()) or 1.0
     else:
         largest = checks.number("largest", largest, above=0.0)
-    first, last = (layer, layer + 1) if kind == "M" else (layer + 1, layer)
+    first, last = (layer + axis for axis in BY_NAME[kind].axes)
     with axes_or_new(ax) as ax:
         given: dict[str, Any] = {"cmap": DIVERGING, "vmin": -largest, "vmax": largest, "aspect": "auto"}
         image = ax.imshow(_drawable(matrices[when]), **(given | kwargs))
@@ -115,7 +116,7 @@ def weight_matrix(
         ax.set_xlabel(f"node of layer {last}")
         if colorbar:
             what = "change of " if when == "change" else ""
-            ax.figure.colorbar(image, ax=ax, label=f"{what}${kind}^{{{layer}}}$")
+            ax.figure.colorbar(image, ax=ax, label=f"{what}${BY_NAME[kind].label(layer)}$")
     return ax
 
 

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from ..base import checks
 from ..base.errors import InputError
 from ..model.network import Array, Network, Weights
+from ..model.variables import EPS, X
 from ..run.result import Run
 from ..run.select import check_flags, choose_samples, of_run
 from ..run.snapshot import Snapshot
@@ -90,13 +91,12 @@ def clock_text(run: Run, t: float) -> str:
 @of_run
 def scales(run: Run) -> Scales:
     """The largest value, error and weight of a run, for colours that mean the same at all times."""
-    n = run.network.n
-    W = [] if run.network.feedback == "tied" else [f"W{k}" for k in range(n)]
-    failed = run.status.failed
+    n, failed = run.network.n, run.status.failed
+    links = [v for v in run.network.weight_variables if len(v.axes) == 2]
     return Scales(
-        _largest(run, [f"x{k}" for k in range(n + 1)], failed),
-        _largest(run, [f"eps{k}" for k in range(1, n + 1)], failed),
-        _largest(run, [*(f"M{k}" for k in range(n)), *W], failed),
+        _largest(run, X.names(n), failed),
+        _largest(run, EPS.names(n), failed),
+        _largest(run, [name for variable in links for name in variable.names(n)], failed),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..analysis.mixes import slopes_along
+from ..model.variables import EPS, X
 from ..run.result import Run
 from ..run.select import Choice, PhaseChoice, check_layer, choose_phases, choose_samples, of_run, of_samples
 from .clock import Clock, TimeAxis
@@ -75,7 +76,7 @@ def value_nodes(
     """
     check_layer("layer", layer, 0, run.network.n)
     axis = TimeAxis.of(run, "time", phase, clock, log_time)
-    curves = _curves(run, f"x{layer}", f"x^{{{layer}}}", samples, phase)
+    curves = _curves(run, f"{X}{layer}", X.label(layer), samples, phase)
     return draw(ax, axis, curves, how, legend, phase_names, kwargs)
 
 
@@ -118,7 +119,7 @@ def error_nodes(
     """
     check_layer("layer", layer, 1, run.network.n)
     axis = TimeAxis.of(run, "time", phase, clock, log_time)
-    curves = _curves(run, f"eps{layer}", rf"\varepsilon^{{{layer}}}", samples, phase)
+    curves = _curves(run, f"{EPS}{layer}", EPS.label(layer), samples, phase)
     return draw(ax, axis, curves, how, legend, phase_names, kwargs)
 
 
@@ -160,8 +161,8 @@ def activation_slopes(
     """
     check_layer("layer", layer, 0, run.network.n - 1)
     axis = TimeAxis.of(run, "time", phase, clock, log_time)
-    symbol = rf"\sigma'(x^{{{layer}}})"
-    curves = _curves(run, f"x{layer}", symbol, samples, phase)
+    symbol = rf"\sigma'({X.label(layer)})"
+    curves = _curves(run, f"{X}{layer}", symbol, samples, phase)
     chosen = choose_samples(run, samples, choose_phases(run, phase))
     slopes = np.moveaxis(of_samples(run, slopes_along(run, layer), chosen), 1, 2)
     label = rf"slopes of layer {layer}, ${symbol}$"

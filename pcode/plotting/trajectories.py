@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from matplotlib.figure import Figure
 from ..base import checks
 from ..base.errors import InputError
 from ..model.network import Array
+from ..model.variables import NODES, Variable, parsed_entry
 from ..run.result import Run
 from ..run.select import (
     check_extent,
@@ -36,9 +36,6 @@ Nodes = Sequence[str] | None
 # Most samples, and most of their points, from which to find components; of more, every k-th is taken.
 MOST_SAMPLES = 100
 MOST_POINTS = 2_000
-
-_NAME = re.compile(r"(x|eps)(\d+)\.(\d+)")
-_SYMBOLS = {"x": "x", "eps": r"\varepsilon"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +87,8 @@ def trajectory(
     sample : int, optional
         A row of the data; the first that the phase shows where left out.
     nodes : sequence of str, optional
-        Two or three nodes for coordinates, each as layer and index: "x1.0" is :math:`x^1_0`,
-        "eps2.3" is :math:`\varepsilon^2_3`. Where left out, the coordinates are the first two principal
+        Two or three nodes for coordinates, each as layer and number: "x1[0]" is :math:`x^1_0`,
+        "eps2[3]" is :math:`\varepsilon^2_3`. Where left out, the coordinates are the first two principal
         components of all nodes, values and errors, with the saved times weighed alike.
     together : bool
         Whether the components are those of all samples of the phase taken together, each about
@@ -205,10 +202,13 @@ def _path(run: Run, index: int, sample: int, nodes: Nodes, together: bool, clock
     if nodes is not None:
         parsed = [_node(run, name) for name in _several(nodes)]
         points = np.stack(
-            [run.data[name].to_numpy()[stretch.rows, column, unit] for name, unit in parsed], axis=1
+            [
+                run.data[f"{variable}{layer}"].to_numpy()[stretch.rows, column, unit]
+                for variable, layer, unit in parsed
+            ],
+            axis=1,
         )
-        labels = tuple(f"${_SYMBOLS[name.rstrip('0123456789')]}^{{{name.lstrip('xeps')}}}_{{{unit}}}$"
-                       for name, unit in parsed)  # fmt: skip
+        labels = tuple(f"${variable.label(layer, [unit])}$" for variable, layer, unit in parsed)
         return Path(t, _drawable(points), labels, axis.label)
     of = range(len(shown)) if together else (column,)
     directions, shares = principal_components(_cloud(run, stretch.rows, of))
@@ -247,30 +247,29 @@ def _about_mean(values: Array) -> tuple[Array, Array]:
 
 def _whole(run: Run, rows: slice, column: int) -> Array:
     """All value and error nodes of the sample in a `column`, shape (T, K)."""
-    n = run.network.n
-    names = [f"x{k}" for k in range(n + 1)] + [f"eps{k}" for k in range(1, n + 1)]
+    names = [name for variable in NODES for name in variable.names(run.network.n)]
     return _drawable(np.concatenate([run.data[name].to_numpy()[rows, column] for name in names], axis=1))
 
 
 def _several(nodes: Any) -> list[str]:
     named = list(nodes) if isinstance(nodes, Sequence) and not isinstance(nodes, str) else [nodes]
     if len(named) not in (2, 3):
-        raise InputError("nodes", f'must be two or three nodes, e.g. ["x1.0", "eps1.0"], not {nodes!r}')
+        raise InputError("nodes", f'must be two or three nodes, e.g. ["x1[0]", "eps1[0]"], not {nodes!r}')
     return named
 
 
-def _node(run: Run, name: object) -> tuple[str, int]:
-    """The variable and the index in it that `name` means."""
-    found = _NAME.fullmatch(name) if isinstance(name, str) else None
-    if found is None:
-        what = f'"x1.0" (value) or "eps1.0" (error), the layer and the index in it, not {name!r}'
+def _node(run: Run, name: object) -> tuple[Variable, int, int]:
+    """The variable, the layer and the number in it of the node that `name` means."""
+    found = parsed_entry(name)
+    if found is None or not found[0].of_nodes or len(found[2]) > 1:
+        what = f'"x1[0]" (value) or "eps1[0]" (error), the layer and the number in it, not {name!r}'
         raise InputError("nodes", f"must be named like {what}")
-    kind, layer, unit = found[1], int(found[2]), int(found[3])
-    check_layer("nodes", layer, 1 if kind == "eps" else 0, run.network.n)
+    variable, layer, (unit,) = found
+    check_layer("nodes", layer, variable.first, run.network.n)
     size = run.network.sizes[layer]
     if unit >= size:
         raise InputError("nodes", f"layer {layer} has nodes 0 to {size - 1}, and no {unit}")
-    return f"{kind}{layer}", unit
+    return variable, layer, unit
 
 
 def _drawable(values: Array) -> Array:

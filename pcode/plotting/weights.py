@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from ..base.errors import InputError
 from ..model.network import Array
+from ..model.variables import BY_NAME, WEIGHTS, M, Variable, W
 from ..run.result import Run
 from ..run.select import Choice, PhaseChoice, check_flags, check_layer, check_word, choose_layers, of_run
 from .clock import Clock, TimeAxis
@@ -20,7 +21,6 @@ from .style import axes_or_new, distinct, line_style
 
 Kind = Literal["M", "W", "beta"]
 
-SYMBOLS = {"M": "M", "W": "W", "beta": r"\beta"}
 NORM_LABEL = r"norm of the change, $\Vert \cdot(t) - \cdot(0) \Vert$"
 MARKERS = "osD^vPX*"
 
@@ -28,7 +28,8 @@ MARKERS = "osD^vPX*"
 @of_run
 def weight_kinds(run: Run) -> tuple[Kind, ...]:
     """Say which kinds of weights have an equation of their own, and so can drift."""
-    return ("M", "W", "beta") if run.network.feedback == "learned" else ("M", "beta")
+    feedback = run.network.feedback
+    return tuple(v.name for v in WEIGHTS if v.feedback in (None, feedback))  # type: ignore[misc]
 
 
 @of_run
@@ -71,13 +72,13 @@ def weight_drift(
     InputError
         If an option is none of those allowed, or the run has no such weights or phase.
     """
-    _check_kind(run, kind)
-    first = 1 if kind == "beta" else 0
-    check_layer("layer", layer, first, run.network.n - 1 + first)
+    weight = _weight(run, kind)
+    layers = weight.layers(run.network.n)
+    check_layer("layer", layer, layers[0], layers[-1])
     axis = TimeAxis.of(run, "weight_time", phase, clock, log_time)
     variable = run.data[f"{kind}{layer}"]
     shape = variable.shape[1:]
-    symbol = f"{SYMBOLS[kind]}^{{{layer}}}"
+    symbol = weight.label(layer)
 
     def name(k: int) -> str:
         return f"${symbol}_{{{','.join(map(str, np.unravel_index(k, shape)))}}}$"
@@ -137,29 +138,32 @@ def weight_norms(
         If an option is none of those allowed, or the run has no such weights, layer or phase.
     """
     wanted = weight_kinds(run) if kinds is None else [kinds] if isinstance(kinds, str) else kinds
-    for kind in wanted:
-        _check_kind(run, kind)
+    weights = [_weight(run, kind) for kind in wanted]
     chosen = choose_layers(run, layers, first=1)
     check_flags(legend=legend, phase_names=phase_names)
     axis = TimeAxis.of(run, "weight_time", phase, clock, log_time)
     named = chosen if len(chosen) <= distinct() else (chosen[0], chosen[-1])
     with axes_or_new(ax) as ax:
-        for kind, layer in product(wanted, chosen):
-            k = layer if kind == "beta" else layer - 1
-            norms = _norms(_departure(run, f"{kind}{k}"))
+        for weight, layer in product(weights, chosen):
+            k = layer - 1 + weight.first
+            norms = _norms(_departure(run, f"{weight}{k}"))
             t, values = joined(axis.stretches, [norms[s.rows] for s in axis.stretches])
-            label = f"${SYMBOLS[kind]}^{{{k}}}$" if layer in named else "_nolegend_"
-            given = _norm_style(kind, layer - 1, run.network.n, t.size) | {"label": label}
+            label = f"${weight.label(k)}$" if layer in named else "_nolegend_"
+            given = _norm_style(weight, layer - 1, run.network.n, t.size) | {"label": label}
             lines = ax.plot(t, values, **(given | kwargs))
             dot_instants(ax, axis.stretches, lines, continuous=True)
         finish(ax, axis, NORM_LABEL, legend, phase_names)
     return ax
 
 
-def _check_kind(run: Run, kind: object) -> None:
-    check_word("kind", kind, tuple(SYMBOLS))
-    if kind == "W" and run.network.feedback == "tied":
-        raise InputError("kind", "must be M or beta: with tied feedback W is the transpose of M")
+def _weight(run: Run, kind: Any) -> Variable:
+    """The variable that `kind` names, if the run has such weights."""
+    check_word("kind", kind, [weight.name for weight in WEIGHTS])
+    held = [weight.name for weight in run.network.weight_variables]
+    if kind not in held:
+        words = f"{', '.join(held[:-1])} or {held[-1]}"
+        raise InputError("kind", f"must be {words}: with tied feedback W is the transpose of M")
+    return BY_NAME[kind]
 
 
 def _departure(run: Run, name: str) -> Array:
@@ -177,11 +181,11 @@ def _norms(departure: Array) -> Array:
         return np.where(norms <= LARGEST, norms, np.nan)
 
 
-def _norm_style(kind: Kind, k: int, count: int, points: int) -> dict[str, Any]:
+def _norm_style(weight: Variable, k: int, count: int, points: int) -> dict[str, Any]:
     color = line_style(k, count)["color"]
-    if kind == "W":
+    if weight is W:
         return {"color": color, "linestyle": "-", "linewidth": 4.0, "alpha": 0.3, "solid_capstyle": "butt"}
     # Shifted from layer to layer, so that markers of like curves do not hide one another.
     every = max(1, points // 8)
     marks = {"marker": MARKERS[k % len(MARKERS)], "markevery": (k * every // max(count, 2), every)}
-    return {"color": color, "linestyle": "-" if kind == "M" else ":"} | marks
+    return {"color": color, "linestyle": "-" if weight is M else ":"} | marks

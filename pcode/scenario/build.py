@@ -15,7 +15,9 @@ from ..model.data import Data, read_npz
 from ..model.expression import Expression
 from ..model.network import Array, FeedbackInit, Network, Weights
 from ..model.phase import Phase, TimeSeries
-from .schema import DataTable, NetworkTable, PhaseTable, SeriesTable, WeightsTable
+from ..model.variables import BETA
+from .network_table import NetworkTable
+from .schema import DataTable, PhaseTable, SeriesTable, WeightsTable
 
 
 def build_network(table: NetworkTable) -> Network:
@@ -51,7 +53,7 @@ def _given_weights(table: WeightsTable, network: Network) -> Weights:
     given: Any = (table.M, table.W, table.beta)
     M, W, beta = given
     if beta is None:
-        beta = [np.zeros(size) for size in network.sizes[1:]]
+        beta = [np.zeros(BETA.shape(network.sizes, layer, 0)) for layer in BETA.layers(network.n)]
     if W is None or isinstance(W, str):
         tied = Network(**network.to_dict() | {"feedback": "tied"})
         M, _, beta = tied.check_weights(Weights(M, None, beta))
@@ -64,11 +66,9 @@ def _weights_from_file(table: WeightsTable, network: Network, folder: Path) -> W
         raise InputError("file", 'is missing; with init = "file", name an .npz file')
     path = folder / table.file
     arrays = read_npz(path, "file")
-    links = list(zip(network.sizes[:-1], network.sizes[1:], strict=True))
-    wanted: dict[str, tuple[int, ...]] = {f"M{k}": link for k, link in enumerate(links)}
-    if network.feedback != "tied" and table.W is None:
-        wanted |= {f"W{k}": link[::-1] for k, link in enumerate(links)}
-    wanted |= {f"beta{k}": (size,) for k, size in enumerate(network.sizes) if k}
+    # The file need not hold what the table says how to start.
+    kinds = [v for v in network.weight_variables if v.feedback is None or table.W is None]
+    wanted = {f"{v}{layer}": v.shape(network.sizes, layer, 0) for v in kinds for layer in v.layers(network.n)}
     for name, shape in wanted.items():
         if name not in arrays:
             held = ", ".join(arrays) or "nothing"
@@ -81,11 +81,9 @@ def _weights_from_file(table: WeightsTable, network: Network, folder: Path) -> W
             )
         if not np.isfinite(arrays[name]).all():
             raise InputError("file", f"array {name} in {path} has entries that are not finite")
-    groups = {
-        key: tuple(arrays[name] for name in wanted if name.startswith(key)) for key in ("M", "W", "beta")
-    }
-    W = groups["W"] or _feedback(table, network, groups["M"])
-    return network.check_weights(Weights(groups["M"], W, groups["beta"]))
+    groups: dict[str, Any] = {v.name: tuple(arrays[name] for name in v.names(network.n)) for v in kinds}
+    groups.setdefault("W", _feedback(table, network, groups["M"]))
+    return network.check_weights(Weights(**groups))
 
 
 def _feedback(table: WeightsTable, network: Network, M: Sequence[Array]) -> tuple[Array, ...] | None:

@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import Field, Tag
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Rows = list[list[float]]
+from ..model.data import DATA
+from ..solvers.settings import Settings
+from .forms import NotNegative, Number, Positive, Rows, Table, either, kind_of
+from .network_table import NetworkTable
 
-
-def _kind(value: Any) -> str:
-    """Tell the forms of a value apart, so that one error tells about the form that was meant."""
-    kinds: dict[type, str] = {str: "text", list: "list", dict: "table"}
-    return kinds.get(type(value), "number")
-
-
-def _clamp_kind(value: Any) -> str:
-    """As `_kind`, with a list of lists told from one with an entry for each node."""
-    rows = isinstance(value, list) and (not value or any(isinstance(entry, list) for entry in value))
-    return "rows" if rows else _kind(value)
-
-
-def _either(accepted: str, kind: Callable[[Any], str] = _kind) -> Discriminator:
-    return Discriminator(kind, custom_error_type="either", custom_error_message=f"must be {accepted}")
-
-
-class Table(BaseModel):
-    """A table of the file: no unknown keys, no conversions but from whole numbers to floats."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
-
-
-class NetworkTable(Table):
-    """The network, without its weights and data."""
-
-    sizes: list[Annotated[int, Field(ge=1)]] = Field(min_length=2)
-    """Numbers of nodes of the layers 0 (input) to n (output)."""
-    activation: Annotated[
-        Annotated[str, Tag("text")] | Annotated[list[str], Tag("list")],
-        _either("a name, or a list with one name for each of the layers 0..n-1"),
-    ] = "tanh"
-    """The function sigma of the value nodes: one name, or one for each of the layers 0..n-1."""
-    tau: NotNegative = 1.0
-    """Time constant of value and error nodes, in your unit of time; 0: nodes at rest at every instant."""
-    delta: Positive = 200.0
-    """Time constant of the weights, in the same unit; normally much larger than tau."""
-    nu: Annotated[
-        Annotated[Positive, Tag("number")] | Annotated[list[Positive], Tag("list")],
-        _either("a number, or a list with one number for each of the layers 1..n"),
-    ] = 1.0
-    """Variance of a layer (not a precision): one for all, or one for each of the layers 1..n."""
-    weight_decay: NotNegative = 0.0
-    """Decay lambda of M, W and beta."""
-    node_decay: NotNegative = 0.0
-    """Decay lambda_x of the value nodes."""
-    feedback: Literal["learned", "tied", "fixed"] = "learned"
-    """W follows its own equation, is M transposed at all times, or stays as it is."""
+if TYPE_CHECKING:
+    DataName = str
+else:
+    DataName = Literal[*DATA]
 
 
 class WeightsTable(Table):
@@ -74,7 +29,7 @@ class WeightsTable(Table):
     W: (
         Annotated[
             Annotated[Literal["transpose", "independent"], Tag("text")] | Annotated[list[Rows], Tag("list")],
-            _either('"transpose", "independent", or with init = "given" a list of one matrix a link'),
+            either('"transpose", "independent", or with init = "given" a list of one matrix a link'),
         ]
         | None
     ) = None
@@ -92,7 +47,7 @@ class WeightsTable(Table):
 class DataTable(Table):
     """The samples to show: of one source, by name, from a file, or given here."""
 
-    name: Literal["xor", "digits"] | None = None
+    name: DataName | None = None
     """A data set by name."""
     file: str | None = None
     """An .npz file (arrays inputs and targets, one row a sample) or a .csv file (a header with
@@ -127,15 +82,19 @@ class SeriesTable(Table):
     """Between the times: straight lines, or a cubic spline from one step to the next."""
 
 
-Entry = Annotated[
-    Annotated[str, Tag("text")] | Annotated[float, Tag("number")], _either("a text or a number")
-]
+def _clamp_kind(value: Any) -> str:
+    """As `kind_of`, with a list of lists told from one with an entry for each node."""
+    rows = isinstance(value, list) and (not value or any(isinstance(entry, list) for entry in value))
+    return "rows" if rows else kind_of(value)
+
+
+Entry = Annotated[Annotated[str, Tag("text")] | Annotated[float, Tag("number")], either("a text or a number")]
 ClampValue = Annotated[
     Annotated[str, Tag("text")]
     | Annotated[list[Entry], Tag("list")]
     | Annotated[Rows, Tag("rows")]
     | Annotated[SeriesTable, Tag("table")],
-    _either(
+    either(
         '"input", "output", an expression such as "sin(2*pi*t/50)", a list with one expression or number a '
         "node, rows of numbers, or { t = [...], values = [...] }",
         _clamp_kind,
@@ -152,7 +111,7 @@ class PhaseTable(Table):
     clamp: Annotated[
         Annotated[Literal["both", "input", "output", "none"], Tag("text")]
         | Annotated[ClampTable, Tag("table")],
-        _either('"both", "input", "output", "none", or a table such as { 0 = "input", 1 = [[0.5, nan]] }'),
+        either('"both", "input", "output", "none", or a table such as { 0 = "input", 1 = [[0.5, nan]] }'),
     ] = "none"
     """Which layers are held: "input" (layer 0 at the data's inputs), "output" (layer n at its
     targets), "both", "none"; or a table from layer to "input" or "output" (of the data), to rows
@@ -177,12 +136,12 @@ class SolverTable(Table):
 
     method: str = "auto"
     """The solver, by name; auto chooses one for each phase."""
-    rtol: Positive = 1e-6
+    rtol: Positive = Settings.rtol
     """Relative tolerance of a step, from 2.2e-14 to 1e-2."""
-    atol: Positive = 1e-9
+    atol: Positive = Settings.atol
     """Absolute tolerance of a step, at most 1e-2."""
-    max_steps: int = Field(default=1_000_000, ge=1)
-    """Steps that a phase may take."""
+    max_steps: int = Field(default=Settings.max_steps, ge=1)
+    """Most steps of a phase."""
 
 
 class SaveTable(Table):

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-TEMPLATE = """\
+from ..model.activations import ACTIVATIONS
+from ..model.data import DATA
+from ..model.network import Network
+from ..solvers.settings import Settings
+
+_NAMES = " or ".join(f'"{name}"' for name in DATA)
+
+TEMPLATE = f"""\
 # A scenario of pcode: what to simulate. Check it with `pcode check`, run it with `pcode run`.
 # Keys that are commented out show what else there is; `pcode schema` prints a schema for editors.
 
@@ -10,13 +17,13 @@ title = "A network learns four patterns, then is tested on them"
 
 [network]
 sizes = [2, 6, 1]             # nodes of the layers 0 (input) to n (output)
-activation = "tanh"           # identity, tanh, logistic, relu, leaky_relu, softplus, square; or a list
-tau = 1.0                     # time constant of value and error nodes; 0: nodes always at rest
-delta = 200.0                 # time constant of the weights
-nu = 1.0                      # variance of the layers; or one value for each of the layers 1..n
-feedback = "learned"          # learned (W has its own equation), tied (W = M^T) or fixed
-# weight_decay = 0.0          # decay of M, W and the biases
-# node_decay = 0.0            # decay of the value nodes
+activation = "{Network.activation}"           # {", ".join(ACTIVATIONS)}; or a list
+tau = {Network.tau}                     # time constant of value and error nodes; 0: nodes always at rest
+delta = {Network.delta}                 # time constant of the weights
+nu = {Network.nu}                      # variance of the layers; or one value for each of the layers 1..n
+feedback = "{Network.feedback}"          # learned (W has its own equation), tied (W = M^T) or fixed
+# weight_decay = {Network.weight_decay}          # decay of M, W and the biases
+# node_decay = {Network.node_decay}            # decay of the value nodes
 
 [weights]                     # to start from
 init = "normal"               # normal, uniform, zeros; "file" (file = "w.npz") or "given" (M = [...])
@@ -24,7 +31,7 @@ scale = 1.0                   # spread, over the square root of the fan-in
 seed = 0
 # W = "transpose"             # W starts as M^T; or "independent", drawn on its own
 
-[data]                        # or name = "xor" or "digits"; or file = "samples.csv" or "samples.npz"
+[data]                        # or name = {_NAMES}; or file = "samples.csv" or "samples.npz"
 inputs = [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
 targets = [[-0.5], [-0.5], [-0.5], [0.5]]
 # train = 3                   # how many samples to draw to train on, and
@@ -37,9 +44,9 @@ targets = [[-0.5], [-0.5], [-0.5], [0.5]]
 [[phase]]                     # the phases follow one another
 name = "train"
 clamp = "both"                # layers held at the data: both, input, output or none; or a table from
-                              # layer to what: { 0 = "input", 1 = [[0.5, nan, ...], ...] }, nan: free; or
-                              # what moves with the phase's time t: { 0 = ["sin(2*pi*t/50)", 0.5] } or
-                              # { 0 = { t = [0.0, 9.0], values = [[[0.0]], [[1.0]]], kind = "cubic" } }
+                              # layer to what: {{ 0 = "input", 1 = [[0.5, nan, ...], ...] }}, nan: free; or
+                              # what moves with the phase's time t: {{ 0 = ["sin(2*pi*t/50)", 0.5] }} or
+                              # {{ 0 = {{ t = [0.0, 9.0], values = [[[0.0]], [[1.0]]], kind = "cubic" }} }}
 data = "train"                # train, test or all
 learn = true                  # whether the weights move
 duration = 1000.0             # in the unit of tau
@@ -56,7 +63,7 @@ duration = 500.0
 method = "auto"               # chosen for each phase; `pcode list` names the others
 rtol = 1e-6
 atol = 1e-9
-# max_steps = 1000000
+# max_steps = {Settings.max_steps}
 
 [save]
 nodes = 400                   # saved times a phase

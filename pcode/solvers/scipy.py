@@ -176,11 +176,9 @@ class SciPySolver:
         if self.implicit:
             self._jacobian(problem)(problem.start, problem.y0)
         compiled = time.perf_counter()
-        saved = settings.saved_of(times)
-        stepper = _Stepper(self.name, problem, saved, partial(self._options, settings))
-        return integrate_slowly(stepper, problem, times, settings, save, watch).timed(
-            compiled - began, compiled
-        )
+        stepper = _Stepper(self.name, problem, settings.saved_of(times), partial(self._options, settings))
+        solution = integrate_slowly(stepper, problem, times, settings, save, watch)
+        return solution.timed(compiled - began, compiled)
 
     def _options(self, settings: Settings, problem: IVP) -> dict[str, Any]:
         """SciPy's options for `problem`."""

@@ -32,7 +32,7 @@ class Settings:
     rtol, atol : float
         Relative and absolute tolerance of a step's local error in every unknown.
     max_steps : int
-        Most steps from one saved joint of a phase to the next.
+        Most steps of a phase.
     saved : ndarray or None
         Those of the times to be looked at that are saved in any case; all where None. How values within a
         step are found may depend on how many of these it has, see `Within`, but on no others: so that to

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...model.network import Array
-from ...model.variables import parsed
+from ...model.variables import BY_NAME, Variable, parsed, parsed_entry
 from ...run.result import Run
 from ...run.snapshot import Snapshot
 from ...system.problem import Problem, make_problem, on_device, with_modes
@@ -25,11 +25,7 @@ from ...system.rest import FOLLOWING, nodes_at_rest
 from ..at_rest import rest_of, with_positive_tau
 from ..spectra.jacobians import NodeSystem
 
-_ENTRY = re.compile(r"(x|eps|M|W|beta)(\d+)\[\s*(\d+)\s*(?:,\s*(\d+)\s*)?\]")
 _DIRECTION = re.compile(r"(pc|wpc|mode)([12])")
-_SYMBOLS = {"x": "x", "eps": r"\varepsilon", "M": "M", "W": "W", "beta": r"\beta"}
-_NAMES = {"x": "value node", "eps": "error node", "M": "prediction weight", "W": "feedback weight",
-          "beta": "bias"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,7 @@ class Wanted:
     ----------
     name : str
     kind : str
-        x, eps, M, W, beta, pc, wpc or mode.
+        A variable's name, or pc, wpc or mode.
     number : int
         Of the layer, or of the direction, 1 or 2.
     index : tuple of int
@@ -65,29 +61,33 @@ class Wanted:
             With the key `where`, if it is none.
         """
         text = name.strip() if isinstance(name, str) else ""
-        entry, direction = _ENTRY.fullmatch(text), _DIRECTION.fullmatch(text)
+        direction, entry = _DIRECTION.fullmatch(text), parsed_entry(text)
         if direction:
             return cls(text, direction[1], int(direction[2]))
-        two = entry is not None and entry[4] is not None
-        if entry is None or (entry[1] in "MW" and not two) or (entry[1] == "beta" and two):
+        if entry is None:
             what = (
                 f"must be a coordinate such as x1[0], eps1[0], M0[0,0], beta1[0], pc1 or mode1, not {name!r}"
             )
             raise InputError(where, what)
-        numbers = tuple(int(part) for part in entry.groups()[2:] if part is not None)
-        if entry[1] in ("x", "eps"):
-            return cls(text, entry[1], int(entry[2]), numbers[:1], numbers[1] if two else None)
-        return cls(text, entry[1], int(entry[2]), numbers)
+        variable, layer, numbers = entry
+        own = len(variable.axes)
+        sample = numbers[own] if len(numbers) > own else None
+        return cls(text, variable.name, layer, numbers[:own], sample)
+
+    @property
+    def variable(self) -> Variable | None:
+        """The variable that it is an entry of; None of a direction."""
+        return BY_NAME.get(self.kind)
 
     @property
     def of_weights(self) -> bool:
         """Whether it is one of the weights' and not of the nodes'."""
-        return self.kind in ("M", "W", "beta", "wpc")
+        return self.kind == "wpc" if self.variable is None else not self.variable.of_nodes
 
     @property
     def single(self) -> bool:
         """Whether it is one unknown and no direction."""
-        return self.kind in _SYMBOLS
+        return self.variable is not None
 
     @property
     def array(self) -> str:
@@ -97,19 +97,16 @@ class Wanted:
     @property
     def symbol(self) -> str:
         """In mathtext, without the dollar signs."""
-        if self.single:
-            subscript = (
-                ",".join(map(str, self.index)) if max(self.index) > 9 else "".join(map(str, self.index))
-            )
-            return f"{_SYMBOLS[self.kind]}^{{{self.number}}}_{{{subscript}}}"
+        if self.variable is not None:
+            return self.variable.label(self.number, self.index)
         return {"pc": "a", "wpc": "w", "mode": "u"}[self.kind] + f"_{self.number}"
 
     @property
     def label(self) -> str:
         """For an axis: what it is, and its symbol; all are dimensionless."""
-        if self.single:
+        if self.variable is not None:
             of = f", sample {self.sample}" if self.sample is not None else ""
-            return f"{_NAMES[self.kind]} ${self.symbol}${of}"
+            return f"{self.variable.one} ${self.symbol}${of}"
         what = {"pc": "principal component of the nodes", "wpc": "principal component of the weights",
                 "mode": "along the nodes' eigenvectors"}[self.kind]  # fmt: skip
         return f"{what}, ${self.symbol}$"
@@ -126,18 +123,15 @@ def check_wanted(situation: Snapshot, where: str, wanted: Wanted, moves: bool = 
     network, record, name = situation.network, situation.record, wanted.name
     if wanted.of_weights and moves and not record.learn:
         raise InputError(where, f"{name} does not move: weights are held in {record.name!r}; take nodes")
-    if not wanted.single:
+    variable = wanted.variable
+    if variable is None:
         return wanted
-    if wanted.kind == "W" and network.feedback != "learned":
+    if variable.feedback not in (None, network.feedback):
         raise InputError(where, f"{name} has no equation of its own: feedback is {network.feedback}; take M")
-    first, last = (0, network.n) if wanted.kind == "x" else (0, network.n - 1)
-    if wanted.kind in ("eps", "beta"):
-        first, last = 1, network.n
-    if not first <= wanted.number <= last:
-        raise InputError(where, f"there is no {wanted.array}: {wanted.kind} has {first}..{last}")
-    sizes = network.sizes
-    link = tuple(sizes[wanted.number : wanted.number + 2])
-    shape = {"M": link, "W": link[::-1]}.get(wanted.kind, (sizes[wanted.number],))
+    layers = variable.layers(network.n)
+    if wanted.number not in layers:
+        raise InputError(where, f"there is no {wanted.array}: {variable} has {layers[0]}..{layers[-1]}")
+    shape = tuple(network.sizes[wanted.number + axis] for axis in variable.axes)
     if any(k >= size for k, size in zip(wanted.index, shape, strict=True)):
         raise InputError(where, f"{name} is out of range: {wanted.array} has shape {shape}, counted from 0")
     if wanted.of_weights:
@@ -146,7 +140,7 @@ def check_wanted(situation: Snapshot, where: str, wanted: Wanted, moves: bool = 
     if sample not in record.samples:
         raise InputError(where, f"sample {sample} is not shown in {record.name!r}; take another")
     wanted = replace(wanted, sample=sample)
-    clamp = situation.phase.clamp.get(wanted.number) if wanted.kind == "x" else None
+    clamp = situation.phase.clamp.get(wanted.number) if variable.clampable else None
     if clamp is not None and not np.isnan(clamp[record.samples.index(sample), wanted.index[0]]):  # type: ignore[index]
         raise InputError(where, f"{name} is clamped in {record.name!r} and does not move; take a free node")
     return wanted
@@ -310,8 +304,8 @@ def _direction(run: Run, situation: Snapshot, problem: Problem, wanted: Wanted) 
         unit[shown] = pair[wanted.number - 1]
         return unit, problem.y0
     if wanted.kind in ("pc", "wpc"):
-        names = layout.weight_names if wanted.kind == "wpc" else layout.node_names
-        return _principal(run, situation, problem, list(names), wanted)
+        names = list(layout.weight_names if wanted.of_weights else layout.node_names)
+        return _principal(run, situation, problem, names, wanted)
     place = layout.slices[wanted.array]
     shape = layout.shapes[wanted.array]
     index = wanted.index

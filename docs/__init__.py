@@ -1,0 +1,1 @@
+"""Drawings of the package, made from its source."""

@@ -1,0 +1,217 @@
+"""Fields of a network that check what is given: each is declared once, with its default and its bounds.
+
+A field is a data descriptor, so that a dataclass takes its default from it and type checkers know both the
+types that it accepts and the type that it keeps. The schema of scenario files reads the same declarations.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Generic, Protocol, TypeVar, overload
+
+from ..base import checks
+from ..base.errors import InputError
+
+# Rates are 1 / tau and 1 / delta, times what moves.
+SHORTEST = 1e-150
+
+# Beyond this many weights not even one copy of them fits the memory of a large machine (80 GB).
+MOST_WEIGHTS = 10**10
+
+Given = TypeVar("Given")
+Kept = TypeVar("Kept")
+
+
+class Layered(Protocol):
+    """What a field is of: something with layers 0..n."""
+
+    @property
+    def n(self) -> int:
+        """Number of the last layer."""
+
+
+class Field(Generic[Given, Kept]):
+    """A field with a default, None where it must be given; `checked` says what it accepts.
+
+    Parameters
+    ----------
+    default : object, optional
+    """
+
+    name = ""
+
+    def __init__(self, default: Given | None = None) -> None:
+        self.default = default
+
+    @abstractmethod
+    def checked(self, owner: Layered, value: Given) -> Kept:
+        """`value` as it is kept.
+
+        Raises
+        ------
+        InputError
+            If it is of the wrong kind, out of range or of the wrong length.
+        """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> Given: ...
+    @overload
+    def __get__(self, owner: object, kind: type) -> Kept: ...
+    def __get__(self, owner: object | None, kind: type) -> Any:
+        if owner is not None:
+            return owner.__dict__[self.name]
+        if self.default is None:  # so a dataclass learns that there is no default
+            raise AttributeError(f"{self.name} has no default")
+        return self.default
+
+    def __set__(self, owner: Any, value: Given) -> None:
+        owner.__dict__[self.name] = self.checked(owner, value)
+
+
+class Number(Field[float, float]):
+    """A finite number within bounds.
+
+    Parameters
+    ----------
+    default : float, optional
+    above, least : float, optional
+        What it must be larger than, or the smallest that it may be.
+    means : str
+        What the smallest value means, for errors.
+    """
+
+    def __init__(
+        self,
+        default: float | None = None,
+        *,
+        above: float | None = None,
+        least: float | None = None,
+        means: str = "",
+    ) -> None:
+        super().__init__(default)
+        self.above, self.least, self.means = above, least, means
+
+    def checked(self, owner: Layered, value: float) -> float:
+        """`value` as a float."""
+        kept = checks.number(self.name, value, above=self.above)
+        if self.least is not None and kept < self.least:
+            least = f"{self.least:g} ({self.means})" if self.means else f"{self.least:g}"
+            raise InputError(self.name, f"must be {least} or more, not {kept:g}")
+        return kept
+
+
+class TimeConstant(Number):
+    """A number that rates are divided by: 0 where that is within its bounds, or not too small."""
+
+    def checked(self, owner: Layered, value: float) -> float:
+        """`value` as a float."""
+        kept = super().checked(owner, value)
+        if 0.0 < kept < SHORTEST:
+            what = f"must be {SHORTEST:g} or more, not {kept:g}: rates would overflow"
+            raise InputError(self.name, what)
+        return kept
+
+
+class PerLayer(Field[float | Sequence[float], tuple[float, ...]]):
+    """A positive number for each of the layers 1..n, or one for all.
+
+    Parameters
+    ----------
+    default : float, optional
+    plural : str
+        What they are called, for errors.
+    """
+
+    above = 0.0
+
+    def __init__(self, default: float | None = None, *, plural: str) -> None:
+        super().__init__(default)
+        self.plural = plural
+
+    def checked(self, owner: Layered, value: float | Sequence[float]) -> tuple[float, ...]:
+        """One number a layer."""
+        values = tuple(value) if checks.is_many(value) else (value,) * owner.n  # type: ignore[arg-type]
+        if len(values) != owner.n:
+            what = f"has {len(values)} values; give one, or one for each of the layers 1..{owner.n}"
+            raise InputError(self.name, what)
+        kept = tuple(checks.number(self.name, one) for one in values)
+        if min(kept) <= self.above:
+            raise InputError(self.name, f"{self.plural} must be positive, not {min(kept):g}")
+        return kept
+
+
+class Choice(Field[Kept, Kept]):
+    """One of some words.
+
+    Parameters
+    ----------
+    default : str
+    words : tuple of str
+    """
+
+    def __init__(self, default: Kept, words: tuple[str, ...]) -> None:
+        super().__init__(default)
+        self.words = words
+
+    def checked(self, owner: Layered, value: Any) -> Any:
+        """`value`, if it is one of the words."""
+        return checks.word(self.name, value, self.words)
+
+
+class Names(Field[str | Sequence[str], tuple[str, ...]]):
+    """A name that is known for each of the layers 0..n-1, or one for all.
+
+    Parameters
+    ----------
+    default : str
+    known : callable
+        Raises InputError for a name that is not known.
+    """
+
+    def __init__(self, default: str, known: Any) -> None:
+        super().__init__(default)
+        self.known = known
+
+    def checked(self, owner: Layered, value: str | Sequence[str]) -> tuple[str, ...]:
+        """One name a layer."""
+        last = owner.n - 1
+        right = f"a name, or a list of one for each of the layers 0..{last}"
+        one = (value,) * owner.n if isinstance(value, str) else None
+        names = one or checks.listed(self.name, value, right)
+        if len(names) != owner.n:
+            what = f"has {len(names)} names; give one, or one for each of the layers 0..{last}"
+            raise InputError(self.name, what)
+        for name in names:
+            checks.instance(self.name, name, str, right)
+            self.known(name)
+        return tuple(map(str, names))
+
+
+class Sizes(Field[Sequence[int], tuple[int, ...]]):
+    """Numbers of nodes of the layers 0..n."""
+
+    least, shortest = 1, 2
+
+    def checked(self, owner: Layered, value: Sequence[int]) -> tuple[int, ...]:
+        """One whole number a layer."""
+        where = self.name
+        given = tuple(value) if checks.is_many(value) else ()
+        if len(given) < self.shortest:
+            raise InputError(where, "must list the numbers of nodes of two layers at least")
+        try:
+            kept = tuple(checks.whole(where, size, least=self.least) for size in given)
+        except InputError as error:
+            raise InputError(where, error.what.replace("a whole number", "whole numbers")) from None
+        if max(kept) > MOST_WEIGHTS:
+            what = f"ask for a layer of more than {MOST_WEIGHTS:.0e} nodes; use smaller layers"
+            raise InputError(where, what)
+        weights = sum(a * b for a, b in pairwise(kept))
+        if weights > MOST_WEIGHTS:
+            what = f"ask for {weights:.1e} weights, {weights * 8 / 1e9:.0f} GB a copy; use smaller layers"
+            raise InputError(where, what)
+        return kept
