@@ -36,7 +36,7 @@ def figure(
     ----------
     run : Run
     weight, node : str, optional
-        Such as M0[0,0] and x1[0]; the prediction weight that moves most, and a node that hangs on it,
+        Such as M0[0,0] and x1[0]; the prediction weight that moves most, and a node that depends on it,
         where left out.
     ratios : list of float, optional
         delta/tau of the trajectories on the right, five at most; three below the run's own where left out.

@@ -10,11 +10,12 @@ import pytest
 import pcode
 from pcode import InputError
 from pcode.analysis import Snapshot, ask
-from pcode.analysis.manifolds.manifold_choice import telling_pair
-from pcode.analysis.planes.coordinates import Wanted, check_wanted, modes, values_along
+from pcode.analysis.manifolds.choice import telling_pair
+from pcode.analysis.planes import choice
+from pcode.analysis.planes.choice import plane_of_nodes, telling_plane
+from pcode.analysis.planes.coordinates import Coordinate, checked_coordinate, modes, values_along
 from pcode.analysis.planes.nullclines import _parted
 from pcode.analysis.planes.plane import phase_plane
-from pcode.analysis.planes.plane_choice import telling_plane
 from pcode.analysis.separation import needed_ratio
 from pcode.analysis.spectra import border
 from pcode.analysis.spectra.modes import Eigenvalues
@@ -60,7 +61,7 @@ def test_a_root_that_is_threefold_is_degenerate_and_no_continuum():
         ("beta2[0]", "eps2[0]"),  # x^2 is held
     ],
 )
-def test_the_node_beside_a_weight_is_one_that_hangs_on_it(weight, node):
+def test_the_node_beside_a_weight_is_one_that_depends_on_it(weight, node):
     """2-3-1, both ends held."""
     run = synthetic_run((2, 3, 1), (TRAIN,), nodes=10, weights=5)
     assert telling_pair(run, weight) == (weight, node or "eps1[0]", 0)
@@ -83,7 +84,7 @@ def test_nodes_that_move_along_a_line_have_no_two_principal_components(turns):
         run.data[name][:] = s[:, None, None] * np.arange(1.0, size + 1.0)
     if turns:
         run.data["x1"][:, :, 0] = np.cos(6.0 * s)[:, None]
-        assert phase_plane(run, "pc1", "pc2", rest="held", resolution=11).wanted[0].kind == "pc"
+        assert phase_plane(run, "pc1", "pc2", rest="held", resolution=11).coordinates[0].kind == "pc"
     else:
         with pytest.raises(InputError, match="moves along a line at most"):
             phase_plane(run, "pc1", "pc2", rest="held", resolution=11)
@@ -170,6 +171,31 @@ def test_without_being_asked_a_plane_of_weights_is_of_single_ones_in_a_chain_onl
     assert (plane.x, plane.y) == axes
 
 
+@pytest.mark.parametrize("clamped", [0, 1])
+def test_a_plane_that_is_chosen_keeps_off_clamped_nodes(clamped):
+    """1-2-1, the ends and one hidden node held: what moves are the other hidden node and the errors."""
+    hidden = [[0.3, np.nan]] if clamped == 0 else [[np.nan, 0.3]]
+    network = pcode.Network((1, 2, 1), "identity", feedback="tied")
+    weights = pcode.Weights(([[0.5, -0.8]], [[0.4], [0.9]]), None, ([0.0, 0.0], [0.0]))
+    run = held(network, {0: [[1.0]], 1: hidden, 2: [[0.5]]}, weights)
+    for plane in (telling_plane(run), plane_of_nodes(run, 0)):
+        assert f"x1[{clamped}]" not in plane
+        assert not {"x0[0]", "x2[0]"} & set(plane[:2])
+        found = phase_plane(run, plane.x, plane.y, rest=plane.rest, phase=plane.phase, resolution=11)
+        assert np.isfinite(found.rates).any()
+
+
+@pytest.mark.parametrize("chosen", [telling_plane, lambda run: plane_of_nodes(run, 0)])
+def test_what_goes_wrong_in_choosing_a_plane_is_not_taken_for_one_that_does_not_suit(chosen, monkeypatch):
+    def broken(*_):
+        raise InputError("clamp", "is not what it must be")
+
+    for used in ("chart", "moving_problem"):
+        monkeypatch.setattr(choice, used, broken)
+    with pytest.raises(InputError, match="clamp: is not what it must be"):
+        chosen(synthetic_run((2, 3, 1), (replace(TRAIN, learn=False),), nodes=10, weights=5))
+
+
 @pytest.mark.parametrize("kind", ["moving", "tau = 0"])
 def test_other_ratios_are_not_tried_where_there_is_no_phase_to_simulate_again(kind):
     """Of a function only saved values are kept, and without tau there is no tau/delta to change."""
@@ -194,7 +220,7 @@ def test_a_coordinate_that_a_network_has_not_is_refused(name):
     """2-3-1: layers 0 to 2, links 0 and 1."""
     snapshot = Snapshot.of(synthetic_run((2, 3, 1), (TRAIN,), nodes=10, weights=5))
     with pytest.raises(InputError, match=r"^x: "):
-        check_wanted(snapshot, "x", Wanted.parse("x", name))
+        checked_coordinate(snapshot, "x", Coordinate.parse("x", name))
 
 
 @pytest.mark.parametrize("why", ["seconds", "unknowns", ""])

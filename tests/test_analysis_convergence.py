@@ -22,7 +22,7 @@ def held(nu, m=1.2, tau=1.0, duration=60.0, activation="identity", W=None):
     network = pcode.Network((1, 1, 1), activation, tau=tau, nu=nu, feedback=feedback)
     weights = pcode.Weights(([[0.5]], [[m]]), None if W is None else ([[0.5]], [[W]]), ([0.1], [0.0]))
     phase = pcode.Phase("held", {0: [[1.0]], 2: [[2.0]]}, duration=duration, learn=False)
-    save = pcode.Save(nodes=2, weights=2)  # what is told does not hang on what is kept
+    save = pcode.Save(nodes=2, weights=2)  # the answer does not depend on what is kept
     return pcode.simulate(network, [phase], weights=weights, save=save, **TIGHT)
 
 

@@ -65,7 +65,7 @@ def test_between_steps_values_are_as_exact_as_at_their_ends(method, many, rng):
     inner = ends[:, None] - sizes[:, None] * np.linspace(0.1, 0.9, many)
     times = np.unique(np.concatenate([ends, inner.ravel()]))
     again, values = saved(problem, method, times, rtol)
-    np.testing.assert_array_equal(again, steps)  # which do not hang on what is saved
+    np.testing.assert_array_equal(again, steps)  # which do not depend on what is saved
     reference = exact(network, problem, times)
     error = (np.abs(values - reference) / (1.0 + np.abs(reference))).max(axis=1) / rtol
     at_ends = np.isin(times, ends)

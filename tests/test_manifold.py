@@ -10,8 +10,8 @@ from scipy.optimize import brentq
 
 import pcode
 from pcode import InputError
-from pcode.analysis.course import course
 from pcode.analysis.manifolds.manifold import critical_manifold
+from pcode.analysis.manifolds.trajectory import trajectory
 from pcode.scenario import Scenario
 
 LIGHT, PRIOR = 4.0, 3.0
@@ -90,7 +90,7 @@ def test_the_scenario_has_the_two_folds_of_its_closed_form_and_the_run_jumps_at_
     np.testing.assert_allclose(folds, expected, atol=1e-7)
     weights = []
     for ratio in (300.0, 3000.0, 20000.0):
-        one = course(jump, found.weight, found.node, ratio)
+        one = trajectory(jump, found.weight, found.node, ratio)
         assert one.node[-1] < 0.3  # it has jumped, and drifted on
         weights.append(float(np.interp(-1.0, -one.node, one.weight)))  # where it passes x = 1
     # The slower the weights, the nearer to the fold the node lets go, and never before it.
@@ -100,7 +100,7 @@ def test_the_scenario_has_the_two_folds_of_its_closed_form_and_the_run_jumps_at_
 
 def test_a_jump_is_seen_as_fast_at_nearly_constant_weight_and_the_rest_as_slow(jump):
     found = critical_manifold(jump, "M0[0,0]", "x1[0]")
-    one = course(jump, found.weight, found.node)
+    one = trajectory(jump, found.weight, found.node)
     fast = one.fast(0.4, 4.0)
     late = one.t[1:] > 100.0
     jumping = fast & late
@@ -132,11 +132,11 @@ def test_the_dotted_curve_is_at_rest_for_the_weights_of_the_run(jump):
 
 def test_weights_that_are_held_have_a_manifold_and_no_other_delta(textbook):
     found = critical_manifold(textbook, "M0[0,0]", "x1[0]")
-    held = course(textbook, found.weight, found.node)
+    held = trajectory(textbook, found.weight, found.node)
     assert np.ptp(held.weight) == 0.0
     assert held.node[-1] == pytest.approx(float(textbook.data["x1"][-1, 0, 0]), abs=1e-5)
     with pytest.raises(InputError, match="held"):
-        course(textbook, found.weight, found.node, 100.0)
+        trajectory(textbook, found.weight, found.node, 100.0)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from scipy.integrate import solve_ivp
 import pcode
 from pcode import Expression, InputError, TimeSeries
 from pcode.analysis import ask
-from pcode.analysis.course import course
 from pcode.analysis.manifolds.manifold import critical_manifold
-from pcode.analysis.planes.coordinates import Wanted
+from pcode.analysis.manifolds.trajectory import trajectory
+from pcode.analysis.planes.coordinates import Coordinate
 from pcode.analysis.planes.plane import phase_plane
 
 NET = pcode.Network((2, 3, 2), "tanh", delta=40.0, nu=(0.5, 1.0))
@@ -252,7 +252,7 @@ def test_other_ratios_see_the_clamps_move_beside_the_weights_as_they_did(chain):
 
 def test_a_trajectory_at_another_ratio_is_that_of_the_same_clamps(chain):
     kind, run = chain
-    found = course(run, Wanted.parse("", "M0[0,0]"), Wanted.parse("", "x1[0]"), 500.0, "learn")
+    found = trajectory(run, Coordinate.parse("", "M0[0,0]"), Coordinate.parse("", "x1[0]"), 500.0, "learn")
     z = full_flow(kind, DELTA / 500.0, np.array([100.0, 200.0]))
     t = found.t * DELTA / 500.0
     np.testing.assert_allclose(np.interp([100.0, 200.0], t, found.weight), z[6], atol=1e-3)

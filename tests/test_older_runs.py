@@ -11,7 +11,7 @@ from older_runs import DATA, RUNS
 import pcode
 from pcode.plotting.recipes import Recipe
 
-# What hangs on when and where a run was made, or on the solver's way.
+# What depends on when and where a run was made, or on the solver's way.
 OWN = ("phases", "solver_statistics", "versions")
 
 

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 import pcode
 from pcode import plotting
 from pcode.model.network import Network
-from pcode.plotting.film import moment_text
 from pcode.plotting.marks import number, round_times, time_marks
+from pcode.plotting.moments import moment_text
 from pcode.plotting.network import clock_text
 from tests.artists import legend_texts
 from tests.synthetic_runs import Stage, single, synthetic_run

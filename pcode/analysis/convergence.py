@@ -22,8 +22,8 @@ from .convergence_words import headline, phase_lines
 from .infinity import unbounded
 from .phase_convergence import PhaseConvergence
 from .result import Result
-from .settling.courses import drift_of, energy_of
 from .settling.distances import Curve
+from .settling.drift_and_energy import drift_of, energy_of
 from .settling.measures import Decay
 from .settling.path import ACCURACY, TOLERANCE, Path, follow
 from .spectra.rates import check_fraction

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .phase_convergence import PhaseConvergence
-from .settling.courses import EnergyCourse
+from .settling.drift_and_energy import EnergyCourse
 
 # Statuses of a phase that ended as it should.
 ENDED = ("success", "equilibrium", "not_settled")

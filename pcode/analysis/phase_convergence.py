@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..model.network import Array
-from .settling.courses import EnergyCourse, WeightDrift
+from .settling.drift_and_energy import EnergyCourse, WeightDrift
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def shown(value: object) -> str:
     """`value` for an error, in one short line."""
     try:
         text = " ".join(repr(value).split())
-    except Exception:  # noqa: BLE001 - the error to be told is another one
+    except Exception:  # noqa: BLE001 - the error to report is another one
         text = f"a value of type {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."
 

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         arguments = sys.argv[1:]
         _hush()
-        # What imports make stays: to search it for garbage again and again is a tenth of a short run.
+        # What imports allocate is never garbage: to search it again and again takes a tenth of a short run.
         gc.disable()
         atexit.register(gc.freeze)  # nor at the end, when all of it goes anyway
     with Signals() as signals:

@@ -15,7 +15,7 @@ from .progress import counting_bar
 
 
 def film_run(file: Path, out: Path | None, options: Mapping[str, Any], seconds: float, fps: int) -> Path:
-    """Film the run in `file`; return where the film stands.
+    """Film the run in `file`; return its path.
 
     Raises
     ------

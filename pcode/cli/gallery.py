@@ -29,7 +29,7 @@ MARK = "<!-- Made by `make gallery`; edits are lost. -->"
 # Bytes that a picture may have on a page.
 LARGEST = 300_000
 
-# Where a recipe that suits no scenario by its own or a scenario's word is tried, before all others.
+# Scenarios on which a recipe is tried first that neither names its scenarios nor is named by one.
 COMMON = ("xor", "timescales", "textbook")
 
 

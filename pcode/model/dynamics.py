@@ -95,8 +95,7 @@ def variances(state: State, c: Constants) -> Any:
 def rates(state: State, sigma: Sigma, c: Constants) -> State:
     """The rates of all variables, as if every value node were free."""
     x, eps, weights = state
-    M, _, beta = weights
-    mu, nu = predictions(x, M, beta, sigma), variances(state, c)
+    mu, nu = predictions(x, weights.M, weights.beta, sigma), variances(state, c)
     h = feedback_signals(eps, weights.feedback)
     feedback = (*(s.df(x_l) * h_l for s, x_l, h_l in zip(sigma, x, h, strict=False)), 0.0)
     dx = tuple(value_rate(*layer, c) for layer in zip(x, (0.0, *eps), feedback, strict=True))
@@ -106,12 +105,13 @@ def rates(state: State, sigma: Sigma, c: Constants) -> State:
 
 def weight_rates(state: State, sigma: Sigma, c: Constants) -> Weights:
     """The rates of the weights."""
-    x, eps, (M, W, beta) = state
-    hebbian = hebbian_terms(x, eps, sigma)
-    dM = tuple(weight_rate(*link, c) for link in zip(hebbian, M, strict=True))
-    dW = W and tuple(weight_rate(term.T, W_l, c) for term, W_l in zip(hebbian, W, strict=True))
-    dbeta = tuple(weight_rate(e.mean(axis=0), b, c) for e, b in zip(eps, beta, strict=True))
-    return Weights(dM, dW, dbeta)
+    x, eps, weights = state
+    M, W, beta, hebbian = weights.M, weights.W, weights.beta, hebbian_terms(x, eps, sigma)
+    return Weights(
+        M=tuple(weight_rate(term, M_l, c) for term, M_l in zip(hebbian, M, strict=True)),
+        W=W and tuple(weight_rate(term.T, W_l, c) for term, W_l in zip(hebbian, W, strict=True)),
+        beta=tuple(weight_rate(e.mean(axis=0), b, c) for e, b in zip(eps, beta, strict=True)),
+    )
 
 
 def energy(eps: Layers, nu: Any) -> jax.Array:

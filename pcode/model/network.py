@@ -175,7 +175,8 @@ class Network:
                 if W == "transpose"
                 else tuple(draw(upper, lower) for lower, upper in self.links)
             )
-        return Weights(M, feedback, tuple(np.zeros(size) for size in self.sizes[1:]))
+        beta = tuple(np.zeros(size) for size in self.sizes[1:])
+        return Weights(M=M, W=feedback, beta=beta)
 
     def check_weights(self, weights: Weights) -> Weights:
         """`weights` as float64 arrays, if they belong to this network.

@@ -6,7 +6,7 @@ sheet, for ``matplotlib.pyplot.style.use``; `style` is the same as a context.
 """
 
 from ..analysis.manifolds.manifold import critical_manifold
-from ..analysis.planes.plane_choice import telling_plane
+from ..analysis.planes.choice import last_finite, telling_plane
 from ..run.select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .accessor import RunPlots
 from .animation import animate
@@ -16,8 +16,8 @@ from .certificate import certificate
 from .convergence import convergence
 from .energies import energy
 from .equilibrium import equilibrium
-from .film import film_moments, film_phase, last_finite, moment_text, node_plane
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
+from .moments import film_moments, film_phase, moment_text, node_plane
 from .network import network, network_key
 from .nodes import activation_slopes, error_nodes, value_nodes
 from .output import save_figure

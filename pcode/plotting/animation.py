@@ -16,7 +16,8 @@ from ..base.errors import InputError
 from ..base.files import replacing
 from ..run.result import Run
 from ..run.select import of_run
-from .film import DPI, Film, film_moments
+from .film import DPI, Film
+from .moments import film_moments
 
 # Longest film, in seconds, and most pictures a second.
 LONGEST, FASTEST = 600.0, 60
@@ -74,12 +75,12 @@ def animate(
     ----------
     run : Run
     path : str or path
-        Ends in .mp4, which takes ffmpeg, or in .gif. The file stands when it is whole.
+        Ends in .mp4, which takes ffmpeg, or in .gif. The file is there once it is complete.
     seconds : float
     fps : int
         Pictures a second. They are spread over the phase as `film_moments` says.
     tell : callable, optional
-        Is told how many pictures are drawn.
+        Called with the number of pictures drawn so far.
     **options
         Of `pcode.plotting.film.Film`: x, y, rest, phase, sample.
 

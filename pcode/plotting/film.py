@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..analysis.planes.choice import ChosenPlane, last_finite, plane_of_nodes
 from ..analysis.planes.plane import PhasePlane
 from ..analysis.planes.plane import phase_plane as compute
 from ..base.errors import InputError
 from ..model.network import Array
 from ..run.result import Run
-from ..run.select import check_extent, choose_phases, of_run
-from ..run.snapshot import last_phase
 from .diagram import columns
 from .drawing import Drawing, add_bars
 from .energies import energy
-from .network import Moment, clock_text, scales
+from .moments import film_phase, moment_text
+from .network import Moment, scales
 from .phase_plane import draw_plane
-from .series import LARGEST
 from .style import NEUTRAL, style
-
-# The part of the frames in which nodes settle, from 0.1 tau to 20 tau, logarithmically.
-SETTLING = 0.3
-FIRST, SETTLED = 0.1, 20.0
 
 # Points along a side of the grid on which each frame seeks its nullclines.
 RESOLUTION = 41
@@ -35,192 +29,10 @@ RESOLUTION = 41
 SIZE, DPI = (7.2, 4.0), 120
 
 
-@dataclass(frozen=True)
-class Plane:
-    """Two coordinates of nodes, and what becomes of the other nodes."""
-
-    x: str
-    y: str
-    rest: Literal["slaved", "held"]
-
-
-@of_run
-def film_phase(run: Run, phase: int | str | None = None) -> int:
-    """Index of the phase to show: the one meant, or the first that learns, or else the last begun.
-
-    Raises
-    ------
-    InputError
-        If there is no such phase, or no time passed in it.
-    """
-    if phase is not None:
-        chosen = choose_phases(run, phase)[-1]
-    else:
-        begun = sorted(set(run.data["phase"].to_numpy().tolist()))
-        learns = [k for k in begun if run.phases[k].learn]
-        chosen = int((learns or begun[-1:] or [last_phase(run) or 0])[0])
-    check_extent(run, chosen)
-    return chosen
-
-
-@of_run
-def film_moments(
-    run: Run, count: int, phase: int | str | None = None, slow: Literal["linear", "log"] = "linear"
-) -> list[float]:
-    """Saved times of a phase that tell it in `count` pictures, in the run's time.
-
-    The first is the phase's start, and the last its end. Where its weights learn, nearly a third of those
-    between are spread over the logarithm of time, up to 20 tau, so that the fast settling of the
-    nodes is seen; the others evenly over slow time, or, for a few pictures, over its logarithm. Where nothing
-    learns all are spread over the logarithm.
-
-    Parameters
-    ----------
-    run : Run
-    count : int
-        2 at least. Where few times are saved some come twice.
-    phase : int or str, optional
-        The first that learns, or else the last, where left out.
-    slow : {"linear", "log"}
-
-    Raises
-    ------
-    InputError
-        If there is no such phase, or no time passed in it.
-    """
-    chosen = film_phase(run, phase)
-    record, tau = run.phases[chosen], run.network.tau
-    times = run.data["time"].to_numpy()[run.data["phase"].to_numpy() == chosen]
-    length = float(times[-1] - times[0])
-    settled = min(SETTLED * tau, length)
-    between = count - 1
-    if not record.learn and tau > 0.0:
-        wanted = np.geomspace(min(FIRST * tau, 0.1 * length), length, between)
-    elif settled == 0.0 or settled >= 0.5 * length:
-        wanted = np.linspace(0.0, length, count)[1:]
-    else:
-        spread = np.geomspace if slow == "log" else np.linspace
-        fast = max(1, round(SETTLING * between))
-        early = np.geomspace(min(FIRST * tau, 0.5 * settled), settled, fast)
-        if fast == 1:
-            early = np.array([settled])
-        wanted = np.concatenate([early, spread(settled, length, between - fast + 1)[1:]])
-    since = times - times[0]
-    rows = [0, *(int(np.abs(since - t).argmin()) for t in wanted)]
-    return [float(times[row]) for row in rows]
-
-
-@of_run
-def moment_text(run: Run, phase: int, time: float) -> str:
-    """A time of the run in words, counted from the start of a phase, in tau or delta.
-
-    Parameters
-    ----------
-    run : Run
-    phase : int
-        Index of the phase.
-    time : float
-        In the run's time.
-    """
-    return clock_text(run, time - run.phases[phase].t_start)
-
-
-@of_run
-def node_plane(run: Run, phase: int | str | None = None) -> tuple[str, str, str]:
-    """Two nodes in whose plane the nullclines drift as weights learn, and what becomes of the other nodes.
-
-    The two value nodes of the last hidden layer that move most, for the first sample, or the only one
-    and the error above it, with the other nodes at rest for every point of the plane; in large networks the
-    node that moves most and its own error, the others held.
-
-    Parameters
-    ----------
-    run : Run
-    phase : int or str, optional
-        The first that learns, or else the last, where left out.
-
-    Returns
-    -------
-    x, y : str
-        For `phase_plane`.
-    rest : {"slaved", "held"}
-
-    Raises
-    ------
-    InputError
-        If no two nodes suit, or there is no such phase.
-    """
-    plane, _ = _first_plane(run, film_phase(run, phase))
-    return plane.x, plane.y, plane.rest
-
-
-def _first_plane(run: Run, phase: int) -> tuple[Plane, PhasePlane]:
-    """The first plane that can be computed, as it is at the phase's end."""
-    for plane in _candidates(run, phase):
-        try:
-            return plane, _last_plane(run, plane, phase)
-        except InputError:
-            continue
-    what = "no plane of two nodes suits this run by itself; name two, such as x1[0] and eps1[0]"
-    raise InputError("x", what)
-
-
-def _last_plane(run: Run, plane: Plane, phase: int) -> PhasePlane:
-    """A plane at the phase's end, or, of a run that went astray, at the last moment when all was finite."""
-    end = last_finite(run, phase)
-    return compute(run, plane.x, plane.y, rest=plane.rest, phase=phase, time=end, resolution=RESOLUTION)
-
-
-@of_run
-def last_finite(run: Run, phase: int) -> float:
-    """The last saved time of a phase at which all its nodes are finite; its end where there is none.
-
-    Parameters
-    ----------
-    run : Run
-    phase : int
-        Index of the phase.
-    """
-    rows = np.flatnonzero(run.data["phase"].to_numpy() == phase)
-    samples = slice(len(run.phases[phase].samples))
-    names = [f"x{k}" for k in range(run.network.n + 1)] + [f"eps{k}" for k in range(1, run.network.n + 1)]
-    finite = np.ones(rows.size, bool)
-    for name in names:
-        nodes = run.data[name].isel(time=rows, sample=samples).to_numpy()
-        with np.errstate(invalid="ignore"):
-            finite &= (np.abs(nodes) <= LARGEST).all(axis=(1, 2))
-    chosen = rows[finite][-1] if finite.any() else rows[-1]
-    return float(run.data["time"][chosen])
-
-
-def _candidates(run: Run, phase: int) -> list[Plane]:
-    sizes, n = run.network.sizes, run.network.n
-    few = sum(sizes) * len(run.phases[phase].samples) <= MOST_SLAVED
-    planes = []
-    if n > 1:
-        a, b = _liveliest(run, phase, n - 1)
-        x = f"x{n - 1}[{a}]"
-        if few:
-            planes.append(Plane(x, f"eps{n}[0]" if a == b else f"x{n - 1}[{b}]", "slaved"))
-        # With errors held, values would hardly have a field of their own.
-        planes.append(Plane(x, f"eps{n - 1}[{a}]", "held"))
-    pairs = [(f"x{n}[0]", f"eps{n}[0]"), (f"eps{n}[0]", f"eps{n}[1]"), ("x0[0]", "eps1[0]")]
-    return planes + [Plane(x, y, "held") for x, y in pairs]
-
-
-# Nodes, all samples together, beyond which others are held: to slave them for every frame takes long.
-MOST_SLAVED = 60
-
-
-def _liveliest(run: Run, phase: int, layer: int) -> tuple[int, int]:
-    """The two value nodes of a layer that move most for the first sample; one twice if there is one."""
-    rows = np.flatnonzero(run.data["phase"].to_numpy() == phase)
-    course = run.data[f"x{layer}"].isel(time=rows, sample=0).to_numpy()
-    with np.errstate(invalid="ignore", over="ignore"):
-        extent = np.nan_to_num(course.max(axis=0) - course.min(axis=0), nan=0.0, posinf=0.0)
-    order = np.argsort(-extent, kind="stable")[:2].tolist()
-    first_unit, last_unit = sorted((order[0], order[-1]))
-    return int(first_unit), int(last_unit)
+def _last_plane(run: Run, plane: ChosenPlane) -> PhasePlane:
+    """A plane at the phase's end, or, of a run that diverged, at the last moment when all was finite."""
+    end = last_finite(run, plane.phase)
+    return compute(run, plane.x, plane.y, rest=plane.rest, phase=plane.phase, time=end, resolution=RESOLUTION)
 
 
 class Film:
@@ -258,12 +70,12 @@ class Film:
             raise InputError("y" if y is None else "x", what)
         self.run, self.phase, self.sample = run, film_phase(run, phase), sample
         if x is None or y is None:
-            self._plane, last = _first_plane(run, self.phase)
-            if rest is not None:
-                self._plane = Plane(self._plane.x, self._plane.y, rest)
+            chosen = plane_of_nodes(run, self.phase)
+            self._plane = chosen if rest is None else chosen._replace(rest=rest)
         else:
-            self._plane = Plane(x, y, rest or ("held" if x.startswith(("pc", "mode")) else "slaved"))
-            last = _last_plane(run, self._plane, self.phase)
+            rest = rest or ("held" if x.startswith(("pc", "mode")) else "slaved")
+            self._plane = ChosenPlane(x, y, rest, self.phase)
+        last = _last_plane(run, self._plane)
         self._window = {"xlim": (last.x[0], last.x[-1]), "ylim": (last.y[0], last.y[-1])}
         with style():
             self.figure = Figure(figsize=SIZE, dpi=DPI)

@@ -117,8 +117,8 @@ def draw_plane(
     """Put a plane that has been computed on `ax`."""
     ax.set_xlim(plane.x[0], plane.x[-1])
     ax.set_ylim(plane.y[0], plane.y[-1])
-    ax.set_xlabel(plane.wanted[0].label)
-    ax.set_ylabel(plane.wanted[1].label)
+    ax.set_xlabel(plane.coordinates[0].label)
+    ax.set_ylabel(plane.coordinates[1].label)
     _flow(ax, plane)
     handles = _curves(ax, plane)
     if trajectory:
@@ -141,7 +141,7 @@ def _flow(ax: Axes, plane: PhasePlane) -> None:
     masked = [np.ma.masked_invalid(part[::step, ::step]) for part in (u, v)]
     if all(np.ma.getmaskarray(masked[0]).ravel()):
         return
-    # Streamlines hang on the direction only: sizes of 1 keep those of slow places as smooth as others.
+    # Streamlines depend on the direction only: sizes of 1 keep those of slow places as smooth as others.
     width, height = x[-1] - x[0], y[-1] - y[0]
     size = np.ma.hypot(masked[0] / width, masked[1] / height)
     size[np.ma.getdata(size) <= 0.0] = 1.0
@@ -162,7 +162,7 @@ def _widths(size: Any) -> Array:
 def _curves(ax: Axes, plane: PhasePlane) -> list[Any]:
     """Nullclines, continua of equilibria and separatrices, each branch a line; one entry for each kind."""
     handles = []
-    for branches, look, one in zip(plane.nullclines, (FIRST, SECOND), plane.wanted, strict=True):
+    for branches, look, one in zip(plane.nullclines, (FIRST, SECOND), plane.coordinates, strict=True):
         label = rf"$\mathrm{{d}}{one.symbol}/\mathrm{{d}}t = 0$"
         handles += _lines(ax, branches, look | {"linewidth": 1.3, "zorder": 2.0}, label)
     handles += _lines(
@@ -238,7 +238,7 @@ def _trajectory(ax: Axes, plane: PhasePlane, marks: bool, style: dict[str, Any])
     color = handles[0].get_color()
     arrow_heads(ax, path, color)
     if marks and len(path) > 1:
-        slow = plane.tau == 0.0 or any(one.of_weights for one in plane.wanted)
+        slow = plane.tau == 0.0 or any(one.of_weights for one in plane.coordinates)
         since = (t - t[0]) / (plane.delta if slow else plane.tau)
         chosen = round_times(since, lengths(ax, path))
         time_marks(ax, path, since, chosen, r"\delta" if slow else r"\tau", color)

@@ -1,4 +1,4 @@
-"""The critical manifold over one weight, and trajectories that fall onto it and drift along it."""
+"""The critical manifold over one weight, and curves that fall onto it and drift along it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ..analysis.course import Course, course
 from ..analysis.manifolds.manifold import CriticalManifold, critical_manifold
+from ..analysis.manifolds.trajectory import Trajectory, trajectory
 from ..base.errors import InputError
 from ..model.network import Array
 from ..run.result import Run
@@ -76,7 +76,7 @@ def slow_manifold(
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure, reached as ``ax.figure``, where left out.
     **kwargs
-        To `Axes.plot`, for the trajectories.
+        To `Axes.plot`, for the curves.
 
     Returns
     -------
@@ -91,8 +91,8 @@ def slow_manifold(
     check_flags(marks=marks, legend=legend, note=note)
     if manifold is None:
         manifold = critical_manifold(run, weight, node, phase=phase, time=time, limits=limits)
-    courses = _courses(run, manifold, ratios)
-    low, high = _heights(manifold, courses)
+    curves = _followed(run, manifold, ratios)
+    low, high = _heights(manifold, curves)
     with axes_or_new(ax) as ax:
         ax.set_xlim(manifold.low, manifold.high)
         ax.set_ylim(low, high)
@@ -100,9 +100,9 @@ def slow_manifold(
         ax.set_ylabel(manifold.node.label)
         handles = _manifold(ax, manifold)
         if ratios is None:
-            handles += _single(ax, manifold, courses[0], marks, kwargs)
+            handles += _single(ax, manifold, curves[0], marks, kwargs)
         else:
-            handles += _several(ax, manifold, courses, kwargs)
+            handles += _several(ax, manifold, curves, kwargs)
         if legend:
             ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         if note and manifold.held:
@@ -112,26 +112,26 @@ def slow_manifold(
     return ax
 
 
-def _courses(run: Run, manifold: CriticalManifold, ratios: Sequence[float] | None) -> list[Course]:
+def _followed(run: Run, manifold: CriticalManifold, ratios: Sequence[float] | None) -> list[Trajectory]:
     """Trajectories: integrated anew, or as saved where the network is too large for that."""
     if ratios is not None:
         if isinstance(ratios, str) or not 1 <= len(ratios) <= len(SEVERAL):
             raise InputError("ratios", f"must list one to {len(SEVERAL)} numbers delta/tau, not {ratios!r}")
         return [
-            course(run, manifold.weight, manifold.node, ratio, manifold.index) for ratio in sorted(ratios)
+            trajectory(run, manifold.weight, manifold.node, ratio, manifold.index) for ratio in sorted(ratios)
         ]
     try:
-        return [course(run, manifold.weight, manifold.node, None, manifold.index)]
+        return [trajectory(run, manifold.weight, manifold.node, None, manifold.index)]
     except InputError:
         kept = np.isfinite(manifold.trajectory).all(axis=1)
         tau = manifold.tau or manifold.delta / 1e4
         t = (manifold.times[kept] - manifold.times[0]) / tau
-        return [Course(manifold.delta / tau, t, *manifold.trajectory[kept].T)]
+        return [Trajectory(manifold.delta / tau, t, *manifold.trajectory[kept].T)]
 
 
-def _heights(manifold: CriticalManifold, courses: list[Course]) -> tuple[float, float]:
-    """Ends of the node's axis: around the trajectories, and what there is of the manifold nearby."""
-    seen = np.concatenate([one.node for one in courses] + [manifold.folds[:, 1]])
+def _heights(manifold: CriticalManifold, curves: list[Trajectory]) -> tuple[float, float]:
+    """Ends of the node's axis: around the curves, and what there is of the manifold nearby."""
+    seen = np.concatenate([one.node for one in curves] + [manifold.folds[:, 1]])
     seen = seen[np.isfinite(seen)]
     points = np.concatenate([branch.node for branch in manifold.branches])
     if not seen.size:
@@ -177,7 +177,7 @@ def _manifold(ax: Axes, manifold: CriticalManifold) -> list[Any]:
 
 
 def _single(
-    ax: Axes, manifold: CriticalManifold, one: Course, marks: bool, style: dict[str, Any]
+    ax: Axes, manifold: CriticalManifold, one: Trajectory, marks: bool, style: dict[str, Any]
 ) -> list[Any]:
     """One trajectory, its slow and fast parts in colours of their own, with arrows and marks of time."""
     given: dict[str, Any] = {"color": SLOW, "linewidth": SLOW_WIDTH, "zorder": 3.0, "solid_capstyle": "round"}
@@ -207,7 +207,7 @@ def _single(
     return handles
 
 
-def _both_clocks(ax: Axes, one: Course, path: Array) -> None:
+def _both_clocks(ax: Axes, one: Trajectory, path: Array) -> None:
     """Marks of time in units of tau up to the geometric mean of tau and delta, then of delta."""
     length = lengths(ax, path)
     early = one.t <= np.sqrt(one.ratio)
@@ -222,11 +222,13 @@ def _both_clocks(ax: Axes, one: Course, path: Array) -> None:
         time_marks(ax, path[late], since, chosen, r"\delta", "black", placed)
 
 
-def _several(ax: Axes, manifold: CriticalManifold, courses: list[Course], style: dict[str, Any]) -> list[Any]:
+def _several(
+    ax: Axes, manifold: CriticalManifold, curves: list[Trajectory], style: dict[str, Any]
+) -> list[Any]:
     """A trajectory for each delta/tau, in a colour of its own."""
     handles = []
-    pick = np.linspace(0, len(SEVERAL) - 1, len(courses)).round().astype(int) if len(courses) > 1 else [3]
-    for k, one in zip(pick, courses, strict=True):
+    pick = np.linspace(0, len(SEVERAL) - 1, len(curves)).round().astype(int) if len(curves) > 1 else [3]
+    for k, one in zip(pick, curves, strict=True):
         given = {"color": SEVERAL[k], "zorder": 3.0}
         label = rf"$\delta/\tau = {number(one.ratio)}$"
         lines = _parts(
@@ -234,13 +236,13 @@ def _several(ax: Axes, manifold: CriticalManifold, courses: list[Course], style:
         )
         arrow_heads(ax, np.column_stack([one.weight, one.node]), SEVERAL[k])
         handles += [Line2D([], [], color=SEVERAL[k], linewidth=1.7, label=label)] if lines else []
-    ax.plot(courses[0].weight[:1], courses[0].node[:1], linestyle="none", marker="o", markersize=4.0,
+    ax.plot(curves[0].weight[:1], curves[0].node[:1], linestyle="none", marker="o", markersize=4.0,
             markerfacecolor="white", markeredgecolor="black", zorder=4.5, gid="start")  # fmt: skip
     return handles
 
 
 def _parts(
-    ax: Axes, one: Course, slow: dict[str, Any], fast: dict[str, Any], labels: tuple[str, str]
+    ax: Axes, one: Trajectory, slow: dict[str, Any], fast: dict[str, Any], labels: tuple[str, str]
 ) -> list[Any]:
     """The stretches of a trajectory that are slow, and those that are fast; one entry for each kind."""
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 FINE = 241
 TINY = 1e-12
 
-# Light to dark in this order, so that a grey copy tells them apart.
-# Colour and name of what becomes of the nodes.
+# Colour and name of what becomes of the nodes, light to dark, so that they differ in a grey copy too.
 LOOKS = {
     "stable": ("#eef3f7", "stable"),
     "real": ("#E69F00", "unstable, real"),

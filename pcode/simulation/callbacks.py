@@ -12,7 +12,7 @@ import xarray as xr
 
 from ..base import checks
 from ..base.errors import InputError
-from ..model.network import Array, Weights
+from ..model.network import Array
 from ..model.phase import Phase
 from ..model.state import State
 from ..run.result import ProbeValue
@@ -258,8 +258,4 @@ class Callbacks:
 
 
 def _copied(state: State) -> State:
-    def copies(arrays: Any) -> Any:
-        return None if arrays is None else tuple(map(np.array, arrays))
-
-    M, W, beta = state.weights
-    return State(copies(state.x), copies(state.eps), Weights(copies(M), copies(W), copies(beta)))
+    return state.mapped(lambda _, array: np.array(array))

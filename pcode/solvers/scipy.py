@@ -187,7 +187,9 @@ class SciPySolver:
 
     def _jacobian(self, problem: IVP) -> Callable[[float, Array], Any]:
         problem = coupled(problem, self.name)
-        sparse = self.name in TAKE_SPARSE and problem.layout.size >= SPARSE_FROM
+        # The sparse Jacobian has the entries of the variables that the elimination knows.
+        large = problem.layout.size >= SPARSE_FROM and problem.structure.elimination.exact
+        sparse = self.name in TAKE_SPARSE and large
         return problem.sparse_jacobian if sparse else problem.jacobian
 
 

@@ -285,10 +285,10 @@ class System:
     def linearise(self, t: Any, y: Any) -> Point:
         """The point (t, y), y of shape (N,), where the system is linearised."""
         state = self.state(t, y)
-        x, eps, (M, _, beta) = state
+        x, eps, weights = state
         sigma, c, free = self.sigma, self.constants, self.free_values()
-        h = (*dynamics.feedback_signals(eps, state.weights.feedback), 0.0)
-        mu, nu = dynamics.predictions(x, M, beta, sigma), dynamics.variances(state, c)
+        h = (*dynamics.feedback_signals(eps, weights.feedback), 0.0)
+        mu, nu = dynamics.predictions(x, weights.M, weights.beta, sigma), dynamics.variances(state, c)
         value = (
             partials(partial(_free_rate, s, c), x_l, eps_l, h_l)
             for s, x_l, eps_l, h_l in zip((*sigma, None), x, (0.0, *eps), h, strict=True)

@@ -72,8 +72,9 @@ _modes_of = jax.jit(kinks.modes_of)
 @compiled
 def _energies(system: System, t: Any, y: Any) -> tuple[jax.Array, jax.Array]:
     state = system.state(t, y)
-    x, eps, (M, _, beta) = state
-    mu, nu = dynamics.predictions(x, M, beta, system.sigma), dynamics.variances(state, system.constants)
+    x, eps, weights = state
+    mu = dynamics.predictions(x, weights.M, weights.beta, system.sigma)
+    nu = dynamics.variances(state, system.constants)
     return dynamics.energy(eps, nu), dynamics.energy_slaved(x, mu, nu)
 
 

@@ -22,11 +22,11 @@ from ...run.select import of_run
 from ...run.snapshot import PhaseOption, Snapshot
 from ...system.coupled import System
 from ..at_rest import with_positive_tau
-from ..planes.coordinates import Wanted, check_wanted, labelled, moving_problem, values_along
+from ..planes.coordinates import Coordinate, checked_coordinate, labelled, moving_problem, values_along
 from ..planes.field import settled
 from ..planes.window import checked_limits
+from .choice import telling_pair
 from .continuation import Curve, Equations, follow
-from .manifold_choice import telling_pair
 
 # Nodes of a sample that can be followed with dense matrices.
 MOST_NODES = 60
@@ -84,7 +84,7 @@ class CriticalManifold:
 
     Attributes
     ----------
-    weight, node : Wanted
+    weight, node : Coordinate
         What is on the axes.
     index : int
         Index of the phase.
@@ -105,8 +105,8 @@ class CriticalManifold:
         Whether a clamp of the phase moves: the branches are those with it held at its value of `t`.
     """
 
-    weight: Wanted
-    node: Wanted
+    weight: Coordinate
+    node: Coordinate
     index: int
     t: float
     branches: tuple[Branch, ...]
@@ -196,13 +196,13 @@ def critical_manifold(
     weight, node, phase = telling_pair(run, weight, node, phase)
     window = checked_limits("limits", limits)
     snapshot = with_positive_tau(Snapshot.of(run, phase, time))
-    on, of = Wanted.parse("weight", weight), Wanted.parse("node", node)
+    on, of = Coordinate.parse("weight", weight), Coordinate.parse("node", node)
     if not on.of_weights or not on.single:
         raise InputError("weight", f"must be a weight such as M0[0,0] or beta1[0], not {weight!r}")
     if of.of_weights or not of.single:
         raise InputError("node", f"must be a node such as x1[0] or eps1[0], not {node!r}")
-    on = check_wanted(snapshot, "weight", on, moves=False)
-    of = check_wanted(snapshot, "node", of)
+    on = checked_coordinate(snapshot, "weight", on, moves=False)
+    of = checked_coordinate(snapshot, "node", of)
     alone = snapshot.of_samples((int(of.sample or 0),))
     problem = moving_problem(alone, True, on.kind == "W")
     layout, y0 = problem.layout, problem.y0
@@ -247,7 +247,7 @@ def critical_manifold(
     )
 
 
-def _course(run: Run, snapshot: Snapshot, on: Wanted, of: Wanted) -> tuple[Array, Array]:
+def _course(run: Run, snapshot: Snapshot, on: Coordinate, of: Coordinate) -> tuple[Array, Array]:
     """Saved times of the phase, and the weight and the node at them, shape (T, 2)."""
     rows = np.flatnonzero(run.data["phase"].to_numpy() == snapshot.index)
     shape = run.data[on.array].shape[1:]
@@ -256,7 +256,7 @@ def _course(run: Run, snapshot: Snapshot, on: Wanted, of: Wanted) -> tuple[Array
     return run.data["time"].to_numpy()[rows], np.column_stack([weight, node])
 
 
-def _rests_along(run: Run, snapshot: Snapshot, course: Array, on: Wanted, of: Wanted) -> Array:
+def _rests_along(run: Run, snapshot: Snapshot, course: Array, on: Coordinate, of: Coordinate) -> Array:
     """The weight, and the node at rest for all weights of the run, along the phase, shape (R, 2)."""
     problem = moving_problem(snapshot, True, True)
     layout = problem.layout

@@ -9,6 +9,7 @@ principal components of a sample's nodes over the phase, ``wpc1`` and ``wpc2`` t
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +30,7 @@ _DIRECTION = re.compile(r"(pc|wpc|mode)([12])")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Coordinate:
     """A coordinate as it was asked for.
 
     Attributes
@@ -52,7 +53,7 @@ class Wanted:
     sample: int | None = None
 
     @classmethod
-    def parse(cls, where: str, name: Any) -> Wanted:
+    def parse(cls, where: str, name: Any) -> Coordinate:
         """Read a coordinate's name.
 
         Raises
@@ -112,43 +113,47 @@ class Wanted:
         return f"{what}, ${self.symbol}$"
 
 
-def check_wanted(situation: Snapshot, where: str, wanted: Wanted, moves: bool = True) -> Wanted:
-    """`wanted`, its sample filled in, if the moment has such a coordinate, which `moves` where it must.
+def checked_coordinate(
+    snapshot: Snapshot, where: str, coordinate: Coordinate, moves: bool = True
+) -> Coordinate:
+    """`coordinate`, its sample filled in, if the moment has such a coordinate, which `moves` where it must.
 
     Raises
     ------
     InputError
         With the key `where`, if it has not.
     """
-    network, record, name = situation.network, situation.record, wanted.name
-    if wanted.of_weights and moves and not record.learn:
+    network, record, name = snapshot.network, snapshot.record, coordinate.name
+    if coordinate.of_weights and moves and not record.learn:
         raise InputError(where, f"{name} does not move: weights are held in {record.name!r}; take nodes")
-    variable = wanted.variable
+    variable = coordinate.variable
     if variable is None:
-        return wanted
+        return coordinate
     if variable.feedback not in (None, network.feedback):
         raise InputError(where, f"{name} has no equation of its own: feedback is {network.feedback}; take M")
     layers = variable.layers(network.n)
-    if wanted.number not in layers:
-        raise InputError(where, f"there is no {wanted.array}: {variable} has {layers[0]}..{layers[-1]}")
-    shape = tuple(network.sizes[wanted.number + axis] for axis in variable.axes)
-    if any(k >= size for k, size in zip(wanted.index, shape, strict=True)):
-        raise InputError(where, f"{name} is out of range: {wanted.array} has shape {shape}, counted from 0")
-    if wanted.of_weights:
-        return wanted
-    sample = record.samples[0] if wanted.sample is None else wanted.sample
+    if coordinate.number not in layers:
+        raise InputError(where, f"there is no {coordinate.array}: {variable} has {layers[0]}..{layers[-1]}")
+    shape = tuple(network.sizes[coordinate.number + axis] for axis in variable.axes)
+    if any(k >= size for k, size in zip(coordinate.index, shape, strict=True)):
+        raise InputError(
+            where, f"{name} is out of range: {coordinate.array} has shape {shape}, counted from 0"
+        )
+    if coordinate.of_weights:
+        return coordinate
+    sample = record.samples[0] if coordinate.sample is None else coordinate.sample
     if sample not in record.samples:
         raise InputError(where, f"sample {sample} is not shown in {record.name!r}; take another")
-    wanted = replace(wanted, sample=sample)
-    clamp = situation.phase.clamp.get(wanted.number) if variable.clampable else None
-    if clamp is not None and not np.isnan(clamp[record.samples.index(sample), wanted.index[0]]):  # type: ignore[index]
+    coordinate = replace(coordinate, sample=sample)
+    row, unit = record.samples.index(sample), coordinate.index[0]
+    if variable.clampable and not snapshot.free(coordinate.number)[row, unit]:
         raise InputError(where, f"{name} is clamped in {record.name!r} and does not move; take a free node")
-    return wanted
+    return coordinate
 
 
-def labelled(wanted: Wanted, situation: Snapshot) -> Wanted:
-    """`wanted` for a label: the sample is left out where there is but one."""
-    return replace(wanted, sample=None) if len(situation.record.samples) == 1 else wanted
+def labelled(coordinate: Coordinate, snapshot: Snapshot) -> Coordinate:
+    """`coordinate` for a label: the sample is left out where there is but one."""
+    return replace(coordinate, sample=None) if len(snapshot.record.samples) == 1 else coordinate
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,22 +166,22 @@ class Chart:
         Whose unknowns y, shape (N,), these are; not reduced but for `learned` W that follows M.
     y0 : ndarray, shape (N,)
         The moment, or the equilibrium where modes are taken.
-    wanted : tuple of Wanted
+    coordinates : tuple of Coordinate
     directions, projectors : ndarray, shapes (N, K), (K, N)
         What a coordinate's unit changes, and what reads it: ``projectors @ directions`` is the identity.
     reference : ndarray, shape (N,)
         Where the coordinates are 0.
-    situation : Snapshot
+    snapshot : Snapshot
         Of the samples that matter.
     """
 
     problem: Problem
     y0: Array
-    wanted: tuple[Wanted, ...]
+    coordinates: tuple[Coordinate, ...]
     directions: Array
     projectors: Array
     reference: Array
-    situation: Snapshot
+    snapshot: Snapshot
 
     def read(self, y: Array) -> Array:
         """Coordinates, shape (K,), of the unknowns `y`."""
@@ -185,25 +190,25 @@ class Chart:
 
     def path(self, run: Run) -> tuple[Array, Array]:
         """Saved times of the phase, shape (T,), and the coordinates along it, shape (T, K)."""
-        t, rows = _rows(run, self.situation.index)
-        found = np.zeros((t.size, len(self.wanted)))
+        t, rows = _rows(run, self.snapshot.index)
+        found = np.zeros((t.size, len(self.coordinates)))
         for name, part in self.problem.layout.slices.items():
             read = self.projectors[:, part]
             if read.any():
-                along = values_along(run, self.situation, name, rows) - self.reference[part]
+                along = values_along(run, self.snapshot, name, rows) - self.reference[part]
                 found += along @ read.T
         return t, found
 
 
-def values_along(run: Run, situation: Snapshot, name: str, rows: Any) -> Array:
+def values_along(run: Run, snapshot: Snapshot, name: str, rows: Any) -> Array:
     """The array `name` at saved rows of the nodes' time, shape (T, entries); weights interpolated."""
     if parsed(name)[0].of_nodes:
-        shown = run.phases[situation.index].samples
-        samples = [shown.index(sample) for sample in situation.record.samples]
+        shown = run.phases[snapshot.index].samples
+        samples = [shown.index(sample) for sample in snapshot.record.samples]
         nodes = run.data[name].isel(time=rows, sample=samples).to_numpy()
         return nodes.reshape(len(rows), -1)
     t = run.data["time"].to_numpy()[rows]
-    own = np.flatnonzero(run.data["weight_phase"].to_numpy() == situation.index)
+    own = np.flatnonzero(run.data["weight_phase"].to_numpy() == snapshot.index)
     times = run.data["weight_time"].to_numpy()[own]
     values = run.data[name].isel(weight_time=own).to_numpy().reshape(own.size, -1)
     after = (
@@ -220,7 +225,7 @@ def _rows(run: Run, index: int) -> tuple[Array, Any]:
     return run.data["time"].to_numpy()[rows], rows
 
 
-def chart(run: Run, situation: Snapshot, names: tuple[tuple[str, Any], ...]) -> Chart:
+def chart(run: Run, snapshot: Snapshot, names: tuple[tuple[str, Any], ...]) -> Chart:
     """The coordinates `names`, pairs of an option's key and a name, at a moment of a run.
 
     Raises
@@ -228,29 +233,34 @@ def chart(run: Run, situation: Snapshot, names: tuple[tuple[str, Any], ...]) -> 
     InputError
         If a name is none, two are the same, or the moment has no such coordinate that moves.
     """
-    situation = with_positive_tau(situation)
-    parsed = [(where, Wanted.parse(where, name)) for where, name in names]
-    wanted = tuple(check_wanted(situation, where, one) for where, one in parsed)
-    if len({(w.kind, w.number, w.index, w.sample) for w in wanted}) < len(wanted):
+    snapshot = with_positive_tau(snapshot)
+    parsed = [(where, Coordinate.parse(where, name)) for where, name in names]
+    coordinates = tuple(checked_coordinate(snapshot, where, one) for where, one in parsed)
+    if len({(w.kind, w.number, w.index, w.sample) for w in coordinates}) < len(coordinates):
         raise InputError(names[-1][0], f"must be another coordinate than {names[0][1]}")
-    if len({"" if one.single else one.kind for one in wanted}) > 1:
+    if len({"" if one.single else one.kind for one in coordinates}) > 1:
         what = f"cannot go with {names[0][1]}: take two directions of one kind, or two single unknowns"
         raise InputError(names[-1][0], what)
-    if not any(one.of_weights for one in wanted):
-        chosen = {one.sample for one in wanted if one.sample is not None} or {situation.record.samples[0]}
-        situation = situation.of_samples(tuple(sorted(chosen)))
+    if not any(one.of_weights for one in coordinates):
+        chosen = {one.sample for one in coordinates if one.sample is not None}
+        chosen = chosen or {snapshot.record.samples[0]}
+        snapshot = snapshot.of_samples(tuple(sorted(chosen)))
     problem = moving_problem(
-        situation, any(one.of_weights for one in wanted), any(one.kind == "W" for one in wanted)
+        snapshot, any(one.of_weights for one in coordinates), any(one.kind == "W" for one in coordinates)
     )
     y0 = reference = problem.y0
     if not np.isfinite(y0).all():
-        what = f"the state at t = {situation.t:g} is not finite; choose an earlier time"
+        what = f"the state at t = {snapshot.t:g} is not finite; choose an earlier time"
         raise InputError("time", what)
-    if any(one.kind == "mode" for one in wanted):
-        y0 = reference = _at_rest(problem, situation)
+    if any(one.kind == "mode" for one in coordinates):
+        rest = nearest_rest(problem, snapshot)
+        if rest is None:
+            near = f"the nodes have no equilibrium near where they are at t = {snapshot.t:g}"
+            raise InputError("time", f"{near}; choose single nodes")
+        y0 = reference = rest
     columns, origins = [], []
-    for one in wanted:
-        column, origin = _direction(run, situation, replace_start(problem, y0), one)
+    for one in coordinates:
+        column, origin = _direction(run, snapshot, replace_start(problem, y0), one)
         columns.append(column)
         origins.append(origin)
     directions = np.column_stack(columns)
@@ -259,8 +269,8 @@ def chart(run: Run, situation: Snapshot, names: tuple[tuple[str, Any], ...]) -> 
     else:
         reference = np.where(directions.any(axis=1), 0.0, reference)
     projectors: Array = np.asarray(np.linalg.pinv(directions), float)
-    kept = tuple(labelled(one, situation) for one in wanted)
-    return Chart(problem, y0, kept, directions, projectors, reference, situation)
+    kept = tuple(labelled(one, snapshot) for one in coordinates)
+    return Chart(problem, y0, kept, directions, projectors, reference, snapshot)
 
 
 def replace_start(problem: Problem, y0: Array) -> Problem:
@@ -268,67 +278,75 @@ def replace_start(problem: Problem, y0: Array) -> Problem:
     return replace(problem, y0=y0, system=with_modes(problem.system, 0.0, y0))
 
 
-def moving_problem(situation: Snapshot, learn: bool, feedback: bool) -> Problem:
+def moving_problem(snapshot: Snapshot, learn: bool, feedback: bool) -> Problem:
     """Nodes and, with `learn`, weights as unknowns; W by itself only with `feedback`, else it goes with M."""
-    phase = replace(situation.phase, learn=learn, until=None)
-    problem = make_problem(situation.network, phase, situation.state, reduce=False)
+    phase = replace(snapshot.phase, learn=learn, until=None)
+    problem = make_problem(snapshot.network, phase, snapshot.state, reduce=False)
     if feedback:
         return problem
-    system, state, reduction = reduce_feedback(problem.system, situation.state, problem.reduction)
+    system, state, reduction = reduce_feedback(problem.system, snapshot.state, problem.reduction)
     return replace(problem, system=on_device(system), y0=system.layout.pack(state), reduction=reduction)
 
 
-def _at_rest(problem: Problem, situation: Snapshot) -> Array:
-    """The unknowns with the nodes at the equilibrium, stable or not, that is nearest."""
-    held = situation.problem(learn=False, until=None)
+def nearest_rest(problem: Problem, snapshot: Snapshot) -> Array | None:
+    """The unknowns with the nodes at the nearest equilibrium, stable or not; None where none is found."""
+    held = snapshot.problem(learn=False, until=None)
     rest = nodes_at_rest(held, FOLLOWING)
     if not rest.found:
-        rest = rest_of(situation, FOLLOWING)
+        rest = rest_of(snapshot, FOLLOWING)
     if not rest.found:
-        what = (
-            f"the nodes have no equilibrium near where they are at t = {situation.t:g}; choose single nodes"
-        )
-        raise InputError("time", what)
+        return None
     y = problem.y0.copy()
     nodes = held.layout.pack(rest.state)
     y[: nodes.size] = nodes
     return y
 
 
-def _direction(run: Run, situation: Snapshot, problem: Problem, wanted: Wanted) -> tuple[Array, Array | None]:
+def _direction(
+    run: Run, snapshot: Snapshot, problem: Problem, coordinate: Coordinate
+) -> tuple[Array, Array | None]:
     """What a unit of the coordinate changes, shape (N,), and where it is 0 if that is not at 0."""
     layout = problem.layout
     unit = np.zeros(layout.size)
-    if wanted.kind == "mode":
+    if coordinate.kind == "mode":
         pair, shown = modes(problem)
-        unit[shown] = pair[wanted.number - 1]
+        unit[shown] = pair[coordinate.number - 1]
         return unit, problem.y0
-    if wanted.kind in ("pc", "wpc"):
-        names = list(layout.weight_names if wanted.of_weights else layout.node_names)
-        return _principal(run, situation, problem, names, wanted)
-    place = layout.slices[wanted.array]
-    shape = layout.shapes[wanted.array]
-    index = wanted.index
-    if not wanted.of_weights:
-        index = (situation.record.samples.index(int(wanted.sample or 0)), *index)
+    if coordinate.kind in ("pc", "wpc"):
+        names = list(layout.weight_names if coordinate.of_weights else layout.node_names)
+        return _principal(run, snapshot, problem, names, coordinate)
+    place = layout.slices[coordinate.array]
+    shape = layout.shapes[coordinate.array]
+    index = coordinate.index
+    if not coordinate.of_weights:
+        index = (snapshot.record.samples.index(int(coordinate.sample or 0)), *index)
     unit[place.start + int(np.ravel_multi_index(index, shape))] = 1.0
     return unit, None
 
 
+def principal_axes(run: Run, snapshot: Snapshot, names: Sequence[str]) -> tuple[Array, Array] | None:
+    """Mean and principal axes of the arrays `names` over the phase; None where these move along a line."""
+    _, rows = _rows(run, snapshot.index)
+    values = np.concatenate([values_along(run, snapshot, name, rows) for name in names], axis=1)
+    values = values[np.isfinite(values).all(axis=1)]
+    if len(values) == 0:
+        return None
+    mean = values.mean(axis=0)
+    _, sizes, axes = np.linalg.svd(values - mean, full_matrices=False)
+    return (mean, axes) if len(sizes) > 1 and sizes[1] > 1e-9 * max(sizes[0], 1e-300) else None
+
+
 def _principal(
-    run: Run, situation: Snapshot, problem: Problem, names: list[str], wanted: Wanted
+    run: Run, snapshot: Snapshot, problem: Problem, names: list[str], coordinate: Coordinate
 ) -> tuple[Array, Array]:
     """A principal component of the arrays `names` over the phase, and their mean."""
-    _, rows = _rows(run, situation.index)
-    slices = problem.layout.slices
-    values = np.concatenate([values_along(run, situation, name, rows) for name in names], axis=1)
-    values = values[np.isfinite(values).all(axis=1)]
-    mean = values.mean(axis=0) if len(values) else np.zeros(0)
-    _, sizes, axes = np.linalg.svd(values - mean, full_matrices=False)
-    if len(sizes) < 2 or not sizes[1] > 1e-9 * max(sizes[0], 1e-300):
-        what = f"{wanted.name} does not exist: what it is of moves along a line at most; take {names[0]}[...]"
+    found = principal_axes(run, snapshot, names)
+    if found is None:
+        missing = f"{coordinate.name} does not exist: what it is of moves along a line at most"
+        what = f"{missing}; take {names[0]}[...]"
         raise InputError("phase", what)
-    axis = axes[wanted.number - 1]
+    mean, axes = found
+    slices, axis = problem.layout.slices, axes[coordinate.number - 1]
     axis = axis * np.sign(axis[np.abs(axis).argmax()])  # of the two signs, always the same
     unit, origin = np.zeros(problem.layout.size), problem.y0.copy()
     place = np.concatenate([np.arange(slices[name].start, slices[name].stop) for name in names])
@@ -341,7 +359,20 @@ def modes(problem: Problem) -> tuple[Array, Any]:
 
     The real and the imaginary part of an eigenvector for a pair that turns, else two eigenvectors; of
     the first sample. Orthogonal in the first case only where the Jacobian is normal.
+
+    Raises
+    ------
+    InputError
+        If the nodes have no two modes.
     """
+    found = eigenplane(problem)
+    if found is None:
+        raise InputError("phase", "the nodes have no two modes of their own; take single nodes")
+    return found
+
+
+def eigenplane(problem: Problem) -> tuple[Array, Any] | None:
+    """As `modes`; None where there are no two."""
     system = NodeSystem(problem)
     values, vectors = np.linalg.eig(system.blocks()[0])
     order = np.argsort(-values.real)
@@ -352,7 +383,7 @@ def modes(problem: Problem) -> tuple[Array, Any]:
         second = order[1] if len(order) > 1 else first
         pair = np.stack([vectors[:, first].real, vectors[:, second].real])
     if np.linalg.matrix_rank(pair) < 2:
-        raise InputError("phase", "the nodes have no two modes of their own; take single nodes")
+        return None
     pair = pair / np.linalg.norm(pair, axis=1)[:, None]
     layout = system.held.layout
     starts = np.concatenate(

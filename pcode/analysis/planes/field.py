@@ -124,12 +124,12 @@ class Field:
     def clocks(self) -> Array:
         """Time constants of the two coordinates, shape (2,), in units of time."""
         c = self.chart.problem.constants
-        return np.array([float(c.delta if one.of_weights else c.tau) for one in self.chart.wanted])
+        return np.array([float(c.delta if one.of_weights else c.tau) for one in self.chart.coordinates])
 
     @property
     def everything(self) -> bool:
         """Whether all nodes are slaved to weights."""
-        weights = all(one.of_weights for one in self.chart.wanted)
+        weights = all(one.of_weights for one in self.chart.coordinates)
         return weights and self.slaved.size == self.layout.node_count
 
     @property

@@ -7,7 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ...base._jax import jax, jnp
 from ...model.network import Array
+from ...system.abscissa import LARGEST_DENSE, nodes_a_sample, spectral_abscissa
+from ...system.coupled import System
 from .field import Field
 
 Kind = Literal["node", "focus", "centre", "saddle", "degenerate"]
@@ -27,6 +30,8 @@ FLAT = 1e-6
 # Where no rate changes by more than this within a time constant, nothing moves the plane but what is left of
 # errors that have vanished.
 STILL = 1e-9
+
+_residual = jax.jit(System.residual)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,3 +176,29 @@ def _distinct(points: Array, valid: Any) -> Any:
         if all(np.abs(points[k] - points[j]).max() > SAME for j in kept):
             kept.append(int(k))
     return np.array(kept, dtype=int)
+
+
+def rest_and_abscissa(system: System, z: Array) -> tuple[float, float | None]:
+    """How far from rest the nodes `z`, shape (N,), are, and their spectral abscissa.
+
+    Parameters
+    ----------
+    system : System
+        Of the nodes alone, the weights held.
+    z : ndarray, shape (N,)
+
+    Returns
+    -------
+    float
+        max |tau dz/dt| / (1 + |z|).
+    float or None
+        Largest real part of their eigenvalues, in one over the unit of time; None where there are too
+        many for that.
+    """
+    residual = float(_residual(system, 0.0, z))
+    layout = system.layout
+    if layout.batch * nodes_a_sample(layout) ** 3 > LARGEST_DENSE:
+        return residual, None
+    samples = np.arange(layout.batch, dtype=np.int64)
+    ticking = system.with_constants(tau=jnp.ones(()))
+    return residual, spectral_abscissa(ticking, 0.0, z, samples).rate / float(system.constants.tau)

@@ -20,10 +20,9 @@ from ...model.network import Array
 from ...run.result import Run
 from ...run.snapshot import PhaseOption, Snapshot, last_phase
 from ...system.rest import holding
-from .coordinates import Chart, Wanted, chart
+from .coordinates import Chart, Coordinate, chart
 from .field import MOST_DENSE, Field
-from .fixed_points import FixedPoint, fixed_points
-from .growth_at import rest_and_abscissa
+from .fixed_points import FixedPoint, fixed_points, rest_and_abscissa
 from .nullclines import zero_curves
 from .separatrices import Separatrix, separatrices
 from .window import Limits, checked_limits
@@ -51,7 +50,7 @@ class PhasePlane:
 
     Attributes
     ----------
-    wanted : tuple of two Wanted
+    coordinates : tuple of two Coordinate
         The coordinates.
     phase : str
     t : float
@@ -81,7 +80,7 @@ class PhasePlane:
         Whether anything that is held moves along the run, so that the field is that of the moment.
     """
 
-    wanted: tuple[Wanted, ...]
+    coordinates: tuple[Coordinate, ...]
     phase: str
     t: float
     rest: str
@@ -136,11 +135,11 @@ def phase_plane(
     InputError
         If there is no such coordinate, moment or window, or too many nodes to be slaved.
     """
-    parsed = [Wanted.parse(where, name) for where, name in (("x", x), ("y", y))]
+    parsed = [Coordinate.parse(where, name) for where, name in (("x", x), ("y", y))]
     if phase is None and time is None:
         phase = last_phase(run, learn=True) if any(one.of_weights for one in parsed) else 0
-    situation = Snapshot.of(run, phase, time)
-    made = chart(run, situation, (("x", x), ("y", y)))
+    snapshot = Snapshot.of(run, phase, time)
+    made = chart(run, snapshot, (("x", x), ("y", y)))
     field = Field(made, slaved_nodes(made, rest))
     times, trajectory = made.path(run)
     sides = _resolution(field, resolution)
@@ -158,9 +157,9 @@ def phase_plane(
         points = tuple(point for point in points if not _on(point.point, continua, high - low))
     points = tuple(_in_the_whole(field, point) for point in points)
     return PhasePlane(
-        wanted=made.wanted,
-        phase=situation.record.name,
-        t=situation.t,
+        coordinates=made.coordinates,
+        phase=snapshot.record.name,
+        t=snapshot.t,
         rest=_told(field, made),
         x=xs,
         y=ys,
@@ -174,7 +173,7 @@ def phase_plane(
         now=field.origin,
         tau=run.network.tau,
         delta=run.network.delta,
-        moves=bool(situation.record.learn) or situation.moving or field.slaved.size < _other_nodes(made),
+        moves=bool(snapshot.record.learn) or snapshot.moving or field.slaved.size < other_nodes(made).size,
     )
 
 
@@ -185,16 +184,18 @@ def on_grid(field: Field, x: Array, y: Array) -> tuple[Array, Array]:
     return rates.reshape(y.size, x.size, 2), slaved.reshape(y.size, x.size, -1)
 
 
-def _nodes(made: Chart) -> Any:
+def other_nodes(made: Chart) -> Any:
     """Indices of the free nodes among the unknowns that are no coordinate."""
     free = made.problem.free_nodes
-    if all(one.single for one in made.wanted):
+    if all(one.single for one in made.coordinates):
         free = free & ~made.directions.any(axis=1)
     return np.flatnonzero(free)
 
 
-def _other_nodes(made: Chart) -> int:
-    return int(_nodes(made).size)
+def may_be_slaved(made: Chart, count: int) -> bool:
+    """Whether so many nodes can be brought to rest at every point; all can over a plane of weights."""
+    every = all(one.of_weights for one in made.coordinates) and count == made.problem.layout.node_count
+    return count <= MOST_DENSE or every
 
 
 def slaved_nodes(made: Chart, rest: OtherNodes) -> Any:
@@ -218,18 +219,17 @@ def slaved_nodes(made: Chart, rest: OtherNodes) -> Any:
     wrong = [word for word in said.values() if word not in ("held", "slaved")]
     if wrong:
         raise InputError("rest", f"must be slaved or held, not {wrong[0]!r}")
-    nodes = _nodes(made)
+    nodes = other_nodes(made)
     asked = np.zeros(made.problem.layout.size, bool)
     for name, word in said.items():
         asked[made.problem.layout.slices[name]] = word == "slaved"
     chosen = nodes[asked[nodes]]
     if not chosen.size:
         return chosen
-    x, y = made.wanted
+    x, y = made.coordinates
     if x.kind in ("pc", "mode"):
         raise InputError("rest", f"must be held in the plane of {x.name} and {y.name}")
-    every = all(one.of_weights for one in made.wanted) and chosen.size == made.problem.layout.node_count
-    if chosen.size > MOST_DENSE and not every:
+    if not may_be_slaved(made, chosen.size):
         what = f"{chosen.size} nodes cannot be slaved at every point ({MOST_DENSE} at most); take rest = held"
         raise InputError("rest", what)
     return chosen
@@ -258,7 +258,7 @@ def _window(
     least = 0.05 * size if size > 0.0 else 1.0
     widths = np.maximum(high - low, np.maximum(least, 0.02 * (high - low).max()))
     middle = 0.5 * (low + high)
-    margin = MARGIN_WEIGHTS if all(one.of_weights for one in field.chart.wanted) else MARGIN
+    margin = MARGIN_WEIGHTS if all(one.of_weights for one in field.chart.coordinates) else MARGIN
     low, high = middle - (0.5 + margin) * widths, middle + (0.5 + margin) * widths
     if xlim is None and ylim is None:
         low, high = _with_equilibria(field, low, high)
@@ -325,23 +325,23 @@ def _in_the_whole(field: Field, point: FixedPoint) -> FixedPoint:
 
 def _told(field: Field, made: Chart) -> str:
     """What became of all the rest, in words."""
-    nodes, K = _other_nodes(made), field.slaved.size
-    t = f"t = {made.situation.t:.6g}"
+    nodes, K = other_nodes(made).size, field.slaved.size
+    t = f"t = {made.snapshot.t:.6g}"
     told = []
     if nodes and nodes == K:
         told.append(
-            "all other nodes at rest" if not all(w.of_weights for w in made.wanted) else "nodes at rest"
+            "all other nodes at rest" if not all(w.of_weights for w in made.coordinates) else "nodes at rest"
         )
     elif nodes and K:
         told.append(f"{K} of the other nodes at rest, {nodes - K} held as at {t}")
     elif nodes:
         held = (
             "in the nodes' eigenplane at rest"
-            if made.wanted[0].kind == "mode"
+            if made.coordinates[0].kind == "mode"
             else f"other nodes held as at {t}"
         )
         told.append(held)
-    other = "other weights" if any(one.of_weights for one in made.wanted) else "weights"
-    clamps = " and moving clamps" if made.situation.moving else ""
+    other = "other weights" if any(one.of_weights for one in made.coordinates) else "weights"
+    clamps = " and moving clamps" if made.snapshot.moving else ""
     told.append(f"{other}{clamps} held as at {t}")
     return ", ".join(told)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...base.status import Status
-from ...model.network import Array, Weights
+from ...model.network import Array
 from ...model.state import State
 from ...run.result import Run
 from ...run.snapshot import Snapshot, spread
@@ -290,18 +290,12 @@ def _integrated(begin: Snapshot, rtol: float, atol: float) -> tuple[list[Moment]
 
 def _rate(problem: Problem, t: float, y: Array, like: State) -> State:
     """d/dt of the whole state, 0 of what is no unknown."""
-    M, W, beta = like.weights
-    still = Weights(_zeros(M), None if W is None else _zeros(W), _zeros(beta))
-    nothing = State(_zeros(like.x), _zeros(like.eps), still)
+    nothing = like.mapped(lambda _, array: np.zeros_like(array))
     return problem.layout.unpack(problem.in_modes_of(t, y).rhs(t, y), nothing)
 
 
 def _speed(rate: State, there: Snapshot) -> Array:
     return there.network.delta * np.array([np.linalg.norm(M) for M in rate.weights.M])
-
-
-def _zeros(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
-    return tuple(np.zeros_like(array) for array in arrays)
 
 
 def _saved(run: Run, index: int, after: float) -> list[Moment]:

@@ -63,7 +63,7 @@ class WeightPlane:
         M = tuple(gain * m for m in self.weights.M)
         links = zip(M, self.other, strict=True)
         W = tuple((1.0 - mix) * m.T + mix * gain * r for m, r in links)
-        return Weights(M, W, self.weights.beta)
+        return self.weights._replace(M=M, W=W)
 
     def distance(self, mix: float) -> float:
         """|W - M^T| / |M| there, norms of all links together; dimensionless."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from ...base.errors import InputError
+from ...model.variables import EPS, X
 from ...run.result import Run
 from ...run.snapshot import PhaseOption, Snapshot, last_phase
-from ..planes.coordinates import Wanted, check_wanted
+from ..planes.coordinates import Coordinate
 
 
 def telling_pair(
     run: Run, weight: str | None = None, node: str | None = None, phase: PhaseOption = None
 ) -> tuple[str, str, PhaseOption]:
-    """A weight, a node that hangs on it, and the phase; what is given is kept.
+    """A weight, a node that depends on it, and the phase; what is given is kept.
 
     The weight is the prediction weight that moves most over the phase; the node the value that it
     predicts, or predicts from, if that is free, else the error between.
@@ -21,15 +22,15 @@ def telling_pair(
     Raises
     ------
     InputError
-        If no node that hangs on a prediction weight is free.
+        If no node that depends on a prediction weight is free.
     """
     phase = last_phase(run, learn=True) if phase is None else phase
     phase = 0 if phase is None else phase
     snapshot = Snapshot.of(run, phase)
     if weight is not None:
-        wanted = Wanted.parse("weight", weight)
+        coordinate = Coordinate.parse("weight", weight)
         if node is None:
-            node = _free_node(snapshot, wanted) or "eps1[0]"
+            node = _free_node(snapshot, coordinate) or "eps1[0]"
         return weight, node, phase
     rows = np.flatnonzero(run.data["weight_phase"].to_numpy() == snapshot.index)
     best: tuple[float, str, str] | None = None
@@ -38,34 +39,28 @@ def telling_pair(
         moved = np.nan_to_num(np.abs(M[1] - M[0]))
         i, j = np.unravel_index(int(moved.argmax()), moved.shape)
         name = f"M{link}[{i},{j}]"
-        hangs = _free_node(snapshot, Wanted.parse("weight", name))
-        if hangs is not None and (best is None or moved.max() > best[0]):
-            best = (float(moved.max()), name, hangs)
+        node_there = _free_node(snapshot, Coordinate.parse("weight", name))
+        if node_there is not None and (best is None or moved.max() > best[0]):
+            best = (float(moved.max()), name, node_there)
     if best is None:
         raise InputError(
-            "weight", "no free value node hangs on a prediction weight here; name a weight and a node"
+            "weight", "no free value node depends on a prediction weight here; name a weight and a node"
         )
     return best[1], node or best[2], phase
 
 
-def _free_node(snapshot: Snapshot, weight: Wanted) -> str | None:
-    """A node of the moment's first sample that hangs on the weight."""
-    if not weight.single or not weight.of_weights:
+def _free_node(snapshot: Snapshot, weight: Coordinate) -> str | None:
+    """A node of the moment's first sample that depends on the weight, and is free."""
+    if weight.variable is None or weight.variable.of_nodes:
         return None
-    link = weight.number
-    names = {
-        "M": (
-            f"x{link + 1}[{weight.index[-1]}]",
-            f"x{link}[{weight.index[0]}]",
-            f"eps{link + 1}[{weight.index[-1]}]",
-        ),
-        "W": (f"x{link}[{weight.index[-1]}]",),
-        "beta": (f"x{link}[{weight.index[0]}]", f"eps{link}[{weight.index[0]}]"),
+    link, (first, last) = weight.number, (weight.index[0], weight.index[-1])
+    nodes = {
+        "M": ((X, link + 1, last), (X, link, first), (EPS, link + 1, last)),
+        "W": ((X, link, last),),
+        "beta": ((X, link, first), (EPS, link, first)),
     }[weight.kind]
-    for name in names:
-        try:
-            check_wanted(snapshot, "node", Wanted.parse("node", name))
-        except InputError:
-            continue
-        return name
+    for variable, layer, unit in nodes:
+        there = layer in variable.layers(snapshot.network.n) and unit < snapshot.network.sizes[layer]
+        if there and (not variable.clampable or snapshot.free(layer)[0, unit]):
+            return f"{variable}{layer}[{unit}]"
     return None

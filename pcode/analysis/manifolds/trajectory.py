@@ -1,4 +1,4 @@
-"""The course of one weight and one node from the start of a phase, at times close enough to see a jump.
+"""The trajectory of one weight and one node from the start of a phase, at times close enough to see a jump.
 
 A run saves few times, and log-spaced ones: a jump of the nodes late in a phase falls between two of
 them. Here the phase is integrated anew, at any delta/tau, and again with more times wherever two points
@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..base.errors import InputError
-from ..model.network import Array
-from ..model.state import State
-from ..run.result import Run
-from ..run.snapshot import PhaseOption, Snapshot
-from ..solvers import METHODS
-from ..solvers.base import Settings
-from ..system.problem import make_problem
-from .planes.coordinates import Wanted
+from ...base.errors import InputError
+from ...model.network import Array
+from ...model.state import State
+from ...run.result import Run
+from ...run.snapshot import PhaseOption, Snapshot
+from ...solvers import METHODS
+from ...solvers.base import Settings
+from ...system.problem import make_problem
+from ..planes.coordinates import Coordinate
 
 # Networks of more unknowns take too long for a picture.
 MOST_UNKNOWNS = 3000
@@ -34,7 +34,7 @@ SETTINGS = Settings(1e-6, 1e-9, MOST_STEPS)
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class Trajectory:
     """A weight and a node over time.
 
     Attributes
@@ -61,15 +61,15 @@ class Course:
         return np.asarray(speed > self.ratio**-0.5)
 
 
-def course(
-    run: Run, weight: Wanted, node: Wanted, ratio: float | None = None, phase: PhaseOption = None
-) -> Course:
+def trajectory(
+    run: Run, weight: Coordinate, node: Coordinate, ratio: float | None = None, phase: PhaseOption = None
+) -> Trajectory:
     """Integrate a phase of a run anew, and take one weight and one node.
 
     Parameters
     ----------
     run : Run
-    weight, node : Wanted
+    weight, node : Coordinate
     ratio : float, optional
         delta/tau, by another tau; the run's own where left out.
     phase : int or str, optional
@@ -114,10 +114,10 @@ def course(
     if len(path) < 2:
         raise InputError("ratios", f"at delta/tau = {ratio:g} the integration fails at once; try another")
     t = np.append(0.0, times)[: len(path)] / network.tau
-    return Course(ratio, t, path[:, 0], path[:, 1])
+    return Trajectory(ratio, t, path[:, 0], path[:, 1])
 
 
-def _pick(state: State, weight: Wanted, node: Wanted, sample: int) -> Array:
+def _pick(state: State, weight: Coordinate, node: Coordinate, sample: int) -> Array:
     """The weight and the node in a state, shape (2,)."""
     weights = {"M": state.weights.M, "W": state.weights.W, "beta": (np.zeros(0), *state.weights.beta)}
     nodes = {"x": state.x, "eps": (np.zeros((0, 0)), *state.eps)}
