@@ -153,6 +153,14 @@ def test_weights_that_were_saved_once_are_taken_as_they_are():
     np.testing.assert_array_equal(found, run.data["M0"].values.reshape(1, -1))
 
 
+def test_a_coordinate_of_a_sample_is_that_of_its_column_wherever_that_is():
+    stage = replace(TRAIN, samples=(5, 3, 0, 4))
+    run = synthetic_run((2, 3, 1), (stage,), nodes=10, weights=5)
+    alone = Snapshot.of(run).of_samples((3,))
+    found = values_along(run, alone, "x1", np.arange(10))
+    np.testing.assert_array_equal(found, run.data["x1"].values[:, 1])
+
+
 @pytest.mark.parametrize(
     ("sizes", "axes"), [((1, 1, 1), ("M0[0,0]", "M1[0,0]")), ((2, 3, 1), ("wpc1", "wpc2"))]
 )
