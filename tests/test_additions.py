@@ -1,6 +1,6 @@
 """The additions that CONTRIBUTING.md describes: each made to a copy of the package, and run from there.
 
-What is added are the blocks of CONTRIBUTING.md itself, so that what it says stays true.
+What is added are the blocks of CONTRIBUTING.md and the files it links to, so that what it says stays true.
 """
 
 import re
@@ -14,12 +14,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
-BLOCK = re.compile(r"^```(python|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ADDITIONS = ROOT / "docs" / "additions"
+BLOCK = re.compile(r"^```diff\n\+\+\+ (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\(docs/additions/(\S+)\)")
 
 
 @dataclass(frozen=True)
 class Addition:
-    """What a section of CONTRIBUTING.md adds: new files whole, and hunks for files that are there."""
+    """What a section of CONTRIBUTING.md adds: new files, and hunks for files that are there."""
 
     new: dict[str, str]
     changed: dict[str, list[str]]
@@ -28,13 +30,8 @@ class Addition:
     def of(cls, heading):
         """Of the section with this heading, which ends with a number of files."""
         section = re.search(rf"^### {heading}: (\w+) files?\n(.*?)(?=^##|\Z)", TEXT, re.MULTILINE | re.DOTALL)
-        new, changed = {}, {}
-        for kind, block in BLOCK.findall(section[2]):
-            first, _, rest = block.partition("\n")
-            if kind == "python":
-                new[first.removeprefix("# ")] = rest
-            else:
-                changed[first.removeprefix("+++ ")] = rest.split("@@\n")
+        new = {file: (ADDITIONS / file).read_text() for file in LINK.findall(section[2])}
+        changed = {file: hunks.split("@@\n") for file, hunks in BLOCK.findall(section[2])}
         made = cls(new, changed)
         assert len(made.files) == {"one": 1, "two": 2, "three": 3}[section[1]]
         return made
@@ -129,7 +126,8 @@ def scenario(**given):
 
 
 def test_every_file_that_contributing_names_is_there():
-    added = set(re.findall(r"^# (\S+\.py)$", TEXT, re.MULTILINE))
+    added = {str(file.relative_to(ADDITIONS)) for file in ADDITIONS.rglob("*.py")}
+    assert added == set(LINK.findall(TEXT))
     named = set(re.findall(r"(?:pcode|plots|tests|scenarios|docs)/[\w/.]+\.\w+", TEXT)) - added
     assert len(named) > 20
     assert [file for file in sorted(named) if not (ROOT / file).exists()] == []
@@ -169,7 +167,8 @@ def test_a_solver(house):
     """Linear 1-1 with the input held: two linear equations, solved by the matrix exponential."""
     addition = Addition.of("A solver")
     addition.apply(house)
-    assert set(addition.files) == {"pcode/solvers/bs23.py", "pcode/solvers/__init__.py"}
+    assert addition.files == ["pcode/solvers/bs23.py", "pcode/solvers/__init__.py"]
+    assert addition.lines < 100
     told = run_in(
         house,
         """
@@ -270,6 +269,7 @@ def test_a_question_with_its_figure(house):
     addition = Addition.of("A question with its figure")
     addition.apply(house)
     assert addition.files == ["pcode/analysis/errors.py", "pcode/plotting/errors.py"]
+    assert addition.lines < 80
     told = run_in(
         house,
         """
@@ -297,6 +297,7 @@ def test_a_figure_recipe(house):
     addition = Addition.of("A figure recipe")
     addition.apply(house)
     assert addition.files == ["plots/total_energy.py"]
+    assert addition.lines < 30
     told = run_in(
         house,
         """

@@ -27,7 +27,7 @@ MOST_VERTICES = 200_000
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
-# Values of a failed run that are so many times their median size are left out of the axis limits.
+# Values of a failed run beyond so many times their median size get an axis that is logarithmic there.
 RUNAWAY = 1000.0
 
 # A diverging run ends in numbers whose differences overflow; no axis can show them beside the rest.
