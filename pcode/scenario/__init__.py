@@ -1,4 +1,7 @@
-"""Scenario files: what to simulate, as a text that a user copies and edits."""
+"""Scenario files: what to simulate, as a text that a user copies and edits.
+
+From the file to a typed description, and to what `simulate` takes. It imports `plotting` and what is below.
+"""
 
 from __future__ import annotations
 

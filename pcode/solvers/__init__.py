@@ -1,4 +1,7 @@
-"""The methods, by the names that users ask for."""
+"""The methods, by the names that users ask for: one contract over SUNDIALS, SciPy and diffrax.
+
+A solver asks the problem, never the network. It imports `system` and what is below.
+"""
 
 from __future__ import annotations
 
