@@ -1,6 +1,6 @@
 """Scenario files: what to simulate, as a text that a user copies and edits.
 
-From the file to a typed description, and to what `simulate` takes. It imports `plotting` and what is below.
+From the file to a typed description, and to what `simulate` takes. It imports `analysis` and what is below.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ class Solver(Protocol):
         settings : Settings
         save : callable
             ``save(k, t, y)`` is called in turn for every ``t = times[k]`` that is reached; `y`,
-            shape (N,), is only lent.
+            shape (N,), may be overwritten later.
         watch : callable
             ``watch(t, step, y)`` is called now and then; the solver stops where it is, with
             status `interrupted`, when it returns True.
@@ -262,8 +262,8 @@ def _moment(
 ) -> float:
     """When within `span` the function `beyond` has risen to 0, within the tolerance.
 
-    It may be dear, and `roughly` is nearly the same: by as much as it is off where that has risen to 0, the
-    next guess is where that has risen to less or more.
+    It may be expensive, and `roughly` is nearly the same and cheap. Each guess is a root of `roughly` shifted by the
+    difference between the two at the guess before.
     """
     least = 0.0
     for _ in range(MOST_GUESSES):

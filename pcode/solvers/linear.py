@@ -71,7 +71,7 @@ class LinearSolver(ABC):
     def setup(self, t: float, y: Array, dy: Array, jok: int, jnew: list[int], gamma: float) -> None:
         """Linearise, whatever `jok` says: an old J would take more iterations and smaller steps."""
         jnew[0] = 1
-        self._linearise(t, y.copy(), gamma)  # y is only lent
+        self._linearise(t, y.copy(), gamma)  # CVODE overwrites y later
         self.linearised += 1
 
     def jacobian_action(self, t: float, y: Array, dy: Array, v: Array, out: Array) -> None:
