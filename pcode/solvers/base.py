@@ -262,8 +262,8 @@ def _moment(
 ) -> float:
     """When within `span` the function `beyond` has risen to 0, within the tolerance.
 
-    It may be expensive, and `roughly` is nearly the same and cheap: each guess is a root of `roughly`, shifted
-    by the difference between the two at the guess before.
+    It may be expensive, and `roughly` is nearly the same and cheap: each guess is a root of `roughly`,
+    shifted by the difference between the two at the guess before.
     """
     least = 0.0
     for _ in range(MOST_GUESSES):
