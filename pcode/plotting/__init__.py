@@ -2,8 +2,8 @@
 
 Every function takes a `Run` first, returns the `matplotlib.axes.Axes` that it drew on, and changes no
 setting of Matplotlib. They are methods of ``run.plot`` as well. `STYLE` is the path of the style
-sheet, for ``matplotlib.pyplot.style.use``; `style` is the same as a context. The room imports `analysis` and what
-is below.
+sheet, for ``matplotlib.pyplot.style.use``; `style` is the same as a context. The room imports `analysis` and
+what is below.
 """
 
 from ..analysis.manifolds.manifold import critical_manifold
