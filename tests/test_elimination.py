@@ -26,7 +26,8 @@ class Diagonal:
         x = tuple(
             jnp.where(f > 0.0, one - a * v.x, 1.0) for v, f in zip(point.value, point.free, strict=True)
         )
-        eps = tuple(one - a * e.eps for e in point.error)
+        layers = zip(point.error, point.state.eps, strict=True)
+        eps = tuple(jnp.broadcast_to(one - a * e.eps, now.shape) for e, now in layers)
         c = system.constants
         held = system.parameters.held
         own = 1.0 + a * c.weight_decay / c.delta

@@ -59,9 +59,9 @@ class Link(NamedTuple):
     ----------
     M : array, shape (n_l, n_{l+1})
     W : array, shape (n_{l+1}, n_l), or None where it is M^T
-    s, b : array, shape (B, n_l), or None
+    s, b : array, shape (B, n_l) or (1, 1), or None
         Of the lower layer: sigma'(x^l) and a dv^l/d(eps W), 0 where a node is clamped; None where all are.
-    u : array, shape (B, n_{l+1})
+    u : array, shape (B, n_{l+1}) or (1, 1)
         Of the upper layer: -a de^{l+1}/dmu.
     """
 
@@ -105,9 +105,9 @@ class Layer(NamedTuple):
     Attributes
     ----------
     D : array, shape (B, n_l)
-    g, h : array, shape (B, n_l), or None
+    g, h : array, shape (B, n_l) or (1, 1), or None
         None for layer 0, which has no errors, and where no value node is free.
-    own : array, shape (B, n_l), or None
+    own : array, shape (B, n_l) or (B, 1), or None
         1 - a de/deps; None for layer 0, and so are those that follow.
     link : Link or None
         To the layer below.
@@ -199,7 +199,8 @@ def _small(link: Link, H_inverse: Any, ratio: Any) -> Any:
         return jnp.linalg.solve(jnp.eye(s.size, dtype=s.dtype) + H_inverse @ K, H_inverse)
 
     # One sample after another: for all at once s M would be of the size of the weights, B times.
-    return jax.lax.map(one, (link.s, link.b, link.u, H_inverse, ratio))
+    s, b = (jnp.broadcast_to(v, (len(ratio), link.M.shape[0])) for v in (link.s, link.b))
+    return jax.lax.map(one, (s, b, jnp.broadcast_to(link.u, ratio.shape), H_inverse, ratio))
 
 
 def _answer(layer: Layer, rows: Any) -> Any:

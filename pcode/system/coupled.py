@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from jax.extend.core import Var
 
 from ..base._jax import jax, jnp
 from ..model import activations, dynamics
@@ -100,7 +101,7 @@ class Elimination(Protocol):
 
 
 class Partials(NamedTuple):
-    """Derivatives of an elementwise rate by what it depends on, shapes (B, n_l).
+    """Derivatives of an elementwise rate by what it depends on, shapes (B, n_l), or (1, 1) where constant.
 
     Attributes
     ----------
@@ -286,7 +287,7 @@ class System:
         """The point (t, y), y of shape (N,), where the system is linearised."""
         state = self.state(t, y)
         x, eps, weights = state
-        sigma, c, free = self.sigma, self.constants, self.free_values()
+        sigma, c, free, masks = self.sigma, self.constants, self.free_values(), self.free()
         h = (*dynamics.feedback_signals(eps, weights.feedback), 0.0)
         mu, nu = dynamics.predictions(x, weights.M, weights.beta, sigma), dynamics.variances(state, c)
         value = (
@@ -302,8 +303,14 @@ class System:
             state=state,
             sigma=tuple(s.f(x_l) for s, x_l, _ in below),
             slope=tuple(s.df(x_l) * f for s, x_l, f in below),
-            value=tuple(Partials(*(d * f for d in found)) for found, f in zip(value, free, strict=True)),
-            error=tuple(found._replace(x=found.x * f) for found, f in zip(error, free[1:], strict=True)),
+            value=tuple(
+                found if mask is None else Partials(*(jnp.where(mask, d, 0.0) for d in found))
+                for found, mask in zip(value, masks, strict=True)
+            ),
+            error=tuple(
+                found if mask is None else found._replace(x=jnp.where(mask, found.x, 0.0))
+                for found, mask in zip(error, masks[1:], strict=True)
+            ),
             free=free,
         )
 
@@ -330,8 +337,28 @@ def _error_rate(nu: Any, c: Constants, x: Any, eps: Any, mu: Any) -> Any:
 
 
 def partials(rate: Callable[..., Any], *arguments: Any) -> Partials:
-    """The derivatives of an elementwise function by each of its arguments: one jvp each, along ones."""
+    """The derivatives of an elementwise function by each of its arguments: one jvp each, along ones.
+
+    Those that depend on no argument have one entry: most do not, and an array of the size of the nodes for
+    each would take longer to compile and to pass on.
+    """
+
+    def along(*arguments: Any) -> tuple[Any, ...]:
+        _, push = jax.linearize(rate, *arguments)
+        zeros, ones = jnp.zeros_like(arguments[0]), jnp.ones_like(arguments[0])
+        return tuple(push(*(ones if j == k else zeros for j in range(3))) for k in range(3))
+
+    one = (jnp.zeros((1, 1)),) * len(arguments)
+    depends = _dependent(jax.make_jaxpr(along)(*one).jaxpr)
     shape = jnp.broadcast_shapes(*map(jnp.shape, arguments))
-    _, push = jax.linearize(rate, *(jnp.broadcast_to(a, shape).astype(float) for a in arguments))
-    ones, zeros = jnp.ones(shape), jnp.zeros(shape)
-    return Partials(*(push(*(ones if j == k else zeros for j in range(3))) for k in range(3)))
+    whole = along(*(jnp.broadcast_to(a, shape).astype(float) for a in arguments))
+    return Partials(*(w if d else o for w, o, d in zip(whole, along(*one), depends, strict=True)))
+
+
+def _dependent(jaxpr: Any) -> list[bool]:
+    """Which outputs of a traced function depend on its arguments."""
+    reached = set(jaxpr.invars)
+    for equation in jaxpr.eqns:
+        if not reached.isdisjoint(v for v in equation.invars if isinstance(v, Var)):
+            reached.update(equation.outvars)
+    return [isinstance(v, Var) and v in reached for v in jaxpr.outvars]
