@@ -36,10 +36,10 @@ IN_ORDER = _SCHEDULER if jaxlib.version.__version__.startswith(_HAVE_IT) or acce
 
 
 def _keep_compiled_code() -> None:
-    wanted = os.environ.get("PCODE_CACHE", "")
-    if wanted == "off" or getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
+    setting = os.environ.get("PCODE_CACHE", "")
+    if setting == "off" or getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
         return
-    folder = Path(wanted) if wanted else user_cache_path("pcode") / "jax"
+    folder = Path(setting) if setting else user_cache_path("pcode") / "jax"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:  # a home that cannot be written: compile anew each time

@@ -28,13 +28,13 @@ def names(kind: Kind) -> dict[str, Path]:
     return {file.stem: file for file in files if not file.stem.startswith("_")}
 
 
-def find(kind: Kind, wanted: str, beside: Path | None = None) -> Path:
-    """The file that `wanted` asks for: a path, or the name of a shipped one.
+def find(kind: Kind, given: str, beside: Path | None = None) -> Path:
+    """The file that `given` asks for: a path, or the name of a shipped one.
 
     Parameters
     ----------
     kind : {"scenarios", "plots"}
-    wanted : str
+    given : str
         A path to a file, which goes first, or a shipped name.
     beside : Path, optional
         The folder to which a path is relative; the current one where left out.
@@ -44,16 +44,16 @@ def find(kind: Kind, wanted: str, beside: Path | None = None) -> Path:
     InputError
         If there is neither such a file nor such a name.
     """
-    path = (beside or Path()) / wanted
+    path = (beside or Path()) / given
     if os.path.exists(path) and not os.path.isdir(path):
         return path
     shipped = names(kind)
-    if wanted in shipped:
-        return shipped[wanted]
+    if given in shipped:
+        return shipped[given]
     called = _CALLED[kind]
-    close = get_close_matches(Path(wanted).name.removesuffix(_SUFFIX[kind]), shipped, n=1)
+    close = get_close_matches(Path(given).name.removesuffix(_SUFFIX[kind]), shipped, n=1)
     hint = (
         f"did you mean the shipped {close[0]}?" if close else f"give a path, or one of {', '.join(shipped)}"
     )
     found = f"is a folder, not a {called}" if os.path.isdir(path) else f"there is no such {called}"
-    raise InputError("", f"{found}; {hint}", wanted)
+    raise InputError("", f"{found}; {hint}", given)

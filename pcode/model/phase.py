@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike
 from ..base import checks
 from ..base.errors import InputError
 from .clamp import (
-    Course,
+    ClampSchedule,
     Curve,
     Function,
     Pieces,
-    course_of,
-    course_of_constant,
-    course_of_curve,
+    constant_schedule,
     curve_at,
+    curve_schedule,
+    phase_schedule,
     pieces_through,
 )
 from .expression import Expression
@@ -99,7 +99,7 @@ class TimeSeries:
         return pieces
 
     @cached_property
-    def course(self) -> Course:
+    def schedule(self) -> ClampSchedule:
         """When it moves."""
         t, pieces = self.t, self.pieces
         twice = np.flatnonzero(t[1:] == t[:-1])
@@ -108,7 +108,7 @@ class TimeSeries:
         moves = (pieces.coefficients[:, 1:] != 0.0).any(axis=(1, 2, 3))
         ends = np.append(pieces.edges[moves[:-1].nonzero()[0]], jumps)
         largest = float(np.nanmax(np.abs(self.values), initial=0.0))
-        return Course(t, jumps, float(ends.max(initial=0.0)), largest)
+        return ClampSchedule(t, jumps, float(ends.max(initial=0.0)), largest)
 
     def at(self, t: float, side: Literal["left", "right"] = "right") -> Array:
         """Values at time `t`, shape (B, n_l); at a step those before or after it."""
@@ -194,7 +194,7 @@ class Phase:
         for layer, value in self.clamp.items():
             if isinstance(value, Curve):
                 try:
-                    _course(value, self.duration)
+                    _schedule(value, self.duration)
                 except InputError as error:
                     raise error.within(f"clamp[{layer}]") from None
 
@@ -221,9 +221,11 @@ class Phase:
         return replace(self, samples=tuple(samples))
 
     @property
-    def course(self) -> Course:
+    def schedule(self) -> ClampSchedule:
         """When its clamps move."""
-        return course_of([_course(value, self.duration) for value in self.clamp.values()], self.duration)
+        return phase_schedule(
+            [_schedule(value, self.duration) for value in self.clamp.values()], self.duration
+        )
 
     def clamp_at(self, layer: int, t: float, side: Literal["left", "right"] = "right") -> Array:
         """Clamp of `layer` at the phase's own time `t`; NaN where free.
@@ -332,8 +334,8 @@ def _nodes(value: Clamp) -> int | None:
     return int((value.values if isinstance(value, TimeSeries) else value).shape[-1])
 
 
-def _course(value: Clamp, duration: float) -> Course:
+def _schedule(value: Clamp, duration: float) -> ClampSchedule:
     """When a clamp moves; a function of time is looked at for as long as the phase lasts."""
     if isinstance(value, Curve):
-        return course_of_curve(value, duration)
-    return value.course if isinstance(value, TimeSeries) else course_of_constant(value)
+        return curve_schedule(value, duration)
+    return value.schedule if isinstance(value, TimeSeries) else constant_schedule(value)

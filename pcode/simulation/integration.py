@@ -108,7 +108,7 @@ class Integration:
         }
         return replace(record, **chosen), problem.state(t, solution.y), solution.steps
 
-    def never_begun(self, why: str) -> PhaseRecord:
+    def not_started(self, why: str) -> PhaseRecord:
         """The record of a phase for which no start was found."""
         message = f"phase {self.phase.name!r} was not begun: {why}"
         return self._record(Status.NONLINEAR_FAILURE, message, 0.0, SolverStats())

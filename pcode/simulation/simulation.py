@@ -212,7 +212,7 @@ class Simulation:
         except InputError as error:
             if not self._records:
                 raise
-            record = integration.never_begun(str(error))  # what came before must not be lost
+            record = integration.not_started(str(error))  # what came before must not be lost
             self._records.append(record)
             return record
         observers: list[Observer] = [calls.probes, *calls.observers.values()]

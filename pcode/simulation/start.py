@@ -36,13 +36,13 @@ def starting_state(
         If `nodes` is not a start, does not fit, or is "equilibrium" and none is reached; if tau = 0
         and no stable equilibrium is reached.
     """
-    begun = _nodes_of_before(network, phase, shown, nodes, weights, state, shown_before)
+    begun = _continued_nodes(network, phase, shown, nodes, weights, state, shown_before)
     if network.tau > 0.0:
         return begun
     return settled(make_problem(network, phase, begun, reduce=False))
 
 
-def _nodes_of_before(
+def _continued_nodes(
     network: Network,
     phase: Phase,
     shown: tuple[int, ...],
@@ -58,7 +58,7 @@ def _nodes_of_before(
     rows_before = {} if state is None else {sample: row for row, sample in enumerate(shown_before)}
     stay = [row for row, sample in enumerate(shown) if sample in rows_before]
     where = "feedforward" if isinstance(nodes, State) else nodes
-    begun = _fresh_start(network, phase, where if len(stay) < batch else "zero", weights, batch)
+    begun = _new_start(network, phase, where if len(stay) < batch else "zero", weights, batch)
     if state is not None:
         there = [rows_before[shown[row]] for row in stay]
         for new, old in zip((*begun.x, *begun.eps), (*state.x, *state.eps), strict=True):
@@ -66,7 +66,7 @@ def _nodes_of_before(
     return begun
 
 
-def _fresh_start(network: Network, phase: Phase, where: str, weights: Weights, batch: int) -> State:
+def _new_start(network: Network, phase: Phase, where: str, weights: Weights, batch: int) -> State:
     given = given_nodes(network, phase, batch)
     if where == "zero":
         x = tuple(np.nan_to_num(value) for value in given)

@@ -9,7 +9,7 @@ import numpy as np
 from ..base.status import SolverStats, Status
 from ..model.network import Array
 from .base import LARGEST, OnSave, OnStep, Solution, Solver
-from .causes import causes, hopeless, largest_value
+from .causes import badly_scaled, causes, largest_value
 from .progress import silenced
 from .settings import IVP, Settings
 
@@ -48,7 +48,7 @@ def _advice(solver: Solver, problem: IVP, settings: Settings, solution: Solution
         what = solution.detail
     found = causes(problem)
     if found:
-        other = "" if solver.implicit or hopeless(problem) else "; or use an implicit method (cvode)"
+        other = "" if solver.implicit or badly_scaled(problem) else "; or use an implicit method (cvode)"
         return f"{what}: {'; '.join(found)}{other}"
     if solution.status is Status.DIVERGED:
         return Status.DIVERGED.meaning

@@ -62,9 +62,9 @@ class AutoSolver:
             # The nodes' errors are damped by nu / 2, or more slowly where they do not ring.
             damping = float(np.min(problem.constants.nu)) / float(problem.constants.tau)
             settled = SETTLING / min(damping / 2.0, fastest)
-            if problem.course.still_from + settled < length:
-                length, how = problem.course.still_from + settled, "should settle in"
-        name, steps = explicit(length * fastest, problem.layout.size, problem.course.stops.size)
+            if problem.schedule.constant_from + settled < length:
+                length, how = problem.schedule.constant_from + settled, "should settle in"
+        name, steps = explicit(length * fastest, problem.layout.size, problem.schedule.stops.size)
         told = f"{how} {length:.3g}, rates up to {fastest:.3g}: {steps:.2g} explicit steps are"
         if name is None:
             return self.solvers["cvode"], f"{told} more work than an implicit method"

@@ -8,17 +8,17 @@ from .settings import IVP
 
 # Magnitude of data from which on it is the first thing to look at, and from which on no solver is at ease; so
 # with the weights' rates over those of the nodes.
-LARGE_DATA, HOPELESS = 100.0, 1e6
+LARGE_DATA, BADLY_SCALED = 100.0, 1e6
 
 # Clocks further from 1, or from each other, leave no room for steps between.
 FAR = 1e15
 
 
-def hopeless(problem: IVP) -> bool:
+def badly_scaled(problem: IVP) -> bool:
     """Whether the data, or the weights' rates, are far beyond what solvers make way with."""
     c = problem.constants
-    fast = problem.layout.learn and float(c.tau) > HOPELESS * float(c.delta) * float(np.min(c.nu))
-    return fast or largest_value(problem) > HOPELESS
+    fast = problem.layout.learn and float(c.tau) > BADLY_SCALED * float(c.delta) * float(np.min(c.nu))
+    return fast or largest_value(problem) > BADLY_SCALED
 
 
 def largest_value(problem: IVP) -> float:
@@ -40,13 +40,13 @@ def causes(problem: IVP) -> list[str]:
             "(mean |sigma(x)|^2 tau / (nu delta), which should be far below 1)"
             + ("" if size > LARGE_DATA else "; raise delta")
         )
-    times = clocks(problem)
+    times = timescales(problem)
     shortest, longest = min(times.values()), max(times.values())
     if longest > FAR * shortest or not 1.0 / FAR < shortest < FAR:
         told = ", ".join(f"{name} = {value:.3g}" for name, value in times.items())
         found.append(f"times are too far apart or too far from 1 ({told}); take another unit of time")
     for name, clock, decay in (("weight", "delta", c.weight_decay), ("node", "tau", c.node_decay)):
-        if float(decay) > HOPELESS and (problem.layout.learn or name == "node"):
+        if float(decay) > BADLY_SCALED and (problem.layout.learn or name == "node"):
             rate = f"{name}s decay at the rate {name}_decay/{clock}"
             found.append(f"{name}_decay = {float(decay):.3g}, and {rate}; take it nearer to 1")
     nu = np.asarray(c.nu)
@@ -76,7 +76,7 @@ def weights_over_nodes(problem: IVP) -> float:
         return float(max(rates)) * float(c.tau) / float(c.delta)
 
 
-def clocks(problem: IVP) -> dict[str, float]:
+def timescales(problem: IVP) -> dict[str, float]:
     """The times that matter: of nodes, of weights, of the problem."""
     c, layout = problem.constants, problem.layout
     nodes = {"tau": float(c.tau)} if layout.node_count else {}

@@ -30,7 +30,7 @@ from .base import (
     refuse_above,
     refuse_without_nodes,
 )
-from .within import INNER, Within
+from .dense_output import INNER, DenseOutput
 
 # A dense Jacobian of this many unknowns and its factors take 0.4 GB, and seconds to factor.
 LARGEST_DENSE = 5_000
@@ -224,7 +224,7 @@ class _Stepper:
     def __init__(self, kind: _Kind, problem: Problem, times: Array, settings: Settings) -> None:
         self._settings = settings
         # What diffrax draws through their steps is a curve of lower order.
-        self._within = Within(kind.name, times, self._drawn) if kind.name in INNER else None
+        self._dense = DenseOutput(kind.name, times, self._drawn) if kind.name in INNER else None
         self._static = (kind, problem.structure)
         self._tolerances = _Tolerances(settings.rtol, settings.atol, problem.stands_for)
         self.order: int | None = ORDERS[kind.name]
@@ -232,7 +232,7 @@ class _Stepper:
         self._kink_tolerance = kink_tolerance(settings)
         self._settle_tol = -1.0 if problem.settle_tol is None else problem.settle_tol
         # As many as a power of two: few numbers of them to compile for.
-        stops = problem.course.stops
+        stops = problem.schedule.stops
         more = (1 << (stops.size - 1).bit_length()) - stops.size
         self._stops = np.pad(stops, (0, more), constant_values=problem.duration)
         self._begin(problem)
@@ -253,8 +253,8 @@ class _Stepper:
         carry = self._carry
         self.t_before, self.t, self.y = float(carry.t_before), float(carry.t), np.asarray(carry.y)
         self.steps, self.rejected = int(carry.steps), int(carry.rejected)
-        if self._within is not None:
-            self._within.begin(self.t_before, self.t, np.asarray(carry.dense_info["y0"]), self.y)
+        if self._dense is not None:
+            self._dense.begin(self.t_before, self.t, np.asarray(carry.dense_info["y0"]), self.y)
 
     def advance(self, until: float) -> Status | None:
         before = self.steps
@@ -284,7 +284,7 @@ class _Stepper:
     def interpolate(self, t: float) -> Array:
         if t == self.t and self.t > self._problem.start:
             return self.y
-        return self._drawn(t) if self._within is None else self._within(t)
+        return self._drawn(t) if self._dense is None else self._dense(t)
 
     def _drawn(self, t: float, quick: bool = False) -> Array:
         parameters = self._problem.parameters
@@ -293,7 +293,7 @@ class _Stepper:
         return np.asarray(_interpolate(*self._static, *at, quick=quick))
 
     def draw(self, t: float) -> Array:
-        return self._drawn(t, quick=True) if self._within is not None else self.interpolate(t)
+        return self._drawn(t, quick=True) if self._dense is not None else self.interpolate(t)
 
     def stats(self) -> SolverStats:
         # diffrax does not count the evaluations inside its nonlinear solves.

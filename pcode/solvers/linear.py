@@ -88,7 +88,7 @@ class LinearSolver(ABC):
             self._solved = False
             return
         self.gamma = gamma
-        z[:] = self._answer(t, y, r, gamma, LINEAR_SHARE * delta / math.sqrt(y.size))
+        z[:] = self._solution(t, y, r, gamma, LINEAR_SHARE * delta / math.sqrt(y.size))
         if self.watches_stiffness:
             r, z = r[: self._node_count], z[: self._node_count]
             self.stiffness = math.sqrt((r - z) @ (r - z) / (z @ z or math.nan))
@@ -98,7 +98,7 @@ class LinearSolver(ABC):
         """Take J at (t, y); what is asked next will be of about this gamma."""
 
     @abstractmethod
-    def _answer(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
+    def _solution(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
         """The z with (I - gamma J) z = r; `enough` bounds the residual's mean in units of the tolerances."""
 
 
@@ -123,7 +123,7 @@ class Dense(LinearSolver):
         self._factored = gamma
         self._LU, self._pivots, _ = scipy.linalg.lapack.dgetrf(self._identity - gamma * self._J)
 
-    def _answer(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
+    def _solution(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
         if gamma != self._factored:
             self._factor(gamma)
         z: Array = scipy.linalg.lapack.dgetrs(self._LU, self._pivots, r)[0]
@@ -145,13 +145,13 @@ class Structured(LinearSolver):
         self._delta = delta = float(problem.constants.delta) if problem.layout.learn else math.inf
         self._linearise(0.0, problem.y0, 1.0)
         for gamma in (0.0, 0.5 * (SLIGHT + STRONG) * delta, delta) if problem.layout.learn else (0.0,):
-            self._answer(0.0, problem.y0, problem.y0, gamma, math.inf)  # compiles what it will need
+            self._solution(0.0, problem.y0, problem.y0, gamma, math.inf)  # compiles what it will need
 
     def _linearise(self, t: float, y: Array, gamma: float) -> None:
         # To do both costs little more than to factor alone.
         self._factors = self.problem.factor(t, y, gamma)
 
-    def _answer(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
+    def _solution(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
         problem, tolerances = self.problem, (self._settings.rtol, self._settings.atol)
         part = gamma / self._delta
         if part < SLIGHT and problem.structure.elimination.exact:

@@ -73,13 +73,13 @@ class Pace:
     duration : float or None
         The problem's length; None where it may well end before.
     max_steps : int
-    hopeless : bool
+    badly_scaled : bool
         Whether the problem itself gives reason to doubt it.
     """
 
-    def __init__(self, shortest: float, duration: float | None, max_steps: int, hopeless: bool) -> None:
+    def __init__(self, shortest: float, duration: float | None, max_steps: int, badly_scaled: bool) -> None:
         self._shortest, self._duration, self._max_steps = shortest, duration, max_steps
-        self._many, self._too_many = FORECAST[hopeless], TOO_MANY[hopeless] * max_steps
+        self._many, self._too_many = FORECAST[badly_scaled], TOO_MANY[badly_scaled] * max_steps
         self._ends: deque[tuple[int, float]] = deque([(0, 0.0)])
         self._window: deque[tuple[int, float]] = deque([(0, 0.0)])
         self._needed = 0.0
@@ -116,7 +116,7 @@ class Pace:
         return Status.MAX_STEPS if self._needed > self._too_many and now < 2.0 * before else None
 
 
-class _Deaf:
+class _FilteredStdout:
     """Standard output, but for what some threads write."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class _Deaf:
         return getattr(self.out, name)
 
 
-_deaf, _lock = _Deaf(), threading.Lock()
+_filtered, _lock = _FilteredStdout(), threading.Lock()
 
 
 @contextmanager
@@ -138,16 +138,16 @@ def silenced() -> Iterator[None]:
     """Keep from the user what a library prints or warns of here: its statuses say the same."""
     me = threading.get_ident()
     with _lock:
-        if not _deaf.threads:
-            _deaf.out, sys.stdout = sys.stdout, _deaf
-        outer = me in _deaf.threads
-        _deaf.threads.add(me)
+        if not _filtered.threads:
+            _filtered.out, sys.stdout = sys.stdout, _filtered
+        outer = me in _filtered.threads
+        _filtered.threads.add(me)
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
             yield
     finally:
         with _lock:
             if not outer:
-                _deaf.threads.remove(me)
-            if not _deaf.threads and sys.stdout is _deaf:
-                sys.stdout = _deaf.out
+                _filtered.threads.remove(me)
+            if not _filtered.threads and sys.stdout is _filtered:
+                sys.stdout = _filtered.out

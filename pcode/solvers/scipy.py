@@ -26,9 +26,9 @@ from .base import (
     refuse_above,
     refuse_without_nodes,
 )
+from .dense_output import INNER, DenseOutput
 from .progress import Counted, NoProgressError, silenced
 from .slow import integrate_slowly
-from .within import INNER, Within
 
 # These take a sparse Jacobian, and factor it with SuperLU.
 TAKE_SPARSE = ("BDF", "Radau")
@@ -58,7 +58,7 @@ class _Stepper:
     ) -> None:
         self._method, self._options = getattr(scipy.integrate, name), options
         self._counted = Counted()
-        self._within = Within(name, times, self._reach) if name in INNER else None
+        self._dense = DenseOutput(name, times, self._reach) if name in INNER else None
         self.steps = 0
         self.order: int | None = None
         self._evaluations = self._jacobians = 0  # of the solvers before this one
@@ -102,8 +102,8 @@ class _Stepper:
         self.t, self.y = float(self._solver.t), self._solver.y
         self.steps += 1
         self.order = order
-        if self._within is not None:
-            self._within.begin(self.t_before, self.t, self._y_before, self.y)
+        if self._dense is not None:
+            self._dense.begin(self.t_before, self.t, self._y_before, self.y)
         return None
 
     def _step(self, solver: Any) -> Status | None:
@@ -131,7 +131,7 @@ class _Stepper:
     def interpolate(self, t: float) -> Array:
         if t == self.t:
             return self.y
-        return self.draw(t) if self._within is None else self._within(t)
+        return self.draw(t) if self._dense is None else self._dense(t)
 
     def _reach(self, t: float) -> Array:
         """The unknowns at `t` by the method's own steps from where the last one began: mostly by one."""

@@ -35,7 +35,7 @@ class Settings:
         Most steps of a phase.
     saved : ndarray or None
         Those of the times to be looked at that are saved in any case; all where None. How values within a
-        step are found may depend on how many of these it has, see `Within`, but on no others: so that to
+        step are found may depend on how many of these it has, see `DenseOutput`, but on no others: so that to
         look on changes nothing.
     """
 

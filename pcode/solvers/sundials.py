@@ -38,7 +38,7 @@ PATIENCE = 40
 
 # gamma over the length of a step, for orders 1 to 5 of BDF: with CVODE's fixed leading coefficient it is
 # 1 / (1 + 1/2 + ... + 1/q) (Hindmarsh et al. 2005).
-OF_BDF = 1.0 / np.cumsum(1.0 / np.arange(1, MOST["BDF"] + 1))
+BDF_GAMMAS = 1.0 / np.cumsum(1.0 / np.arange(1, MOST["BDF"] + 1))
 
 # Gauss's quadrature over a step, at parts of it back from its end.
 _AT, _WEIGHTS = np.polynomial.legendre.leggauss(MOST["Adams"] // 2)
@@ -57,7 +57,7 @@ _FAILURES = {
 }
 
 
-def of_adams(t: float, past: Array) -> Array:
+def adams_gammas(t: float, past: Array) -> Array:
     """For orders 1 to K of Adams' methods, gamma over the length of a step that ends at `t`, shape (K,).
 
     It is the mean over the step of the polynomial that is 1 at its end and 0 at the q - 1 ends before
@@ -97,7 +97,7 @@ class _Stepper:
         self._linear = linear_solver(problem, settings)
         self._counted = Counted()
         self._evaluations = 0
-        self._no_longer, self._level = 0, 0.0
+        self._not_growing, self._reference_step = 0, 0.0
         self._patience, self._step_before = PATIENCE, 0.0
         self._begin("Adams")
 
@@ -126,7 +126,7 @@ class _Stepper:
         )
         with _unlogged():
             self._cvode.init_step(self.t, self.y)
-        self._past = np.full(MOST[family], -np.inf)  # see `of_adams`
+        self._past = np.full(MOST[family], -np.inf)  # see `adams_gammas`
         self._past[1] = self.t
         self._stiffness: deque[float] = deque(maxlen=LATEST)
         linear.watches_stiffness = family == "Adams"
@@ -135,15 +135,15 @@ class _Stepper:
         self._problem = self._linear.problem = coupled(problem, "cvode")
         self.t_before = self.t = problem.start
         self.y = problem.y0
-        self._no_longer, self._level = 0, 0.0
+        self._not_growing, self._reference_step = 0, 0.0
         self._patience, self._step_before = PATIENCE, 0.0
         self._begin("Adams")
 
     def advance(self, until: float) -> Status | None:
         if self._family == "Adams" and self._is_stiff():
             self._begin("BDF")
-        elif self._family == "BDF" and self._no_longer >= self._patience:
-            self._begin_anew()
+        elif self._family == "BDF" and self._not_growing >= self._patience:
+            self._restart_at_order_1()
         self._linear.gamma = self._linear.stiffness = np.nan
         result = self._step()
         if isinstance(result, Status):
@@ -183,7 +183,7 @@ class _Stepper:
 
         None where CVODE had none to solve, as the prediction was good enough.
         """
-        known = of_adams(self.t, self._past) if self._family == "Adams" else OF_BDF
+        known = adams_gammas(self.t, self._past) if self._family == "Adams" else BDF_GAMMAS
         share = self._linear.gamma / (self.t - self.t_before)
         near = (np.abs(known - share) < 1e-3 * known).nonzero()[0]
         return int(near[0]) + 1 if near.size else None
@@ -198,16 +198,16 @@ class _Stepper:
             self._past[1] = self.t
             if self._linear.stiffness > 0.0:
                 self._stiffness.append(self._linear.stiffness)
-        elif 0.5 * self._level <= step <= (1.0 + 1e-6) * self._level:
-            self._no_longer += 1
+        elif 0.5 * self._reference_step <= step <= (1.0 + 1e-6) * self._reference_step:
+            self._not_growing += 1
         else:
-            self._level, self._no_longer = step, 0
+            self._reference_step, self._not_growing = step, 0
 
-    def _begin_anew(self) -> None:
+    def _restart_at_order_1(self) -> None:
         # Where the last time did not lead to longer steps, they may be what the solution needs.
-        helped = self._level > 2.0 * self._step_before
+        helped = self._reference_step > 2.0 * self._step_before
         self._patience = PATIENCE if helped else 2 * self._patience
-        self._step_before, self._no_longer = self._level, 0
+        self._step_before, self._not_growing = self._reference_step, 0
         self._begin("BDF")
 
     def interpolate(self, t: float) -> Array:

@@ -179,11 +179,11 @@ def _above(below: Layer, layer: Layer, link: Link, Lambda: Any) -> Layer:
     D, own, over = _cast((layer.D, layer.own, 1.0 / Lambda), kind)
     eye = jnp.eye(smaller, dtype=kind)
     if lower < upper:
-        H_inverse = _answer(below, jnp.broadcast_to(eye, (batch, *eye.shape)))
+        H_inverse = _over_H(below, jnp.broadcast_to(eye, (batch, *eye.shape)))
         G = _small(small, H_inverse, D * over)
         return layer._replace(T=Through(layer.own, H_inverse), N_inverse=LowRank(1.0 / Lambda, G))
     rows = small.feedback * small.b[:, None, :]
-    T = own[:, :, None] * eye + small.forward(_answer(below, rows))
+    T = own[:, :, None] * eye + small.forward(_over_H(below, rows))
     N = T * D[:, None, :]
     if layer.g is not None:
         N = N + (layer.g * layer.h).astype(kind)[:, None, :] * eye
@@ -202,7 +202,7 @@ def _small(link: Link, H_inverse: Any, ratio: Any) -> Any:
     return jax.lax.map(one, (link.s, link.b, link.u, H_inverse, ratio))
 
 
-def _answer(layer: Layer, rows: Any) -> Any:
+def _over_H(layer: Layer, rows: Any) -> Any:
     """Rows H^{-1}: the x with D x + h eps = rows and eps T = g x; shapes (B, k, n_l)."""
     D = _each(layer.D.astype(rows.dtype), rows)
     if layer.T is None:

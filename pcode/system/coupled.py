@@ -180,7 +180,7 @@ class System:
         return self.changed(constants=self.constants._replace(**constants))
 
     @property
-    def as_it_is(self) -> System:
+    def without_modes(self) -> System:
         """The same, every activation taken as it is and no node held at a kink."""
         return self.changed(mode=None)
 

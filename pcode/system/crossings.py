@@ -15,7 +15,7 @@ from scipy.interpolate import PPoly
 
 from ..base._jax import jax
 from ..model import activations
-from ..model.clamp import LOOKS, Curve, Function
+from ..model.clamp import SCAN_POINTS, Curve, Function
 from ..model.network import Array, Network
 from ..model.phase import Phase, TimeSeries
 
@@ -60,9 +60,9 @@ def _values(curve: Curve, times: Any) -> Any:
 
 
 def _of_curve(curve: Curve, kink: float, duration: float) -> Array:
-    if _entries(curve) * LOOKS > MOST_VALUES:
+    if _entries(curve) * SCAN_POINTS > MOST_VALUES:
         return np.empty(0)
-    times = np.linspace(0.0, duration, LOOKS + 1)
+    times = np.linspace(0.0, duration, SCAN_POINTS + 1)
     above = np.asarray(_values(curve, times)) > kink
     at, node = np.nonzero(above[1:] != above[:-1])
     if not 0 < at.size <= MOST:

@@ -55,7 +55,7 @@ def modes_of(system: System, t: Any, y: Any, later: Any = None) -> tuple[Any, ..
     )
     if not any(kinked):
         return None
-    plain, clamp = system.as_it_is, system.parameters.clamp
+    plain, clamp = system.without_modes, system.parameters.clamp
     state = plain.state(t, y)
     after = state if later is None else plain.state(t, later)
     modes: list[Any] = []
@@ -77,7 +77,7 @@ def modes_of(system: System, t: Any, y: Any, later: Any = None) -> tuple[Any, ..
     return tuple(modes)
 
 
-def soon(system: System, t: Any, y: Any) -> Any:
+def shortly_after(system: System, t: Any, y: Any) -> Any:
     """The unknowns a moment later, shape (N,), in the modes of `system`: they tell where still nodes go."""
     h = MOMENT * jnp.minimum(system.constants.tau, system.constants.delta)
 
@@ -219,7 +219,7 @@ def unfolded(system: System, y: Any) -> Any:
 
 def folded(system: System, u: Any) -> tuple[Any, Any]:
     """The unknowns that `unfolded` took to `u`, and their rates with the alpha that u says, shapes (N,)."""
-    system, layout = system.as_it_is, system.layout
+    system, layout = system.without_modes, system.layout
     views, mixed = layout.views(u), {}
     for layer, sigma in enumerate(system.structure.sigma):
         if f"x{layer}" in views and sigma.kinks:

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..base._jax import jax, jnp
 from ..base.errors import InputError
-from ..model.clamp import Course
+from ..model.clamp import ClampSchedule
 from ..model.dynamics import Constants
 from ..model.network import Array
 from ..model.state import Layout, State
@@ -64,7 +64,7 @@ def _slow_rates(system: System, t: Any, w: Any, z: Any) -> Any:
     """dw/dt with the nodes at rest near `z`."""
     z, _ = nodes_near(system, t, w, z)
     # As they are: the weights' rates have no sigma'.
-    return system.as_it_is.rhs(t, jnp.concatenate([z, w]))[system.layout.node_count :]
+    return system.without_modes.rhs(t, jnp.concatenate([z, w]))[system.layout.node_count :]
 
 
 @jax.jit
@@ -151,7 +151,7 @@ class SlowProblem:
     """
 
     def __init__(self, problem: Problem) -> None:
-        self._coupled = problem.ticking()
+        self._coupled = problem.with_unit_tau()
         self.duration = problem.duration
         self.settle_tol = problem.settle_tol
         self._begin(problem.start, problem.y0)
@@ -164,7 +164,7 @@ class SlowProblem:
         self.y0: Array = y[count:]
         self._kept: tuple[tuple[float, Array], tuple[float, Array]] = ((t, y[:count]), (t, y[:count]))
 
-    def beyond(self, t: float, y: Array) -> SlowProblem:
+    def after_jump(self, t: float, y: Array) -> SlowProblem:
         """The problem from a step of a clamp on, where the nodes go at once to where they then rest.
 
         Raises
@@ -174,14 +174,14 @@ class SlowProblem:
         """
         rest = settled(self._coupled.unreduced(t, self._whole(t, y)))
         nodes = replace(self._coupled.layout, learn=False).pack(rest)
-        self._coupled = self._coupled.beyond(t, np.concatenate([nodes, y]))
+        self._coupled = self._coupled.after_jump(t, np.concatenate([nodes, y]))
         self._begin(t, self._coupled.y0)
         return self
 
     @property
-    def course(self) -> Course:
+    def schedule(self) -> ClampSchedule:
         """When the clamps move."""
-        return self._coupled.course
+        return self._coupled.schedule
 
     @property
     def start(self) -> float:
@@ -236,7 +236,7 @@ class SlowProblem:
     @property
     def still(self) -> bool:
         """Whether nothing moves: the weights are held, and so are the clamps."""
-        return self.y0.size == 0 and self.course.still_from <= self.start
+        return self.y0.size == 0 and self.schedule.constant_from <= self.start
 
     def rhs(self, t: float, y: Array) -> Array:
         """dw/dt, shape (N,); NaN where no equilibrium of the nodes is near."""

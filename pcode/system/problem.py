@@ -11,7 +11,7 @@ from scipy.sparse import csc_matrix
 
 from ..base._jax import IN_ORDER, jax, jnp
 from ..model import activations, dynamics
-from ..model.clamp import Course, Curve
+from ..model.clamp import ClampSchedule, Curve
 from ..model.network import Array, Network, Weights
 from ..model.phase import Phase, TimeSeries
 from ..model.state import Layout, State
@@ -65,7 +65,7 @@ def _excesses(system: System, t: Any, y: Any, share: Any) -> jax.Array:
 
 _solve_exactly = jax.jit(solve_exactly)
 _switched = jax.jit(kinks.switched)
-_soon = jax.jit(kinks.soon)
+_shortly_after = jax.jit(kinks.shortly_after)
 _modes_of = jax.jit(kinks.modes_of)
 
 
@@ -108,7 +108,7 @@ def feedforward(network: Network, weights: Weights, given: tuple[Array, ...]) ->
 class Problem:
     """A phase as an initial value problem dy/dt = f(t, y), t its own time.
 
-    Where a clamp steps, f does. The problem holds for one stretch between two steps, and `beyond` makes
+    Where a clamp steps, f does. The problem holds for one stretch between two steps, and `after_jump` makes
     that of the next.
 
     Attributes
@@ -123,7 +123,7 @@ class Problem:
         End it when the residual has fallen to this; None where it is not to end early.
     reduction : Reduction
         How the full state follows from the unknowns.
-    course : Course
+    schedule : ClampSchedule
         When the clamps move.
     start : float
         Where the stretch begins.
@@ -134,7 +134,7 @@ class Problem:
     duration: float
     settle_tol: float | None
     reduction: Reduction
-    course: Course
+    schedule: ClampSchedule
     start: float = 0.0
 
     @property
@@ -165,24 +165,24 @@ class Problem:
     @property
     def end(self) -> float:
         """Where the stretch ends: the next step of a clamp, or the end of the phase."""
-        return self.course.stretch(self.start, "right")[1]
+        return self.schedule.interval(self.start, "right")[1]
 
     @property
     def settles_from(self) -> float:
         """From when on `settle_tol` counts: no clamp moves any more; infinite where that is not to come."""
         asked = self.settle_tol is not None and self.end == self.duration
-        return max(self.start, self.course.still_from) if asked else np.inf
+        return max(self.start, self.schedule.constant_from) if asked else np.inf
 
-    def beyond(self, t: float, y: Array) -> Problem:
+    def after_jump(self, t: float, y: Array) -> Problem:
         """The problem from the end `t` of this stretch on, where the unknowns are `y`."""
-        system = within(self.system, self.course.stretch(t, "right"))
+        system = within(self.system, self.schedule.interval(t, "right"))
         return replace(self, start=t, y0=y, system=system)
 
     def unreduced(self, t: float, y: Array) -> Problem:
         """The problem from (t, y) on with nothing left out; at a step of a clamp that after it."""
         whole = self.reduction.system
         y0 = whole.layout.pack(self.state(t, y))
-        system = on_device(within(whole, self.course.stretch(t, "right")))
+        system = on_device(within(whole, self.schedule.interval(t, "right")))
         system = with_modes(system, t, y0)
         return replace(self, system=system, y0=y0, reduction=Reduction(whole), start=t)
 
@@ -192,7 +192,7 @@ class Problem:
         system = on_device(self.system.hold(weights))
         return replace(self, system=system, y0=self.y0[: self.layout.node_count])
 
-    def ticking(self) -> Problem:
+    def with_unit_tau(self) -> Problem:
         """The same with tau = 1: for what does not depend on tau, which may be 0."""
         return replace(self, system=self.system.with_constants(tau=jnp.ones(())))
 
@@ -200,14 +200,14 @@ class Problem:
     def free_nodes(self) -> Any:
         """Which of the N unknowns are nodes that no clamp holds, shape (N,)."""
         free = np.zeros(self.layout.size, bool)
-        free[: self.layout.node_count] = np.asarray(self._as_it_is.free_mask()) > 0.0
+        free[: self.layout.node_count] = np.asarray(self._without_modes.free_mask()) > 0.0
         return free
 
     def _read(self, system: System, t: float) -> System:
         """`system` to read values with at `t`: before a step of a clamp there, but after it at `start`."""
-        if not self.course.jumps.size:
+        if not self.schedule.jumps.size:
             return system
-        return within(system, self.course.stretch(t, "right" if t == self.start else "left"))
+        return within(system, self.schedule.interval(t, "right" if t == self.start else "left"))
 
     def rhs(self, t: float, y: Array) -> Array:
         """dy/dt, shape (N,)."""
@@ -268,7 +268,7 @@ class Problem:
 
     def energies(self, t: float, y: Array) -> tuple[Array, Array]:
         """Terms of F with the error nodes as they are, and at their rest value; shapes (n,)."""
-        dynamic, slaved = _energies(self._read(self._as_it_is, t), float(t), y)
+        dynamic, slaved = _energies(self._read(self._without_modes, t), float(t), y)
         return np.asarray(dynamic), np.asarray(slaved)
 
     def nodes(self, t: float, y: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
@@ -285,13 +285,13 @@ class Problem:
         return self._read(self._in_numpy, t).state(t, y, np)
 
     @cached_property
-    def _as_it_is(self) -> System:
+    def _without_modes(self) -> System:
         """For what does not depend on modes, so that it holds for all of an integration."""
-        return self.system.as_it_is
+        return self.system.without_modes
 
     @cached_property
     def _in_numpy(self) -> System:
-        return jax.tree.map(np.asarray, self._as_it_is)  # type: ignore[no-any-return]
+        return jax.tree.map(np.asarray, self._without_modes)  # type: ignore[no-any-return]
 
 
 def layout_of(network: Network, phase: Phase, batch: int) -> Layout:
@@ -311,11 +311,13 @@ def given_nodes(network: Network, phase: Phase, batch: int, t: float = 0.0) -> t
     )
 
 
-def within(system: System, stretch: tuple[float, float]) -> System:
+def within(system: System, interval: tuple[float, float]) -> System:
     """`system`, its clamps those of the `stretch` between two steps."""
     pieces = system.parameters.pieces
     return (
-        system.changed(pieces=tuple(part and part.between(*stretch) for part in pieces)) if pieces else system
+        system.changed(pieces=tuple(part and part.between(*interval) for part in pieces))
+        if pieces
+        else system
     )
 
 
@@ -330,9 +332,9 @@ def make_problem(network: Network, phase: Phase, state: State, reduce: bool = Tr
     With `reduce`, unknowns whose course is known from the others' are left out (`pcode.system.reduction`).
     With tau = 0 nodes have no rates; `pcode.system.limit` takes what is left.
     """
-    course = phase.course.stopping(crossings(network, phase))
-    system = within(coupled_system(network, phase, state), course.stretch(0.0, "right"))
-    comes_to_rest = phase.until == "equilibrium" and course.still_from < phase.duration
+    schedule = phase.schedule.with_stops(crossings(network, phase))
+    system = within(coupled_system(network, phase, state), schedule.interval(0.0, "right"))
+    comes_to_rest = phase.until == "equilibrium" and schedule.constant_from < phase.duration
     settle_tol = phase.settle_tol if comes_to_rest else None
     reduction = Reduction(system)
     # Whether all is at rest is asked of the variables themselves, not of their reduced form.
@@ -341,7 +343,7 @@ def make_problem(network: Network, phase: Phase, state: State, reduce: bool = Tr
             system, state, reduction = step(system, state, reduction)
     y0 = system.layout.pack(state)
     system = with_modes(on_device(system), 0.0, y0)
-    return Problem(system, y0, phase.duration, settle_tol, reduction, course)
+    return Problem(system, y0, phase.duration, settle_tol, reduction, schedule)
 
 
 def coupled_system(network: Network, phase: Phase, state: State) -> System:
@@ -370,12 +372,12 @@ def with_modes(system: System, t: float, y: Any) -> System:
     """The system with the modes that the nodes have in the state `y`, see `kinks.modes_of`."""
     if not system.structure.kinked:
         return system
-    plain = system.as_it_is
+    plain = system.without_modes
     system = system.changed(mode=_modes_of(plain, t, y))
     x = system.layout.views(np.asarray(y))
     kinks_of = [sigma.kinks for sigma in system.structure.sigma]
     if any(np.isin(x.get(f"x{layer}", ()), at).any() for layer, at in enumerate(kinks_of)):
         tau = system.constants.tau
-        later = _soon(system.with_constants(tau=jnp.where(tau > 0.0, tau, 1.0)), t, y)
+        later = _shortly_after(system.with_constants(tau=jnp.where(tau > 0.0, tau, 1.0)), t, y)
         system = system.changed(mode=_modes_of(plain, t, y, later))
     return system

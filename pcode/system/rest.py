@@ -186,7 +186,7 @@ def node_flow(system: System, t: Any) -> Flow:
 
 def holding(system: System, t: Any, y: Any) -> System:
     """The equations of the nodes alone, with the weights held as in `y`; their modes are those of `y`."""
-    held = system.hold(system.as_it_is.state(t, y).weights)
+    held = system.hold(system.without_modes.state(t, y).weights)
     return held.changed(mode=kinks.modes_of(held, t, y[: system.layout.node_count]))
 
 
@@ -269,7 +269,7 @@ def nodes_at_rest(
     Rest
     """
     weights = problem.state(problem.start, problem.y0).weights
-    held, t = problem.hold().ticking(), problem.start
+    held, t = problem.hold().with_unit_tau(), problem.start
     y0, system = held.y0, held.system
     if held.kinked and math.isfinite(step):
         y0, system = followed(system, y0, t)

@@ -10,7 +10,7 @@ import numpy as np
 from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
-from .base import IVP, Save, Settings, Solution, Watch, integrate, next_stop
+from .base import IVP, OnSave, OnStep, Settings, Solution, integrate, next_stop
 
 
 class _Stepper:
@@ -78,7 +78,7 @@ class BogackiShampine:
     def check(self, layout: Layout) -> None:
         """Suitable for any number of unknowns."""
 
-    def solve(self, problem: IVP, times: Array, settings: Settings, save: Save, watch: Watch) -> Solution:
+    def solve(self, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep) -> Solution:
         """See `Solver.solve`."""
         began = time.perf_counter()
         problem.rhs(problem.start, problem.y0)

@@ -21,7 +21,7 @@ from ..model.network import Array
 INNER = {"Radau": 3, "Kvaerno5": 3, "DOP853": 7, "Dopri8": 7}
 
 
-class Within:
+class DenseOutput:
     """The unknowns within the last step.
 
     Parameters
