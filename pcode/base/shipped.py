@@ -1,4 +1,4 @@
-"""What ships with pcode: scenarios to run and figure recipes."""
+"""Files that ship with pcode: scenarios and figure recipes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CALLED: dict[Kind, str] = {"scenarios": "scenario", "plots": "recipe"}
 
 
 def folder(kind: Kind) -> Path:
-    """Where shipped content stands: inside the package, or beside it in a checkout."""
+    """The folder of shipped files: inside the package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "_shipped" / kind
     return installed if installed.is_dir() else package.parent / kind
@@ -29,15 +29,15 @@ def names(kind: Kind) -> dict[str, Path]:
 
 
 def find(kind: Kind, given: str, beside: Path | None = None) -> Path:
-    """The file that `given` asks for: a path, or the name of a shipped one.
+    """The file that a user means by `given`: a path, or the name of a shipped file.
 
     Parameters
     ----------
     kind : {"scenarios", "plots"}
     given : str
-        A path to a file, which goes first, or a shipped name.
+        A path, which takes precedence, or a shipped name.
     beside : Path, optional
-        The folder to which a path is relative; the current one where left out.
+        The folder to which a path is relative; the current folder by default.
 
     Raises
     ------
