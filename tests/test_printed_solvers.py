@@ -11,7 +11,7 @@ from pcode.base.status import SolverStats, Status
 from pcode.model.state import Layout
 from pcode.simulation.start import starting_state
 from pcode.solvers import base, scipy
-from pcode.system.abscissa import Growth
+from pcode.system.abscissa import Abscissa
 from pcode.system.limit import instability
 from pcode.system.problem import make_problem
 
@@ -125,8 +125,8 @@ def test_a_sparse_factor_that_is_too_large_is_told_in_millions(monkeypatch):
 
 
 def test_with_tau_0_an_instability_is_told_with_its_frequency_and_its_sample():
-    told = instability(Growth(rate=0.1, frequency=0.707107, sample=3))
+    told = instability(Abscissa(rate=0.1, frequency=0.707107, sample=3))
     assert told == "by an oscillation (Hopf, angular frequency 0.7071/tau) in sample 3"
-    assert instability(Growth(0.1, 0.0, 12)).endswith(
+    assert instability(Abscissa(0.1, 0.0, 12)).endswith(
         "eigenvalue (a fold, or a branching of equilibria) in sample 12"
     )

@@ -105,8 +105,9 @@ def test_testing_phases_are_at_rest_at_once_with_the_feedforward_pass_as_output(
     assert "at rest at once" in run.phases[1].method_reason
     M, _, beta = run.weights
     out = np.tanh(np.tanh(XOR_X) @ M[0] + beta[0]) @ M[1] + beta[1]
-    for record in run.phases[1:]:
-        rows = run.data["time"].values == record.t_end
+    for k, record in enumerate(run.phases[1:], 1):
+        rows = run.data["phase"].values == k
+        assert run.data["time"].values[rows][-1] == pytest.approx(record.t_end, rel=1e-14)
         np.testing.assert_allclose(run.data["x2"].values[rows][-1], out, atol=1e-9)
     for name in ("eps1", "eps2"):
         assert np.abs(run.data[name].values[-1]).max() < 1e-9

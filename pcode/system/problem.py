@@ -323,7 +323,7 @@ def within(system: System, interval: tuple[float, float]) -> System:
 
 def on_device(system: System) -> System:
     """`system` with JAX arrays as parameters."""
-    return jax.tree.map(partial(jnp.asarray, dtype=float), system)  # type: ignore[no-any-return]
+    return jax.device_put(jax.tree.map(partial(np.asarray, dtype=float), system))  # type: ignore[no-any-return]
 
 
 def make_problem(network: Network, phase: Phase, state: State, reduce: bool = True) -> Problem:

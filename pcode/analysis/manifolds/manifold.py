@@ -21,6 +21,7 @@ from ...run.result import Run
 from ...run.select import of_run
 from ...run.snapshot import PhaseOption, Snapshot
 from ...system.coupled import System
+from ...system.problem import Problem
 from ..at_rest import with_positive_tau
 from ..planes.coordinates import Coordinate, checked_coordinate, labelled, moving_problem, values_along
 from ..planes.field import settled
@@ -208,12 +209,7 @@ def critical_manifold(
     layout, y0 = problem.layout, problem.y0
     if not np.isfinite(y0).all():
         raise InputError("time", f"the state at t = {snapshot.t:g} is not finite; choose an earlier time")
-    kinked = [sigma.name for sigma in problem.structure.sigma if sigma.kinks]
-    if kinked:
-        what = (
-            f"equilibria cannot be followed over the kinks of {kinked[0]}; use softplus for a picture of them"
-        )
-        raise InputError("run", what)
+    _refuse_kinks(problem)
     nodes = np.flatnonzero(problem.free_nodes)
     if nodes.size > MOST_NODES:
         what = f"the {nodes.size} nodes of a sample cannot be followed; {MOST_NODES} at most can"
@@ -256,6 +252,14 @@ def _course(run: Run, snapshot: Snapshot, on: Coordinate, of: Coordinate) -> tup
     return run.data["time"].to_numpy()[rows], np.column_stack([weight, node])
 
 
+def _refuse_kinks(problem: Problem) -> None:
+    """Raise InputError if an activation has kinks, where equilibria have no derivative by the weight."""
+    kinked = [sigma.name for sigma in problem.structure.sigma if sigma.kinks]
+    if kinked:
+        where = f"equilibria cannot be followed over the kinks of {kinked[0]}"
+        raise InputError("run", f"{where}; use softplus for a picture of them")
+
+
 def _rests_along(run: Run, snapshot: Snapshot, course: Array, on: Coordinate, of: Coordinate) -> Array:
     """The weight, and the node at rest for all weights of the run, along the phase, shape (R, 2)."""
     problem = moving_problem(snapshot, True, True)
@@ -269,12 +273,7 @@ def _rests_along(run: Run, snapshot: Snapshot, course: Array, on: Coordinate, of
     length = np.append(0.0, np.cumsum(steps))
     picked = np.unique(np.searchsorted(length, np.linspace(0.0, length[-1], RESTS)).clip(0, rows.size - 1))
     Y = np.concatenate([values_along(run, snapshot, name, rows[picked]) for name in layout.shapes], axis=1)
-    kinked = [sigma.name for sigma in problem.structure.sigma if sigma.kinks]
-    if kinked:
-        what = (
-            f"equilibria cannot be followed over the kinks of {kinked[0]}; use softplus for a picture of them"
-        )
-        raise InputError("run", what)
+    _refuse_kinks(problem)
     nodes = np.flatnonzero(problem.free_nodes)
     clamps = tuple(_clamped_along(run, snapshot, layer, rows[picked]) for layer in range(snapshot.n + 1))
     z, residual = _settle_along(problem.system, Y, Y[:, nodes], clamps, nodes)
