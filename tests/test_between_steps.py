@@ -7,7 +7,7 @@ import scipy
 import pcode
 from pcode.model.state import State
 from pcode.solvers import METHODS, Settings
-from pcode.solvers.within import INNER
+from pcode.solvers.dense_output import INNER
 from pcode.system.problem import make_problem
 from tests.reference import rates
 

@@ -110,7 +110,7 @@ def test_an_unstable_sample_is_found_by_iterations_all_the_same(monkeypatch):
     monkeypatch.setattr("pcode.system.abscissa.LARGEST_DENSE", 0)
     found = []
     for problem in both(learn=False, scale=4.0):
-        system = problem.ticking().system
+        system = problem.with_unit_tau().system
         samples, vectors = suspects(system, 0.0, problem.y0, None)
         for _ in range(5):
             samples, vectors = suspects(system, 0.0, problem.y0, vectors)

@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 import pcode
 from pcode.simulation.start import starting_state
 from pcode.solvers.steps import MOST, StepLog, thinned
-from pcode.solvers.sundials import of_adams
+from pcode.solvers.sundials import adams_gammas
 from pcode.system.problem import make_problem
 
 X, Y = np.array([[-1.0, -1.0], [-1.0, 1.0]]), np.array([[-1.0], [1.0]])
@@ -79,11 +79,11 @@ def test_gamma_tells_the_order_of_adams_methods():
     # The coefficients of f at the new end, for steps of one length (Hairer, Norsett and Wanner 1993, III.1).
     published = [1, 1 / 2, 5 / 12, 3 / 8, 251 / 720, 95 / 288]
     np.testing.assert_allclose(
-        of_adams(5.0, np.array([-np.inf, 4.0, 3.0, 2.0, 1.0, 0.0])), published, rtol=1e-14
+        adams_gammas(5.0, np.array([-np.inf, 4.0, 3.0, 2.0, 1.0, 0.0])), published, rtol=1e-14
     )
     # For steps of 1 and then 2, those that integrate 1, t and t^2 over the last exactly.
     exact = np.linalg.solve(np.vander([-1.0, 0.0, 2.0], increasing=True).T, [2.0, 2.0, 8.0 / 3.0])
-    of_two = of_adams(2.0, np.array([-np.inf, 0.0, -1.0, -np.inf]))
+    of_two = adams_gammas(2.0, np.array([-np.inf, 0.0, -1.0, -np.inf]))
     np.testing.assert_allclose(of_two[:3], [1.0, 0.5, exact[2] / 2.0], rtol=1e-14)
 
 

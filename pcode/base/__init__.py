@@ -1,4 +1,4 @@
-"""Small change: errors, statuses, checks of what a user gives, files, and JAX as it is set up.
+"""What all other rooms use: errors, statuses, checks of a user's input, files, and the set-up of JAX.
 
-It knows nothing of networks, and imports no other room.
+Nothing here knows of networks. It imports no other room.
 """

@@ -15,7 +15,7 @@ from platformdirs import user_cache_path
 
 __all__ = ["IN_ORDER", "accepted", "jax", "jnp"]
 
-# A debug flag of XLA, which promises nothing about them; these versions are known to have it.
+# A debug flag of XLA, which may drop such flags at any time; these versions are known to have it.
 _SCHEDULER = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 _HAVE_IT = ("0.10.",)
 
@@ -29,28 +29,28 @@ def accepted(options: dict[str, str]) -> bool:
     return True
 
 
-# For `jax.jit` of what solvers call thousands of times: kernels run one after another, each with all cores if
-# it is large. By default XLA hands them to threads, which for small networks takes longer than the kernels.
-# Where it cannot be asked for, runs take longer and are the same.
+# Compiler options for functions that solvers call thousands of times: kernels run one after another, each on
+# all cores if it is large. By default XLA hands them to threads, which for small networks takes longer than
+# the kernels. Without the flag results are the same, only later.
 IN_ORDER = _SCHEDULER if jaxlib.version.__version__.startswith(_HAVE_IT) or accepted(_SCHEDULER) else {}
 
 
 def _keep_compiled_code() -> None:
-    wanted = os.environ.get("PCODE_CACHE", "")
-    if wanted == "off" or getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
+    setting = os.environ.get("PCODE_CACHE", "")
+    if setting == "off" or getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
         return
-    folder = Path(wanted) if wanted else user_cache_path("pcode") / "jax"
+    folder = Path(setting) if setting else user_cache_path("pcode") / "jax"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:  # a home that cannot be written: compile anew each time
+    except OSError:  # the home folder is not writable: compile again each time
         return
     if os.access(folder, os.W_OK):
         jax.config.update("jax_compilation_cache_dir", str(folder))
-        # Also what compiles in a moment: a run has dozens of such functions.
+        # Functions that compile quickly are kept too: a run has dozens of them.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 jax.config.update("jax_enable_x64", True)
-# Solvers wait for every call, most of which take less time than to hand them to another thread.
+# Solvers wait for each call, and most calls take less time than handing them to another thread.
 jax.config.update("jax_cpu_enable_async_dispatch", False)
 _keep_compiled_code()

@@ -1,8 +1,8 @@
-"""What a user gives, taken as the numbers, arrays, words and lists it must be, or refused with its name.
+"""Checks of a user's input: convert it to the number, array, word or list it must be, or raise InputError.
 
-Every value that enters pcode passes through here, so that the same things are accepted everywhere: numbers of
-NumPy and JAX and arrays without dimensions wherever a number is, any iterable wherever a list is. What would
-lose something on the way to float64 (an imaginary part, a mask, a unit of time) is refused.
+Every value that enters pcode passes through here, so that the same things are accepted everywhere: NumPy's
+and JAX's scalars and 0-d arrays wherever a number is, any iterable wherever a list is. A value is refused if
+its conversion to float64 would lose something (an imaginary part, a mask, a unit of time).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .errors import InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Kinds of NumPy's types that are real numbers.
+# NumPy's dtype kinds that are real numbers.
 REAL = "fiu"
 
 _WHY = {
@@ -40,16 +40,16 @@ _WHY = {
 
 
 def shown(value: object) -> str:
-    """`value` for an error, in one short line."""
+    """`value` as one short line for an error message."""
     try:
         text = " ".join(repr(value).split())
-    except Exception:  # noqa: BLE001 - the error to report is another one
+    except Exception:  # noqa: BLE001 - a failing repr must not hide the error to report
         text = f"a value of type {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def plain(value: Any) -> Any:
-    """A number of NumPy or JAX, or an array without dimensions, as Python's; all else as it is."""
+    """A NumPy or JAX scalar, or a 0-d array, as a Python number; anything else unchanged."""
     if getattr(value, "shape", None) != () or not hasattr(value, "dtype"):
         return value
     array = _array(value)
@@ -76,12 +76,12 @@ def number(
         The argument to name in errors.
     value : object
     above, least, most : float, optional
-        What it must be larger than, and the smallest and largest that it may be.
+        Exclusive lower bound, inclusive lower bound and inclusive upper bound.
 
     Raises
     ------
     InputError
-        If it is no real number, not finite, or out of these bounds.
+        If it is not a real number, not finite, or out of bounds.
     """
     given = plain(value)
     if not _is_real(given):
@@ -111,12 +111,12 @@ def whole(where: str, value: object, *, least: int | None = None, most: int | No
         The argument to name in errors.
     value : object
     least, most : int, optional
-        The smallest and the largest that it may be.
+        Inclusive bounds.
 
     Raises
     ------
     InputError
-        If it is no whole number (5.0 is none), or out of these bounds.
+        If it is not an integer (the float 5.0 is not), or out of bounds.
     """
     bounds = "" if least is None else f" of {least} or more"
     try:
@@ -160,12 +160,12 @@ def word(where: str, value: object, words: Iterable[str]) -> str:
 
 
 def text(where: str, value: object) -> str:
-    """`value`, if it is a text that files can hold.
+    """`value`, if it is a str that files can hold.
 
     Raises
     ------
     InputError
-        If it is empty or no text, or has a character that UTF-8 or NetCDF has no place for.
+        If it is empty or not a str, or has a character that UTF-8 or NetCDF cannot hold.
     """
     if not isinstance(value, str) or not value:
         raise InputError(where, f"must be a text, not {shown(value)}")
@@ -179,7 +179,7 @@ def text(where: str, value: object) -> str:
 
 
 def listed(where: str, value: Any, right: str) -> tuple[Any, ...]:
-    """The entries of `value`, any iterable with an order.
+    """The entries of `value`, any ordered iterable, as a tuple.
 
     Parameters
     ----------
@@ -187,12 +187,12 @@ def listed(where: str, value: Any, right: str) -> tuple[Any, ...]:
         The argument to name in errors.
     value : object
     right : str
-        What it must be, for the error.
+        What it must be, for the error message.
 
     Raises
     ------
     InputError
-        If it has no entries to go through, or they have no order; a text counts as one value.
+        If it is not iterable or has no order. A str counts as one value.
     """
     if not is_many(value):
         raise InputError(where, f"must be {right}, not {shown(value)}")
@@ -200,7 +200,7 @@ def listed(where: str, value: Any, right: str) -> tuple[Any, ...]:
 
 
 def is_many(value: object) -> bool:
-    """Whether `value` has entries in an order; a text and an array without dimensions are one value."""
+    """Whether `value` is an ordered iterable; a str and a 0-d array count as one value."""
     other = isinstance(value, str | bytes | Mapping | AbstractSet) or getattr(value, "ndim", None) == 0
     return isinstance(value, Iterable) and not other
 
@@ -212,13 +212,13 @@ def function(where: str, value: object) -> None:
 
 
 def instance(where: str, value: object, kind: type | tuple[type, ...], right: str) -> None:
-    """Raise InputError, saying what is `right`, unless `value` is of that `kind`."""
+    """Raise InputError unless `value` is of this `kind`; `right` says for the message what it must be."""
     if not isinstance(value, kind):
         raise InputError(where, f"must be {right}, not {shown(value)}")
 
 
 def first_is(kind: type | tuple[type, ...], right: str) -> Callable[[F], F]:
-    """A decorator of functions whose first argument must be of `kind`; what is `right` is for the error."""
+    """Decorate functions whose first argument must be of `kind`; `right` is as for `instance`."""
 
     def decorate(checked: F) -> F:
         where = next(iter(inspect.signature(checked).parameters))
@@ -235,12 +235,12 @@ def first_is(kind: type | tuple[type, ...], right: str) -> Callable[[F], F]:
 
 
 def path(where: str, value: Any) -> Path:
-    """`value` as a path, with a ``~`` at its beginning expanded.
+    """`value` as a path, with a leading ``~`` expanded.
 
     Raises
     ------
     InputError
-        If it is no path, or there is no such home.
+        If it is not a path, or there is no such home folder.
     """
     try:
         given = os.fsdecode(value)
@@ -260,8 +260,8 @@ def real_array(where: str, value: Any) -> NDArray[np.float64]:
     Raises
     ------
     InputError
-        If it is no regular array, or holds anything but real numbers: complex ones, dates, text, objects,
-        None, or masked entries.
+        If it is ragged, or holds anything but real numbers: complex numbers, dates, text, objects, None, or
+        masked entries.
     """
     if masked(value):
         raise _not_real(where, "masked entries, whose mask would be lost")
@@ -273,7 +273,7 @@ def real_array(where: str, value: Any) -> NDArray[np.float64]:
     if array.dtype.kind not in REAL + "bO" and not _small_float(array.dtype):
         raise _not_real(where, _WHY.get(array.dtype.kind, f"{array.dtype}"))
     try:
-        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as that
+        with np.errstate(over="ignore"):  # too large a number becomes infinite, and callers refuse that
             return np.array(array, dtype=np.float64)
     except OverflowError:
         raise InputError(where, "holds a number that a float cannot hold, beyond 1.8e308") from None
@@ -287,7 +287,7 @@ def _not_real(where: str, held: str) -> InputError:
 
 
 def _array(value: Any) -> np.ndarray[Any, np.dtype[Any]] | None:
-    """`value` as an array of the type that it has; None where it makes none."""
+    """`value` as an array of its own dtype; None where NumPy cannot make one."""
     try:
         return np.asarray(value)
     except (TypeError, ValueError, OverflowError, RuntimeError):
@@ -295,22 +295,22 @@ def _array(value: Any) -> np.ndarray[Any, np.dtype[Any]] | None:
 
 
 def masked(value: Any, depth: int = 8) -> bool:
-    """Whether entries of `value`, an array or lists of them, are masked."""
+    """Whether `value`, an array or nested lists of arrays, has masked entries."""
     if isinstance(value, list | tuple):
         return depth > 0 and any(masked(entry, depth - 1) for entry in value)
     return isinstance(value, np.ma.MaskedArray) and bool(np.ma.is_masked(value))
 
 
 def _real_objects(array: np.ndarray[Any, np.dtype[Any]], value: Any) -> bool:
-    """Whether objects in lists are numbers all the same, such as whole numbers beyond 64 bits."""
+    """Whether an object array made from lists holds numbers only, such as integers beyond 64 bits."""
     return isinstance(value, list | tuple) and all(map(_is_real, array.flat))
 
 
 def _is_real(value: object) -> bool:
-    # To NumPy a length of time is a whole number.
+    # NumPy registers timedelta64 as an integer type.
     return isinstance(value, Real) and not isinstance(value, bool | np.timedelta64)
 
 
 def _small_float(dtype: np.dtype[Any]) -> bool:
-    """Whether it is one of the short floats that JAX has and NumPy counts as records."""
+    """Whether it is one of JAX's short floats, such as bfloat16, which NumPy sees as raw data."""
     return dtype.names is None and dtype.kind == "V" and bool(np.can_cast(dtype, np.float64))

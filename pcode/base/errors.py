@@ -1,19 +1,19 @@
-"""What pcode raises when it is asked for something it cannot do."""
+"""The exception that pcode raises for wrong input."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Input that cannot be simulated, said in one line.
+    """Wrong input, described in one line.
 
     Parameters
     ----------
     where : str
-        The argument or the key of the file that is wrong, e.g. ``"network.tau"``.
+        The argument, or the key in a file, that is wrong, e.g. ``"network.tau"``.
     what : str
         What is wrong with it, and what would be right.
     source : str, optional
-        The file it stands in, where there is one.
+        The file that it comes from.
     """
 
     def __init__(self, where: str, what: str, source: str | None = None) -> None:
@@ -27,9 +27,9 @@ class InputError(ValueError):
         return " ".join(": ".join(part for part in parts if part).split())
 
     def within(self, where: str) -> InputError:
-        """The same error, seen from outside: ``where`` goes in front of the key."""
+        """The same error with ``where`` in front of the key, as in ``network.tau``."""
         return InputError(f"{where}.{self.where}" if self.where else where, self.what, self.source)
 
     def in_file(self, source: str) -> InputError:
-        """The same error, with the file it stands in."""
+        """The same error, naming the file that it comes from."""
         return InputError(self.where, self.what, source)

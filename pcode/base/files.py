@@ -1,4 +1,4 @@
-"""Writing files so that nothing a user had is lost."""
+"""Writing files without losing what they held if writing fails."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from .errors import InputError
 
 @contextmanager
 def replacing(path: str | os.PathLike[str], where: str = "path") -> Iterator[Path]:
-    """A temporary path beside `path`; it becomes `path` if the block ends without an error.
+    """Yield a temporary path beside `path`, and rename it to `path` if the block ends without an error.
 
-    The suffix is kept, since writers choose formats by it.
+    The temporary name has the same suffix, since writers choose formats by it.
 
     Parameters
     ----------
     path : str or path
-        A ``~`` at its beginning is expanded.
+        A leading ``~`` is expanded.
     where : str
         The argument to name in errors.
 
     Raises
     ------
     InputError
-        If no file can be written there: `path` is none, is a folder, or lies in a folder that is not there
-        or may not be written.
+        If no file can be written there: `path` is not a path, is a folder, or lies in a folder that does not
+        exist or is not writable.
     OSError
-        If writing fails later on. It names `path`, and not the temporary one.
+        If writing fails later on. It names `path`, not the temporary file.
     """
     target = writable(path, where)
     try:
-        # A name of its own may be as long as the system allows; this one is longer.
+        # Cut short: the user's name may be as long as the system allows, and this one is longer.
         prefix = f".{target.stem[:40]}-"
         handle, name = tempfile.mkstemp(suffix=target.suffix, prefix=prefix, dir=target.parent)
     except OSError as error:
@@ -45,7 +45,7 @@ def replacing(path: str | os.PathLike[str], where: str = "path") -> Iterator[Pat
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes files that only their owner may read; results are ordinary files.
+        # mkstemp makes files that only their owner may read: give results the usual permissions.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -61,7 +61,7 @@ def replacing(path: str | os.PathLike[str], where: str = "path") -> Iterator[Pat
 
 
 def writable(path: str | os.PathLike[str], where: str = "path") -> Path:
-    """`path`, its ``~`` expanded, if it can be a file: its folder is there, and it is no folder or device.
+    """`path`, its ``~`` expanded, if a file can be written there: its folder exists, and it is no device.
 
     Raises
     ------
@@ -73,11 +73,11 @@ def writable(path: str | os.PathLike[str], where: str = "path") -> Path:
         if target.is_dir():
             raise InputError(where, "is a folder; give the name of a file in it", str(target))
         if target.exists() and not target.is_file():
-            # A device or a pipe would not be written to, but replaced.
+            # A device or a pipe would be replaced, not written to.
             raise InputError(where, "is no ordinary file; give the name of one", str(target))
         if not target.parent.is_dir():
             what = f"there is no folder {target.parent} to write to; make it first"
             raise InputError(where, what, str(target))
-    except OSError as error:  # a name too long, a folder that may not be looked into
+    except OSError as error:  # such as a name too long, or a folder without permission to search it
         raise InputError(where, f"cannot be written ({error.strerror})", str(target)) from None
     return target

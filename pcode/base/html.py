@@ -1,4 +1,4 @@
-"""Small tables for notebooks."""
+"""Small HTML tables for notebooks."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -
     Parameters
     ----------
     caption : str
-        What stands over it, in plain text.
+        Plain text, set above the table.
     head : sequence of str
-        Names of the columns; none where it is empty.
+        Names of the columns; empty for a table without a header.
     rows : sequence of sequence of object
-        Cells, as plain text.
+        Cells, shown as plain text.
 
     Returns
     -------
     str
-        Without styles of its own, so that it looks like the tables around it.
+        Without colours or borders of its own, so that it looks like the tables around it.
     """
     parts = [f'<table><caption style="text-align: left">{escape(caption)}</caption>']
     if head:

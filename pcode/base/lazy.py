@@ -1,7 +1,7 @@
-"""What stands in an upper room but is reached from objects of a lower one, such as ``run.plot``.
+"""A registry for objects of an upper room that are reached from a lower one, such as ``run.plot``.
 
-`pcode/__init__.py` registers how each is loaded, so that no room names one above it and nothing is imported
-before it is asked for.
+`pcode/__init__.py` registers how each is loaded, so that no room imports one above it and nothing is imported
+before it is needed.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ _loaders: dict[str, Callable[[], Any]] = {}
 
 
 def register(name: str, load: Callable[[], Any]) -> None:
-    """Let `load`, a function without arguments, give what is asked for by `name`."""
+    """Register `load`, a function without arguments that returns the object called `name`."""
     _loaders[name] = load
 
 
 def loaded(name: str) -> Any:
-    """What was registered by `name`."""
+    """Load the object that was registered as `name`."""
     return _loaders[name]()

@@ -13,22 +13,22 @@ from .errors import InputError
 def checked_options(
     function: Callable[..., Any], options: Mapping[str, Any], called: str, source: str | None = None
 ) -> dict[str, Any]:
-    """`options`, of the kinds that the type hints of `function` name.
+    """`options`, converted to the types that the hints of `function` give.
 
     Parameters
     ----------
     function : callable
-        Its first argument is no option.
+        All its arguments but the first are options.
     options : mapping of str to value
     called : str
-        What to call the function, for errors.
+        What to call the function in errors.
     source : str, optional
-        The file it stands in, for errors.
+        The file to name in errors.
 
     Raises
     ------
     InputError
-        If the function has no such option, or a value is of the wrong kind.
+        If the function has no such option, or a value is of the wrong type.
     """
     return {
         str(name): _checked(function, str(name), checks.plain(value), called, source)
@@ -37,7 +37,7 @@ def checked_options(
 
 
 def _checked(function: Callable[..., Any], name: str, value: Any, called: str, source: str | None) -> Any:
-    # pydantic takes a moment to import, and is not needed where no option is given.
+    # Imported here because pydantic is slow to import and not needed unless an option is given.
     from pydantic import ConfigDict, TypeAdapter, ValidationError
     from pydantic.errors import PydanticUserError
 
@@ -61,7 +61,7 @@ def _checked(function: Callable[..., Any], name: str, value: Any, called: str, s
 
 
 def _named(hint: Any) -> str:
-    """A type as a user of the command line may know it, who has no None to give."""
+    """A type in words for users of the command line, who cannot pass None."""
     if get_origin(hint) is Literal:
         *most, last = map(str, get_args(hint))
         return f"{', '.join(most)} or {last}" if most else last

@@ -1,4 +1,4 @@
-"""What ships with pcode: scenarios to run and figure recipes."""
+"""Files that ship with pcode: scenarios and figure recipes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CALLED: dict[Kind, str] = {"scenarios": "scenario", "plots": "recipe"}
 
 
 def folder(kind: Kind) -> Path:
-    """Where shipped content stands: inside the package, or beside it in a checkout."""
+    """The folder of shipped files: inside the package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "_shipped" / kind
     return installed if installed.is_dir() else package.parent / kind
@@ -28,32 +28,32 @@ def names(kind: Kind) -> dict[str, Path]:
     return {file.stem: file for file in files if not file.stem.startswith("_")}
 
 
-def find(kind: Kind, wanted: str, beside: Path | None = None) -> Path:
-    """The file that `wanted` asks for: a path, or the name of a shipped one.
+def find(kind: Kind, given: str, beside: Path | None = None) -> Path:
+    """The file that a user means by `given`: a path, or the name of a shipped file.
 
     Parameters
     ----------
     kind : {"scenarios", "plots"}
-    wanted : str
-        A path to a file, which goes first, or a shipped name.
+    given : str
+        A path, which takes precedence, or a shipped name.
     beside : Path, optional
-        The folder to which a path is relative; the current one where left out.
+        The folder to which a path is relative; the current folder by default.
 
     Raises
     ------
     InputError
         If there is neither such a file nor such a name.
     """
-    path = (beside or Path()) / wanted
+    path = (beside or Path()) / given
     if os.path.exists(path) and not os.path.isdir(path):
         return path
     shipped = names(kind)
-    if wanted in shipped:
-        return shipped[wanted]
+    if given in shipped:
+        return shipped[given]
     called = _CALLED[kind]
-    close = get_close_matches(Path(wanted).name.removesuffix(_SUFFIX[kind]), shipped, n=1)
+    close = get_close_matches(Path(given).name.removesuffix(_SUFFIX[kind]), shipped, n=1)
     hint = (
         f"did you mean the shipped {close[0]}?" if close else f"give a path, or one of {', '.join(shipped)}"
     )
     found = f"is a folder, not a {called}" if os.path.isdir(path) else f"there is no such {called}"
-    raise InputError("", f"{found}; {hint}", wanted)
+    raise InputError("", f"{found}; {hint}", given)

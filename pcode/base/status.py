@@ -1,4 +1,4 @@
-"""How a phase ended and what it cost: one vocabulary for all solvers."""
+"""How a phase ended and what it cost, the same for all solvers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from typing import Any
 
 
 class Status(StrEnum):
-    """How a phase, or a run, ended; the same words whatever the solver.
-
-    Each has a `meaning`: what happened, what usually causes it, and what to try.
-    """
+    """How a phase or a run ended, the same for all solvers; `meaning` explains each."""
 
     SUCCESS = "success"
     EQUILIBRIUM = "equilibrium"
@@ -29,12 +26,12 @@ class Status(StrEnum):
 
     @property
     def failed(self) -> bool:
-        """Whether the integration ended before what was asked of it."""
+        """Whether the integration ended before it had done what was asked."""
         return _RANK[self] >= _RANK[Status.INTERRUPTED]
 
     @staticmethod
     def worst(statuses: list[Status]) -> Status:
-        """The status of a run whose phases ended so; `success` for none."""
+        """The status of a run whose phases ended with these; `success` if there are none."""
         return max(statuses, key=_RANK.__getitem__, default=Status.SUCCESS)
 
 
@@ -84,17 +81,19 @@ _RANK = {
 
 @dataclass(frozen=True)
 class SolverStats:
-    """What a phase cost.
+    """The cost of a phase.
 
     Attributes
     ----------
-    steps, rejected : int
-        Steps taken, and steps tried and thrown away (None where the solver does not tell).
-    rhs_evaluations, jacobian_evaluations : int
-        Evaluations of the right-hand side and of the Jacobian or its action on a vector
-        (None where the solver does not tell).
+    steps : int
+        Accepted steps.
+    rejected : int or None
+        Rejected steps; None where the solver does not count them.
+    rhs_evaluations, jacobian_evaluations : int or None
+        Evaluations of the right-hand side, and of the Jacobian or its action on a vector; None where the
+        solver does not count them.
     compile_seconds, solve_seconds : float
-        Wall time for compiling, and for all the rest.
+        Wall time of compilation, and of everything else.
     """
 
     steps: int = 0
@@ -105,7 +104,7 @@ class SolverStats:
     solve_seconds: float = 0.0
 
     def __add__(self, other: SolverStats) -> SolverStats:
-        """Cost of the two together; what either does not know is not known."""
+        """The cost of both together; None for a count that either lacks."""
 
         def total(a: Any, b: Any) -> Any:
             return None if a is None or b is None else a + b

@@ -1,4 +1,4 @@
-"""The model: networks, what is shown to them, the table of variables, and the equations.
+"""The model: networks, phases, data, activations, the table of variables, and the equations.
 
-What is here says what is simulated, not how. It imports `base` alone.
+It says what is simulated, not how. It imports only `base`.
 """

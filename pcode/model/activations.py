@@ -1,4 +1,4 @@
-"""The activations sigma, each with the derivatives that the equations and their Jacobian use."""
+"""Activations sigma, with the derivatives that the equations and their Jacobian use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..base.errors import InputError
 Elementwise = Callable[[Any], Any]  # NumPy's arrays or JAX's
 
 
-# Distance from a kink at which sigma' is taken for its one-sided value: a few units of rounding.
+# Distance from a kink, a few units of rounding, at which sigma' is evaluated for its one-sided value.
 BESIDE = 4.5e-16
 
 
@@ -23,21 +23,21 @@ class Activation:
     Parameters
     ----------
     name : str
-        The name under which networks and scenario files ask for it.
+        Its name in networks and scenario files.
     f : callable
-        sigma, of JAX's functions, array to array of the same shape.
+        sigma, written with JAX's functions: array to array of the same shape.
     df, d2f : callable, optional
-        sigma' and sigma''; JAX differentiates where they are left out.
+        sigma' and sigma''; by automatic differentiation if left out.
     kinks : tuple of float
-        Where sigma' jumps, rising; sigma itself is continuous there. At a kink itself sigma' must be that
-        from below, as is usual for relu; a node that stays there is held by the mix of both sides, see
-        `pcode.system.kinks`.
+        Points where sigma' jumps, in increasing order; sigma itself is continuous. At a kink `df` must return
+        the left-hand derivative, as is usual for relu. A node can stay at a kink as in a sliding mode, with
+        a mix of both one-sided derivatives, see `pcode.system.kinks`.
 
     Notes
     -----
-    m kinks part the line into m + 1 pieces. Where a value node stands among them is its *mode*, a whole
-    number: 2 j on piece j (counted from below, j = 0..m), 2 j - 1 if it is held at kink j (j = 1..m), and
-    -1 where sigma is to be taken as it is. For relu: 0 below 0, 1 held at 0, 2 above.
+    m kinks divide the line into m + 1 pieces. The *mode* of a value node, an integer, says where it is: 2 j
+    on piece j (j = 0..m from below), 2 j - 1 if it is held at kink j (j = 1..m), and -1 where sigma is used
+    unchanged. For relu: 0 below 0, 1 held at 0, 2 above.
     """
 
     name: str
@@ -59,9 +59,9 @@ class Activation:
             object.__setattr__(self, field.name, value)
 
     def within(self, mode: Any) -> Activation:
-        """Sigma on the piece that `mode` names, shape of x, and beyond its ends the tangent there.
+        """Sigma on the piece that `mode`, shape of x, gives, continued by its tangents beyond the ends.
 
-        So a node that has just passed a kink meets no jump until its mode is changed.
+        So a node that has just passed a kink sees no jump until its mode is changed.
         """
         lowest, highest = self._interval(mode)
 
@@ -78,7 +78,7 @@ class Activation:
         return Activation(self.name, f, df, d2f, self.kinks)
 
     def _interval(self, mode: Any) -> tuple[Any, Any]:
-        """Ends of the piece of each node, a little inside."""
+        """Ends of each node's piece, moved inwards by rounding."""
         lowest, highest = jnp.full_like(mode, -jnp.inf), jnp.full_like(mode, jnp.inf)
         for j, kink in enumerate(self.kinks, start=1):
             lowest = jnp.where(mode >= 2 * j, kink + _beside(kink), lowest)
@@ -87,7 +87,7 @@ class Activation:
         return lowest, highest
 
     def held_at(self, mode: Any, xp: Any = jnp) -> Any:
-        """The kink at which a node is held, NaN where it is not; shape of `mode`."""
+        """The kink at which each node is held, NaN where it is free; shape of `mode`."""
         at = xp.full_like(mode, xp.nan)
         for j, kink in enumerate(self.kinks, start=1):
             at = xp.where(mode == 2 * j - 1, kink, at)
@@ -105,7 +105,7 @@ def _beside(kink: float) -> float:
 
 
 def _derivative(f: Elementwise) -> Elementwise:
-    """F' of an elementwise function."""
+    """The derivative of an elementwise function, by JAX."""
 
     def df(x: Any) -> Any:
         x = jnp.asarray(x)
@@ -114,8 +114,8 @@ def _derivative(f: Elementwise) -> Elementwise:
     return df
 
 
-# By hand, as far above 0 JAX's derivatives are less exact (0 instead of exp(-x) beyond x = 37), and that of
-# softplus takes eight times as long.
+# By hand, because JAX's derivatives are less exact at large x (0 instead of exp(-x) beyond x = 37), and that
+# of softplus takes eight times as long.
 def _dlogistic(x: jax.Array) -> jax.Array:
     return jax.nn.sigmoid(x) * jax.nn.sigmoid(-x)
 
@@ -124,14 +124,14 @@ def _d2logistic(x: jax.Array) -> jax.Array:
     return _dlogistic(x) * (1.0 - 2.0 * jax.nn.sigmoid(x))
 
 
-# The slope of leaky_relu below 0: that of PyTorch and JAX.
+# Slope of leaky_relu below 0, as in PyTorch and JAX.
 LEAK = 0.01
 
 _ALL = (
     Activation("identity", lambda x: x),
     Activation("tanh", jnp.tanh),
     Activation("logistic", jax.nn.sigmoid, _dlogistic, _d2logistic),
-    # A comparison, and not the maximum, whose derivative at 0 is 1/2 to JAX; NaN stays NaN.
+    # Not jnp.maximum, whose derivative at 0 is 1/2 in JAX. NaN stays NaN.
     Activation("relu", lambda x: jnp.where(x <= 0.0, 0.0, x), kinks=(0.0,)),
     Activation("leaky_relu", lambda x: jnp.where(x > 0.0, x, LEAK * x), kinks=(0.0,)),
     Activation("softplus", jax.nn.softplus, jax.nn.sigmoid, _dlogistic),

@@ -1,4 +1,4 @@
-"""Clamps that move: polynomials in time, piece by piece, and functions of time."""
+"""Clamps that change in time: piecewise polynomials, and functions of time."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from ..base.errors import InputError
 from .expression import Expression
 from .network import Array
 
-# Times, evenly spread over a phase, at which a function is looked at before anything runs.
-LOOKS = 4_096
+# A function of time is evaluated at the ends of this many equal parts of a phase before anything runs.
+SCAN_POINTS = 4_096
 
-# Looks closer and closer, and by how much a function is larger at each where it has a pole.
+# Number of successive refinements in search of a pole, and the factor by which a function must grow at each.
 ZOOMS, POLE = 3, 8.0
 
-# Parts of equal movement that a function's course is divided into; no step goes over an end of one.
+# A function's total variation over a phase is divided into this many equal parts; no step crosses an end of
+# one.
 PARTS = 64
 
 
 class Pieces(NamedTuple):
-    """A clamp that is a polynomial in t on each of K pieces in turn; the first and the last are constant.
+    """A clamp as a piecewise polynomial in t, with K pieces of which the first and the last are constant.
 
     Attributes
     ----------
     edges : array, shape (K - 1,)
         Where one piece ends and the next begins.
     origin : array, shape (K,)
-        Time from which each piece's polynomial counts.
+        Each piece is a polynomial in t - origin.
     coefficients : array, shape (K, D + 1, B, n_l)
-        Of the powers 0..D; 0 where a node is free.
+        Coefficients of the powers 0..D; 0 where a node is free.
     first, last : scalar
-        Numbers of the pieces between the steps beside which time now stands: at a step it is these that say
-        whether the value before or after it is meant.
+        Indices of the first and last piece in use. They restrict evaluation to the interval between two
+        jumps, and so decide whether the value before or after a jump is returned at its time.
     """
 
     edges: Any
@@ -50,7 +51,7 @@ class Pieces(NamedTuple):
 
     def at(self, t: Any, xp: Any = jnp) -> Any:
         """Values at time `t`, shape (B, n_l)."""
-        # The default would be a loop, which XLA does not fuse with anything.
+        # The default method is a loop, which XLA does not fuse with anything.
         how = {} if xp is np else {"method": "scan_unrolled"}
         k = xp.clip(xp.searchsorted(self.edges, t, side="right", **how), self.first, self.last).astype(int)
         powers, s = self.coefficients[k], t - self.origin[k]
@@ -60,11 +61,11 @@ class Pieces(NamedTuple):
         return value
 
     def between(self, begin: float, end: float) -> Pieces:
-        """The same, from `begin` to `end`; at steps there, after the one and before the other."""
+        """Restricted to `begin`..`end`: the values after a jump at `begin` and before a jump at `end`."""
         edges = np.asarray(self.edges)
         first = np.searchsorted(edges, begin, side="right")
         last = np.searchsorted(edges, end, side="left")
-        # Arrays: numbers of another type would be compiled for once more.
+        # Float arrays, because another type would trigger another compilation.
         return self._replace(first=np.array(first, float), last=np.array(max(first, last), float))
 
 
@@ -74,8 +75,8 @@ class Function:
     Parameters
     ----------
     f : callable
-        ``f(t)`` returns shape (B, n_l), or (n_l,) for all samples alike. NaN leaves a node free, and then
-        at all times.
+        ``f(t)`` returns shape (B, n_l), or (n_l,) for all samples alike. A node for which it is NaN is free,
+        and must be so at all times.
 
     Raises
     ------
@@ -89,7 +90,7 @@ class Function:
             what = f"returns shape {self.shape} at time t; must be (samples, nodes), or (nodes,)"
             raise InputError("", what)
 
-    # By the function itself: what was compiled for it serves wherever it is used.
+    # By the identity of the function, so that compiled code is reused.
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Function) and self.f is other.f
 
@@ -98,13 +99,13 @@ class Function:
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
-        """Of what it returns."""
+        """Shape of the values."""
         try:
             made = jax.eval_shape(lambda t: jnp.asarray(self.f(t)), jnp.zeros(()))
         except Exception as error:
             lines = str(error).strip().splitlines()
-            told = f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
-            what = f"fails when JAX traces it ({told}); must be a function f(t) in jax.numpy"
+            reason = f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+            what = f"fails when JAX traces it ({reason}); must be a function f(t) in jax.numpy"
             raise InputError("", what) from error
         if not (jnp.issubdtype(made.dtype, jnp.floating) or jnp.issubdtype(made.dtype, jnp.integer)):
             raise InputError("", f"returns {made.dtype} at time t; must be real numbers")
@@ -113,12 +114,12 @@ class Function:
 
     @property
     def nodes(self) -> int:
-        """How many nodes it is for."""
+        """Number of nodes."""
         return self.shape[-1]
 
     @property
     def rows(self) -> int | None:
-        """How many samples it is for; None where it is for all alike."""
+        """Number of samples; None if all share the same values."""
         return self.shape[0] if len(self.shape) == 2 else None
 
     def at(self, t: Any) -> Any:
@@ -140,137 +141,138 @@ def curve_at(curve: Curve, t: float) -> Array:
 
 
 @partial(jax.jit, static_argnames="curve")
-def _looks(curve: Curve, times: Any) -> tuple[Any, Any, Any]:
-    """At each time: how far it is from the value before, its size, and whether the right ones are finite."""
+def _scan(curve: Curve, times: Any) -> tuple[Any, Any, Any]:
+    """At each time: the change since the time before, the size, and whether the clamped values are finite."""
     begin = curve.at(times[0])
     free = jnp.asarray(curve.free) if isinstance(curve, Expression) else jnp.isnan(begin)
 
-    def look(before: Any, t: Any) -> tuple[Any, Any]:
+    def step(before: Any, t: Any) -> tuple[Any, Any]:
         now = curve.at(t)
         right = (jnp.isfinite(now) | free) & (jnp.isnan(now) | ~free)
         moved, size = (jnp.max(jnp.where(free, 0.0, jnp.abs(v))) for v in (now - before, now))
         return now, (moved, size, right.all())
 
-    found: tuple[Any, Any, Any] = jax.lax.scan(look, begin, times)[1]
+    found: tuple[Any, Any, Any] = jax.lax.scan(step, begin, times)[1]
     return found
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
-    """When the clamps of a phase move, in its own time.
+class ClampSchedule:
+    """When the clamps of a phase change, in the phase's own time.
 
     Attributes
     ----------
     stops : ndarray
-        Rising times in (0, duration], the last is its end; no step goes over one of them. They are the
-        steps and the kinks of time series, and what a function's course is divided by.
+        Increasing times in (0, duration], the last of which is the end; no solver step crosses one. They are
+        the jumps and kinks of time series, and times at which a function has moved by a given amount.
     jumps : ndarray
-        Those of them before the end at which a clamp steps.
-    still_from : float
-        From when on no clamp moves.
+        The stops before the end at which a clamp jumps.
+    constant_from : float
+        Time from which all clamps are constant.
     largest : float
-        Largest size of a clamped value.
+        Largest absolute value of a clamp.
     """
 
     stops: Array
     jumps: Array
-    still_from: float
+    constant_from: float
     largest: float
 
-    def stopping(self, times: Array) -> Course:
-        """The same, with further times that no step goes over; those beyond its end are left out."""
+    def with_stops(self, times: Array) -> ClampSchedule:
+        """The same with additional stops; those outside the phase are left out."""
         inside = times[(times > 0.0) & (times < self.stops[-1])]
         return replace(self, stops=np.union1d(self.stops, inside)) if inside.size else self
 
-    def stretch(self, t: float, side: str) -> tuple[float, float]:
-        """Begin and end of the stretch without steps that `t` is in; at a step that before or after it."""
+    def interval(self, t: float, side: str) -> tuple[float, float]:
+        """The interval between two jumps that contains `t`; at a jump, `side` ("left" or "right") chooses."""
         k = int(np.searchsorted(self.jumps, t, side="left" if side == "left" else "right"))
         begin = float(self.jumps[k - 1]) if k else 0.0
         return begin, float(self.jumps[k] if k < self.jumps.size else self.stops[-1])
 
 
-def course_of(courses: Sequence[Course], duration: float) -> Course:
-    """That of a phase of this `duration`, from those of its clamps, which know nothing of it."""
+def phase_schedule(schedules: Sequence[ClampSchedule], duration: float) -> ClampSchedule:
+    """The schedule of a phase of this `duration`, from those of its clamps."""
     inside = [np.unique(np.concatenate([np.empty(0), *times])) for times in (
-        [course.stops for course in courses], [course.jumps for course in courses]
+        [schedule.stops for schedule in schedules], [schedule.jumps for schedule in schedules]
     )]  # fmt: skip
     stops, jumps = (times[(times > 0.0) & (times < duration)] for times in inside)
-    return Course(
+    return ClampSchedule(
         np.append(stops, duration),
         jumps,
-        max((0.0, *(course.still_from for course in courses))),
-        max((0.0, *(course.largest for course in courses))),
+        max((0.0, *(schedule.constant_from for schedule in schedules))),
+        max((0.0, *(schedule.largest for schedule in schedules))),
     )
 
 
-def course_of_constant(values: Array) -> Course:
-    """That of a clamp that does not move."""
+def constant_schedule(values: Array) -> ClampSchedule:
+    """The schedule of a constant clamp."""
     none = np.empty(0)
-    return Course(none, none, 0.0, float(np.nanmax(np.abs(values), initial=0.0)))
+    return ClampSchedule(none, none, 0.0, float(np.nanmax(np.abs(values), initial=0.0)))
 
 
-def course_of_curve(curve: Curve, duration: float) -> Course:
-    """The course of a function of time, as far as `LOOKS` looks at it tell.
+def curve_schedule(curve: Curve, duration: float) -> ClampSchedule:
+    """The schedule of a function of time, from its values at evenly spaced times.
 
     Raises
     ------
     InputError
         If it is not finite, or leaves a node free at some times only.
     """
-    times = np.linspace(0.0, duration, LOOKS + 1)
-    moved, size, right = map(np.asarray, _looks(curve, times))
+    times = np.linspace(0.0, duration, SCAN_POINTS + 1)
+    moved, size, right = map(np.asarray, _scan(curve, times))
     if not right.all():
         t = times[np.argmin(right)]
         row = curve_at(curve, t).ravel()
         wrong = row[~np.isfinite(row)]
-        told = f"is {wrong[0]:g} at t = {t:g}" if wrong.size else f"leaves another node free at t = {t:g}"
-        what = f"{told} of a phase from t = 0 to {duration:g}; must be finite at all times of the phase"
+        found = f"is {wrong[0]:g} at t = {t:g}" if wrong.size else f"leaves another node free at t = {t:g}"
+        what = f"{found} of a phase from t = 0 to {duration:g}; must be finite at all times of the phase"
         raise InputError("", what)
     _refuse_pole(curve, times, size)
     travelled = np.cumsum(moved)
     if travelled[-1] == 0.0:
-        return Course(np.empty(0), np.empty(0), 0.0, float(size.max()))
-    # Steps grow long where nothing moves: these see to it that they do not go over where it then does.
+        return ClampSchedule(np.empty(0), np.empty(0), 0.0, float(size.max()))
+    # Where the clamp is constant steps grow long; the stops keep them from skipping a later change.
     parts = np.searchsorted(travelled, travelled[-1] * np.arange(PARTS) / PARTS, side="right")
     last = int(np.flatnonzero(moved)[-1])
-    still_from = times[last] if last < LOOKS else np.inf
+    constant_from = times[last] if last < SCAN_POINTS else np.inf
     stops = np.unique(np.append(times[np.maximum(parts - 1, 0)], times[last]))
-    return Course(stops, np.empty(0), float(still_from), float(size.max()))
+    return ClampSchedule(stops, np.empty(0), float(constant_from), float(size.max()))
 
 
 def _refuse_pole(curve: Curve, times: Array, size: Array) -> None:
-    """Raise InputError where the function is larger the closer one looks at where it is largest.
+    """Raise InputError if the function keeps growing when its maximum is resolved ever more finely.
 
-    Where a look falls onto the pole itself, as that of tan(pi t) at 1/2, rounding leaves a number there
-    that no look beside it comes near, however close.
+    If a time is exactly a pole, as 1/2 is of tan(pi t), rounding gives a value there far above those at
+    neighbouring times, however close: so these are compared too.
     """
     for _ in range(ZOOMS):
         top, before = int(size.argmax()), float(size.max())
-        times = np.linspace(times[max(top - 1, 0)], times[min(top + 1, LOOKS)], LOOKS + 1)
-        size = np.asarray(_looks(curve, times)[1])
+        times = np.linspace(times[max(top - 1, 0)], times[min(top + 1, SCAN_POINTS)], SCAN_POINTS + 1)
+        size = np.asarray(_scan(curve, times)[1])
         top = int(size.argmax())
         beside = max(size[max(top - 1, 0) : top].max(initial=0.0), size[top + 1 : top + 2].max(initial=0.0))
         if size[top] <= POLE * min(before, beside):
             return
-    what = f"grows beyond all bounds near t = {times[LOOKS // 2]:g}; must be finite at all times of the phase"
+    t = times[SCAN_POINTS // 2]
+    what = f"grows beyond all bounds near t = {t:g}; must be finite at all times of the phase"
     raise InputError("", what)
 
 
 def pieces_through(t: Array, values: Array, cubic: bool) -> Pieces:
-    """The curve through `values`, shape (T, B, n_l), at the times `t`, in which a time given twice is a step.
+    """The curve through `values`, shape (T, B, n_l), at the times `t`; a time given twice is a jump.
 
-    Lines from one time to the next, or cubic splines from one step to the next; constant beyond the ends.
-    What overflows is left for the caller to find.
+    Piecewise linear, or a cubic spline between each two jumps; constant beyond the ends. The caller has to
+    check for overflow.
     """
     bounds = [0, *(np.flatnonzero(t[1:] == t[:-1]) + 1).tolist(), t.size]
-    stretches = [slice(a, b) for a, b in pairwise(bounds) if b - a > 1]
+    intervals = [slice(a, b) for a, b in pairwise(bounds) if b - a > 1]
     curve = _spline if cubic else _lines
     with np.errstate(all="ignore"):
-        inner = [curve(t[part], values[part]) for part in stretches]
+        inner = [curve(t[part], values[part]) for part in intervals]
     degree = 3 if cubic else 1
     held = np.zeros((2, degree + 1, *values.shape[1:]))
     held[:, 0] = values[[0, -1]]
-    begins = [t[part][:-1] for part in stretches]
+    begins = [t[part][:-1] for part in intervals]
     return Pieces(
         edges=np.unique(t),
         origin=np.concatenate([t[:1], *begins, t[-1:]]),
@@ -286,7 +288,7 @@ def _lines(t: Array, values: Array) -> Array:
 
 
 def _spline(t: Array, values: Array) -> Array:
-    """Those of SciPy's CubicSpline; NaN where it finds none, as where values overflow."""
+    """Coefficients of SciPy's CubicSpline; NaN if it fails, as when values overflow."""
     try:
         highest_first = scipy.interpolate.CubicSpline(t, values).c
     except (ValueError, np.linalg.LinAlgError):

@@ -1,4 +1,4 @@
-"""Data sets: by name, from files, and split into samples to train and to test on."""
+"""Data sets by name or from files, and their split into training and test samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..base import checks
 from ..base.errors import InputError
 from .network import Array
 
-# More samples than any file holds.
+# Upper bound on the number of samples, beyond any file.
 MOST = 10**12
 
 Part = Literal["train", "test", "all"]
@@ -24,7 +24,7 @@ Part = Literal["train", "test", "all"]
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Samples with their inputs and, where there are any, their targets.
+    """Samples: inputs and, optionally, targets.
 
     Parameters
     ----------
@@ -33,15 +33,16 @@ class Data:
     targets : ndarray, shape (samples, n_n), or None
         Values for the output layer.
     train : int
-        The first `train` rows are to train on, the rest to test on; left out, all are.
+        The first `train` rows are training samples, the rest test samples; all are training samples if left
+        out.
     origin : sequence of int
-        Which row of the source each sample was; left out, its own.
+        Row of the source that each sample comes from; its own row if left out.
 
     Raises
     ------
     InputError
-        If an array is not regular, is empty, holds anything but real numbers, or the two differ in
-        their number of samples; if `train` or `origin` does not fit them.
+        If an array is ragged, empty or not of real numbers, or the two differ in their number of samples; if
+        `train` or `origin` does not fit them.
     """
 
     inputs: Array
@@ -69,31 +70,32 @@ class Data:
         return len(self.inputs)
 
     def rows(self, part: Part) -> tuple[int, ...]:
-        """Indices of the samples of one kind; those to train on come first."""
+        """Indices of the training or test samples, or of all; training samples come first."""
         checks.word("part", part, get_args(Part))
         bounds = {"train": (0, self.train), "test": (self.train, len(self)), "all": (0, len(self))}
         return tuple(range(*bounds[part]))
 
     @property
     def classes(self) -> bool:
-        """Whether the targets name classes: a 1 in every row, and else only 0 (or only -1)."""
+        """Whether the targets are one-hot: a single 1 in every row, all else 0 (or all else -1)."""
         return self.targets is not None and _one_hot(self.targets)
 
     def split(self, train: int | None = None, test: int | None = None, seed: int = 0) -> Data:
-        """Draw samples to train and to test on, each class in proportion where there are classes.
+        """Draw training and test samples at random, stratified by class if the targets are one-hot.
 
         Parameters
         ----------
         train, test : int, optional
-            How many of each. Where only `train` is given none are for testing; where only `test`
-            is given the rest is to train on; where neither is, all samples stay as they stand.
+            Number of each. With `train` alone there are no test samples; with `test` alone the rest are
+            training samples; with neither, nothing is drawn and the data are returned as they are.
         seed : int
-            Seed of the order in which they are drawn. A larger `train` adds to a smaller one.
+            Seed of the order in which they are drawn. With the same seed a larger `train` contains a smaller
+            one.
 
         Raises
         ------
         InputError
-            If there are not so many samples.
+            If there are too few samples.
         """
         train = None if train is None else checks.whole("train", train, least=0, most=MOST)
         test = None if test is None else checks.whole("test", test, least=0, most=MOST)
@@ -115,7 +117,7 @@ class Data:
         return Data(self.inputs[order], targets, of_train, [self.origin[k] for k in order])
 
     def _order(self, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.intp]]:
-        """Draw an order of the samples, every stretch of which holds the classes in proportion."""
+        """A random order of the samples in which every contiguous part is stratified by class."""
         order = rng.permutation(len(self))
         if self.targets is None or not self.classes:
             return order
@@ -167,15 +169,14 @@ def from_file(path: str | os.PathLike[str]) -> Data:
     Parameters
     ----------
     path : path
-        An ``.npz`` file with the arrays ``inputs`` and, optionally, ``targets``, one row a
-        sample; or a ``.csv`` file with a header, where columns whose names begin with ``input``
-        are inputs and those that begin with ``target`` are targets, in the order they stand. An
-        empty cell is NaN.
+        An ``.npz`` file with the arrays ``inputs`` and, optionally, ``targets``, one row a sample; or a
+        ``.csv`` file with a header, in which columns whose names begin with ``input`` are inputs and those
+        that begin with ``target`` are targets, in their order in the file. An empty cell is NaN.
 
     Raises
     ------
     InputError
-        If the file is not there, cannot be read, or holds something else.
+        If the file does not exist, cannot be read, or holds something else.
     """
     path = checks.path("file", path)
     if path.suffix == ".npz":
@@ -208,10 +209,10 @@ def read_npz(path: str | os.PathLike[str], where: str) -> dict[str, Array]:
     Raises
     ------
     InputError
-        If the file is not there, is no ``.npz`` file, or holds something else than numbers.
+        If the file does not exist, is not an ``.npz`` file, or holds something other than numbers.
     """
     try:
-        # Opened here: np.load leaves a file open that it cannot read.
+        # Opened here, because np.load leaves a file open if it cannot read it.
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
@@ -264,7 +265,7 @@ def _read_csv(path: Path) -> dict[str, Any]:
 
 def _cell(path: Path, line: int, column: str, cell: str) -> float:
     try:
-        if "_" in cell:  # in Python, but in no table, a way to write a number
+        if "_" in cell:  # float() accepts 1_000, which no table means
             raise ValueError
         return float(cell) if cell.strip() else np.nan
     except ValueError:

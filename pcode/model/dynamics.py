@@ -6,9 +6,9 @@ README's section "The model": ``x`` for layers 0..n, ``eps``, ``beta`` and ``nu`
 those of Bogacz (2017), eqs. 53-54, and Whittington and Bogacz (2017), with feedback weights W,
 biases, decays and a mean over the batch.
 
-Two layers meet in `predictions` and `feedback_signals`. What is left of the nodes' equations is elementwise,
-`value_rate` and `error_rate`: the linear algebra of `pcode.system` differentiates these as they stand here,
-so an elementwise term that is added to one of them is added everywhere.
+Layers are coupled by `predictions` and `feedback_signals`. The rest of the nodes' equations is elementwise,
+`value_rate` and `error_rate`: the linear algebra of `pcode.system` differentiates these two functions, so an
+elementwise term need only be added here.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ Sigma = Sequence[Activation]
 
 
 class Constants(NamedTuple):
-    """The numbers of a network that the equations take, named as in `Network`, which says what they are.
+    """The constants of a network that the equations use, with the names that they have in `Network`.
 
-    They are arguments of compiled code: what is compiled for one set of them serves any other.
+    They are arguments of compiled code, so changing them does not recompile it.
     """
 
     tau: Any
@@ -41,7 +41,7 @@ class Constants(NamedTuple):
 
     @classmethod
     def of(cls, network: Network) -> Constants:
-        """Those of `network`."""
+        """The constants of `network`."""
         return cls(*(np.asarray(getattr(network, name), dtype=float) for name in cls._fields))
 
 
@@ -64,7 +64,7 @@ def value_rate(x: Any, eps: Any, feedback: Any, c: Constants) -> Any:
     x, eps : array or 0
         x^l and eps^l; 0 in place of eps^0, which does not exist.
     feedback : array or 0
-        sigma'(x^l) * h^l; 0 for l = n, which has nothing above.
+        sigma'(x^l) * h^l; 0 for l = n, the last layer.
     c : Constants
     """
     return (feedback - eps - c.node_decay * x) / c.tau
@@ -81,7 +81,7 @@ def weight_rate(hebbian: Any, w: Any, c: Constants) -> Any:
 
 
 def hebbian_terms(x: Layers, eps: Layers, sigma: Sigma) -> Layers:
-    """mean_b[sigma(x^l)^T eps^{l+1}], for l = 0..n-1: what M^l learns from; W^l learns from its transpose."""
+    """mean_b[sigma(x^l)^T eps^{l+1}], for l = 0..n-1: the learning signal of M^l; transposed, of W^l."""
     batch = x[0].shape[0]
     links = zip(x, eps, sigma, strict=False)
     return tuple(s.f(x_l).T @ eps_l / batch for x_l, eps_l, s in links)
@@ -93,7 +93,7 @@ def variances(state: State, c: Constants) -> Any:
 
 
 def rates(state: State, sigma: Sigma, c: Constants) -> State:
-    """The rates of all variables, as if every value node were free."""
+    """The rates of all variables, with every value node treated as free."""
     x, eps, weights = state
     mu, nu = predictions(x, weights.M, weights.beta, sigma), variances(state, c)
     h = feedback_signals(eps, weights.feedback)
@@ -132,8 +132,8 @@ def energy_slaved(x: Layers, mu: Layers, nu: Any) -> jax.Array:
 def feedforward(given: Layers, M: Layers, beta: Layers, sigma: Sigma) -> Layers:
     """x^0..x^n with every value node at its prediction, except where `given` holds a number.
 
-    NaN in `given`, shapes (B, n_l), marks a node that is not given; nothing predicts layer 0,
-    and such a node is 0 there. With only layer 0 given this is the plain feedforward pass.
+    NaN in `given`, shapes (B, n_l), marks a node that is not given. Layer 0 has no prediction: such a node is
+    0 there. With only layer 0 given this is the usual feedforward pass.
     """
     x = [jnp.where(jnp.isnan(given[0]), 0.0, given[0])]
     for given_l, M_l, beta_l, s in zip(given[1:], M, beta, sigma, strict=True):

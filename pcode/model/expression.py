@@ -1,7 +1,7 @@
 """Functions of time written as text, such as ``sin(2*pi*t/50)``.
 
-The text is read by Python's parser, but nothing of it is executed: only what stands in the lists below is
-known, and it becomes a short list of operations on JAX's numbers. All numbers are floats.
+The text is parsed by Python's parser but never executed: only the names and operators listed below are
+allowed, and it becomes a short list of operations on JAX arrays (in postfix order). All numbers are floats.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ..base import checks
 from ..base._jax import jnp
 from ..base.errors import InputError
 
-# Longer texts are refused, before they are read.
+# Most characters of an expression; longer ones are refused before parsing.
 LONGEST = 2_000
 
 CONSTANTS = {"pi": 3.141592653589793, "e": 2.718281828459045}
 
-# Function, and how many arguments it takes.
+# Each function with its number of arguments.
 FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {
     "sin": (jnp.sin, 1),
     "cos": (jnp.cos, 1),
@@ -50,7 +50,7 @@ OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
 
 KNOWN = f"known are t, {', '.join((*CONSTANTS, *FUNCTIONS))} and + - * / **"
 
-# What to do: put a number or, for None, the time on the stack; or replace its last entries by a result.
+# Push a number (or, for None, the time) onto the stack; or apply a function to its last entries.
 Operation = float | None | tuple[Callable[..., Any], int]
 
 
@@ -61,15 +61,15 @@ class Expression:
     Parameters
     ----------
     text : str or sequence of str or float
-        One expression for all nodes of a layer, or one expression or number a node; NaN leaves that node
-        free. Known are ``t``, ``pi``, ``e``, numbers, ``+ - * / **``, parentheses, and the functions ``sin``,
-        ``cos``, ``tan``, ``tanh``, ``exp``, ``log``, ``sqrt``, ``abs``, ``step(v)`` (0 for v < 0, else 1),
-        ``minimum(a, b)`` and ``maximum(a, b)``.
+        One expression for all nodes of a layer, or an expression or number for each node; NaN leaves a node
+        free. Allowed are ``t``, ``pi``, ``e``, numbers, ``+ - * / **``, parentheses, and the functions
+        ``sin``, ``cos``, ``tan``, ``tanh``, ``exp``, ``log``, ``sqrt``, ``abs``, ``step(v)`` (0 for v < 0,
+        else 1), ``minimum(a, b)`` and ``maximum(a, b)``.
 
     Raises
     ------
     InputError
-        If it is not such a text.
+        If it cannot be parsed as such.
     """
 
     text: str | tuple[str | float, ...]
@@ -84,7 +84,7 @@ class Expression:
         object.__setattr__(self, "text", kept)
         object.__setattr__(self, "_operations", tuple(map(_read, entries)))
 
-    # NaN is unlike itself, and stands for a free node: compared by what is written.
+    # Compared by repr, because NaN, which marks a free node, is not equal to itself.
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Expression) and repr(self.text) == repr(other.text)
 
@@ -93,16 +93,16 @@ class Expression:
 
     @property
     def nodes(self) -> int | None:
-        """How many nodes it is for; None where one expression stands for all."""
+        """Number of nodes; None if one expression serves for all."""
         return None if isinstance(self.text, str) else len(self.text)
 
     @property
     def free(self) -> tuple[bool, ...]:
-        """For each entry, whether it leaves its node free."""
+        """Whether each entry leaves its node free."""
         return tuple(len(entry) == 1 and entry[0] != entry[0] for entry in self._operations)
 
     def at(self, t: Any) -> Any:
-        """Values at time `t` of the phase, shape (n_l,), or (1,) where one stands for all nodes."""
+        """Values at time `t` of the phase, shape (n_l,), or (1,) if one expression serves for all nodes."""
         return jnp.stack([_value(entry, t) for entry in self._operations])
 
 
@@ -133,19 +133,19 @@ def _value(operations: Sequence[Operation], t: Any) -> Any:
 
 
 def _read(entry: str | float) -> tuple[Operation, ...]:
-    """The operations that make the value of `entry`."""
+    """The operations that compute `entry`, in postfix order."""
     if isinstance(entry, float):
         return (entry,)
     if len(entry) > LONGEST:
         raise InputError("", f"is an expression of {len(entry):,} characters; must have {LONGEST:,} at most")
     try:
-        with warnings.catch_warnings(action="ignore"):  # of texts like "2sin(t)"
+        with warnings.catch_warnings(action="ignore"):  # the parser warns of texts like "2sin(t)"
             tree = ast.parse(entry.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         what = f"{_shown(entry)} cannot be read as an expression; write such as sin(2*pi*t/50); {KNOWN}"
         raise InputError("", what) from None
-    # Each node before what it is made of, the last part first: read backwards, an operation follows its
-    # arguments. No recursion, so that depth does not matter.
+    # Each node is listed before its parts, the last part first, so that reversed an operation follows its
+    # arguments. No recursion, so depth is not limited.
     found: list[Operation] = []
     todo: list[ast.expr] = [tree.body]
     while todo:
@@ -156,7 +156,7 @@ def _read(entry: str | float) -> tuple[Operation, ...]:
 
 
 def _operation(node: ast.expr, entry: str) -> tuple[Operation, list[ast.expr]]:
-    """What `node` does, and with what."""
+    """The operation of a node of the syntax tree, and the nodes of its arguments."""
     if (
         isinstance(node, ast.Constant)
         and isinstance(node.value, int | float)
@@ -203,6 +203,6 @@ def _unknown(name: str, entry: str) -> InputError:
 
 
 def _shown(text: str) -> str:
-    """`text` in quotes, on one line and cut short."""
+    """`text` in quotes, on one line, shortened if long."""
     text = " ".join(text.split())
     return f'"{text}"' if len(text) <= 60 else f'"{text[:57]}..."'

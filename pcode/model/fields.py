@@ -1,7 +1,7 @@
-"""Fields of a network that check what is given: each is declared once, with its default and its bounds.
+"""Fields of `Network`, each declared once with its default and its bounds, which check assigned values.
 
-A field is a data descriptor, so that a dataclass takes its default from it and type checkers know both the
-types that it accepts and the type that it keeps. The schema of scenario files reads the same declarations.
+A field is a data descriptor, so that a dataclass takes its default from it, and type checkers know both the
+types that it accepts and the type that it stores. The schema of scenario files reads the same declarations.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 from ..base import checks
 from ..base.errors import InputError
 
-# Rates are 1 / tau and 1 / delta, times what moves.
+# Smallest time constant: rates are divided by tau and delta, and must not overflow.
 SHORTEST = 1e-150
 
-# Beyond this many weights not even one copy of them fits the memory of a large machine (80 GB).
+# Most weights: one copy of more would take over 80 GB.
 MOST_WEIGHTS = 10**10
 
 Given = TypeVar("Given")
@@ -25,7 +25,7 @@ Kept = TypeVar("Kept")
 
 
 class Layered(Protocol):
-    """What a field is of: something with layers 0..n."""
+    """The owner of a field: an object with layers 0..n."""
 
     @property
     def n(self) -> int:
@@ -33,11 +33,12 @@ class Layered(Protocol):
 
 
 class Field(Generic[Given, Kept]):
-    """A field with a default, None where it must be given; `checked` says what it accepts.
+    """A field of a dataclass; `checked` converts and checks its values.
 
     Parameters
     ----------
     default : object, optional
+        None if the field is required.
     """
 
     name = ""
@@ -47,12 +48,12 @@ class Field(Generic[Given, Kept]):
 
     @abstractmethod
     def checked(self, owner: Layered, value: Given) -> Kept:
-        """`value` as it is kept.
+        """`value` as it is stored.
 
         Raises
         ------
         InputError
-            If it is of the wrong kind, out of range or of the wrong length.
+            If it is of the wrong type, out of range or of the wrong length.
         """
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -65,7 +66,7 @@ class Field(Generic[Given, Kept]):
     def __get__(self, owner: object | None, kind: type) -> Any:
         if owner is not None:
             return owner.__dict__[self.name]
-        if self.default is None:  # so a dataclass learns that there is no default
+        if self.default is None:  # dataclasses take this to mean that there is no default
             raise AttributeError(f"{self.name} has no default")
         return self.default
 
@@ -80,9 +81,9 @@ class Number(Field[float, float]):
     ----------
     default : float, optional
     above, least : float, optional
-        What it must be larger than, or the smallest that it may be.
+        Exclusive or inclusive lower bound.
     means : str
-        What the smallest value means, for errors.
+        What the smallest value means, for error messages.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class Number(Field[float, float]):
 
 
 class TimeConstant(Number):
-    """A number that rates are divided by: 0 where that is within its bounds, or not too small."""
+    """A number that rates are divided by: not so small that they overflow, or 0 if its bounds allow 0."""
 
     def checked(self, owner: Layered, value: float) -> float:
         """`value` as a float."""
@@ -124,7 +125,7 @@ class PerLayer(Field[float | Sequence[float], tuple[float, ...]]):
     ----------
     default : float, optional
     plural : str
-        What they are called, for errors.
+        What to call the numbers in error messages.
     """
 
     above = 0.0
@@ -164,13 +165,13 @@ class Choice(Field[Kept, Kept]):
 
 
 class Names(Field[str | Sequence[str], tuple[str, ...]]):
-    """A name that is known for each of the layers 0..n-1, or one for all.
+    """A name for each of the layers 0..n-1, or one for all.
 
     Parameters
     ----------
     default : str
     known : callable
-        Raises InputError for a name that is not known.
+        Called with each name; raises InputError if it is unknown.
     """
 
     def __init__(self, default: str, known: Any) -> None:

@@ -1,4 +1,4 @@
-"""The network: layers, time constants, variances; and its weights."""
+"""`Network`, with its layers, time constants and variances, and its `Weights`."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ class Weights(NamedTuple):
 
     Notes
     -----
-    Whether they are real numbers of the right shapes is looked at where a network is there to say so:
-    `Network.check_weights`, and so `simulate`.
+    The arrays are not checked here but by `Network.check_weights`, which `simulate` calls.
     """
 
     M: tuple[Array, ...]
@@ -92,7 +91,7 @@ class Network:
     there.
     """
 
-    # In this order they are checked; all but the first may ask for the number of layers.
+    # Checked in this order: all but the first may need the number of layers.
     sizes: Sizes = Sizes()
     activation: Names = Names("tanh", known=activations.by_name)
     tau: TimeConstant = TimeConstant(1.0, least=0.0, means="nodes always at rest")
@@ -119,7 +118,7 @@ class Network:
 
     @property
     def weight_variables(self) -> tuple[Variable, ...]:
-        """The kinds of weights that it has: tied feedback has none of its own."""
+        """The variables that are weights of this network: with tied feedback W is not among them."""
         return tuple(v for v in WEIGHTS if v.feedback is None or self.feedback != "tied")
 
     def to_dict(self) -> dict[str, Any]:
@@ -155,7 +154,7 @@ class Network:
         """
         checks.word("init", init, get_args(WeightInit))
         checks.word("W", W, get_args(FeedbackInit))
-        # Beyond this the drawn numbers themselves, or their sums, would be infinite.
+        # Above 1e150 the drawn numbers or their sums could overflow.
         scale = checks.number("scale", scale, least=0.0, most=1e150)
         generator = _generator(rng)
 

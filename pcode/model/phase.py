@@ -1,4 +1,4 @@
-"""A phase: what is clamped, whether the weights learn, and for how long; and when to save it."""
+"""`Phase`: what is clamped, whether weights learn, and for how long; and `Save`: at which times to save."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike
 from ..base import checks
 from ..base.errors import InputError
 from .clamp import (
-    Course,
+    ClampSchedule,
     Curve,
     Function,
     Pieces,
-    course_of,
-    course_of_constant,
-    course_of_curve,
+    constant_schedule,
     curve_at,
+    curve_schedule,
+    phase_schedule,
     pieces_through,
 )
 from .expression import Expression
@@ -30,28 +30,28 @@ NodeStart = Literal["feedforward", "zero", "equilibrium"]
 Spacing = Literal["log", "linear"]
 SeriesKind = Literal["linear", "cubic"]
 
-# Rows that no memory holds.
+# Upper bound on saved times and samples, beyond any memory.
 MOST_ROWS = 10**12
 
 
 @dataclass(frozen=True, eq=False)
 class TimeSeries:
-    """Values that a clamped layer follows: between breakpoints by `kind`, held beyond them.
+    """Values that a clamped layer follows: interpolated between breakpoints, constant beyond them.
 
     Parameters
     ----------
     t : array_like, shape (T,)
-        Breakpoints in the phase's own time, never decreasing; a time given twice is a step.
+        Breakpoints in the phase's own time, never decreasing; a time given twice is a jump.
     values : array_like, shape (T, B, n_l)
-        Values at the breakpoints. NaN leaves a node free, and then at every breakpoint.
+        Values at the breakpoints. NaN leaves a node free; it must then be NaN at every breakpoint.
     kind : {"linear", "cubic"}
-        Between breakpoints: straight lines, or the spline of `scipy.interpolate.CubicSpline`, one for each
-        stretch between steps.
+        Interpolation: straight lines, or `scipy.interpolate.CubicSpline`, one for each interval between
+        jumps.
 
     Raises
     ------
     InputError
-        If the two disagree, times run back, a node is free at some breakpoints only, or there is no such
+        If the shapes disagree, times decrease, a node is free at some breakpoints only, or there is no such
         kind; if values between breakpoints overflow.
     """
 
@@ -83,9 +83,9 @@ class TimeSeries:
 
     @cached_property
     def pieces(self) -> Pieces:
-        """The same as polynomials, from the first breakpoint to the last."""
+        """The same as piecewise polynomials."""
         pieces = pieces_through(self.t, np.nan_to_num(self.values), self.kind == "cubic")
-        # What the powers come to at the ends of the pieces, were they all of one sign.
+        # A bound on the values: the sum of all terms, taken with the same sign, at the ends of the pieces.
         coefficients = pieces.coefficients
         largest = np.maximum(coefficients.max(axis=(2, 3)), -coefficients.min(axis=(2, 3)))
         lengths = np.diff(pieces.edges, prepend=pieces.edges[0], append=pieces.edges[-1])
@@ -99,8 +99,8 @@ class TimeSeries:
         return pieces
 
     @cached_property
-    def course(self) -> Course:
-        """When it moves."""
+    def schedule(self) -> ClampSchedule:
+        """When it changes."""
         t, pieces = self.t, self.pieces
         twice = np.flatnonzero(t[1:] == t[:-1])
         before, after = (np.nan_to_num(self.values[k]) for k in (twice, twice + 1))
@@ -108,10 +108,10 @@ class TimeSeries:
         moves = (pieces.coefficients[:, 1:] != 0.0).any(axis=(1, 2, 3))
         ends = np.append(pieces.edges[moves[:-1].nonzero()[0]], jumps)
         largest = float(np.nanmax(np.abs(self.values), initial=0.0))
-        return Course(t, jumps, float(ends.max(initial=0.0)), largest)
+        return ClampSchedule(t, jumps, float(ends.max(initial=0.0)), largest)
 
     def at(self, t: float, side: Literal["left", "right"] = "right") -> Array:
-        """Values at time `t`, shape (B, n_l); at a step those before or after it."""
+        """Values at time `t`, shape (B, n_l); at a jump those before ("left") or after ("right") it."""
         pieces = self.pieces.between(t if side == "right" else -np.inf, np.inf if side == "right" else t)
         values: Array = np.where(np.isnan(self.values[0]), np.nan, pieces.at(t, np))
         return values
@@ -124,12 +124,12 @@ Clampable = ArrayLike | Clamp | Callable[[Any], Any]
 
 @dataclass(frozen=True, eq=False)
 class Phase:
-    """One stretch of a run under one set of clamps.
+    """One part of a run, with one set of clamps.
 
     Parameters
     ----------
     name : str
-        What to call it in results and figures.
+        Its name in results and figures.
     clamp : mapping of int to array_like, shape (B, n_l), TimeSeries, Expression or callable
         Values of the clamped layers, by layer. NaN leaves that node free. A callable ``f(t)``, in
         `jax.numpy`, returns the values at the phase's own time t, shape (B, n_l), or (n_l,) for all
@@ -137,22 +137,21 @@ class Phase:
     duration : float
         How long it lasts, > 0, in the unit of tau; with `until` the longest it may last.
     learn : bool
-        Whether the weights move; where they do not they are no unknowns.
+        Whether the weights learn; otherwise they are held.
     until : {None, "equilibrium"}
-        End the phase when all rates have fallen to `settle_tol`: max |tau dz/dt| / (1 + |z|)
-        over the nodes, and with delta in place of tau over weights that learn; over the
-        weights alone with tau = 0.
+        End the phase when max |tau dz/dt| / (1 + |z|) over the nodes, and over weights that learn with delta
+        in place of tau, has fallen to `settle_tol`; with tau = 0 only the weights count.
     settle_tol : float
-        Dimensionless, > 0.
+        Tolerance for `until`; dimensionless, > 0.
     samples : sequence of int, optional
-        Which rows of the data the phase shows, one for each of the B rows of its clamps. Left
-        out, it shows the samples of the phase before where the batch is of the same size, else
-        samples not seen before. A sample shown in the phase before goes on from where it was.
+        Which rows of the data the phase shows, one for each of the B rows of its clamps. By default these are
+        the samples of the previous phase if its batch is of the same size, else samples not shown before. The
+        nodes of a sample that the previous phase showed go on from where they were.
 
     Raises
     ------
     InputError
-        If a value is of the wrong kind or out of range, or the clamps differ in batch size.
+        If a value is of the wrong type or out of range, or the clamps differ in batch size.
     """
 
     name: str
@@ -194,7 +193,7 @@ class Phase:
         for layer, value in self.clamp.items():
             if isinstance(value, Curve):
                 try:
-                    _course(value, self.duration)
+                    _schedule(value, self.duration)
                 except InputError as error:
                     raise error.within(f"clamp[{layer}]") from None
 
@@ -210,25 +209,27 @@ class Phase:
 
     @property
     def batch(self) -> int | None:
-        """Number B of samples, or None where neither clamps nor `samples` say it."""
+        """Number B of samples; None if neither the clamps nor `samples` determine it."""
         if self.samples is not None:
             return len(self.samples)
         rows = map(_rows, self.clamp.values())
         return next((batch for batch in rows if batch is not None), None)
 
     def showing(self, samples: Sequence[int]) -> Phase:
-        """The same phase, with the samples said that it shows."""
+        """The same phase, showing these `samples`."""
         return replace(self, samples=tuple(samples))
 
     @property
-    def course(self) -> Course:
-        """When its clamps move."""
-        return course_of([_course(value, self.duration) for value in self.clamp.values()], self.duration)
+    def schedule(self) -> ClampSchedule:
+        """When its clamps change."""
+        return phase_schedule(
+            [_schedule(value, self.duration) for value in self.clamp.values()], self.duration
+        )
 
     def clamp_at(self, layer: int, t: float, side: Literal["left", "right"] = "right") -> Array:
         """Clamp of `layer` at the phase's own time `t`; NaN where free.
 
-        Of shape (B, n_l), or for a function of time of one that goes with it.
+        Its shape is (B, n_l) or, for a function of time, one that broadcasts to it.
         """
         value = self.clamp[layer]
         if isinstance(value, Curve):
@@ -257,14 +258,14 @@ class Save:
     Parameters
     ----------
     nodes : int
-        Saved times a phase for value and error nodes, both ends included; 2 at least.
+        Number of saved times of value and error nodes in each phase, both ends included; at least 2.
     weights : int
-        Likewise for the weights; a phase that does not learn saves them at its two ends.
+        The same for the weights; a phase that does not learn saves them at its two ends.
     spacing : {"log", "linear"}
         Log-spaced from 1e-2 tau after the start of the phase (with tau = 0, from 1e-3 delta), or
         evenly spaced.
     memory : float
-        Bytes that the result may take; a larger one is refused before the run.
+        Most bytes that the result may take; if it would take more, the run is refused.
     """
 
     nodes: int = 400
@@ -280,7 +281,7 @@ class Save:
         object.__setattr__(self, "memory", checks.number("memory", self.memory, above=0.0))
 
     def times(self, count: int, duration: float, tau: float, delta: float = 0.0) -> Array:
-        """`count` times from 0 to `duration`, both included, strictly rising."""
+        """`count` strictly increasing times from 0 to `duration`, both included."""
         first = 1e-2 * tau or 1e-3 * delta
         if count == 2 or self.spacing == "linear" or first >= duration:
             return np.linspace(0.0, duration, count)
@@ -317,7 +318,7 @@ def _clamp(layer: Any, value: Any) -> Clamp:
 
 
 def _rows(value: Clamp) -> int | None:
-    """How many samples a clamp is for; None where it is for all alike."""
+    """Number of samples of a clamp; None if all share the same values."""
     if isinstance(value, Expression):
         return None
     if isinstance(value, Function):
@@ -326,14 +327,14 @@ def _rows(value: Clamp) -> int | None:
 
 
 def _nodes(value: Clamp) -> int | None:
-    """How many nodes a clamp is for; None where it stands for any number."""
+    """Number of nodes of a clamp; None if it fits any number."""
     if isinstance(value, Curve):
         return value.nodes
     return int((value.values if isinstance(value, TimeSeries) else value).shape[-1])
 
 
-def _course(value: Clamp, duration: float) -> Course:
-    """When a clamp moves; a function of time is looked at for as long as the phase lasts."""
+def _schedule(value: Clamp, duration: float) -> ClampSchedule:
+    """When a clamp changes; a function of time is evaluated over the whole phase to find out."""
     if isinstance(value, Curve):
-        return course_of_curve(value, duration)
-    return value.course if isinstance(value, TimeSeries) else course_of_constant(value)
+        return curve_schedule(value, duration)
+    return value.schedule if isinstance(value, TimeSeries) else constant_schedule(value)

@@ -1,4 +1,4 @@
-"""The state of a network, and its unknowns as one flat vector with named views."""
+"""The state of a network, and its layout as one flat vector of unknowns."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class State(NamedTuple):
     weights: Weights
 
     def arrays(self) -> dict[str, Any]:
-        """All arrays by the names that they have in results, such as eps2."""
+        """All arrays, by their names in results, such as eps2."""
         return {
             f"{variable}{layer}": array
             for variable in VARIABLES
@@ -52,10 +52,10 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """Which variables are unknowns, and where each stands in the flat vector.
+    """Which variables are unknowns, and where each is in the flat vector.
 
-    The order is: value nodes of the layers that are not wholly clamped, error nodes of all
-    layers, and, where the weights learn, M, W (where it has an equation of its own) and beta.
+    The order is: value nodes of the layers that are not fully clamped, error nodes of all layers, and, if the
+    weights learn, M, W (if it has an equation of its own) and beta.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Layout:
         Whether the weights are unknowns.
     feedback : {"tied", "learned", "fixed"}
     nodes : bool
-        Whether the nodes are unknowns. In the singular limit, tau = 0, they follow from the weights.
+        Whether the nodes are unknowns. In the singular limit, tau = 0, the weights determine them.
     """
 
     sizes: tuple[int, ...]
@@ -85,14 +85,14 @@ class Layout:
         return len(self.sizes) - 1
 
     def is_unknown(self, variable: Variable, layer: int) -> bool:
-        """Whether the array of a `layer` is among the unknowns."""
+        """Whether the array of `variable` in a `layer` is among the unknowns."""
         if variable.of_nodes:
             return self.nodes and (self.free[layer] or not variable.clampable)
         return self.learn and variable.feedback in (None, self.feedback)
 
     @cached_property
     def arrays(self) -> dict[str, tuple[Variable, int]]:
-        """Variable and layer of every unknown array, by the name it has in results, in the vector's order."""
+        """Variable and layer of every unknown array, by its name in results, in the order of the vector."""
         return {
             f"{variable}{layer}": (variable, layer)
             for variable in VARIABLES
@@ -120,7 +120,7 @@ class Layout:
 
     @cached_property
     def slices(self) -> dict[str, slice]:
-        """Where every unknown array stands in the flat vector."""
+        """Slice of the flat vector that holds each unknown array."""
         ends = np.cumsum([0, *map(math.prod, self.shapes.values())]).tolist()
         return {name: slice(a, b) for name, a, b in zip(self.shapes, ends, ends[1:], strict=False)}
 
@@ -131,7 +131,7 @@ class Layout:
 
     @cached_property
     def node_count(self) -> int:
-        """How many of the unknowns are nodes; they come first."""
+        """Number of unknowns that are nodes; they come first in the vector."""
         return sum(math.prod(self.shapes[name]) for name in self.node_names)
 
     def views(self, y: Any) -> dict[str, Any]:
@@ -139,12 +139,12 @@ class Layout:
         return {name: y[self.slices[name]].reshape(shape) for name, shape in self.shapes.items()}
 
     def rows(self, y: Any, xp: Any = np) -> Any:
-        """The nodes in `y`, shape (N,), as one row a sample, shape (B, m)."""
+        """The nodes in `y`, shape (N,), as an array with one row a sample, shape (B, m)."""
         views = self.views(y)
         return xp.concatenate([views[name] for name in self.node_names], axis=1)
 
     def flat(self, rows: Any, xp: Any = np) -> Any:
-        """The inverse of `rows`: the nodes as a vector, shape (B m,)."""
+        """Inverse of `rows`: the nodes as a vector, shape (B m,)."""
         ends = np.cumsum([self.shapes[name][1] for name in self.node_names])
         return xp.concatenate([xp.ravel(part) for part in xp.split(rows, ends[:-1], axis=1)])
 

@@ -1,7 +1,7 @@
-"""The table of variables: the one place that says that x, eps, M, W and beta exist, and what each is.
+"""The table of variables: the one place that lists x, eps, M, W and beta and says what each is.
 
-Where an unknown stands in the state vector, what a result holds, what a coordinate or an axis is called:
-all of it is read here. A variable's name is that of its field in `State` or in `Weights`.
+The state vector, the datasets of results, the names of coordinates and the labels of plots all follow from
+it. A variable's name is that of its field in `State` or in `Weights`.
 """
 
 from __future__ import annotations
@@ -15,34 +15,35 @@ from ..base.errors import InputError
 
 Group = Literal["node", "weight"]
 
-# The time along which a result saves the variables of a group.
+# The time dimension of each group in results.
 TIME: dict[Group, str] = {"node": "time", "weight": "weight_time"}
 
 
 @dataclass(frozen=True)
 class Variable:
-    """A kind of variable: an array for each of some layers.
+    """A kind of variable, with one array for each of a range of layers.
 
     Attributes
     ----------
     name : str
-        As in results, before the number of the layer.
+        Name in results, where the number of the layer follows it.
     group : {"node", "weight"}
-        Nodes have a row for each sample and change with tau; weights are shared and change with delta.
+        Nodes have a row for each sample and time constant tau; weights are shared by the samples and have
+        time constant delta.
     first : int
-        Number of the first layer that has one.
+        The first layer that has such an array.
     axes : tuple of int
-        Which layer's nodes each axis counts: 0 for the variable's own layer, 1 for the one above.
+        The layer whose nodes each axis counts: 0 for the array's own layer, 1 for the one above.
     symbol : str
-        In mathtext, without the dollar signs.
+        Symbol in mathtext, without dollar signs.
     one : str
-        What an entry is, for labels.
+        Name of a single entry, for labels.
     many : str
-        What the array of layer `{0}` holds; `{1}` is the layer above.
+        Description of the array of layer `{0}`; `{1}` is the layer above.
     clampable : bool
-        Whether clamps hold it.
+        Whether it can be clamped.
     feedback : str or None
-        The kind of feedback with which alone it has an equation of its own; None where it always has.
+        The only kind of feedback with which it has an equation of its own; None if it always has one.
     """
 
     name: str
@@ -60,43 +61,43 @@ class Variable:
 
     @property
     def of_nodes(self) -> bool:
-        """Whether it is one of the nodes'."""
+        """Whether it belongs to the nodes."""
         return self.group == "node"
 
     @property
     def time(self) -> str:
-        """The dimension of time along which results save it."""
+        """Its time dimension in results."""
         return TIME[self.group]
 
     def layers(self, n: int) -> range:
-        """The layers that have one, in a network whose last layer is `n`."""
+        """The layers that have an array, in a network whose last layer is `n`."""
         return range(self.first, n + 1 - max(self.axes))
 
     def names(self, n: int) -> list[str]:
-        """The names of its arrays in results, such as M0, M1."""
+        """Names of its arrays in results, such as M0, M1."""
         return [f"{self.name}{layer}" for layer in self.layers(n)]
 
     def shape(self, sizes: Sequence[int], layer: int, batch: int) -> tuple[int, ...]:
-        """The shape of its array of a `layer`, for `batch` samples."""
+        """Shape of its array in a `layer`, for `batch` samples."""
         entries = tuple(sizes[layer + axis] for axis in self.axes)
         return (batch, *entries) if self.of_nodes else entries
 
     def dims(self, layer: int) -> tuple[str, ...]:
-        """The dimensions of its array of a `layer` in results."""
+        """Dimensions of its array in a `layer` in results."""
         units = tuple(f"unit{layer + axis}" for axis in self.axes)
         return (self.time, "sample", *units) if self.of_nodes else (self.time, *units)
 
     def long_name(self, layer: int) -> str:
-        """What its array of a `layer` holds, in words."""
+        """Description of its array in a `layer`."""
         return self.many.format(layer, layer + 1)
 
     def label(self, layer: int, index: Sequence[int] = ()) -> str:
-        """The symbol of a layer's array, or of its entry at `index`, in mathtext without dollar signs."""
+        """Symbol of its array in a `layer`, or of the entry at `index`, in mathtext without dollar signs."""
         entry = ",".join(map(str, index)) if max(index, default=0) > 9 else "".join(map(str, index))
         return f"{self.symbol}^{{{layer}}}" + (f"_{{{entry}}}" if index else "")
 
     def of(self, state: Any) -> tuple[Any, ...]:
-        """Its arrays in a `State`, one a layer; none where the state has none, as W of tied feedback."""
+        """Its arrays in a `State`, one a layer; empty if the state has none, as for W with tied feedback."""
         arrays = getattr(state if self.of_nodes else state.weights, self.name)
         return () if arrays is None else tuple(arrays)
 
@@ -132,10 +133,9 @@ _ENTRY = re.compile(rf"({'|'.join(BY_NAME)})([0-9]+)\[\s*([0-9]+)\s*(?:,\s*([0-9
 
 
 def parsed_entry(name: object) -> tuple[Variable, int, tuple[int, ...]] | None:
-    """The variable, the layer and the numbers in brackets of an entry's name, such as x1[0] or M0[2,1].
+    """Variable, layer and indices of an entry's name, such as x1[0] or M0[2,1]; None if it is no such name.
 
-    A node has one number, its own, or two, the second that of a sample; a weight has one for each axis.
-    None if it is no such name.
+    A node has one index, or two of which the second is the sample; a weight has one for each axis.
     """
     found = _ENTRY.fullmatch(name.strip()) if isinstance(name, str) else None
     if found is None:
@@ -147,12 +147,12 @@ def parsed_entry(name: object) -> tuple[Variable, int, tuple[int, ...]] | None:
 
 
 def parsed(name: str) -> tuple[Variable, int]:
-    """The variable and the layer of an array's name, such as eps2.
+    """Variable and layer of an array's name, such as eps2.
 
     Raises
     ------
     InputError
-        If it is none.
+        If it is no such name.
     """
     found = _ARRAY.fullmatch(name)
     if found is None:

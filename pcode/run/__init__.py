@@ -1,6 +1,6 @@
-"""The result of a run: its dataset and file, what of it is meant, and a moment of it to compute with.
+"""The result of a run: its dataset and file, selection from it, and snapshots from which to compute.
 
-What made it is not known here: it imports `system` and what is below, no solver.
+Nothing here knows how it was computed: it imports `system` and rooms below, but no solver.
 """
 
 from .result import PhaseRecord, Run

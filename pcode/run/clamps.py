@@ -1,8 +1,8 @@
-"""What was clamped in a phase: records with types, and their arrays as a dataset beside the result.
+"""Records of what was clamped in a phase, and their arrays as a dataset beside the result.
 
-The texts and kinds are part of the records of the phases. Masks of clamped nodes and time series are arrays,
-and are kept as such in the group `clamps` of a result, identical ones once: of each shape and layer there is
-one variable, whose first dimension counts the different arrays.
+Kinds and expressions are part of the records of the phases. Masks of clamped nodes and time series are stored
+as arrays in the group `clamps` of a result, identical ones only once: for each shape and layer there is one
+variable, whose first dimension counts the different arrays.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from ..model.phase import Clamp, Phase, SeriesKind, TimeSeries
 Mask = NDArray[np.bool_]
 ClampKind = Literal["constant", "time series", "expression", "function"]
 
-# What older files have in the records of their phases.
+# Keys of older files in the records of their phases.
 OLDER_KEYS = ("clamped", "clamped_nodes", "expressions")
 
-# Where an array is: the variable in the group, and its number along the first dimension.
+# Where an array is stored: the variable in the group, and the index along its first dimension.
 Place = tuple[str, int]
 
 
@@ -52,12 +52,12 @@ class ClampRecord:
     mask : ndarray of bool, shape (B, n_l) or (1, n_l), or None
         Which nodes are clamped, a single row where it is the same for all samples; None where all are.
     series : SeriesData or None
-        What a layer of the kind "time series" follows, as the arguments of `TimeSeries`: t, shape (T,),
-        values, shape (T, B, n_l), and linear or cubic.
+        For the kind "time series", the arguments of `TimeSeries`: t, shape (T,), values, shape (T, B, n_l),
+        and "linear" or "cubic".
     expression : Expression or None
-        What a layer of the kind "expression" follows.
+        For the kind "expression", the expression.
     mask_known : bool
-        False where some nodes were free and the file does not tell which, being of an older version.
+        False if some nodes were free and the file, of an older version, does not say which.
     """
 
     layer: int
@@ -74,7 +74,7 @@ class ClampRecord:
         return hash((self.layer, self.kind))
 
     def _contents(self) -> tuple[Any, ...]:
-        """All that it says, as values that can be compared."""
+        """Its contents as values that can be compared."""
         series = self.series and (self.series.t.tolist(), repr(self.series.values.tolist()), self.series.kind)
         mask = None if self.mask is None else self.mask.tolist()
         return self.layer, self.kind, mask, series, self.expression, self.mask_known
@@ -91,12 +91,12 @@ class ClampRecord:
 
     @property
     def still(self) -> bool:
-        """Whether no node of the layer moves: all are clamped, to constant values."""
+        """Whether all nodes of the layer are clamped to constant values."""
         return self.whole and not self.moves
 
     @property
     def reproducible(self) -> bool:
-        """Whether the clamp can be made again as it was."""
+        """Whether the clamp can be reconstructed exactly."""
         known = {
             "constant": True,
             "time series": self.series,
@@ -112,7 +112,7 @@ class ClampRecord:
 
     @property
     def lost(self) -> str:
-        """What a run keeps of a clamp that cannot be made again, in words."""
+        """What a run keeps of a clamp that cannot be reconstructed, in words."""
         older = "" if self.kind == "function" else " by an older version"
         return f"of which a run{older} keeps the values at its saved times only"
 
@@ -121,9 +121,9 @@ class ClampRecord:
         return x if self.mask is None else np.where(self.mask, x, np.nan)
 
     def value(self, x: Array, t: float | None = None) -> Array:
-        """The clamp at the phase's own time `t`, shape (B, n_l); with `x`, its values at a time near by.
+        """The clamp at the phase's own time `t`, shape (B, n_l), given `x`, its values at a time nearby.
 
-        Those of a clamp that cannot be made again, or where `t` is None, are `x` themselves.
+        If the clamp is constant or cannot be reconstructed, or `t` is None, the values are those of `x`.
         """
         if t is None or not (self.moves and self.reproducible):
             return self.held(x)
@@ -138,14 +138,14 @@ class ClampRecord:
         return replace(self, mask=mask, series=series)
 
     def again(self, x: Array) -> Clamp:
-        """The clamp as it was; `x`, shape (B, n_l), are the layer's values at the start of the phase.
+        """The clamp, reconstructed; `x`, shape (B, n_l), are the layer's values at the start of the phase.
 
-        A function cannot be made again: it becomes the constant that it was at the start.
+        A function cannot be reconstructed: it becomes a constant with its values at the start.
         """
         return TimeSeries(*self.series) if self.series else self.expression or self.held(x)
 
     def to_dict(self, arrays: ClampArrays | None = None) -> dict[str, Any]:
-        """The record as plain values, for JSON; its arrays go into `arrays`, and are lost without it."""
+        """The record as plain values for JSON; its arrays are put into `arrays`, and are lost without it."""
         values: dict[str, Any] = {"kind": self.kind}
         if self.expression is not None:
             values["text"] = self.expression.text
@@ -190,30 +190,30 @@ def _record(phase: Phase, layer: int, shape: tuple[int, int]) -> ClampRecord:
 
 
 class ClampArrays:
-    """The arrays of clamp records, each different one once.
+    """The arrays of clamp records, without duplicates.
 
     Parameters
     ----------
     dataset : xarray.Dataset, optional
-        The dataset to read them from; see `dataset`.
+        The dataset to read them from, as returned by `dataset`.
     """
 
     def __init__(self, dataset: xr.Dataset | None = None) -> None:
         self._dataset = xr.Dataset() if dataset is None else dataset
-        # Names of variables by what they hold: "mask" or "series", a layer and the shapes of the arrays.
+        # Names of variables, by "mask" or "series", layer and shapes of the arrays.
         self._names: dict[tuple[Any, ...], str] = {}
         self._stacks: dict[str, list[tuple[NDArray[Any], ...]]] = {}
         self._places: dict[tuple[Any, ...], Place] = {}
-        # Places of series by the addresses of their values, which are theirs as long as they are kept here.
+        # Places of series by the ids of their arrays; these stay valid because the series are kept here.
         self._known: dict[tuple[int, int, int], tuple[SeriesData, Place]] = {}
         self._read: dict[str, NDArray[Any]] = {}
 
     def put_mask(self, layer: int, mask: Mask) -> Place:
-        """Keep a mask of a layer; where it is kept."""
+        """Store a mask of a layer, and return its place."""
         return self._put("mask", layer, mask)
 
     def put_series(self, layer: int, series: SeriesData) -> dict[str, Any]:
-        """Keep a time series of a layer; where it is kept, and its kind."""
+        """Store a time series of a layer, and return its place and kind."""
         key = layer, id(series.t), id(series.values)
         if key not in self._known:
             self._known[key] = series, self._put("series", layer, series.t, series.values)
@@ -230,7 +230,7 @@ class ClampArrays:
         return self._places[key]
 
     def dataset(self) -> xr.Dataset:
-        """All that was put, for the group `clamps` of a result."""
+        """All stored arrays, for the group `clamps` of a result."""
         variables: dict[str, Any] = {}
         for (what, layer, *_), name in self._names.items():
             item, time, sample, unit = f"{name}_item", f"{name}_time", f"{name}_sample", f"unit{layer}"
@@ -246,16 +246,16 @@ class ClampArrays:
         return xr.Dataset(variables)
 
     def groups(self) -> dict[str, xr.Dataset]:
-        """The group `clamps` of a result; none where there is nothing to keep."""
+        """The group `clamps` of a result; empty if there is nothing to store."""
         return {"clamps": self.dataset()} if self._names else {}
 
     def mask(self, place: Place) -> Mask | None:
-        """The mask at a place; None where the dataset lacks it."""
+        """The mask at a place; None if the dataset lacks it."""
         mask = self._at(place)
         return None if mask is None else mask.astype(bool)
 
     def series(self, where: Mapping[str, Any]) -> SeriesData | None:
-        """The time series at a place as `put_series` gave it; None where the dataset lacks it."""
+        """The time series at the place that `put_series` returned; None if the dataset lacks it."""
         name, k = where["at"]
         t, values = self._at((f"{name}_t", k)), self._at((name, k))
         return None if t is None or values is None else SeriesData(t, values, where["kind"])
@@ -271,15 +271,16 @@ class ClampArrays:
 def upgraded(
     records: list[dict[str, Any]], sizes: tuple[int, ...], arrays: ClampArrays
 ) -> list[dict[str, Any]]:
-    """The phases' records of a file that was written before there were records of clamps, as they are now.
+    """Convert the phases' records of a file that was written before there were records of clamps.
 
-    There `clamped` has a word for each layer, such as "time series, partly"; `clamped_nodes` the masks as
-    texts, if the file is not older still; and `expressions` the texts. Time series were not kept.
+    In such a file `clamped` has a word for each layer, such as "time series, partly"; `clamped_nodes` has
+    encoded masks, unless the file is older still; and `expressions` has the expressions. Time series were not
+    kept.
     """
-    made = []
+    converted = []
     for record in records:
         if "clamped" not in record:
-            made.append(record)
+            converted.append(record)
             continue
         words, masks, texts = (record.get(key, {}) for key in OLDER_KEYS)
         clamp = {}
@@ -290,12 +291,12 @@ def upgraded(
             known = not partly or mask is not None
             clamp[key] = ClampRecord(layer, kind, mask, None, expression, known).to_dict(arrays)
         kept = {key: value for key, value in record.items() if key not in OLDER_KEYS}
-        made.append(kept | {"clamp": clamp})
-    return made
+        converted.append(kept | {"clamp": clamp})
+    return converted
 
 
 def _unpacked(text: str, nodes: int) -> Mask:
-    """A mask from its text in older files: the number of its rows, and its bits, compressed, in base64."""
+    """Decode a mask of an older file: its number of rows, and its compressed bits in base64."""
     rows, _, packed = text.partition(":")
     bits = np.unpackbits(np.frombuffer(zlib.decompress(b64decode(packed)), dtype=np.uint8))
     return bits[: int(rows) * nodes].reshape(int(rows), nodes).astype(bool)

@@ -1,4 +1,4 @@
-"""The dataset of a run: how `run.data` is laid out, and how it is put together.
+"""The dataset of a run: the layout of `run.data`, and its construction from saved rows.
 
 Dimensions
     ``time``, the saved times of the nodes; ``weight_time``, those of the weights; ``sample``; ``unit0`` to
@@ -10,19 +10,19 @@ Variables
     ``energy`` and ``energy_slaved`` (time, layer), the terms of F.
 
 Coordinates
-    ``time`` and ``weight_time`` strictly increase. Both sides of a joint of two phases are saved; the second
-    stands at the next number that a float can hold, ``np.nextafter(t, np.inf)``. The same holds wherever two
-    rows would have the same time, as in a phase that ends at once. The records of the phases have the times
-    as they are.
+    ``time`` and ``weight_time`` strictly increase. Where two phases meet both the end of the first and the
+    start of the second are saved; the latter has the next larger float as its time,
+    ``np.nextafter(t, np.inf)``. The same holds wherever two rows would have the same time, as in a phase that
+    ends at once. The records of the phases have the exact times.
 
-    ``phase`` (time) and ``weight_phase`` (weight_time) are the index of the phase that a row was saved in.
+    ``phase`` (time) and ``weight_phase`` (weight_time) are the index of the phase in which a row was saved.
 
-    A row holds only the samples that its phase shows: column k is the k-th of them, and what is beyond the
-    last is NaN. There are as many columns as the phase with most samples needs. ``sample_number`` (time,
-    sample) is the row of the data that each column shows, -1 where there is none. Where all phases show the
-    same samples, ``sample`` is an index with their numbers as well; otherwise it has none.
+    A row holds only the samples that its phase shows: column k is the k-th of them, and columns beyond the
+    last are NaN. There are as many columns as the phase with most samples needs. ``sample_number`` (time,
+    sample) is the row of the data that each column shows, -1 where there is none. If all phases show the same
+    samples, ``sample`` is an index coordinate with these numbers; otherwise it has no index.
 
-All floating point numbers are float64, all whole numbers int64; every variable has a ``long_name``.
+All floating point numbers are float64, all integers int64; every variable has a ``long_name``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..model.network import Array, Network
 from ..model.variables import NODES, WEIGHTS, Variable
 
-# Time has the unit in which tau is given, and delta too.
+# Units of time: that of tau, which is also that of delta.
 TIME_UNITS = "unit of tau"
 TIME_UNITS_OF_LIMIT = "unit of delta"
 
@@ -59,9 +59,9 @@ class Rows:
     phase : int
         Index of the phase.
     t : ndarray, shape (R,)
-        In the run's time; never decreasing.
+        Times of the run, never decreasing.
     arrays : dict of str to ndarray, shapes (R, ...)
-        By the names that they have in results; those of nodes are (R, B, n_l).
+        Saved values by their names in results; those of nodes have shape (R, B, n_l).
     samples : tuple of int
         The samples that the phase shows, for rows of nodes.
     """
@@ -73,9 +73,9 @@ class Rows:
 
 
 def node_dataset(network: Network, rows: Sequence[Rows]) -> xr.Dataset:
-    """What was saved of the nodes: the variables along ``time``.
+    """The dataset of the nodes: the variables along ``time``.
 
-    The arrays of `rows` become views of the result's, so that nothing is held twice.
+    The arrays of `rows` are replaced by views of the result, so that nothing is held twice.
     """
     width = max((len(part.samples) for part in rows), default=0)
     variables = _arrays(NODES, network, rows, width)
@@ -87,14 +87,14 @@ def node_dataset(network: Network, rows: Sequence[Rows]) -> xr.Dataset:
 
 
 def weight_dataset(network: Network, rows: Sequence[Rows]) -> xr.Dataset:
-    """What was saved of the weights: the variables along ``weight_time``; see `node_dataset`."""
+    """The dataset of the weights: the variables along ``weight_time``; see `node_dataset`."""
     t = np.concatenate([np.empty(0), *(part.t for part in rows)])
     coordinates = weight_coordinates(network, t, _phases(rows))
     return xr.Dataset(_arrays(kept_weights(network), network, rows), coordinates)
 
 
 def kept_weights(network: Network) -> list[Variable]:
-    """The kinds of weights that a result holds: with tied feedback W is not among them."""
+    """The weight variables that a result holds: W is not among them if feedback is tied."""
     tied = network.feedback == "tied"
     return [variable for variable in WEIGHTS if variable.feedback is None or not tied]
 
@@ -132,7 +132,7 @@ def node_coordinates(
 
 
 def weight_coordinates(network: Network, t: ArrayLike, phase: Integers) -> dict[str, Any]:
-    """The coordinates of rows of weights at times `t`, shape (T,), in the phases with these indices."""
+    """The coordinates of rows of weights at times `t` in the phases with index `phase`, shapes (T,)."""
     return _times(network, "weight_time", "weight_phase", "weights", t, phase)
 
 
@@ -147,7 +147,7 @@ def sample_numbers(phase: Integers, shown: Mapping[int, Sequence[int]]) -> Integ
 
 
 def strictly_increasing(times: ArrayLike) -> Array:
-    """`times`, which never decrease; each not beyond the one before is replaced by the next float."""
+    """Non-decreasing `times`, with each that does not exceed the one before replaced by the next float."""
     t = np.array(times, dtype=float)
     for k in np.flatnonzero(np.diff(t) <= 0.0).tolist():
         while k + 1 < t.size and t[k + 1] <= t[k]:
@@ -193,7 +193,7 @@ def _variable(dims: tuple[str, ...], values: Array, long_name: str) -> tuple[Any
 
 
 def _joined(rows: Sequence[Rows], name: str, width: int = 0) -> Array:
-    """The array `name` of all rows, with `width` columns where it has some; `rows` become views of it."""
+    """The array `name` of all rows, padded to `width` columns if that is not 0; `rows` become views of it."""
     arrays = [part.arrays[name] for part in rows]
     if len(arrays) == 1:
         return arrays[0]

@@ -1,8 +1,8 @@
-"""Files of older versions, read as what this one would have written.
+"""Conversion of files of older versions to the current format.
 
-Before `phase` was a coordinate, both sides of a joint of two phases had the same time, `sample` counted all
-rows of the data, with NaN where a phase did not show one, and the solver's steps stood among the other
-variables.
+Before `phase` was a coordinate, the end of a phase and the start of the next had the same time, `sample`
+counted all rows of the data, with NaN where a phase did not show one, and the solver's steps were among the
+other variables.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STEPS = ("step_time", "step_size", "step_order", "step_phase")
 
 
 def upgraded(data: xr.Dataset, groups: Mapping[str, xr.Dataset]) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
-    """The dataset and the groups of a file, of whatever version, as they are now."""
+    """The dataset and the groups of a file of any version, in the current format."""
     data, groups = _with_clamps(data, dict(groups))
     if "phase" in data.coords:
         return data, groups
@@ -37,7 +37,7 @@ def upgraded(data: xr.Dataset, groups: Mapping[str, xr.Dataset]) -> tuple[xr.Dat
 
 
 def _with_clamps(data: xr.Dataset, groups: dict[str, xr.Dataset]) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
-    """What was clamped as records with types, where it was words, and masks as texts."""
+    """Convert clamps that were described by words and encoded masks to records and arrays."""
     records = json.loads(data.attrs["phases"])
     if not any("clamped" in record for record in records):
         return data, groups
@@ -47,7 +47,7 @@ def _with_clamps(data: xr.Dataset, groups: dict[str, xr.Dataset]) -> tuple[xr.Da
 
 
 def _only_shown(data: xr.Dataset, phase: np.ndarray, shown: Mapping[int, Sequence[int]]) -> xr.Dataset:
-    """`data` with the samples that each row's phase shows as its columns."""
+    """`data` with only the samples that each row's phase shows as columns."""
     numbers = sample_numbers(phase, shown)
     columns = np.maximum(numbers, 0)[:, :, np.newaxis]
     kept = {}

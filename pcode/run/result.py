@@ -1,4 +1,4 @@
-"""The result of a run: a labelled dataset, its NetCDF file, and what became of each phase."""
+"""The result of a run: a labelled dataset, its NetCDF file, and the records of the phases."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from .clamps import ClampArrays, ClampRecord
 from .dataset import kept_weights
 from .older import upgraded
 
-# What a probe may give: a number, or an array as nested lists.
+# The value of a probe: a number, or an array as nested lists.
 ProbeValue = float | list[Any]
 
-# The attributes that a run has of its own.
+# Names of the attributes that a run itself sets.
 OWN = (
     "network", "phases", "status", "message", "method", "method_asked", "method_reason", "rtol", "atol",
     "solver_statistics", "versions", "notes",
@@ -39,35 +39,35 @@ OWN = (
 
 @dataclass(frozen=True)
 class PhaseRecord:
-    """What a phase was and what became of it.
+    """A phase of a run: what it was, and how it ended.
 
     Attributes
     ----------
     name : str
     status : Status
     message : str
-        What the status means, with the figures of this phase.
+        The meaning of the status, with details of this phase.
     t_start, t_end : float
-        In the run's time.
+        Start and end in the run's time.
     learn : bool
-        Whether the weights moved.
+        Whether the weights learned.
     until : str or None
-        "equilibrium" where the phase was to end there.
+        "equilibrium" if the phase was to end there.
     duration : float
-        What was asked; `t_end - t_start` is what was had.
+        The duration asked for; the phase lasted `t_end - t_start`.
     clamp : dict of int to ClampRecord
-        How each of the clamped layers was clamped, see `pcode.run.clamps`.
+        How each clamped layer was clamped, see `pcode.run.clamps`.
     samples : tuple of int
         The rows of the data that the phase shows.
     unknowns : int
-        Number N of unknowns of its system of equations.
+        Number N of unknowns of its equations.
     method, method_reason : str
-        The solver, and why it was taken.
+        The solver, and why it was chosen.
     stats : SolverStats
     probes : dict of str to float, or to nested lists of float
-        Values of the probes at its end: numbers, and arrays as lists.
+        Values of the probes at its end; arrays as lists.
     settle_tol : float
-        Rate at which the phase counted as settled, see `Phase`.
+        Residual at which the phase counts as settled, see `Phase`.
     """
 
     name: str
@@ -88,14 +88,14 @@ class PhaseRecord:
     settle_tol: float = 1e-6
 
     def to_dict(self, arrays: ClampArrays | None = None) -> dict[str, Any]:
-        """The record as plain values, for JSON; the clamps' arrays go into `arrays`, or are left out."""
+        """The record as plain values for JSON; arrays of clamps are put into `arrays`, or left out."""
         clamp = {str(layer): one.to_dict(arrays) for layer, one in self.clamp.items()}
         own = {one.name: getattr(self, one.name) for one in fields(self)}
         return own | {"samples": list(self.samples), "stats": asdict(self.stats), "clamp": clamp}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], arrays: ClampArrays | None = None) -> PhaseRecord:
-        """The inverse of `to_dict`; what older files lack has its default."""
+        """The inverse of `to_dict`; fields that older files lack have their defaults."""
         kept = ClampArrays() if arrays is None else arrays
         clamp = {
             int(layer): ClampRecord.from_dict(int(layer), one, kept) for layer, one in values["clamp"].items()
@@ -115,8 +115,8 @@ class PhaseRecord:
 class Run:
     """The result of `pcode.simulate`.
 
-    Everything is in `data` and in the `groups` beside it; the other attributes are views of these, so
-    that a run that is loaded from a file is the run that was saved.
+    Everything is in `data` and `groups`; the other attributes are derived from these, so that a run loaded
+    from a file is the run that was saved.
 
     Parameters
     ----------
@@ -124,11 +124,11 @@ class Run:
         With dims `time`, `weight_time`, `sample`, `unit0..unitn`, `layer`; variables `x0..xn`,
         `eps1..epsn`, `M0..`, `W0..` (absent when tied), `beta1..`, `energy` and `energy_slaved`;
         coordinates `phase`, `weight_phase` and `sample_number` (see `pcode.run.dataset`); and
-        attributes with the network, the phases, the solver's settings and, where there was one, the
+        attributes with the network, the phases, the solver's settings and, if there was one, the
         scenario's text.
     groups : mapping of str to xarray.Dataset, optional
-        What has dimensions of its own, by the name of its group in the file: `solver`, the steps that the
-        solver took; `clamps`, the masks and time series of the phases' clamps.
+        Datasets with dimensions of their own, by the name of their group in the file: `solver`, the solver's
+        steps; `clamps`, the masks and time series of the phases' clamps; and those of observers, by name.
     """
 
     def __init__(self, data: xr.Dataset, groups: Mapping[str, xr.Dataset] | None = None) -> None:
@@ -155,24 +155,24 @@ class Run:
 
     @cached_property
     def phases(self) -> tuple[PhaseRecord, ...]:
-        """What each phase was and what became of it; phases never reached are left out."""
+        """The records of the phases; phases that were never reached are left out."""
         arrays = ClampArrays(self.groups.get("clamps"))
         records = json.loads(self.data.attrs["phases"])
         return tuple(PhaseRecord.from_dict(record, arrays) for record in records)
 
     @property
     def status(self) -> Status:
-        """The worst status of its phases."""
+        """The worst status of the phases."""
         return Status(self.data.attrs["status"])
 
     @property
     def message(self) -> str:
-        """What the status means, with the phase that caused it."""
+        """The meaning of the status, with the phase that caused it."""
         return str(self.data.attrs["message"])
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is odd about the run though it was done, one line each: also of probes that raised."""
+        """Notes on anything unusual in the run, such as a probe that raised; one line each."""
         return tuple(json.loads(self.data.attrs.get("notes", "[]")))
 
     @property
@@ -183,7 +183,7 @@ class Run:
 
     @property
     def state(self) -> State:
-        """The last state: nodes of the samples that were shown last, and the weights."""
+        """The last state: the nodes of the samples of the last phase, and the weights."""
         samples = self.phases[int(self.data["phase"][-1])].samples
         last = self.data.isel(time=-1, sample=slice(len(samples)))
         n = self.network.n
@@ -200,16 +200,16 @@ class Run:
 
     @property
     def plot(self) -> Any:
-        """Figures of this run by name; `pcode.plotting` provides them."""
+        """Plots of this run, as methods; see `pcode.plotting`."""
         return loaded("plots of a run")(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the run to a NetCDF file, under a temporary name that is then renamed.
+        """Write the run to a NetCDF file, first under a temporary name.
 
         Raises
         ------
         InputError
-            If no file can be written there, or something put into `data` or a group cannot be stored.
+            If no file can be written there, or something added to `data` or a group cannot be stored.
         """
         with replacing(path) as temporary:
             _write(self.data, temporary)
@@ -223,7 +223,7 @@ class Run:
         Raises
         ------
         InputError
-            If the file is not there, cannot be read, or holds no run of pcode.
+            If the file does not exist, cannot be read, or holds no run of pcode.
         """
         path = checks.path("path", path)
         if path.is_dir():
@@ -258,7 +258,7 @@ class Run:
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
     def _repr_html_(self) -> str:
-        """The run as a small table, for notebooks: a row for each phase."""
+        """The run as an HTML table for notebooks, with a row for each phase."""
         network, count = self.network, self.sample_count
         caption = (
             f"Run of a network {'-'.join(map(str, network.sizes))}, {count} sample{'s' * (count != 1)}, "
@@ -274,7 +274,7 @@ class Run:
 
 
 def storable(attributes: Any) -> dict[str, Any]:
-    """Attributes that a user gives, if a NetCDF file can hold them beside those of a run.
+    """A user's attributes, checked: whether a NetCDF file can hold them beside those of a run.
 
     Parameters
     ----------
@@ -283,7 +283,7 @@ def storable(attributes: Any) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If it is no mapping, a name is the run's own, or a value cannot be stored.
+        If it is not a mapping, a name is one of the run's own, or a value cannot be stored.
     """
     given = {} if attributes is None else attributes
     checks.instance("attributes", given, Mapping, "a mapping from names to values")
@@ -302,15 +302,15 @@ def storable(attributes: Any) -> dict[str, Any]:
 
 
 def _refused(attributes: dict[str, Any]) -> str:
-    """Why a file cannot hold these, tried and read back: that is for its library to say. Empty if it can."""
+    """Why a file cannot hold these attributes, found by writing and reading them; empty if it can."""
     masked = [name for name, value in attributes.items() if checks.masked(value)]
     try:
         with warnings.catch_warnings(action="ignore"):
             written = xr.Dataset(attrs=attributes).to_netcdf(engine="h5netcdf")
             with xr.open_dataset(written, engine="h5netcdf", decode_times=False) as back:
                 lost = set(attributes) - set(back.attrs)
-    except Exception as error:  # noqa: BLE001 - of three libraries, each with its own
-        # The first sentence; xarray's go on to list its types.
+    except Exception as error:  # noqa: BLE001 - three libraries, with exceptions of their own
+        # The first sentence: xarray's messages go on with a list of types.
         return " ".join(str(error).split()).partition(". ")[0][:120] or type(error).__name__
     if lost:
         return "its name has another meaning there"
@@ -318,7 +318,7 @@ def _refused(attributes: dict[str, Any]) -> str:
 
 
 def _write(data: xr.Dataset, path: Path, group: str | None = None) -> None:
-    """Write `data` as the file at `path`, or as one more group of it."""
+    """Write `data` to a new file at `path`, or as a group of an existing one."""
     compress: dict[Any, Any] = {
         name: {"zlib": True, "complevel": 1, "shuffle": True}
         for name, variable in data.variables.items()

@@ -1,4 +1,4 @@
-"""What is meant of a run: layers, phases and samples, checked against it."""
+"""Selection of layers, phases and samples of a run, with checks that it has them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from .result import PhaseRecord, Run
 PhaseChoice = int | str | Sequence[int | str] | None
 Choice = int | Sequence[int] | None
 
-# For functions whose first argument must be a run.
+# Decorator of functions whose first argument must be a run.
 of_run = checks.first_is(Run, "a pcode.Run, as simulate and Run.load give it")
 
 
 @of_run
 def choose_phases(run: Run, phase: PhaseChoice = None) -> tuple[int, ...]:
-    """Find the indices of the phases meant, in their order.
+    """Find the indices of the selected phases, in their order.
 
     Parameters
     ----------
     run : Run
     phase : int, str, sequence of these, or None
-        Index into ``run.phases`` (negative ones count from the end), or a name, which means all
-        phases of that name; None means every phase.
+        Index into ``run.phases`` (negative indices count from the end), or a name, which selects all phases
+        of that name; None selects every phase.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def choose_phases(run: Run, phase: PhaseChoice = None) -> tuple[int, ...]:
 
 @of_run
 def check_extent(run: Run, phase: PhaseChoice = None) -> None:
-    """Raise InputError unless the phases meant have an extent in time, so that there is a course to draw.
+    """Raise InputError unless time passes in one of the selected phases, so that there is something to plot.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ def check_extent(run: Run, phase: PhaseChoice = None) -> None:
 
 @of_run
 def suits_log_time(run: Run, phase: PhaseChoice = None) -> bool:
-    """Say whether the nodes' convergence would vanish on a linear axis: one of the phases lasts over 100 tau.
+    """Whether the nodes' convergence would be invisible on a linear axis: a phase lasts more than 100 tau.
 
-    With tau = 0 there is no convergence: nodes follow the weights.
+    With tau = 0 there is no convergence: nodes are at equilibrium at every instant.
 
     Parameters
     ----------
@@ -99,20 +99,19 @@ def suits_log_time(run: Run, phase: PhaseChoice = None) -> bool:
 def choose_layers(
     run: Run, layers: Choice = None, *, first: int = 0, last: int | None = None, most: int | None = None
 ) -> tuple[int, ...]:
-    """Find the layers meant, in their order.
+    """Find the selected layers, in their order.
 
     Parameters
     ----------
     run : Run
     layers : int, sequence of int, or None
-        None means every layer from `first`.
+        None selects every layer from `first` to `last`.
     first : int
-        The lowest layer that has what is to be drawn: 0 for value nodes, 1 for error nodes.
+        The lowest layer that has the quantity: 0 for value nodes, 1 for error nodes.
     last : int, optional
-        The highest one: n where left out, n-1 for the links that lead on from a layer.
+        The highest layer that has it; n by default, n-1 for M and W.
     most : int, optional
-        With ``layers=None``, no more than this many (2 at least): the first, the last and some
-        evenly between.
+        With ``layers=None``, at most this many (2 or more), evenly spread from the first to the last.
 
     Raises
     ------
@@ -131,13 +130,13 @@ def choose_layers(
 
 @of_run
 def choose_samples(run: Run, samples: Choice, phases: Sequence[int]) -> tuple[int, ...]:
-    """Find the samples meant, in their order, of those that the `phases` show.
+    """Find the selected samples, in their order, among those that the `phases` show.
 
     Parameters
     ----------
     run : Run
     samples : int, sequence of int, or None
-        Rows of the data; None means every one shown.
+        Rows of the data; None selects all that are shown.
     phases : sequence of int
         Indices into ``run.phases``.
 
@@ -160,10 +159,11 @@ def choose_samples(run: Run, samples: Choice, phases: Sequence[int]) -> tuple[in
 
 
 def times_of(run: Run, index: int, dim: str = "time") -> Array:
-    """The saved times of a phase along `dim`, "time" or "weight_time", as its record has them.
+    """The saved times of a phase along `dim`, "time" or "weight_time", consistent with its record.
 
-    The run's own strictly increase, so that the first of a phase is a rounding error beyond the end of the
-    one before. Here it is the phase's start, and in a phase that ends at once there is one time only.
+    In ``run.data`` times strictly increase, so that the first of a phase is a rounding error later than the
+    end of the one before. Here it is the start of the phase, and in a phase that ends at once all times are
+    equal.
     """
     record = run.phases[index]
     rows = run.data["phase" if dim == "time" else "weight_phase"].to_numpy() == index
@@ -171,20 +171,20 @@ def times_of(run: Run, index: int, dim: str = "time") -> Array:
 
 
 def as_recorded(record: PhaseRecord, t: Array) -> Array:
-    """Saved times `t` of a phase, without what they were moved by so that a run's times strictly increase."""
+    """Saved times `t` of a phase, without the shifts that make the times of a run strictly increase."""
     at_start = np.abs(t - record.t_start) <= 4.0 * np.spacing(record.t_start)
     own: Array = np.where(at_start, record.t_start, np.clip(t, record.t_start, record.t_end))
     return own
 
 
 def of_samples(run: Run, values: Array, samples: Sequence[int]) -> Array:
-    """The columns of `values` that belong to `samples`, in their order, in every saved row of the nodes.
+    """The columns of `values` that belong to `samples`, in this order, for every saved row of the nodes.
 
     Parameters
     ----------
     run : Run
     values : ndarray, shape (time, sample, ...)
-        Laid out as the nodes in ``run.data``, where the columns are those that each row's phase shows.
+        Laid out as the nodes in ``run.data``, where the columns of a row are the samples of its phase.
     samples : sequence of int
         Rows of the data, all different.
 
@@ -206,7 +206,7 @@ def of_samples(run: Run, values: Array, samples: Sequence[int]) -> Array:
 
 
 def check_layer(where: str, layer: Any, first: int, last: int) -> int:
-    """`layer`, or an InputError unless it is a whole number from `first` to `last`."""
+    """`layer`, if it is an integer from `first` to `last`; otherwise raise InputError."""
     number = _whole(layer)
     if number is None or not first <= number <= last:
         raise InputError(where, f"must be a layer from {first} to {last}, not {checks.shown(layer)}")
@@ -214,7 +214,7 @@ def check_layer(where: str, layer: Any, first: int, last: int) -> int:
 
 
 def check_flags(**flags: object) -> None:
-    """Raise InputError, with its name, if one of the `flags` is neither true nor false."""
+    """Raise InputError, naming it, if one of the `flags` is not a bool."""
     for where, value in flags.items():
         checks.flag(where, value)
 
@@ -226,7 +226,7 @@ def check_word(where: str, value: object, words: Sequence[str]) -> None:
 
 
 def _whole(value: object) -> int | None:
-    """`value` as an int, or None if it is no whole number."""
+    """`value` as an int, or None if it is not an integer."""
     try:
         return checks.whole("", value)
     except InputError:
@@ -234,7 +234,7 @@ def _whole(value: object) -> int | None:
 
 
 def _listed(where: str, value: Any, right: str) -> list[Any]:
-    """Make `value` a list with something in it."""
+    """`value` as a non-empty list."""
     listed = list(value) if checks.is_many(value) else [value]
     if not listed:
         raise InputError(where, f"must be {right}, not an empty list")
@@ -242,7 +242,7 @@ def _listed(where: str, value: Any, right: str) -> list[Any]:
 
 
 def _spans(numbers: Sequence[int]) -> str:
-    """Write rising numbers in few words: 0..3, 7, 9..12."""
+    """Increasing numbers in short form: 0..3, 7, 9..12."""
     spans: list[list[int]] = []
     for number in numbers:
         if spans and number == spans[-1][-1] + 1:

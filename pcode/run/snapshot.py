@@ -1,4 +1,4 @@
-"""A moment of a run, with all that is needed to go on computing from it."""
+"""A snapshot of a run, with all that is needed to compute from it."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ PhaseOption = int | str | None
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """What a phase of a run was, and the state at one of its saved times.
+    """A phase of a run, and the state at one of its saved times.
 
     Attributes
     ----------
     network : Network
     phase : Phase
-        With its clamps, as constants: those that move are held at their values of this moment; see
-        `phase_as_run` for the phase as it was. `samples` says which rows of the data it shows.
+        The phase with constant clamps: those that move are held at their values at this time; see
+        `phase_as_run` for the original phase. `samples` gives the rows of the data that it shows.
     state : State
         The state of the samples shown.
     index, row : int
-        Index of the phase in the run, and row of the moment along the run's `time`.
+        Index of the phase in the run, and row along the run's `time`.
     t : float
-        The moment, in the run's time.
+        Time of the snapshot, in the run's time.
     record : PhaseRecord
     """
 
@@ -51,17 +51,16 @@ class Snapshot:
 
     @classmethod
     def of(cls, run: Run, phase: PhaseOption = None, time: float | None = None) -> Snapshot:
-        """The moment of a run at `time`.
+        """The snapshot of a run at `time`.
 
         Parameters
         ----------
         run : Run
         phase : int, str, optional
-            Index of a phase, or name (the last one of that name); the last that was begun where
-            left out, or the one that `time` falls into.
+            Index of a phase, or a name (the last phase of that name); by default the phase that contains
+            `time`, or the last that was started.
         time : float, optional
-            In the run's time; the nearest saved time of the nodes is taken, and the end of the
-            phase where left out.
+            In the run's time; the nearest saved time of the nodes is used. By default the end of the phase.
 
         Raises
         ------
@@ -77,12 +76,12 @@ class Snapshot:
 
     @classmethod
     def at(cls, run: Run, row: int) -> Snapshot:
-        """The moment of the run's saved `row` along `time`.
+        """The snapshot at the run's saved `row` along `time`.
 
         Raises
         ------
         InputError
-            If the run lacks the weights, or which nodes were clamped.
+            If the run lacks the weights, or does not say which nodes were clamped.
         """
         index, t = int(run.data["phase"][row]), float(run.data["time"][row])
         record, network = run.phases[index], run.network
@@ -97,17 +96,17 @@ class Snapshot:
 
     @classmethod
     def start(cls, run: Run, phase: PhaseOption = None) -> Snapshot:
-        """The moment at which a phase started; see `of`."""
+        """The snapshot at the start of a phase; see `of`."""
         index = _phase_index(run, phase, None)
         return cls.of(run, index, run.phases[index].t_start)
 
     @classmethod
     def at_weights(cls, run: Run, index: int, row: int) -> Snapshot:
-        """The moment of `row` along the run's `weight_time`, with the nodes of the nearest time they have.
+        """The snapshot at `row` along the run's `weight_time`, with the nodes at their nearest saved time.
 
-        For questions of nodes at rest, which depend on the weights and the clamps alone: where few times of
-        the nodes were saved. `row`, `t` of the answer are those of the weights, and the clamps are held at
-        their values of that time, as far as these are known.
+        For analyses of nodes at rest, which depend only on the weights and the clamps, in runs with few saved
+        times of the nodes. `row` and `t` of the snapshot are those of the weights, and the clamps are held at
+        their values at that time, as far as these are known.
         """
         rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
         t = float(run.data["weight_time"][row])
@@ -122,12 +121,12 @@ class Snapshot:
         return replace(there.holding(t, state), row=row)
 
     def holding(self, t: float, state: State) -> Snapshot:
-        """The same phase at the time `t` of the run, in `state`, the clamps held at their values in it."""
+        """The same phase at time `t` of the run, in `state`, with clamps held at their values in `state`."""
         clamp = {layer: one.held(np.asarray(state.x[layer])) for layer, one in self.record.clamp.items()}
         return replace(self, phase=replace(self.phase, clamp=clamp), state=state, t=t)
 
     def of_samples(self, samples: tuple[int, ...]) -> Snapshot:
-        """The same moment, of the `samples` (rows of the data) alone."""
+        """The same snapshot with only these `samples` (rows of the data)."""
         rows = [self.record.samples.index(sample) for sample in samples]
         x, eps = (tuple(layer[rows] for layer in part) for part in self.state[:2])
         state = State(x, eps, self.state.weights)
@@ -148,37 +147,37 @@ class Snapshot:
 
     @property
     def moving(self) -> bool:
-        """Whether a clamp of the phase moves, so that `phase` holds for this moment only."""
+        """Whether a clamp of the phase moves, so that `phase` is valid for this time only."""
         return any(one.moves for one in self.record.clamp.values())
 
     @property
     def reproducible(self) -> bool:
-        """Whether the phase can be had as it was, see `phase_as_run`."""
+        """Whether the original phase can be reconstructed, see `phase_as_run`."""
         return all(one.reproducible for one in self.record.clamp.values())
 
     @property
     def irreproducible(self) -> str:
-        """Why the phase cannot be had as it was, in words."""
+        """Why the original phase cannot be reconstructed, in words."""
         lost = [one for one in self.record.clamp.values() if not one.reproducible]
         return " and ".join(f"{one.follows}, {one.lost}" for one in lost)
 
     @property
     def follows(self) -> str:
-        """What the clamps that move follow, in words."""
+        """What the moving clamps follow, in words."""
         return " and ".join(one.follows for one in self.record.clamp.values() if one.moves)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to mind of an answer for which clamps that move are held; nothing where none moves."""
+        """Notes for an analysis, if moving clamps are held in it."""
         return (f"{self.follows}: held at its value of t = {self.t:g}",) if self.moving else ()
 
     def phase_as_run(self, question: str) -> Phase:
-        """The phase as it was from its start on, with the clamps that moved; for `question`.
+        """The original phase, with its moving clamps; `question` is the name of the analysis, for errors.
 
         Raises
         ------
         InputError
-            If a clamp moved and is not kept as it was: a function.
+            If a moving clamp cannot be reconstructed, as a function of time.
         """
         if not self.reproducible:
             what = (
@@ -244,10 +243,10 @@ class Snapshot:
 
 
 def resting_moments(run: Run, index: int, most: int) -> list[Snapshot]:
-    """At most `most` moments of a phase for questions of nodes at rest, its ends among them.
+    """At most `most` snapshots of a phase for analyses of nodes at rest, its ends included.
 
-    Saved times of the nodes, or of the weights where more of those were saved; those of the nodes where a
-    clamp moves and cannot be made again, for its values are known at them alone.
+    They are at saved times of the nodes, or of the weights if more of these were saved. If a clamp moves and
+    cannot be reconstructed they are at times of the nodes, the only ones at which its values are known.
     """
     rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
     of_weights = np.flatnonzero(run.data["weight_phase"].to_numpy() == index)
@@ -257,7 +256,7 @@ def resting_moments(run: Run, index: int, most: int) -> list[Snapshot]:
 
 
 def spread(rows: NDArray[np.signedinteger[Any]], most: int) -> NDArray[np.signedinteger[Any]]:
-    """At most `most` of the rows, evenly, with the first and the last."""
+    """At most `most` of the rows, evenly spread, with the first and the last."""
     picked: NDArray[np.signedinteger[Any]] = rows[
         np.unique(np.linspace(0, rows.size - 1, min(most, rows.size)).round().astype(int))
     ]
@@ -265,22 +264,22 @@ def spread(rows: NDArray[np.signedinteger[Any]], most: int) -> NDArray[np.signed
 
 
 def last_phase(run: Run, clamped: tuple[int, ...] = (), learn: bool | None = None) -> int | None:
-    """Index of the last phase begun in which the layers `clamped` are, wholly; None if there is none.
+    """Index of the last started phase in which the layers `clamped` are fully clamped; None if there is none.
 
-    With `learn`, only phases whose weights learn, or are held, count.
+    With `learn` given, only phases with that value of `learn` count.
     """
-    begun = set(run.data["phase"].to_numpy().tolist())
+    started = set(run.data["phase"].to_numpy().tolist())
     for index in reversed(range(len(run.phases))):
         record = run.phases[index]
         whole = {layer for layer, one in record.clamp.items() if one.whole}
-        if index in begun and set(clamped) <= whole and learn in (None, record.learn):
+        if index in started and set(clamped) <= whole and learn in (None, record.learn):
             return index
     return None
 
 
 def _phase_index(run: Run, phase: PhaseOption, time: float | None) -> int:
-    begun = run.data["phase"].to_numpy()
-    if not begun.size:
+    started = run.data["phase"].to_numpy()
+    if not started.size:
         raise InputError("run", "holds no saved times; give the result of a run that was begun")
     if phase is not None:
         index = choose_phases(run, phase)[-1]
@@ -290,15 +289,15 @@ def _phase_index(run: Run, phase: PhaseOption, time: float | None) -> int:
             raise InputError("time", f"phase {record.name!r} lasts from {span}, and has no t = {time:g}")
         return index
     if time is None:
-        return int(begun[-1])
+        return int(started[-1])
     for index in reversed(range(len(run.phases))):
-        if run.phases[index].t_start <= time <= run.phases[index].t_end and index in begun:
+        if run.phases[index].t_start <= time <= run.phases[index].t_end and index in started:
             return index
     raise InputError("time", f"the run lasts from 0 to {run.phases[-1].t_end:g}, and has no t = {time:g}")
 
 
 def _last_saved(run: Run, index: int) -> float:
-    """The last saved time of a phase: beyond its end by a rounding error where it ends at once."""
+    """The last saved time of a phase; if it ends at once, a rounding error later than its end."""
     times = run.data["time"].to_numpy()[run.data["phase"].to_numpy() == index]
     return float(times.max(initial=-np.inf))
 
@@ -317,7 +316,7 @@ def _phase(record: PhaseRecord, clamp: Mapping[int, Clamp]) -> Phase:
 
 
 def _check_masks(record: PhaseRecord) -> None:
-    """Raise InputError unless it is known which nodes were clamped."""
+    """Raise InputError if it is not known which nodes were clamped."""
     for layer, one in record.clamp.items():
         if not one.mask_known:
             what = f"does not tell which nodes of layer {layer} were clamped in {record.name!r}; run it anew"

@@ -14,8 +14,8 @@ from .result import Run
 def weights_at(run: Run, phase: int, t: float) -> Weights:
     """Weights at time `t` of the phase with index `phase`.
 
-    Those saved where there are any at `t`, as at both ends of a phase; between saved times the
-    cubic through the four nearest.
+    At saved times, such as both ends of a phase, the saved weights; between them a cubic interpolation
+    through four neighbouring times.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def weights_at(run: Run, phase: int, t: float) -> Weights:
 
 
 def _lagrange(times: Array, t: float) -> tuple[Any, Array]:
-    """Which of the rising `times` to combine, and with which factors, for the value at `t`."""
+    """Indices into the increasing `times`, and the weights of the values there, to interpolate to `t`."""
     exact = np.flatnonzero(times == t)
     if exact.size or times.size == 1:
         return exact[-1:] if exact.size else np.array([0]), np.ones(1)
@@ -50,5 +50,5 @@ def _lagrange(times: Array, t: float) -> tuple[Any, Array]:
 
 
 def _factors(times: Array, t: float) -> Array:
-    """What to multiply the values at `times` with for that of the polynomial through them at `t`."""
+    """Lagrange's basis polynomials of `times` at `t`."""
     return np.array([np.prod([(t - b) / (a - b) for b in times if b != a]) for a in times])

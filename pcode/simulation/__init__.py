@@ -1,6 +1,6 @@
-"""Phases in turn: where each starts, what is looked at on the way, and the run made of it.
+"""Simulation of phases one after the other: their starts, observers, and the resulting run.
 
-It imports `run`, `solvers` and what is below.
+It imports `run`, `solvers` and rooms below.
 """
 
 from .callbacks import Progress

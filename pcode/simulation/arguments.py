@@ -1,4 +1,4 @@
-"""The arguments of a simulation, each taken as what it must be, before anything is computed."""
+"""Checks of the arguments of a simulation, before anything is computed."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from ..model.phase import NodeStart
 from ..model.state import State
 from ..solvers import Settings
 
-# Below a hundred rounding errors no step can be judged; SciPy would take this in place of less.
+# Below 100 rounding errors a step's error cannot be estimated; SciPy has the same lower bound.
 LEAST_RTOL = 100.0 * float(np.finfo(np.float64).eps)
 
-# Tolerances bound a step's error only where it is small. Beyond this stable networks were seen to diverge
-# (at 0.1, with five of eight methods), or to end at 13 times the right values (at 0.03).
+# Tolerances bound a step's error only if it is small. With larger ones stable networks diverged (at 0.1, with
+# five of eight methods), or ended at 13 times the right values (at 0.03).
 LARGEST_TOLERANCE = 1e-2
 
-# More steps than any run takes.
+# Upper bound on max_steps, beyond any run.
 MOST_STEPS = 10**15
 
 
 def settings_of(rtol: float, atol: float, max_steps: int) -> Settings:
-    """What a user sets of a solver, within the bounds in which tolerances mean something.
+    """The settings of a solver, if tolerances are within bounds in which they are meaningful.
 
     Raises
     ------
     InputError
-        If one is out of them, or no number.
+        If a value is out of bounds, or not a number.
     """
     loose = f"beyond {LARGEST_TOLERANCE:g} a step's error is not bounded any more"
     relative, absolute = checks.number("rtol", rtol), checks.number("atol", atol, above=0.0)
@@ -58,7 +58,7 @@ def weights_of(network: Network, weights: Any) -> Weights:
 
 
 def check_nodes(nodes: Any) -> None:
-    """Raise InputError unless `nodes` says where nodes start."""
+    """Raise InputError unless `nodes` is a `NodeStart` or a `State`."""
     if isinstance(nodes, State):
         return
     try:
@@ -69,7 +69,7 @@ def check_nodes(nodes: Any) -> None:
 
 
 def oddities(network: Network, learning: Iterable[bool]) -> list[str]:
-    """What is possible, but odd enough to be said, where phases are `learning` or not: one line each."""
+    """Notes on unusual parameters, one line each; `learning` says of each phase whether its weights learn."""
     if network.tau > network.delta and any(learning):
         clocks = f"delta = {network.delta:g} is less than tau = {network.tau:g}"
         return [f"{clocks}: the weights are faster than the nodes, which do not settle between their changes"]

@@ -1,4 +1,4 @@
-"""What the attributes of a result say of its run."""
+"""The attributes of a run's dataset."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..solvers import Settings
 def attributes_of(
     network: Network, records: Sequence[PhaseRecord], method: str, settings: Settings, clamps: ClampArrays
 ) -> dict[str, str | float]:
-    """The attributes of a run's dataset, but for its notes; its clamps' arrays are put into `clamps`."""
+    """The attributes of a run's dataset, without its notes; arrays of its clamps are put into `clamps`."""
     status = Status.worst([record.status for record in records])
     messages = [record.message for record in records if record.status is status]
     total = sum((record.stats for record in records), SolverStats())
@@ -41,9 +41,9 @@ def attributes_of(
 
 @cache
 def _versions() -> dict[str, str]:
-    """Of Python and of what the numbers come from."""
+    """Versions of Python and of the packages that determine the numbers."""
     versions = {"python": platform.python_version()}
     for package in ("pcode-sim", "numpy", "scipy", "jax", "diffrax", "scikit-sundae", "xarray"):
-        with suppress(metadata.PackageNotFoundError):  # a checkout that is not installed
+        with suppress(metadata.PackageNotFoundError):  # pcode in a checkout that is not installed
             versions[package] = metadata.version(package)
     return versions

@@ -1,4 +1,4 @@
-"""A user's functions and observers: what goes wrong in them costs nothing that was reached."""
+"""A user's functions and observers, guarded so that an error in them does not lose the run."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from .observer import Moment, Observer
 # Seconds between two reports of progress.
 REPORT_EVERY = 0.1
 
-# Names of groups that a result has of its own.
+# Names of the result's own groups.
 OWN_GROUPS = ("solver", "clamps")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands.
+    """How far a run has come.
 
     Attributes
     ----------
     phase : int
         Index of the phase.
     phases : int or None
-        How many there are; None where that is not known, as when they come from a generator.
+        Number of phases; None if unknown, as when they come from a generator.
     name : str
         The phase's name.
     t, duration, step : float
-        Time in the phase, how long it may last, and the solver's step; in the unit of tau and delta.
+        Time in the phase, its duration, and the solver's last step; in the unit of tau and delta.
     energy : float
         F with the error nodes as they are, summed over layers; dimensionless.
     """
@@ -53,25 +53,25 @@ class Progress:
 
 
 class Notes:
-    """What went wrong, one line each; nothing is said twice."""
+    """Messages on what went wrong, one line each, without duplicates."""
 
     def __init__(self) -> None:
         self._lines: dict[str, None] = {}
 
     def add(self, line: str) -> None:
-        """Note it, if it is new."""
+        """Add a line, if it is new."""
         self._lines[line] = None
 
     @property
     def lines(self) -> list[str]:
-        """In the order in which they came."""
+        """The lines, in the order in which they were added."""
         return list(self._lines)
 
 
 class Probes:
     """The observer that calls the probes at the end of each phase.
 
-    A probe that raises, or returns what is neither None nor real numbers, has no value there.
+    A probe that raises, or returns something other than None or real numbers, has no value there.
     """
 
     def __init__(self, probes: Any, notes: Notes) -> None:
@@ -95,7 +95,7 @@ class Probes:
         for name, probe in self._probes.items():
             where = f"probe {name!r} at the end of phase {moment.phase.name!r}"
             try:
-                # Its own copy: what a probe does to its arguments is not to reach the run.
+                # A copy, so that a probe cannot change the run through its arguments.
                 found = probe(_copied(moment.state), moment.phase)
                 if found is not None:
                     self.values[name] = checks.real_array(where, found).tolist()
@@ -105,13 +105,13 @@ class Probes:
                 self._notes.add(f"{where} raised {checks.shown(error)}; no value is kept")
 
     def dataset(self) -> None:
-        """Nothing: the values stand in the records of the phases."""
+        """Return None: the values are kept in the records of the phases."""
 
 
 class Reports:
-    """The observer that reports progress, between two steps, ten times a second at most.
+    """The observer that reports progress between steps, at most ten times a second.
 
-    The function is not called again once it has raised.
+    The user's function is not called again once it has raised.
     """
 
     def __init__(self, progress: Any, notes: Notes) -> None:
@@ -123,7 +123,7 @@ class Reports:
         self.phases: int | None = None
 
     def times(self, phase: Phase) -> Array:
-        """None: when to report is asked of the clock, see `due`."""
+        """No times: the clock decides when to report, see `due`."""
         self._latest = -np.inf  # the start of a phase is always reported
         return np.empty(0)
 
@@ -133,7 +133,7 @@ class Reports:
         return self._progress is not None and time.monotonic() - self._latest >= REPORT_EVERY
 
     def observe(self, moment: Moment) -> None:
-        """Report."""
+        """Call the user's function."""
         if self._progress is None:
             return
         self._latest = time.monotonic()
@@ -147,18 +147,18 @@ class Reports:
             self._notes.add(f"{raised}; it was not called again")
 
     def dataset(self) -> None:
-        """Nothing."""
+        """Return None: nothing is kept."""
 
 
 class Guarded:
-    """A user's observer: it is shown nothing any more once it has raised, and that is noted."""
+    """A user's observer. Once it has raised it is not called again, and a note is kept."""
 
     def __init__(self, name: str, observer: Observer, notes: Notes) -> None:
         self._name, self._observer, self._notes = name, observer, notes
         self._failed = False
 
     def times(self, phase: Phase) -> Array:
-        """Those of the observer."""
+        """The observer's times."""
         where = f"observer {self._name!r} in its times of phase {phase.name!r}"
         if self._failed:
             return np.empty(0)
@@ -174,7 +174,7 @@ class Guarded:
         return np.empty(0)
 
     def observe(self, moment: Moment) -> None:
-        """Show it the moment."""
+        """Call the observer."""
         if self._failed:
             return
         try:
@@ -184,7 +184,7 @@ class Guarded:
             self._fail(f"{where} raised {checks.shown(error)}")
 
     def dataset(self) -> xr.Dataset | None:
-        """What it kept, as far as it can tell."""
+        """The observer's dataset; None if it has none, or raises."""
         where = f"observer {self._name!r}"
         try:
             kept = self._observer.dataset()
@@ -203,9 +203,9 @@ class Guarded:
 
 
 class Callbacks:
-    """All that a user gives to be called on the way.
+    """The functions and observers that a user gives to a simulation.
 
-    A `stop` that raises, or answers neither yes nor no, counts as yes: nothing else could end the run then.
+    If `stop` raises, or its value has no truth value, the run is stopped: nothing else could end it then.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ class Callbacks:
     Attributes
     ----------
     notes : Notes
-        What went wrong, each once.
+        What went wrong.
     probes : Probes
     reports : Reports
     observers : dict of str to Guarded
@@ -224,7 +224,7 @@ class Callbacks:
     Raises
     ------
     InputError
-        If one of them is no function, or no observer.
+        If one of them is not a function, or not an observer.
     """
 
     def __init__(self, probes: Any, progress: Any, stop: Any, observers: Any = None) -> None:
@@ -246,7 +246,7 @@ class Callbacks:
 
     @property
     def stopped(self) -> Callable[[], bool] | None:
-        """The function to ask whether to stop, if there is one."""
+        """The user's `stop`, guarded; None if there is none."""
         return None if self._stop is None else self._stopped
 
     def _stopped(self) -> bool:

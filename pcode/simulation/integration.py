@@ -1,4 +1,4 @@
-"""One phase on its way: what the solver is asked, what observers are shown, and the record of it."""
+"""The integration of one phase: it runs the solver, calls the observers, and makes the record."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from .observer import Moment, Observer, Schedule
 
 @dataclass(frozen=True)
 class Integration:
-    """One phase of a run: where it stands in it, and how to integrate it.
+    """One phase of a run, and how to integrate it.
 
     Attributes
     ----------
     network : Network
     phase : Phase
-        With the samples that it shows.
+        The phase, with its samples given.
     index : int
-        Of the phase in the run.
+        Index of the phase in the run.
     t_start : float
-        In the run's time.
+        Its start in the run's time.
     method : str
     settings : Settings
     """
@@ -59,17 +59,22 @@ class Integration:
         reports: Reports,
         stopped: Callable[[], bool],
     ) -> tuple[PhaseRecord, State, Steps]:
-        """Integrate from `state`, showing observers their times: the record, the state reached, the steps.
+        """Integrate from `state`, and call the observers at their times.
 
         Parameters
         ----------
         state : State
         trajectories, observers : sequence of Observer
-            Those whose times are saved in any case, and others.
+            The observers that keep the trajectory, and others; see `Settings.saved`.
         reports : Reports
-            One more observer, shown what is between two steps whenever it is due.
+            An observer that is also called between steps whenever it is due.
         stopped : callable
             Whether to stop.
+
+        Returns
+        -------
+        tuple of PhaseRecord, State, and ndarray
+            The record, the state reached, and the solver's steps.
         """
         phase, solver = self.phase, solvers.by_name(self.method)
         coupled = make_problem(self.network, phase, state)
@@ -92,7 +97,7 @@ class Integration:
                 reports.observe(moment(t, y, step))
             return stopped()
 
-        with np.errstate(over="ignore", invalid="ignore"):  # it shows in what is saved
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow is detected in the saved values
             solution = solvers.attempt(solver, problem, schedule.times, settings, save, watch)
         status, t, detail = solution.status, solution.t, solution.detail
         finite.append(schedule.end(lambda: moment(t, solution.y)))
@@ -108,8 +113,8 @@ class Integration:
         }
         return replace(record, **chosen), problem.state(t, solution.y), solution.steps
 
-    def never_begun(self, why: str) -> PhaseRecord:
-        """The record of a phase for which no start was found."""
+    def not_started(self, why: str) -> PhaseRecord:
+        """The record of a phase for which no starting state was found."""
         message = f"phase {self.phase.name!r} was not begun: {why}"
         return self._record(Status.NONLINEAR_FAILURE, message, 0.0, SolverStats())
 

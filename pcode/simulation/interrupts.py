@@ -1,4 +1,4 @@
-"""Ctrl-C while a run is computed."""
+"""Handling of Ctrl-C during a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def interruptible(stop: Callable[[], bool] | None) -> Iterator[Callable[[], bool]]:
-    """`stop`, or else a question that the first Ctrl-C answers with yes."""
+    """Yield `stop` or, if it is None, a function that returns True after the first Ctrl-C."""
     default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if stop is not None or not default or threading.current_thread() is not threading.main_thread():
         yield stop or (lambda: False)

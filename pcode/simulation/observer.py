@@ -1,4 +1,4 @@
-"""Observers: what is looked at as a run goes on, and a moment of it to look at."""
+"""Observers, which are called at chosen times of a run, and the moments that they are passed."""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ Layers = tuple[Array, ...]
 
 
 class Moment:
-    """A moment of a run, as it is shown to observers.
+    """A moment of a run, as it is passed to observers.
 
-    What is asked of it is computed when it is first asked for. All arrays are read-only: copy what is to be
-    changed.
+    Its properties are computed when they are first used. All arrays are read-only; copy them to change them.
 
     Attributes
     ----------
     t : float
-        The moment, in the run's time.
+        Time of the run.
     elapsed : float
         Time since the phase began.
     phase : Phase
-        With the samples that it shows.
+        The phase, with its samples given.
     index : int
-        Of the phase in the run.
+        Index of the phase in the run.
     step : float
-        Length of the solver's last step, where the moment is one between two steps; else NaN.
+        Length of the solver's last step if the moment is between two steps; else NaN.
     """
 
     def __init__(
@@ -50,11 +49,11 @@ class Moment:
     ) -> None:
         self.t, self.elapsed, self.step = t_start + elapsed, elapsed, step
         self.phase, self.index = phase, index
-        self._problem, self._y = problem, np.array(y)  # solvers only lend it
+        self._problem, self._y = problem, np.array(y)  # a copy, as solvers reuse y
 
     @property
     def samples(self) -> tuple[int, ...]:
-        """The rows of the data that are shown, B of them."""
+        """The rows of the data that the phase shows, B of them."""
         return self.phase.samples or ()
 
     @property
@@ -94,7 +93,7 @@ class Moment:
 
     @property
     def finite(self) -> bool:
-        """Whether the unknowns, and all nodes and energies that were asked for, are finite."""
+        """Whether the unknowns, and all nodes and energies computed so far, are finite."""
         known = self.__dict__
         nodes = [array for part in known.get("_nodes", ()) for array in part]
         arrays = (self._y, *nodes, *known.get("energies", ()))
@@ -103,70 +102,71 @@ class Moment:
 
 @runtime_checkable
 class Observer(Protocol):
-    """Looks on at times of its own, and decides what is kept of what it sees.
+    """Is called at times that it chooses, and keeps what it likes of the run.
 
-    Any object with these three methods will do. Its times are looked at, never stepped on: the solver takes
-    the same steps with it as without.
+    Any object with these three methods is an observer. The solver interpolates to its times, so that its
+    steps are the same with and without observers.
     """
 
     def times(self, phase: Phase) -> ArrayLike:
-        """Times of `phase` at which to be shown the run, counted from the phase's start.
+        """Times of `phase` at which `observe` is to be called, counted from the phase's start.
 
-        0 is the start, and ``phase.duration`` stands for the end, whenever it comes. What lies beyond is not
-        reached, and is left out.
+        0 is the start, and ``phase.duration`` means the end, even if the phase ends earlier. Times that the
+        phase does not reach are left out.
         """
 
     def observe(self, moment: Moment) -> Any:
-        """See a moment of the run. Moments come in the order of time."""
+        """Called with each moment, in the order of time."""
 
     def dataset(self) -> xr.Dataset | None:
-        """What was kept so far, for the group of the observer's name in the result; None for nothing."""
+        """What was kept so far, for the result's group with the observer's name; None for nothing."""
 
 
 class Schedule:
-    """Which observers are shown which times of a phase.
+    """At which times of a phase which observers are called.
 
     Parameters
     ----------
     trajectories, observers : sequence of Observer
-        In the order in which they are shown a moment. The times of the first are saved in any case.
+        The observers that keep the trajectory, and others, in the order in which they are called.
     phase : Phase
 
     Attributes
     ----------
     times, saved : ndarray
-        All times after the start, and those of the trajectories; both with the end.
+        All times after the start, and those of `trajectories`; both include the end.
     """
 
     def __init__(self, trajectories: Sequence[Observer], observers: Sequence[Observer], phase: Phase) -> None:
-        def asked(of: Sequence[Observer]) -> list[tuple[Observer, Array]]:
+        def times_of(of: Sequence[Observer]) -> list[tuple[Observer, Array]]:
             return [(observer, np.asarray(observer.times(phase), float)) for observer in of]
 
         def inside(of: list[tuple[Observer, Array]]) -> Array:
             whole = np.unique(np.concatenate([np.empty(0), *(times for _, times in of)]))
             return whole[(whole > 0.0) & (whole < phase.duration)]
 
-        first = asked(trajectories)
+        first = times_of(trajectories)
         self._duration = phase.duration
-        self._asked = first + [(one, times) for one, times in asked(observers) if times.size]
-        # The end is among the solver's times, but shown when the phase has ended.
+        self._observers = first + [(one, times) for one, times in times_of(observers) if times.size]
+        # The end is among the solver's times, but observers are called for it when the phase has ended.
         self.saved: Array = np.append(inside(first), phase.duration)
-        self.times: Array = np.append(inside(self._asked), phase.duration)
+        self.times: Array = np.append(inside(self._observers), phase.duration)
         due = self.times[:-1]
-        masks = [(observer, np.isin(due, times)) for observer, times in self._asked]
-        self._of = [[observer for observer, mask in masks if mask[k]] for k in range(due.size)]
+        masks = [(observer, np.isin(due, times)) for observer, times in self._observers]
+        self._at_time = [[observer for observer, mask in masks if mask[k]] for k in range(due.size)]
 
     def start(self, show: Callable[[], Moment]) -> bool:
-        """Show the start; whether what was looked at is finite."""
-        return self._show(show, [observer for observer, own in self._asked if (own == 0.0).any()])
+        """Call the observers of the start; whether the values are finite."""
+        return self._show(show, [observer for observer, own in self._observers if (own == 0.0).any()])
 
     def due(self, k: int, show: Callable[[], Moment]) -> bool:
-        """Show the time with index `k` of `times`; whether what was looked at is finite."""
-        return k >= len(self._of) or self._show(show, self._of[k])
+        """Call the observers of ``times[k]``; whether the values are finite."""
+        return k >= len(self._at_time) or self._show(show, self._at_time[k])
 
     def end(self, show: Callable[[], Moment]) -> bool:
-        """Show the end; whether what was looked at is finite."""
-        return self._show(show, [observer for observer, own in self._asked if (own == self._duration).any()])
+        """Call the observers of the end; whether the values are finite."""
+        end = self._duration
+        return self._show(show, [observer for observer, own in self._observers if (own == end).any()])
 
     @staticmethod
     def _show(show: Callable[[], Moment], observers: list[Observer]) -> bool:

@@ -1,4 +1,4 @@
-"""What phases will have a run solve and keep, checked before anything large is made."""
+"""The size of a run's systems and result, checked before anything large is allocated."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ..system.problem import layout_of
 
 @dataclass(frozen=True)
 class Extent:
-    """What the phases of a run come to, up to one of them.
+    """The extent of a run up to one of its phases.
 
     Attributes
     ----------
     shown : tuple of int
         The samples that the last phase shows.
     seen : int
-        A number above that of every sample shown so far.
+        One more than the largest number of a sample shown so far.
     width : int
-        Most samples of a phase.
+        Largest number of samples of a phase.
     node_rows, weight_rows : int
-        Most saved times.
+        Number of saved times, at most.
     """
 
     shown: tuple[int, ...] = ()
@@ -37,7 +37,7 @@ class Extent:
     weight_rows: int = 0
 
     def with_phase(self, phase: Phase, save: Save) -> Extent:
-        """The same with one more phase; see `Phase` for the samples it shows where it does not say."""
+        """The extent with one more phase; see `Phase.samples` for the samples that it shows by default."""
         if phase.samples is not None:
             shown = phase.samples
         elif self.shown and phase.batch in (None, len(self.shown)):
@@ -54,7 +54,7 @@ class Extent:
 
     def sizes(self, network: Network) -> tuple[int, int]:
         """Bytes of the nodes and of the weights in the result, at most."""
-        # Value and error nodes and its number for every sample; two energies a layer.
+        # For every sample its value and error nodes and its number; for every layer two energies.
         nodes = self.width * (sum(network.sizes) + sum(network.sizes[1:]) + 1) + 2 * network.n
         links = sum(a * b for a, b in network.links)
         weights = links * (1 if network.feedback == "tied" else 2) + sum(network.sizes[1:])
@@ -76,7 +76,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will solve and keep.
+    """The systems that a run will integrate and the size of its result.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ def phases_of(phases: Iterable[Phase]) -> tuple[Phase, ...]:
     Raises
     ------
     InputError
-        If it is none, as a single phase is none, or holds something else.
+        If it is not an iterable of phases; a single phase is not.
     """
     right = "a list of phases, also where there is only one"
     listed = checks.listed("phases", phases, right)
@@ -124,13 +124,13 @@ def plan(
     save : Save, optional
     method : str
     before : Extent, optional
-        What the run holds already, where it goes on with these phases.
+        Extent of the run so far, if it is continued with these phases.
 
     Raises
     ------
     InputError
-        If an argument is of the wrong kind, there is no phase, a clamp does not fit the network, the
-        method is unknown or unsuitable for so many unknowns, or the result would exceed `save.memory`.
+        If an argument is of the wrong type, there is no phase, a clamp does not fit the network, the method
+        is unknown or unsuitable for the unknowns, or the result would exceed `save.memory`.
     """
     save = checked_save(network, save, method)
     phases = phases_of(phases)
@@ -153,7 +153,7 @@ def plan(
 
 
 def checked_save(network: Network, save: Save | None, method: str) -> Save:
-    """`save`, or its default; an InputError where one of the arguments is of the wrong kind."""
+    """`save`, or its default; raises InputError if one of the arguments is of the wrong type."""
     save = Save() if save is None else save
     checks.instance("network", network, Network, "a pcode.Network")
     checks.instance("save", save, Save, "a pcode.Save, such as Save(nodes=100), or left out")
@@ -170,7 +170,7 @@ def check_clamps(network: Network, phase: Phase, where: str) -> None:
 
 
 def check_next(network: Network, phase: Phase, save: Save, method: str, before: Extent, where: str) -> None:
-    """What `plan` checks, of one more phase, which errors name as `where`."""
+    """Make the checks of `plan` for one more phase, which errors name as `where`."""
     checks.instance(where, phase, Phase, "a pcode.Phase")
     check_clamps(network, phase, where)
     extent = before.with_phase(phase, save)

@@ -1,4 +1,4 @@
-"""Phases in turn, from a network and its weights to a `Run`."""
+"""`Simulation` and `simulate`: from a network, its weights and phases to a `Run`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Probe = Callable[[State, Phase], Any]
 
 
 class Simulation:
-    """A network, its state and its clock: a run that can go on.
+    """A network with its state and time: a run that can be continued.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ class Simulation:
     weights, nodes, method, rtol, atol, max_steps, save, probes, attributes, progress, stop
         See `pcode.simulate`.
     observers : mapping of str to Observer, optional
-        What else looks on. What one keeps, its `dataset`, stands in the group of its name in the result.
-        One that raises is not shown more, and that is noted in `Run.notes`.
+        Observers by name. The `dataset` of each becomes the group of that name in the result. One that raises
+        is not called again, which is noted in `Run.notes`.
 
     Raises
     ------
@@ -95,7 +95,7 @@ class Simulation:
 
     @property
     def settings(self) -> Settings:
-        """Tolerances and most steps of the solver."""
+        """Tolerances of the solver, and its most steps in a phase."""
         return self._settings
 
     @property
@@ -105,7 +105,7 @@ class Simulation:
 
     @property
     def state(self) -> State | None:
-        """The state reached; None before the first phase, which decides where nodes start."""
+        """The state reached; None before the first phase, whose clamps determine where nodes start."""
         return self._state
 
     @property
@@ -115,28 +115,28 @@ class Simulation:
 
     @property
     def phases(self) -> tuple[PhaseRecord, ...]:
-        """What became of each phase so far."""
+        """The records of the phases so far."""
         return tuple(self._records)
 
     @property
     def result(self) -> Run:
         """The run so far.
 
-        Its arrays are not copies: a later result has the same, so change copies of them only.
+        Its arrays are shared with later results: copy them before changing them.
 
         Raises
         ------
         InputError
-            If no phase was run yet.
+            If no phase has been run.
         """
         if not self._records:
             raise InputError("phases", "there is none; a run needs one at least")
         if self._result is None:
-            self._result = self._made()
+            self._result = self._build_result()
         return self._result
 
     def check(self, phases: Iterable[Phase]) -> Plan:
-        """Check that the run can go on with `phases`, without computing anything.
+        """Check that the run can be continued with `phases`, without computing anything.
 
         Raises
         ------
@@ -146,17 +146,17 @@ class Simulation:
         return plan(self._network, phases, self._save, self._method, self._extent)
 
     def advance(self, phase: Phase) -> PhaseRecord:
-        """Run one more phase from where the simulation stands.
+        """Run one more phase from the current state.
 
         Returns
         -------
         PhaseRecord
-            Also where the phase failed: the state is then what was reached.
+            Also if the phase failed: the state is then the one reached.
 
         Raises
         ------
         InputError
-            If the phase cannot be run; the simulation stands where it stood.
+            If the phase cannot be run; the simulation is then unchanged.
         """
         check_next(self._network, phase, self._save, self._method, self._extent, "phase")
         self._callbacks.reports.phases = None
@@ -164,13 +164,13 @@ class Simulation:
             return self._advance(phase, stopped)
 
     def run(self, phases: Iterable[Phase]) -> Run:
-        """Run more phases from where the simulation stands, until one fails.
+        """Run more phases from the current state, until one fails.
 
         Parameters
         ----------
         phases : iterable of Phase
-            A list is checked as a whole before anything is computed. Of an iterator, such as a generator,
-            one phase is taken after the other, so that it may look at `state` between two phases.
+            A list is checked as a whole before anything is computed. From an iterator, such as a generator,
+            phases are taken one at a time, so that it may use `state` between them.
 
         Returns
         -------
@@ -180,7 +180,8 @@ class Simulation:
         Raises
         ------
         InputError
-            If a phase cannot be run. What was reached before is in `result`, and the simulation can go on.
+            If a phase cannot be run. The phases before it are in `result`, and the simulation can be
+            continued.
         """
         reports = self._callbacks.reports
         if checks.is_many(phases) and not isinstance(phases, Collection):
@@ -201,7 +202,7 @@ class Simulation:
             yield phase
 
     def _advance(self, phase: Phase, stopped: Callable[[], bool]) -> PhaseRecord:
-        """One more phase, checked already."""
+        """Run one more phase, which has been checked."""
         extent = self._extent.with_phase(phase, self._save)
         phase, index, calls = phase.showing(extent.shown), len(self._records), self._callbacks
         integration = Integration(self._network, phase, index, self.t, self._method, self._settings)
@@ -212,7 +213,7 @@ class Simulation:
         except InputError as error:
             if not self._records:
                 raise
-            record = integration.never_begun(str(error))  # what came before must not be lost
+            record = integration.not_started(str(error))  # not raised, so as not to lose earlier phases
             self._records.append(record)
             return record
         observers: list[Observer] = [calls.probes, *calls.observers.values()]
@@ -232,11 +233,11 @@ class Simulation:
 
     @contextmanager
     def _computing(self) -> Iterator[Callable[[], bool]]:
-        """The question whether to stop; what overflows shows in the status, and in no warning of NumPy's."""
+        """Yield the function that tells whether to stop. Overflow shows in the status, not in warnings."""
         with interruptible(self._callbacks.stopped) as stopped, np.errstate(all="ignore"):
             yield stopped
 
-    def _made(self) -> Run:
+    def _build_result(self) -> Run:
         nodes, weights = (trajectory.dataset() for trajectory in self._trajectories)
         kept = {name: observer.dataset() for name, observer in self._callbacks.observers.items()}
         groups = {name: dataset for name, dataset in kept.items() if dataset is not None}
@@ -271,44 +272,44 @@ def simulate(
     ----------
     network : Network
     phases : iterable of Phase
-        Run one after the other. Where one begins, newly clamped nodes jump to their values and
-        newly freed ones go on from where they were.
+        Run one after the other. At the start of each, newly clamped nodes jump to their values, and newly
+        freed ones continue from where they were.
     weights : Weights
-        To start from, see `Network.init_weights`.
+        Initial weights, see `Network.init_weights`.
     nodes : {"feedforward", "zero", "equilibrium"} or State
-        Where the nodes of samples that were not shown in the phase before start: at the
-        feedforward pass or at zero, with eps = 0, or at rest. A State is for the first phase. With
-        tau = 0 all nodes are at once at the equilibrium to which they lead from there.
+        Initial nodes of samples that the phase before did not show: at the feedforward pass or at zero, with
+        eps = 0, or at rest. A State is used for the first phase. With tau = 0 all nodes start at the
+        equilibrium to which their flow leads from there.
     method : str
-        A solver's name, see `pcode.METHODS`; "auto" chooses one for each phase and says why.
+        Name of a solver, see `pcode.METHODS`; "auto" chooses one for each phase and says why.
     rtol, atol : float
-        Relative and absolute tolerance of a step's local error in every unknown; from 2.2e-14 to 1e-2, and
-        more than 0 up to 1e-2.
+        Relative and absolute tolerance of a step's local error in every unknown: 2.2e-14 <= rtol <= 1e-2 and
+        0 < atol <= 1e-2.
     max_steps : int
         Most steps of a phase.
     save : Save, optional
         Which times to save.
     probes : mapping of str to callable, optional
-        Functions of the state and the phase, called at the end of every phase. What they return, a number
-        or an array, is kept in the phase's record; None is not. A probe that raises has no value there.
+        Functions of the state and the phase, called at the end of every phase. The number or array that one
+        returns is kept in the phase's record; None is not. A probe that raises has no value there.
     attributes : mapping of str to value, optional
-        Kept as attributes of the result besides its own: texts, numbers, or lists of these.
+        Additional attributes of the result: str, numbers, or lists of these.
     progress : callable, optional
-        Called with a `Progress` ten times a second at most; not again once it has raised.
+        Called with a `Progress` at most ten times a second; not called again once it has raised.
     stop : callable, optional
-        Asked between steps; when it returns True, or raises, the run ends with status `interrupted`. Left
-        out, the first Ctrl-C does so, and a second one ends at once.
+        Called between steps; if it returns True, or raises, the run ends with status `interrupted`. By
+        default the first Ctrl-C does so, and a second one raises KeyboardInterrupt.
 
     Returns
     -------
     Run
-        Also where a phase failed or was interrupted: then with what was reached. What is odd about it,
-        such as a probe that raised, stands in its `notes`.
+        Also if a phase failed or was interrupted: then up to the time reached. Anything unusual, such as a
+        probe that raised, is listed in its `notes`.
 
     Raises
     ------
     InputError
-        If anything asked for cannot be done; nothing has been computed then.
+        If an argument is wrong; nothing has been computed then.
     """
     simulation = Simulation(
         network,

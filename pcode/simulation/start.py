@@ -25,24 +25,24 @@ def starting_state(
     state: State | None,
     shown_before: tuple[int, ...],
 ) -> State:
-    """The state in which `phase` starts, clamps not yet put in.
+    """The state in which `phase` starts, before clamped values are inserted.
 
-    Samples that were shown before go on from `state`; the others start where `nodes` says. With
-    tau = 0 all of them are at once at the equilibrium to which they lead from there.
+    Samples that the phase before showed continue from `state`; the others start as `nodes` says. With tau = 0
+    all nodes start at the equilibrium to which their flow leads from there.
 
     Raises
     ------
     InputError
-        If `nodes` is not a start, does not fit, or is "equilibrium" and none is reached; if tau = 0
+        If `nodes` is not a valid start, does not fit, or is "equilibrium" and none is reached; if tau = 0
         and no stable equilibrium is reached.
     """
-    begun = _nodes_of_before(network, phase, shown, nodes, weights, state, shown_before)
+    start = _continued_nodes(network, phase, shown, nodes, weights, state, shown_before)
     if network.tau > 0.0:
-        return begun
-    return settled(make_problem(network, phase, begun, reduce=False))
+        return start
+    return settled(make_problem(network, phase, start, reduce=False))
 
 
-def _nodes_of_before(
+def _continued_nodes(
     network: Network,
     phase: Phase,
     shown: tuple[int, ...],
@@ -51,22 +51,22 @@ def _nodes_of_before(
     state: State | None,
     shown_before: tuple[int, ...],
 ) -> State:
-    """The nodes as they were, or where `nodes` says."""
+    """The nodes as they were in `state` or, for samples not shown before, as `nodes` says."""
     batch = len(shown)
     if state is None and isinstance(nodes, State):
         return _given_start(network, nodes, weights, batch)
     rows_before = {} if state is None else {sample: row for row, sample in enumerate(shown_before)}
     stay = [row for row, sample in enumerate(shown) if sample in rows_before]
     where = "feedforward" if isinstance(nodes, State) else nodes
-    begun = _fresh_start(network, phase, where if len(stay) < batch else "zero", weights, batch)
+    start = _new_start(network, phase, where if len(stay) < batch else "zero", weights, batch)
     if state is not None:
-        there = [rows_before[shown[row]] for row in stay]
-        for new, old in zip((*begun.x, *begun.eps), (*state.x, *state.eps), strict=True):
-            new[stay] = old[there]
-    return begun
+        rows = [rows_before[shown[row]] for row in stay]
+        for new, old in zip((*start.x, *start.eps), (*state.x, *state.eps), strict=True):
+            new[stay] = old[rows]
+    return start
 
 
-def _fresh_start(network: Network, phase: Phase, where: str, weights: Weights, batch: int) -> State:
+def _new_start(network: Network, phase: Phase, where: str, weights: Weights, batch: int) -> State:
     given = given_nodes(network, phase, batch)
     if where == "zero":
         x = tuple(np.nan_to_num(value) for value in given)
@@ -77,7 +77,7 @@ def _fresh_start(network: Network, phase: Phase, where: str, weights: Weights, b
     state = State(x, tuple(np.zeros((batch, size)) for size in network.sizes[1:]), weights)
     if where != "equilibrium":
         return state
-    # Along the flow: a start should be the equilibrium to which the nodes themselves would go.
+    # step=1.0 follows the flow: the start should be the equilibrium that the nodes themselves would reach.
     rest = nodes_at_rest(make_problem(network, phase, state, reduce=False), step=1.0)
     if not rest.found:
         what = (

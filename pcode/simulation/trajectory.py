@@ -1,4 +1,4 @@
-"""The trajectory of a run: the observers that keep its nodes and its weights, and the solver's steps."""
+"""The trajectory of a run: the observers that keep nodes and weights, and the record of solver steps."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..run.dataset import ENERGIES, Rows, kept_weights, node_dataset, time_units
 from ..solvers.steps import MOST, Steps, thinned
 from .observer import Moment
 
-# Of a phase's steps, where a run has too many phases to keep more.
+# Steps kept of a phase if the run has too many phases to keep more.
 FEWEST_STEPS = 6
 
 
 class _Trajectory:
-    """Saved rows, phase after phase; what they weigh grows with what is saved."""
+    """Saved rows, phase after phase; memory is allocated for one phase at a time."""
 
     def __init__(self, network: Network, save: Save, kinds: Sequence[Variable]) -> None:
         self._network, self._save = network, save
@@ -34,7 +34,7 @@ class _Trajectory:
         return times
 
     def _add(self, moment: Moment, arrays: dict[str, Array]) -> None:
-        """Keep `arrays`, by the names that they have in results."""
+        """Keep a row of `arrays`, given by their names in results."""
         if not self._rows or self._rows[-1].phase != moment.index:
             self._close()
             room = {name: np.empty((self._expected, *array.shape)) for name, array in arrays.items()}
@@ -47,14 +47,14 @@ class _Trajectory:
         self._filled += 1
 
     def _close(self) -> None:
-        """Give back the room for rows that did not come, as where a phase ended early."""
+        """Free the memory of rows that were not filled, as when a phase ended early."""
         if self._rows and self._filled < self._rows[-1].t.size:
             rows, k = self._rows[-1], self._filled
             rows.t = rows.t[:k].copy()
             rows.arrays = {name: array[:k].copy() for name, array in rows.arrays.items()}
 
     def forget(self, phase: int) -> None:
-        """Drop what was kept of the phase with this index, which was not finished."""
+        """Drop the rows of the phase with this index, which was not finished."""
         if self._rows and self._rows[-1].phase == phase:
             self._rows.pop()
             self._filled = self._rows[-1].t.size if self._rows else 0
@@ -89,7 +89,7 @@ class WeightTrajectory(_Trajectory):
         super().__init__(network, save, kept_weights(network))
 
     def times(self, phase: Phase) -> Array:
-        """Saved times of the weights: where they are held, the ends of the phase."""
+        """Saved times of the weights; the ends of the phase if they are held."""
         return self._times(self._save.weights, phase) if phase.learn else self._ends(phase)
 
     def _ends(self, phase: Phase) -> Array:

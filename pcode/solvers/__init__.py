@@ -1,6 +1,6 @@
-"""The methods, by the names that users ask for: one contract over SUNDIALS, SciPy and diffrax.
+"""The integration methods by name: one interface to SUNDIALS, SciPy and diffrax.
 
-A solver asks the problem, never the network. It imports `system` and what is below.
+A solver sees an initial value problem, never the network. It imports `system` and rooms below.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ALL: tuple[Solver, ...] = (
 METHODS: dict[str, Solver] = {solver.name: solver for solver in _ALL}
 METHODS["auto"] = AutoSolver(dict(METHODS))
 
-# Not to be asked for: it serves where nothing is left to integrate.
+# Used when there are no unknowns; users cannot choose it.
 RESTING: Solver = RestingSolver()
 
 

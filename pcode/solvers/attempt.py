@@ -1,4 +1,4 @@
-"""A solver put to a problem, and what to say where it fails: by status, method and cause."""
+"""Run a solver, and explain a failure by its status, the method and likely causes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ..base.status import SolverStats, Status
 from ..model.network import Array
 from .base import LARGEST, OnSave, OnStep, Solution, Solver
-from .causes import causes, hopeless, largest_value
+from .causes import badly_scaled, causes, largest_value
 from .progress import silenced
 from .settings import IVP, Settings
 
@@ -17,9 +17,9 @@ from .settings import IVP, Settings
 def attempt(
     solver: Solver, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep
 ) -> Solution:
-    """`Solver.solve`, with advice in `Solution.detail` where it fails.
+    """`Solver.solve`, with advice in `Solution.detail` if it fails.
 
-    It is not begun where rates or energies at the start are beyond all numbers.
+    It is not tried if rates or energies would overflow at the start.
     """
     with silenced():
         size, finite = largest_value(problem), bool(np.isfinite(problem.rhs(0.0, problem.y0)).all())
@@ -29,7 +29,7 @@ def attempt(
         )
         return Solution(Status.DIVERGED, 0.0, problem.y0, SolverStats(), detail=f"{what}; {_SCALE}")
     solution = solver.solve(problem, times, settings, save, watch)
-    if not solution.status.failed or solution.status is Status.INTERRUPTED or _says_all(solution):
+    if not solution.status.failed or solution.status is Status.INTERRUPTED or _has_own_detail(solution):
         return solution
     return replace(solution, detail=_advice(solver, problem, settings, solution))
 
@@ -37,7 +37,7 @@ def attempt(
 _SCALE = "scale the data to about 1, and tau, delta and nu to numbers that belong to it"
 
 
-def _says_all(solution: Solution) -> bool:
+def _has_own_detail(solution: Solution) -> bool:
     return bool(solution.detail) and solution.status is not Status.MAX_STEPS
 
 
@@ -48,7 +48,7 @@ def _advice(solver: Solver, problem: IVP, settings: Settings, solution: Solution
         what = solution.detail
     found = causes(problem)
     if found:
-        other = "" if solver.implicit or hopeless(problem) else "; or use an implicit method (cvode)"
+        other = "" if solver.implicit or badly_scaled(problem) else "; or use an implicit method (cvode)"
         return f"{what}: {'; '.join(found)}{other}"
     if solution.status is Status.DIVERGED:
         return Status.DIVERGED.meaning
@@ -74,7 +74,7 @@ def _try(implicit: bool, solution: Solution, settings: Settings) -> str:
     )
 
 
-# Tolerances below this are near what rounding errors leave of a step.
+# Below this rtol rounding errors are nearly as large as the tolerance.
 TIGHT = 1e-12
 
 _STIFF = (

@@ -1,4 +1,4 @@
-"""The choice of a method by the structure of the problem and its timescales."""
+"""Automatic choice of a method, by the size of the problem and its timescales."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from ..system.problem import Problem
 from .base import IVP, OnSave, OnStep, Settings, Solution, Solver
 from .settings import has_nodes
 
-# Fewer steps than this are done before a method that is compiled as a whole has been.
+# Fewer steps than this take less time than compiling a diffrax method.
 FEW_STEPS = 150
 
-# An implicit method takes several hundred steps to follow the nodes down to the slow manifold; so many of an
-# explicit one are less work. For up to SMALL unknowns the time goes into calls rather than arithmetic, and of
-# those a step of an implicit method needs more.
+# An implicit method takes several hundred steps to follow the nodes to the slow manifold; up to this many
+# steps of an explicit one are less work. With at most SMALL unknowns the time is spent in function calls
+# rather than arithmetic, and an implicit step needs more calls.
 MANY_STEPS, MANY_SMALL_STEPS, SMALL = 600, 1500, 3_000
 
-# Length of step, times the largest rate, at which the methods are stable: a little within the ends of their
-# stability regions on the real axis, 6.39 and 3.51 (Hairer and Wanner 1996, IV.2).
+# Step times largest rate at which the methods are stable: slightly below the ends of their stability
+# intervals on the real axis, 6.39 and 3.51 (Hairer and Wanner 1996, IV.2).
 STABLE_STEP = {"DOP853": 6.0, "Tsit5": 3.3}
 
-# After this many of its slowest rates' times a network that settles has settled to 1e-6.
+# Number of time constants of the slowest mode after which a network has settled to 1e-6.
 SETTLING = 14.0
 
 
 @dataclass(frozen=True)
 class AutoSolver:
-    """Takes an explicit method for short and easy problems, an implicit one for all others.
+    """Chooses an explicit method for short and non-stiff problems, an implicit one for all others.
 
-    The number of steps that an explicit method needs is the length of the problem times its
-    fastest rate, over the length of a stable step.
+    The number of steps of an explicit method is estimated as duration times fastest rate, divided by
+    `STABLE_STEP`.
 
     Attributes
     ----------
     solvers : mapping of str to Solver
-        Those of `explicit` and cvode, by name.
+        The methods to choose from, by name: those of `explicit`, and cvode.
     """
 
     solvers: Mapping[str, Solver]
@@ -63,16 +63,16 @@ class AutoSolver:
             return self.solvers["cvode"], "rates at the start are too large to be computed"
         length, how = problem.duration, "lasts"
         if problem.settle_tol is not None and not problem.layout.learn:
-            # The nodes' errors are damped by nu / 2, or more slowly where they do not ring.
+            # The nodes are damped at the rate nu / (2 tau), or more slowly if they do not oscillate.
             damping = float(np.min(problem.constants.nu)) / float(problem.constants.tau)
             settled = SETTLING / min(damping / 2.0, fastest)
-            if problem.course.still_from + settled < length:
-                length, how = problem.course.still_from + settled, "should settle in"
-        name, steps = explicit(length * fastest, problem.layout.size, problem.course.stops.size)
-        told = f"{how} {length:.3g}, rates up to {fastest:.3g}: {steps:.2g} explicit steps are"
+            if problem.schedule.constant_from + settled < length:
+                length, how = problem.schedule.constant_from + settled, "should settle in"
+        name, steps = explicit(length * fastest, problem.layout.size, problem.schedule.stops.size)
+        estimate = f"{how} {length:.3g}, rates up to {fastest:.3g}: {steps:.2g} explicit steps are"
         if name is None:
-            return self.solvers["cvode"], f"{told} more work than an implicit method"
-        return self.solvers[name], f"{told} less work than an implicit method"
+            return self.solvers["cvode"], f"{estimate} more work than an implicit method"
+        return self.solvers[name], f"{estimate} less work than an implicit method"
 
     def solve(self, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep) -> Solution:
         """See `Solver.solve`."""
@@ -82,22 +82,22 @@ class AutoSolver:
 
 
 def explicit(length: float, size: int, stops: int = 0) -> tuple[str | None, float]:
-    """The explicit method for a problem of `size` unknowns, and how many steps it would take.
+    """The explicit method for a problem of `size` unknowns, and the number of its steps.
 
-    Where clamps make any method stop more often than that, the cheapest step is the best.
+    If there are more stops than steps, every method takes about that many, and cheap steps are best.
 
     Parameters
     ----------
     length : float
-        Of the problem, in units of its fastest rate.
+        Duration of the problem times its fastest rate.
     size : int
     stops : int
-        Times that no step may go over.
+        Number of times that no step may cross.
 
     Returns
     -------
     tuple of str or None, and float
-        None where any explicit method is more work than an implicit one.
+        None if any explicit method is more work than an implicit one.
     """
     steps = length / STABLE_STEP["DOP853"]
     if max(steps, stops) <= FEW_STEPS:
@@ -108,16 +108,16 @@ def explicit(length: float, size: int, stops: int = 0) -> tuple[str | None, floa
 
 
 def fastest_rate(problem: Problem, iterations: int = 20) -> float:
-    """Size of the largest eigenvalue of the Jacobian at the start, by power iteration."""
+    """Largest absolute value of an eigenvalue of the Jacobian at the start, by power iteration."""
     v = np.random.default_rng(0).standard_normal(problem.y0.size)
     sizes = np.asarray(_powers(problem.system, problem.y0, v, iterations))
-    # The size goes up and down where the largest eigenvalues are a complex pair.
+    # A mean, because the norms oscillate if the largest eigenvalues are a complex pair.
     return float(np.exp(np.mean(np.log(np.maximum(sizes[iterations // 2 :], 1e-300)))))
 
 
 @partial(jax.jit, static_argnames="iterations", compiler_options=IN_ORDER)
 def _powers(system: System, y: Any, v: Any, iterations: int) -> Any:
-    """|J v| of the unit vectors v of a power iteration, shape (iterations,)."""
+    """Norms |J v| of the unit vectors v of a power iteration, shape (iterations,)."""
     action = system.action(0.0, y)
 
     def step(v: Any, _: Any) -> tuple[Any, Any]:

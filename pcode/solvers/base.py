@@ -1,4 +1,4 @@
-"""What a solver is, and the loop shared by those that advance one step at a time."""
+"""The interface of a solver, and the loop over steps that all of them share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
 from ..system.problem import Problem
-from .causes import clocks, hopeless
+from .causes import badly_scaled, timescales
 from .floor import Floor
 from .progress import Pace
 from .settings import IVP, Settings, has_nodes
@@ -27,19 +27,19 @@ __all__ = [
     "refuse_above", "refuse_without_nodes",
 ]  # fmt: skip
 
-# A value that has grown by this factor over the largest one at the start has diverged.
+# The solution has diverged if a value exceeds the largest one at the start by this factor.
 DIVERGED = 1e8
 
-# The energy of larger values than this, and what a Newton iteration multiplies, may be beyond all numbers.
+# The energy, or products in a Newton iteration, may overflow for values larger than this.
 LARGEST = 1e100
 
-# Guesses, by the quick curve through a step, at the moment at which a node passes a kink.
+# Most guesses, by the cheap interpolant, of the time at which a node passes a kink.
 MOST_GUESSES = 6
 
-# Where within a step it is looked whether a node has gone over a kink and come back.
+# Parts of a step at which it is checked whether a node has passed a kink and come back.
 INSIDE = np.array([0.2, 0.4, 0.6, 0.8])
 
-# What a solver calls with what it reached: at each time to save, and now and then between two steps.
+# Callbacks of a solver: at each time to save, and between two steps.
 OnSave = Callable[[int, float, Array], None]
 OnStep = Callable[[float, float, Array], bool]
 
@@ -57,11 +57,11 @@ class Solution:
         The unknowns there.
     stats : SolverStats
     method, reason : str
-        The solver that was chosen, and why, where there was a choice.
+        The solver that was chosen, and why; empty if there was no choice.
     detail : str
-        What there is to say of the status, where it is more than what it always means.
+        Details of the status, where there is more to say than its usual meaning.
     steps : ndarray, shape (K, 3)
-        Time at the end, length, and order (NaN where not known) of the steps; see `StepLog`.
+        End, length and order (NaN if unknown) of the steps; see `StepLog`.
     """
 
     status: Status
@@ -74,7 +74,7 @@ class Solution:
     steps: Steps = field(default_factory=lambda: StepLog().steps, repr=False)
 
     def timed(self, compile_seconds: float, since: float) -> Solution:
-        """The same, with the time to compile and that which has passed `since` then."""
+        """The same with the compile time, and the time elapsed `since` then as solve time."""
         spent = time.perf_counter() - since
         stats = replace(self.stats, compile_seconds=compile_seconds, solve_seconds=spent)
         return replace(self, stats=stats)
@@ -85,14 +85,14 @@ class Solver(Protocol):
 
     @property
     def name(self) -> str:
-        """As users ask for it."""
+        """Its name in `METHODS`."""
 
     @property
     def implicit(self) -> bool:
-        """Whether steps far longer than tau stay stable."""
+        """Whether it is stable with steps much longer than tau."""
 
     def check(self, layout: Layout) -> None:
-        """Raise InputError, with the reason, if the method is unsuitable for so many unknowns."""
+        """Raise InputError, with the reason, if the method is unsuitable for these unknowns."""
 
     def solve(self, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep) -> Solution:
         """Integrate `problem` from its start to its end, or until it is at rest.
@@ -101,30 +101,30 @@ class Solver(Protocol):
         ----------
         problem : IVP
         times : ndarray, shape (T,)
-            Rising times in (0, problem.duration] at which to save.
+            Increasing times in (0, problem.duration] at which to save.
         settings : Settings
         save : callable
-            ``save(k, t, y)`` is called in turn for every ``t = times[k]`` that is reached; `y`,
-            shape (N,), may be overwritten later.
+            ``save(k, t, y)`` is called in order for every ``t = times[k]`` that is reached; `y`, shape (N,),
+            may be overwritten later.
         watch : callable
-            ``watch(t, step, y)`` is called now and then; the solver stops where it is, with
-            status `interrupted`, when it returns True.
+            ``watch(t, step, y)`` is called between steps; if it returns True the solver stops there, with
+            status `interrupted`.
         """
 
 
 class Stepper(Protocol):
-    """A method in the course of an integration.
+    """A method that is advanced one step at a time.
 
     Attributes
     ----------
     t_before, t : float
-        Start and end of the last step that was kept.
+        Start and end of the last accepted step.
     y : ndarray, shape (N,)
         The unknowns at `t`.
     steps : int
-        Steps kept so far.
+        Number of accepted steps.
     order : int or None
-        Of the last step; None where it is not known.
+        Order of the last step; None if unknown.
     """
 
     t_before: float
@@ -134,23 +134,23 @@ class Stepper(Protocol):
     order: int | None
 
     def advance(self, until: float) -> Status | None:
-        """Take a step; return why it failed, or None.
+        """Take a step; return the status if it failed, else None.
 
-        No step goes over one of the stops of the problem's `course`. It may be several steps, as long as
+        No step crosses a stop of the problem's `schedule`. Several steps may be taken at once, as long as
         only the last one reaches `until` or comes to rest.
         """
 
     def restart(self, problem: IVP) -> None:
-        """Go on with `problem`, the same with another right-hand side, from its `start` and `y0`."""
+        """Continue with `problem`, which has another right-hand side, from its `start` and `y0`."""
 
     def ends(self) -> Sequence[float]:
-        """The ends of the steps that the last `advance` kept; the last of them is `t`."""
+        """Ends of the steps accepted in the last call of `advance`; the last one is `t`."""
 
     def interpolate(self, t: float) -> Array:
         """The unknowns, shape (N,), at a time within the last step."""
 
     def draw(self, t: float) -> Array:
-        """The same, quickly: on the curve through the step where `interpolate` takes steps of its own."""
+        """The same by a cheap interpolant, where `interpolate` takes steps of its own."""
 
     def stats(self) -> SolverStats:
         """Steps and evaluations so far."""
@@ -189,7 +189,7 @@ def integrate(
         if status is None and (event is not None or problem.end == t < problem.duration):
             try:
                 problem = _following(problem, event, t, y)
-            except InputError as error:  # no rest of the nodes, which they must have with tau = 0
+            except InputError as error:  # tau = 0, and the nodes have no equilibrium after a jump
                 status, detail = Status.NONLINEAR_FAILURE, str(error)
                 break
             stepper.restart(problem)
@@ -204,7 +204,7 @@ def integrate(
 
 
 def _settled(problem: IVP, stepper: Stepper, floor: Floor) -> tuple[Status | None, float, Array, str]:
-    """Whether the last step came to rest, which is to end the phase: status, time, unknowns, detail."""
+    """Whether the phase ends because the last step came to rest: status or None, time, unknowns, detail."""
     assert problem.settle_tol is not None
     t, y = stepper.t, stepper.y
     residual = problem.residual(t, y)
@@ -218,87 +218,88 @@ def _settled(problem: IVP, stepper: Stepper, floor: Floor) -> tuple[Status | Non
 
 
 def _following(problem: IVP, event: Problem | None, t: float, y: Array) -> IVP:
-    """The problem from (t, y) on: in other modes after an `event`, and beyond the step of a clamp."""
+    """The problem from (t, y) on: with new modes after an `event`, and on the next interval after a jump."""
     following = problem if event is None else event
-    return following.beyond(t, y) if problem.end == t < problem.duration else following
+    return following.after_jump(t, y) if problem.end == t < problem.duration else following
 
 
 def next_stop(problem: IVP, t: float) -> float:
-    """The time after `t` that no step may go over."""
-    stops = problem.course.stops
+    """The next time after `t` that no step may cross."""
+    stops = problem.schedule.stops
     return float(stops[np.searchsorted(stops, t, side="right")])
 
 
 def switching(problem: IVP, stepper: Stepper, settings: Settings) -> Problem | None:
-    """The problem from where in the last step a node first passed a kink, or was to leave one; else None.
+    """The problem from the time in the last step at which a node first passed or left a kink, if one did.
 
-    Nodes that do so together within the tolerance switch together, at the end of the step where that will do.
+    Nodes that do so at the same time, within the tolerance, switch together; at the end of the step if that
+    is within the tolerance.
     """
     assert has_nodes(problem)
     tolerance = kink_tolerance(settings)
     share = kink_share(stepper.t - stepper.t_before, problem)
 
-    def beyond(t: float, curve: Callable[[float], Array] = stepper.interpolate) -> float:
+    def excess(t: float, curve: Callable[[float], Array] = stepper.interpolate) -> float:
         return problem.excess(t, curve(t), share) - tolerance
 
-    late = beyond(stepper.t)
+    late = excess(stepper.t)
     at = stepper.t_before + INSIDE * (stepper.t - stepper.t_before)
     inside = problem.excesses(at, np.stack([stepper.draw(t) for t in at]), share) > tolerance
-    # A node may have gone over its kink and come back.
-    ends = [t for t in (*at[inside], *[stepper.t] * (late > 0.0)) if t == stepper.t or beyond(t) > 0.0]
+    # A node may have passed its kink and come back.
+    ends = [t for t in (*at[inside], *[stepper.t] * (late > 0.0)) if t == stepper.t or excess(t) > 0.0]
     if not ends:
         return None
     t = ends[0]
-    if (t < stepper.t or late > tolerance) and beyond(stepper.t_before) < 0.0:
-        t = _moment(beyond, lambda t: beyond(t, stepper.draw), (stepper.t_before, t), tolerance)
+    if (t < stepper.t or late > tolerance) and excess(stepper.t_before) < 0.0:
+        t = _switching_time(excess, lambda t: excess(t, stepper.draw), (stepper.t_before, t), tolerance)
     return problem.switched(t, stepper.interpolate(t), share, 0.01 * tolerance)
 
 
-def _moment(
-    beyond: Callable[[float], float],
-    roughly: Callable[[float], float],
+def _switching_time(
+    excess: Callable[[float], float],
+    cheap_excess: Callable[[float], float],
     span: tuple[float, float],
     tolerance: float,
 ) -> float:
-    """When within `span` the function `beyond` has risen to 0, within the tolerance.
+    """The time in `span` at which `excess` has risen to 0, within the tolerance.
 
-    It may be expensive, and `roughly` is nearly the same and cheap: each guess is a root of `roughly`,
-    shifted by the difference between the two at the guess before.
+    `excess` may be expensive, and `cheap_excess` approximates it: each guess is a root of the latter, shifted
+    by the difference between the two at the guess before.
     """
     least = 0.0
     for _ in range(MOST_GUESSES):
-        if not roughly(span[0]) < least < roughly(span[1]):
+        if not cheap_excess(span[0]) < least < cheap_excess(span[1]):
             break
         guess = scipy.optimize.brentq(
-            lambda t, least=least: roughly(t) - least, *span, xtol=1e-15, rtol=1e-14
+            lambda t, least=least: cheap_excess(t) - least, *span, xtol=1e-15, rtol=1e-14
         )
-        off = beyond(guess)
+        off = excess(guess)
         if abs(off) <= 0.5 * tolerance:
             return float(guess)
         least -= off
-    return float(scipy.optimize.brentq(beyond, *span, xtol=1e-15, rtol=1e-14, disp=False))
+    return float(scipy.optimize.brentq(excess, *span, xtol=1e-15, rtol=1e-14, disp=False))
 
 
 def kink_tolerance(settings: Settings) -> float:
-    """How far a node may be beyond a kink when that is noticed: far below what the tolerances leave."""
+    """How far beyond a kink a node may be when its mode is changed: far below the solver's errors."""
     return max(settings.atol, 1e-3 * settings.rtol)
 
 
 def kink_share(step: Any, problem: Problem) -> Any:
-    """`share` of `pcode.system.kinks.excess` for the end of a step."""
+    """The argument `share` of `pcode.system.kinks.excess`, for the end of a step."""
     return np.minimum(1.0, step / float(problem.constants.tau))
 
 
 def _pace(problem: IVP, settings: Settings) -> Pace:
-    duration = problem.duration if problem.settle_tol is None or hopeless(problem) else None
-    return Pace(min(clocks(problem).values()), duration, settings.max_steps, hopeless(problem))
+    duration = problem.duration if problem.settle_tol is None or badly_scaled(problem) else None
+    return Pace(min(timescales(problem).values()), duration, settings.max_steps, badly_scaled(problem))
 
 
 def divergence_bound(problem: IVP) -> float:
-    """The size beyond which the unknowns of `problem` have diverged."""
+    """The absolute value above which the unknowns of `problem` count as diverged."""
     given = (problem.y0, *map(np.asarray, problem.parameters.clamp))
     sizes = (float(np.nanmax(np.abs(a), initial=0.0)) for a in given)
-    return min(LARGEST, DIVERGED * max(1.0, problem.course.largest, *sizes))
+    return min(LARGEST, DIVERGED * max(1.0, problem.schedule.largest, *sizes))
 
 
 def at_rest(problem: IVP, t: float, y: Array) -> bool:
@@ -308,14 +309,14 @@ def at_rest(problem: IVP, t: float, y: Array) -> bool:
 
 
 def _time_of_rest(problem: IVP, stepper: Stepper) -> float:
-    """When, in the last step, the residual fell to settle_tol: so that it does not depend on the steps."""
+    """Time in the last step at which the residual fell to settle_tol, so as not to depend on the steps."""
     assert problem.settle_tol is not None
     tolerance, before, after = problem.settle_tol, stepper.t_before, stepper.t
 
     def excess(t: float) -> float:
         return math.log(max(problem.residual(t, stepper.interpolate(t)), 1e-300) / tolerance)
 
-    if excess(before) <= 0.0 or excess(after) > 0.0:  # the interpolant is off by a rounding error
+    if excess(before) <= 0.0 or excess(after) > 0.0:  # by a rounding error of the interpolant
         return after
     t: float = scipy.optimize.brentq(excess, before, after, xtol=1e-12 * after, rtol=1e-6)
     return t
@@ -329,14 +330,14 @@ def refuse_above(name: str, layout: Layout, largest: int, why: str) -> None:
 
 
 def coupled(problem: IVP, name: str) -> Problem:
-    """`problem`, if it is the coupled system with its Jacobian; else an InputError."""
+    """`problem`, if it is the coupled system with its Jacobian; otherwise raise InputError."""
     refuse_without_nodes(name, problem.layout)
     assert has_nodes(problem)
     return problem
 
 
 def refuse_without_nodes(name: str, layout: Layout) -> None:
-    """Raise InputError where the nodes are no unknowns, but the weights are: tau = 0."""
+    """Raise InputError if only the weights are unknowns, as with tau = 0."""
     if layout.size and not layout.nodes:
         what = f"{name} works on the coupled equations, and with tau = 0 the weights alone are left"
         raise InputError("method", f"{what}; use auto, DOP853 or RK45")

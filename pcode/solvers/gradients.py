@@ -5,13 +5,13 @@ With f_i = f(t_i, Y_i), Y_i = y_0 + h sum_j<i a_ij f_j + a f_i,
 
     (I - a J_i) df_i = J_i (dY_i - a df_i) + df/dt dt + df/dp dp,
 
-and backwards the same with the transposed matrix. diffrax on its own factors I - a J, an array of
-N x N, for each stage; here the structured solve, or its transpose, preconditions Krylov iterations
-with the exact Jacobian action. So there is no limit on N, forwards or backwards. The lengths of
-the steps are held fixed, as in diffrax: the derivative is that of the discrete solution.
+and in reverse mode the same with the transposed matrix. diffrax itself factors the N x N matrix I - a J for
+each stage; here the structured solve, or its transpose, preconditions Krylov iterations with the exact
+Jacobian action. So no N x N matrix is needed in forward or reverse mode. Step lengths are held constant, as
+in diffrax: the derivative is that of the discrete solution.
 
-How the first weights should change so that the hidden layer of a network ends closer to a target
-(``reduce=False``: every variable is then an unknown of its own)::
+For example, the gradient with respect to the first weights of the distance of the hidden layer from a target
+(with ``reduce=False`` every variable is an unknown of its own)::
 
     problem = make_problem(network, phase, state, reduce=False)
     layout = problem.layout
@@ -39,7 +39,7 @@ from .structured_root import StructuredNewton
 
 METHODS = ("Kvaerno5", "Kvaerno3", "Tsit5", "Dopri8")
 
-# Relative residual of the linear systems behind a derivative, the directions kept, most iterations.
+# Relative residual of the linear systems of a derivative, Krylov vectors kept, most iterations.
 LINEAR_RTOL = 1e-10
 VECTORS = 20
 MOST = 200
@@ -56,26 +56,26 @@ def final_unknowns(
     atol: float = 1e-9,
     max_steps: int = 4096,
 ) -> jax.Array:
-    """The unknowns after `duration`: pure, and open to `jax.grad`, `jax.jit` and `jax.vmap`.
+    """The unknowns after `duration`, a pure function for `jax.grad`, `jax.jit` and `jax.vmap`.
 
-    Gradients are by reverse mode, with checkpoints: memory grows with the square root of
-    `max_steps`, and time is a few times that of the solution. Clamps may move, but not step.
+    Gradients are by reverse mode with checkpoints: memory grows with the square root of `max_steps`, and time
+    is a few times that of the solution. Clamps may change in time, but not jump.
 
     Parameters
     ----------
     structure : Structure
-        What is simulated: ``problem.structure``.
+        ``problem.structure``.
     parameters : Parameters
         tau, delta, nu, decays, clamped data and held weights: ``problem.parameters``, or others.
     y0 : array, shape (N,)
-        Unknowns at the start, learning weights included: ``problem.y0``, or others.
-        ``structure.layout.slices`` and ``.views`` tell where each variable stands in it.
+        Unknowns at the start, learning weights included: ``problem.y0``, or others. See
+        ``structure.layout.slices`` and ``.views`` for the place of each variable in it.
     duration : scalar
     method : {"Kvaerno5", "Kvaerno3", "Tsit5", "Dopri8"}
     rtol, atol : float
         Relative and absolute tolerance of a step's local error in every unknown.
     max_steps : int
-        More than this many steps are an error.
+        Most steps; it is an error to need more.
 
     Returns
     -------
@@ -121,10 +121,10 @@ def _field(structure: Structure, t: Any, y: Any, p: Parameters) -> Any:
 
 
 class _Differentiable:
-    """Mixed into a method of diffrax: its step, with derivatives through the structured solve.
+    """Mixin for an implicit method of diffrax: its step, with derivatives through the structured solve.
 
-    The step is taken as it is, out of sight of differentiation, and its stages are then put
-    together again with `_stage`, which knows their derivatives.
+    The step is taken without differentiation, and then evaluated again from its stages with `_stage`, which
+    has their derivatives.
     """
 
     tableau: Any
@@ -137,7 +137,7 @@ class _Differentiable:
         inputs = jax.lax.stop_gradient((t0, t1, y0, args, solver_state))
         _, error, dense, _, result = super().step(terms, *inputs, made_jump)  # type: ignore[misc]
         h = t1 - t0
-        # In a step that failed the stages may be anything: it is not used, but 0 x nan is nan.
+        # The stages of a failed step may be NaN. It is not used, but 0 times NaN would be NaN in a gradient.
         stages = dense["k"] / jax.lax.stop_gradient(h)
         stages = jnp.where(jnp.isfinite(stages).all() & (result == diffrax.RESULTS.successful), stages, 0.0)
         first, f0 = solver_state
@@ -147,7 +147,7 @@ class _Differentiable:
         return y1, error, dense, (False, stages[-1]), result
 
     def _again(self, t0: Any, h: Any, y0: Any, p: Any, f0: Any, found: Any) -> tuple[Any, Any]:
-        """The end of a step and its stages, shape (s, N), from the stages `found`."""
+        """The end of a step and its stages, shape (s, N), differentiable, from the stages `found`."""
         tableau, structure = self.tableau, self.root_finder.structure
         s = len(tableau.b_sol)
         a = h * tableau.a_diagonal[1]
@@ -175,7 +175,7 @@ class _Kvaerno3(_Differentiable, diffrax.Kvaerno3):
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _stage(structure: Structure, f: Any, t: Any, a: Any, base: Any, p: Parameters) -> Any:
-    """`f`, known to obey f = field(t, base + a f)."""
+    """`f`, which satisfies f = field(t, base + a f), with derivatives by the implicit function theorem."""
     return f
 
 

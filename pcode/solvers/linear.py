@@ -1,9 +1,9 @@
-"""The linear systems of CVODE's Newton iterations, (I - gamma J) z = r, solved outside it.
+"""The linear systems of CVODE's Newton iterations, (I - gamma J) z = r, solved outside CVODE.
 
-CVODE's own GMRES would take a call for each product with J and each preconditioning, and a dozen passes
-over vectors besides. So CVODE is given the answer by way of the preconditioner: asked to apply
-it to the right-hand side, `LinearSolver.solve` solves, and what CVODE sees from then on is the
-identity, with which its GMRES ends after one vector.
+CVODE's own GMRES would need a callback for each product with J and each preconditioning, and many passes over
+vectors. Instead, the preconditioner solves the system: when CVODE applies it to the right-hand side,
+`LinearSolver.solve` returns the solution. The preconditioned matrix is then shown to CVODE as the identity,
+so that its GMRES ends after one vector.
 """
 
 from __future__ import annotations
@@ -22,42 +22,42 @@ from ..system.krylov import Operator, few_iterations, gcr
 from ..system.problem import Problem, compiled
 from .base import Settings
 
-# Up to so many unknowns the whole of I - gamma J is factored: a tenth of a millisecond, and far less to
-# compile. Beyond, LAPACK would also call for threads, which hold up all else.
+# Up to this many unknowns I - gamma J is factored as a dense matrix: that takes a tenth of a millisecond, and
+# little is to be compiled. For more, LAPACK would also start threads, which slow down everything else.
 SMALL = 199
 
-# Directions kept by the Krylov iterations, and most iterations.
+# Krylov vectors kept, and most iterations.
 VECTORS = 8
 MOST_ITERATIONS = 60
 
-# Iterations that mostly do between the two.
+# Iterations that usually suffice for gamma/delta between SLIGHT and STRONG.
 FEW = 2
 
-# Residual of a linear system, as a share of what CVODE allows. At 1 the weights' slow flow, where the
-# system is hard, takes half as many steps again; below 0.1 nothing is gained.
+# Residual of a linear system, as a part of what CVODE allows. With 1, the slow flow of the weights, where the
+# systems are hard, takes 1.5 times as many steps; below 0.1 nothing is gained.
 LINEAR_SHARE = 0.1
 
-# Where gamma/delta is below SLIGHT the weight-borne coupling is too: the structured solve alone will do for
-# CVODE's Newton iterations. Above STRONG, where it decides, Krylov iterations of their own take care of it,
-# on vectors of the weights only, which for many samples are far shorter than those of all unknowns.
+# The weight-borne coupling is of the size of gamma/delta. Below SLIGHT the structured solve alone suffices
+# for CVODE's Newton iterations. Above STRONG the coupling dominates and has inner Krylov iterations of its
+# own, on vectors of the weights only, which for many samples are much shorter than those of all unknowns.
 SLIGHT, STRONG = 1e-3, 0.3
 
 
 class LinearSolver(ABC):
-    """What CVODE takes for its preconditioner and its product with J.
+    """The preconditioner and the product with J that CVODE is given.
 
     Attributes
     ----------
     linearised : int
-        How often J was taken.
+        Number of evaluations of J.
     gamma : float
-        Of the last system solved.
+        gamma of the last system solved.
     stiffness : float
-        Size of gamma J z over that of z, both of the nodes alone, there: gamma times the rate of what was to
-        be corrected.
+        |gamma J z| / |z| for the nodes in the last system solved: gamma times the rate of the correction z.
     watches_stiffness : bool
+        Whether `stiffness` is computed.
     problem : Problem
-        Whose J it is.
+        The problem whose Jacobian J is.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -69,41 +69,41 @@ class LinearSolver(ABC):
         self._solved = False
 
     def setup(self, t: float, y: Array, dy: Array, jok: int, jnew: list[int], gamma: float) -> None:
-        """Linearise, whatever `jok` says: an old J would take more iterations and smaller steps."""
+        """Evaluate J, even if `jok` allows an old one, which would need more iterations and smaller steps."""
         jnew[0] = 1
         self._linearise(t, y.copy(), gamma)  # CVODE overwrites y later
         self.linearised += 1
 
     def jacobian_action(self, t: float, y: Array, dy: Array, v: Array, out: Array) -> None:
-        """Of the system as CVODE sees it, I - gamma J = I."""
+        """Return 0, so that I - gamma J is the identity to CVODE."""
         out[:] = 0.0
         self._solved = True
 
     def solve(
         self, t: float, y: Array, dy: Array, r: Array, z: Array, gamma: float, delta: float, side: int
     ) -> None:
-        """`delta` bounds the Euclidean norm of the residual, each unknown in units of its tolerance."""
+        """Solve; `delta` bounds the Euclidean norm of the residual in units of the tolerances."""
         if self._solved:
             z[:] = r
             self._solved = False
             return
         self.gamma = gamma
-        z[:] = self._answer(t, y, r, gamma, LINEAR_SHARE * delta / math.sqrt(y.size))
+        z[:] = self._solution(t, y, r, gamma, LINEAR_SHARE * delta / math.sqrt(y.size))
         if self.watches_stiffness:
             r, z = r[: self._node_count], z[: self._node_count]
             self.stiffness = math.sqrt((r - z) @ (r - z) / (z @ z or math.nan))
 
     @abstractmethod
     def _linearise(self, t: float, y: Array, gamma: float) -> None:
-        """Take J at (t, y); what is asked next will be of about this gamma."""
+        """Evaluate J at (t, y); the next systems have about this gamma."""
 
     @abstractmethod
-    def _answer(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
-        """The z with (I - gamma J) z = r; `enough` bounds the residual's mean in units of the tolerances."""
+    def _solution(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
+        """The z with (I - gamma J) z = r; `enough` bounds the residual, root mean square in tolerances."""
 
 
 def linear_solver(problem: Problem, settings: Settings) -> LinearSolver:
-    """The one that suits `problem`, all that it needs compiled."""
+    """The linear solver for `problem`, compiled."""
     return Dense(problem) if problem.y0.size <= SMALL else Structured(problem, settings)
 
 
@@ -123,7 +123,7 @@ class Dense(LinearSolver):
         self._factored = gamma
         self._LU, self._pivots, _ = scipy.linalg.lapack.dgetrf(self._identity - gamma * self._J)
 
-    def _answer(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
+    def _solution(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
         if gamma != self._factored:
             self._factor(gamma)
         z: Array = scipy.linalg.lapack.dgetrs(self._LU, self._pivots, r)[0]
@@ -131,27 +131,27 @@ class Dense(LinearSolver):
 
 
 class Structured(LinearSolver):
-    """By the structured elimination and Krylov iterations, in one compiled call.
+    """The structured elimination and Krylov iterations, in one compiled call.
 
-    The structured solve leaves out the weight-borne coupling, which is small for steps far below
-    delta, and its factors are some steps old; the iterations, with the exact Jacobian where CVODE
-    stands, have what is left.
+    The structured solve leaves out the weight-borne coupling, which is small for steps much shorter than
+    delta, and its factors may be some steps old. The Krylov iterations, with the exact Jacobian at the
+    current point, correct both.
     """
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
         super().__init__(problem)
         self._settings = settings
-        # Where weights do not move nothing is borne by them.
+        # If the weights are held there is no weight-borne coupling.
         self._delta = delta = float(problem.constants.delta) if problem.layout.learn else math.inf
         self._linearise(0.0, problem.y0, 1.0)
         for gamma in (0.0, 0.5 * (SLIGHT + STRONG) * delta, delta) if problem.layout.learn else (0.0,):
-            self._answer(0.0, problem.y0, problem.y0, gamma, math.inf)  # compiles what it will need
+            self._solution(0.0, problem.y0, problem.y0, gamma, math.inf)  # to compile it
 
     def _linearise(self, t: float, y: Array, gamma: float) -> None:
-        # To do both costs little more than to factor alone.
+        # Linearises and factors: both cost little more than factoring alone.
         self._factors = self.problem.factor(t, y, gamma)
 
-    def _answer(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
+    def _solution(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
         problem, tolerances = self.problem, (self._settings.rtol, self._settings.atol)
         part = gamma / self._delta
         if part < SLIGHT and problem.structure.elimination.exact:
@@ -169,7 +169,7 @@ class Structured(LinearSolver):
 def _solve_mostly(
     system: System, factors: Any, t: Any, y: Any, r: Any, gamma: Any, rtol: Any, atol: Any
 ) -> tuple[Any, Any]:
-    """The z with (I - gamma J) z = r as far as few iterations come, and its residual over the tolerances."""
+    """The z after a few iterations for (I - gamma J) z = r, and its residual in units of the tolerances."""
     weight, matrix = _measures(system, t, y, gamma, rtol, atol)
 
     def precondition(r: Any) -> Any:
@@ -193,11 +193,11 @@ def _solve(
 ) -> Any:
     """The z with (I - gamma J) z = r, to a residual of `enough` times the tolerances.
 
-    The structured solve within takes care of the weight-borne coupling to `enough_within`.
+    The preconditioner includes the weight-borne coupling to a residual of `enough_within`.
     """
     weight, matrix = _measures(system, t, y, gamma, rtol, atol)
 
-    @jax.jit  # traced once for both its uses
+    @jax.jit  # so that its two uses are traced once
     def precondition(r: Any) -> Any:
         return system.solve_coupled(factors, r, weight, enough_within)
 
@@ -207,6 +207,6 @@ def _solve(
 
 
 def _measures(system: System, t: Any, y: Any, gamma: Any, rtol: Any, atol: Any) -> tuple[Any, Operator]:
-    """One over the tolerances at y, shape (N,), and the action of I - gamma J there."""
+    """1 / tolerances at y, shape (N,), and the action of I - gamma J there."""
     action = system.action(t, y)
     return 1.0 / (rtol * jnp.abs(y) + atol), lambda v: v - gamma * action(v)

@@ -1,4 +1,4 @@
-"""Whether an integration gets anywhere: inside a step, from step to step, and what libraries print of it."""
+"""Detect integrations that make no progress, within a step or over many, and silence libraries' warnings."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ import numpy as np
 
 from ..base.status import Status
 
-# Most evaluations of rates and Jacobians in one step: halved from the length of a problem down to rounding,
-# with a dozen evaluations each time, it takes some 600.
+# Most evaluations of rates and Jacobians in one step. Halving a step from the length of a problem down to
+# rounding, with a dozen evaluations each time, takes about 600.
 MOST_EVALUATIONS = 2_000
 
-# So many steps that together last no longer than CRAWL, as a share of the smallest of tau, delta and the
-# problem's length, lead nowhere: the steps of a start are short too, but they grow by factors.
+# There is no progress if CRAWLING steps together last less than CRAWL times the smallest of tau, delta and
+# the duration. Steps at the start are as short, but they grow by factors.
 CRAWLING, CRAWL = 200, 1e-9
 
-# So many steps, no longer than as many before, tell how many are needed; where that is so many times
-# `max_steps`, they are not taken. The second pair is for problems that no solver is at ease with.
+# From FORECAST steps that are no longer than as many before, the number of steps needed is extrapolated; if
+# it exceeds TOO_MANY times `max_steps`, the integration ends. The second values are for badly scaled
+# problems.
 FORECAST, TOO_MANY = (1_000, 300), (1e3, 1.0)
 
 
 class NoProgressError(Exception):
-    """A step that does not end."""
+    """Raised in a step that does not end."""
 
 
 class Counted:
-    """Functions of a solver, counted: a step may not evaluate them for ever."""
+    """Counts the evaluations in a step, and ends one that does not end by itself."""
 
     def __init__(self) -> None:
         self._calls = 0
 
     def begin(self) -> None:
-        """A step begins."""
+        """Start counting for a new step."""
         self._calls = 0
 
     def add(self) -> None:
@@ -64,35 +65,35 @@ class Counted:
 
 
 class Pace:
-    """How far the steps lead.
+    """Monitors the progress of the steps.
 
     Parameters
     ----------
     shortest : float
-        The smallest of the problem's length and of tau and delta, where they take part.
+        The smallest of the duration and of tau and delta, where these apply.
     duration : float or None
-        The problem's length; None where it may well end before.
+        Duration of the problem; None if it may end early.
     max_steps : int
-    hopeless : bool
-        Whether the problem itself gives reason to doubt it.
+    badly_scaled : bool
+        Whether the problem is, see `pcode.solvers.causes`.
     """
 
-    def __init__(self, shortest: float, duration: float | None, max_steps: int, hopeless: bool) -> None:
+    def __init__(self, shortest: float, duration: float | None, max_steps: int, badly_scaled: bool) -> None:
         self._shortest, self._duration, self._max_steps = shortest, duration, max_steps
-        self._many, self._too_many = FORECAST[hopeless], TOO_MANY[hopeless] * max_steps
+        self._many, self._too_many = FORECAST[badly_scaled], TOO_MANY[badly_scaled] * max_steps
         self._ends: deque[tuple[int, float]] = deque([(0, 0.0)])
         self._window: deque[tuple[int, float]] = deque([(0, 0.0)])
         self._needed = 0.0
 
     @property
     def message(self) -> str:
-        """Why it ended before `max_steps`."""
+        """Why the integration ended before `max_steps`."""
         return (
             f"at this pace it would take some {self._needed:.0e} steps, and max_steps = {self._max_steps:,}"
         )
 
     def look(self, steps: int, t: float, t_before: float) -> Status | None:
-        """Why to end, or None, after `steps` steps up to `t`, the last from `t_before`."""
+        """The status with which to end, or None, after `steps` steps to `t`, the last from `t_before`."""
         if not t > t_before:
             return Status.STEP_TOO_SMALL
         first, since = self._ends[0]
@@ -116,8 +117,8 @@ class Pace:
         return Status.MAX_STEPS if self._needed > self._too_many and now < 2.0 * before else None
 
 
-class _Deaf:
-    """Standard output, but for what some threads write."""
+class _FilteredStdout:
+    """Standard output without what some threads write."""
 
     def __init__(self) -> None:
         self.threads: set[int] = set()
@@ -130,24 +131,24 @@ class _Deaf:
         return getattr(self.out, name)
 
 
-_deaf, _lock = _Deaf(), threading.Lock()
+_filtered, _lock = _FilteredStdout(), threading.Lock()
 
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Keep from the user what a library prints or warns of here: its statuses say the same."""
+    """Suppress what libraries print or warn of in this thread: the statuses say the same."""
     me = threading.get_ident()
     with _lock:
-        if not _deaf.threads:
-            _deaf.out, sys.stdout = sys.stdout, _deaf
-        outer = me in _deaf.threads
-        _deaf.threads.add(me)
+        if not _filtered.threads:
+            _filtered.out, sys.stdout = sys.stdout, _filtered
+        outer = me in _filtered.threads
+        _filtered.threads.add(me)
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
             yield
     finally:
         with _lock:
             if not outer:
-                _deaf.threads.remove(me)
-            if not _deaf.threads and sys.stdout is _deaf:
-                sys.stdout = _deaf.out
+                _filtered.threads.remove(me)
+            if not _filtered.threads and sys.stdout is _filtered:
+                sys.stdout = _filtered.out

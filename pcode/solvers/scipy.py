@@ -26,27 +26,27 @@ from .base import (
     refuse_above,
     refuse_without_nodes,
 )
+from .dense_output import INNER, DenseOutput
 from .progress import Counted, NoProgressError, silenced
 from .slow import integrate_slowly
-from .within import INNER, Within
 
-# These take a sparse Jacobian, and factor it with SuperLU.
+# Methods that accept a sparse Jacobian, which they factor with SuperLU.
 TAKE_SPARSE = ("BDF", "Radau")
 
-# From so many unknowns on the sparse Jacobian is faster than the dense one, whose factors and solves cost
-# N^3 and N^2: at 800 unknowns three times with BDF, seven times with Radau.
+# From this many unknowns the sparse Jacobian is faster than the dense one, whose factors and solves cost
+# N^3 and N^2: for 800 unknowns by a factor of 3 with BDF and 7 with Radau.
 SPARSE_FROM = 200
 
-# SciPy takes no smaller one; it would raise it by itself, with a warning.
+# SciPy's own lower bound; it replaces a smaller rtol by this, with a warning.
 LEAST_RTOL = 100.0 * float(np.finfo(float).eps)
 
-# Of the method whose object does not tell; that of LSODA varies, and it does not tell either.
+# Orders of methods whose object has no `order`. LSODA's varies and is not available.
 ORDERS = {"Radau": 5}
 
-# Entries of the factors: 12 bytes each, and 20 more for the complex ones of Radau, so 2 GB.
+# Most entries of the factors. They take 12 bytes each, and 20 more for Radau's complex ones: 2 GB.
 LARGEST_FILL = 64_000_000
 
-# A dense Jacobian of 10,000 unknowns takes 0.8 GB, and so do its factors.
+# Most unknowns with a dense Jacobian: it takes 0.8 GB then, and its factors as much.
 LARGEST_DENSE = 10_000
 
 
@@ -58,10 +58,10 @@ class _Stepper:
     ) -> None:
         self._method, self._options = getattr(scipy.integrate, name), options
         self._counted = Counted()
-        self._within = Within(name, times, self._reach) if name in INNER else None
+        self._dense = DenseOutput(name, times, self._reach) if name in INNER else None
         self.steps = 0
         self.order: int | None = None
-        self._evaluations = self._jacobians = 0  # of the solvers before this one
+        self._evaluations = self._jacobians = 0  # by earlier SciPy objects, before a restart
         self._begin(problem)
 
     def _begin(self, problem: IVP) -> None:
@@ -70,7 +70,7 @@ class _Stepper:
             options = options | {"jac": self._counted.of(options["jac"])}
         self._make = partial(self._method, self._counted.of(problem.rhs), **options)
         self._counted.begin()
-        with silenced():  # it tries the rates, which may overflow
+        with silenced():  # its constructor evaluates the rates, which may overflow
             self._solver = self._make(problem.start, problem.y0, next_stop(problem, problem.start))
         self._problem = problem
         self._interpolant: Any = None
@@ -83,17 +83,17 @@ class _Stepper:
         self._begin(problem)
 
     def _go_on(self) -> None:
-        """From one stop towards the next, with all that the method remembers."""
+        """Continue from one stop to the next without a restart."""
         end = next_stop(self._problem, self.t)
         self._solver.t_bound, self._solver.status = end, "running"
         if isinstance(self._solver, scipy.integrate.LSODA):
-            self._solver._lsoda_solver._integrator.rwork[0] = end  # as its constructor does
+            self._solver._lsoda_solver._integrator.rwork[0] = end  # as in SciPy's constructor
 
     def advance(self, until: float) -> Status | None:
         if self._solver.status == "finished":
             self._go_on()
         self._interpolant = None
-        # That of BDF is, after a step, of the one to come.
+        # Read before the step, because BDF's attribute is the order of the next step.
         order = getattr(self._solver, "order", ORDERS.get(type(self._solver).__name__))
         status = self._step(self._solver)
         if status is not None:
@@ -102,27 +102,27 @@ class _Stepper:
         self.t, self.y = float(self._solver.t), self._solver.y
         self.steps += 1
         self.order = order
-        if self._within is not None:
-            self._within.begin(self.t_before, self.t, self._y_before, self.y)
+        if self._dense is not None:
+            self._dense.begin(self.t_before, self.t, self._y_before, self.y)
         return None
 
     def _step(self, solver: Any) -> Status | None:
-        """Have `solver` take a step."""
+        """Take a step with `solver`; the status if it failed, else None."""
         self._counted.begin()
         try:
-            # LSODA reports its failures as warnings, and again in its status. BDF's first step subtracts
-            # memory not yet set, which may hold anything; it makes no use of that.
+            # LSODA warns of failures besides its status. BDF's first step computes with uninitialised memory,
+            # which may warn too; the result is not used.
             with silenced():
                 solver.step()
         except NoProgressError:
             return Status.STEP_TOO_SMALL
         except (ValueError, ZeroDivisionError, OverflowError):
-            # The linear algebra refuses what is not finite.
+            # Raised by linear algebra routines for values that are not finite.
             return Status.DIVERGED
         except RuntimeError as error:
             if "singular" not in str(error):
                 raise
-            return Status.NONLINEAR_FAILURE  # SuperLU met such a matrix
+            return Status.NONLINEAR_FAILURE  # SuperLU found the matrix singular
         return Status.STEP_TOO_SMALL if solver.status == "failed" else None
 
     def ends(self) -> tuple[float, ...]:
@@ -131,10 +131,10 @@ class _Stepper:
     def interpolate(self, t: float) -> Array:
         if t == self.t:
             return self.y
-        return self.draw(t) if self._within is None else self._within(t)
+        return self.draw(t) if self._dense is None else self._dense(t)
 
     def _reach(self, t: float) -> Array:
-        """The unknowns at `t` by the method's own steps from where the last one began: mostly by one."""
+        """The unknowns at `t` by steps, usually one, of the same method from the start of the last step."""
         with silenced():
             solver = self._make(self.t_before, self._y_before, t, first_step=t - self.t_before)
         while solver.status == "running" and self._step(solver) is None:
@@ -144,7 +144,7 @@ class _Stepper:
         return y if solver.t == t and np.isfinite(y).all() else self.draw(t)
 
     def draw(self, t: float) -> Array:
-        """The unknowns at `t` on the curve that comes with the step."""
+        """The unknowns at `t` by SciPy's own dense output."""
         if self._interpolant is None:
             self._interpolant = self._solver.dense_output()
         y: Array = self._interpolant(t)
@@ -161,13 +161,13 @@ class _Stepper:
 
 @dataclass(frozen=True)
 class SciPySolver:
-    """A method of `scipy.integrate`; the implicit ones get the exact Jacobian, sparse where that pays."""
+    """A method of `scipy.integrate`; implicit ones get the exact Jacobian, sparse where that is faster."""
 
     name: str
     implicit: bool
 
     def check(self, layout: Layout) -> None:
-        """Refuse implicit methods where the factors of the Jacobian would not fit."""
+        """Refuse implicit methods for tau = 0, and if the Jacobian or its factors would be too large."""
         if self.implicit:
             refuse_without_nodes(self.name, layout)
         if self.name in TAKE_SPARSE:
@@ -197,17 +197,17 @@ class SciPySolver:
 
     def _jacobian(self, problem: IVP) -> Callable[[float, Array], Any]:
         problem = coupled(problem, self.name)
-        # The sparse Jacobian has the entries of the variables that the elimination knows.
+        # The sparse Jacobian covers the same variables as the elimination.
         large = problem.layout.size >= SPARSE_FROM and problem.structure.elimination.exact
         sparse = self.name in TAKE_SPARSE and large
         return problem.sparse_jacobian if sparse else problem.jacobian
 
 
 def largest_fill(layout: Layout) -> int:
-    """Most entries that the factors of the Jacobian have for its nodes.
+    """Upper bound on the entries of the factors of the Jacobian after elimination of the weights.
 
-    Weights couple to nodes only, so that eliminating them leaves the nodes; all of these are coupled
-    where the weights learn, and those of a sample where they do not.
+    Weights couple to nodes only, so the nodes are left. If the weights learn all nodes are then coupled to
+    each other, otherwise only those of the same sample.
     """
     coupled = layout.node_count if layout.learn else layout.node_count // layout.batch
     return layout.node_count * coupled

@@ -1,4 +1,4 @@
-"""What solvers are given."""
+"""What is passed to a solver: the kinds of problem, and the settings."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ IVP = Problem | SlowProblem
 
 
 def has_nodes(problem: IVP) -> TypeGuard[Problem]:
-    """Whether nodes are among the unknowns, so that it has a Jacobian and a structured solve."""
+    """Whether nodes are among the unknowns, so that the problem has a Jacobian and a structured solve."""
     return problem.layout.nodes
 
 
 def has_slaved_nodes(problem: IVP) -> TypeGuard[SlowProblem]:
-    """Whether nodes follow the weights at every instant, so that their equilibrium may be lost."""
+    """Whether the nodes are at equilibrium at every instant (tau = 0), which they may lose."""
     return not problem.layout.nodes
 
 
@@ -34,9 +34,9 @@ class Settings:
     max_steps : int
         Most steps of a phase.
     saved : ndarray or None
-        Those of the times to be looked at that are saved in any case; all where None. How values within a
-        step are found may depend on how many of these it has, see `Within`, but on no others: so that to
-        look on changes nothing.
+        Those of the times to be saved that belong to the trajectory, without those of observers; None for
+        all. Interpolation within a step may depend on their number (see `DenseOutput`), but not on the
+        others, so that observers do not change the result.
     """
 
     rtol: float = 1e-6
@@ -45,5 +45,5 @@ class Settings:
     saved: Array | None = field(default=None, compare=False)
 
     def saved_of(self, times: Array) -> Array:
-        """Which of the `times` to be looked at are saved."""
+        """Those of `times` that belong to the trajectory."""
         return times if self.saved is None else self.saved

@@ -1,4 +1,4 @@
-"""The singular limit's share in an integration: nodes that follow the weights, and their loss."""
+"""Integration in the singular limit, where the nodes follow the weights and may lose their equilibrium."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..system.limit import NEUTRAL, LostEquilibrium, SlowProblem, instability
 from .base import IVP, OnSave, OnStep, Settings, Solution, Stepper, integrate, next_stop
 from .settings import has_slaved_nodes
 
-# Halvings of the last step to find where a stable equilibrium was lost: to 1e-6 of the step.
+# Bisections of the last step to locate where a stable equilibrium was lost, to 1e-6 of the step.
 HALVINGS = 20
 
-# Smallest step along clamps that move, relative to the length of the problem.
+# Smallest step along moving clamps, relative to the duration.
 SMALLEST = 1e-12
 
 
 class _Following:
-    """A `Stepper` of the weights that asks after each of its steps whether the nodes' rest is stable."""
+    """A `Stepper` of the weights that checks after each step whether the nodes' equilibrium is stable."""
 
     def __init__(self, stepper: Stepper, problem: SlowProblem) -> None:
         self._stepper, self._problem = stepper, problem
@@ -63,7 +63,7 @@ class _Following:
         return self._stepper.stats()
 
     def _check(self) -> None:
-        """End the step where the nodes' equilibrium ceased to be stable, if it did."""
+        """Cut the step where the nodes' equilibrium ceased to be stable, if it did."""
         problem = self._problem
         suspects = problem.suspects(self.t, self.y)
         found = problem.abscissa(self.t, self.y, suspects)
@@ -95,7 +95,7 @@ _UNSTABLE = "nodes with tau > 0 would leave it here, and the limit tau = 0 says 
 
 
 class _Resting:
-    """The `Stepper` of a problem without unknowns: the nodes follow their clamps from time to time."""
+    """The `Stepper` of a problem without unknowns: only the nodes follow moving clamps."""
 
     def __init__(self, problem: SlowProblem) -> None:
         self.steps = 0
@@ -136,7 +136,7 @@ class _Resting:
 
 @dataclass(frozen=True)
 class RestingSolver:
-    """What is left where tau = 0 and the weights are held: nodes at rest, no unknowns."""
+    """The solver for tau = 0 and held weights: nodes at rest, no unknowns."""
 
     name: str = "newton"
     implicit: bool = True
@@ -158,7 +158,7 @@ class RestingSolver:
 def integrate_slowly(
     stepper: Stepper, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep
 ) -> Solution:
-    """`integrate`, with the nodes after every step where they have no equations of their own."""
+    """`integrate`; in the singular limit the nodes' stability is checked after every step."""
     if not isinstance(problem, SlowProblem):
         return integrate(stepper, problem, times, settings, save, watch)
     following = _Following(stepper, problem)

@@ -1,4 +1,4 @@
-"""The steps that a solver kept: when each ended, how long it was, and of what order."""
+"""A record of a solver's accepted steps: end, length and order of each."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from numpy.typing import NDArray
 
 Steps = NDArray[np.float64]
 
-# Most steps of a run that are kept, so that an explicit method's millions do not fill the result.
+# Most steps recorded in a run, so that the millions of an explicit method do not fill the result.
 MOST = 20_000
 
 
 class StepLog:
-    """Steps as they are taken, bounded in number; see `thinned`."""
+    """Records steps as they are taken, with their number bounded by `thinned`."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[float, float, float]] = []
 
     def add(self, end: float, size: float, order: int | None) -> None:
-        """Note a step of length `size` that ended at the time `end`; `order` is None where not known."""
+        """Record a step of length `size` that ended at the time `end`; `order` is None if unknown."""
         self._rows.append((end, size, np.nan if order is None else float(order)))
         if len(self._rows) >= 2 * MOST:
             self._rows = [tuple(row) for row in thinned(self.steps, MOST).tolist()]
 
     @property
     def steps(self) -> Steps:
-        """End, length and order (NaN where not known) of the steps, shape (K, 3)."""
+        """End, length and order (NaN if unknown) of the steps, shape (K, 3)."""
         return np.array(self._rows).reshape(-1, 3)
 
 
 def thinned(steps: Steps, most: int) -> Steps:
-    """No more than `most` of the `steps`, shape (K, 3), in their order.
+    """At most `most` of the `steps`, shape (K, 3), in their order.
 
-    Of every so many neighbours the shortest and the longest are kept, and the first and the last of all,
-    so that a picture of them looks the same.
+    The steps are divided into groups of neighbours, and the shortest and longest of each are kept, as are the
+    first and the last step, so that a plot of them looks the same.
 
     Parameters
     ----------
     steps : ndarray, shape (K, 3)
     most : int
-        6 at least.
+        At least 6.
     """
     count = len(steps)
     if count <= most:

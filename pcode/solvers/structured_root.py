@@ -1,14 +1,14 @@
 """The implicit stages of diffrax's methods, by Newton-Krylov iterations with the structured solve.
 
-diffrax hands a root finder the equation of a stage. With a term whose vector field is cheap, as that of
+diffrax passes the equation of a stage to a root finder. For a term whose vector field is cheap, as that of
 `ODETerm` is, the unknown is the stage's rate k: F(k) = k - f(t, y + a k) = 0, a = (coefficient) x (step). Its
-Jacobian is I - a J, which `pcode.system.elimination` solves but for the weight-borne coupling; the Krylov
-iterations on the exact Jacobian action have that.
+Jacobian is I - a J, which `pcode.system.elimination` solves up to the weight-borne coupling; Krylov
+iterations with the exact Jacobian action do the rest.
 
-What is leaned on of diffrax 0.7: the stage's equation has the eight arguments of `_Stage`, whose order is not
-documented. `init` is called once a step for a stage of coefficient 0; then at the stage where the Jacobian is
-due, which for ESDIRK methods such as Kvaerno's is the second; and for every stage, the explicit first one
-included, with the latest of these results as ``options["init_state"]``, an option that diffrax documents.
+This relies on internals of diffrax 0.7. The stage's equation has the eight arguments of `_Stage`, whose order
+is not documented. `init` is called once a step for a stage of coefficient 0; then at the stage where the
+Jacobian is due, which for ESDIRK methods such as Kvaerno's is the second; and for every stage, the explicit
+first one included, with the latest of these results as ``options["init_state"]``, a documented option.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from ..base._jax import jax, jnp
 from ..system.coupled import Structure, System
 from ..system.krylov import gcr
 
-# Krylov vectors, and the relative residual at which they are enough.
+# Most Krylov vectors, and the relative residual to reach.
 VECTORS = 8
 LINEAR_RTOL = 1e-4
 
-# The change of k, in units of its tolerance, that is expected of the next iteration when the last
-# one is accepted; as in diffrax's VeryChord.
+# Iterations have converged if the expected next change of k, in units of its tolerance, is below this; as in
+# diffrax's VeryChord.
 KAPPA = 1e-2
 
-# Krylov residual, in units of the tolerance, that is too small to matter beside KAPPA.
+# Krylov residual, in units of the tolerance, that is negligible compared with KAPPA.
 LINEAR_ATOL = 0.1 * KAPPA
 
-# A change, in units of the tolerance, that is nothing but rounding; as in VeryChord.
+# A change, in units of the tolerance, below the level of rounding errors; as in VeryChord.
 ROUNDING = 1e-13
 
 
@@ -46,7 +46,7 @@ class _Stage(NamedTuple):
     field: Any
     product: Any
     t: Any
-    y: Any  # what the stages before make of y; the stage's own is y + a k
+    y: Any  # y without this stage's contribution, which is a k
     parameters: Any
     step: Any
 
@@ -56,12 +56,12 @@ class _Stage(NamedTuple):
 
 
 class _Progress(eqx.Module):
-    """Where the iterations on a stage stand.
+    """State of the iterations on a stage.
 
     Attributes
     ----------
     factors : pytree
-        Of I - a J where the step's first implicit stage began; all its stages have the same a.
+        Factors of I - a J at the start of the step's first implicit stage; all its stages have the same a.
     change, change_before : scalar
         Norm of the last change of k and of the one before, in units of the tolerance.
     iterations : scalar
@@ -76,17 +76,17 @@ class _Progress(eqx.Module):
 class StructuredNewton(optx.AbstractRootFinder[Any, Any, Any, Any]):
     """Newton's method for the stages, each linear system solved by preconditioned Krylov iterations.
 
-    The criterion of convergence is that of diffrax's VeryChord. But the Jacobian's action is that at
-    the iterate, not at the step's start, for it costs no more: iterations converge where those of
-    VeryChord do not, and fewer steps are rejected. Only the preconditioner is kept for a step.
+    The convergence criterion is that of diffrax's VeryChord. But the Jacobian action is taken at the current
+    iterate, not at the start of the step, since it costs no more: it converges in cases in which VeryChord
+    does not, and fewer steps are rejected. Only the preconditioner is kept for a step.
 
     Parameters
     ----------
     structure : Structure
     rtol, atol : float
-        Those of the step size controller.
+        Tolerances of the step size controller.
     norm : callable
-        That of the step size controller.
+        Norm of the step size controller.
     """
 
     structure: Structure = eqx.field(static=True)
@@ -104,22 +104,22 @@ class StructuredNewton(optx.AbstractRootFinder[Any, Any, Any, Any]):
         aux_struct: Any,
         tags: frozenset[object],
     ) -> _Progress:
-        """Factor at k = `y`, or take what was factored before."""
+        """Factor at k = `y`, or reuse the factors in ``options["init_state"]``."""
         if "init_state" in options:
             given: _Progress = options["init_state"]
             return given
         stage = _Stage(*args)
 
-        def made() -> Any:
+        def factored() -> Any:
             system = self._system(stage)
             return system.factor(system.linearise(stage.t, stage.y + stage.a * y), stage.a)
 
         def empty() -> Any:
-            shapes = jax.eval_shape(made)
+            shapes = jax.eval_shape(factored)
             return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
-        # An explicit stage needs no factors; diffrax asks for them once a step.
-        factors = jax.lax.cond(stage.coefficient > 0.0, made, empty)
+        # An explicit stage needs no factors, but diffrax calls `init` for it once a step.
+        factors = jax.lax.cond(stage.coefficient > 0.0, factored, empty)
         return _Progress(factors, jnp.array(jnp.inf), jnp.array(1.0), jnp.array(0))
 
     def step(
@@ -139,8 +139,8 @@ class StructuredNewton(optx.AbstractRootFinder[Any, Any, Any, Any]):
             return jnp.where(stage.coefficient > 0.0, d, r)
 
         residual, action, aux = jax.linearize(lambda k: fn(k, args), y, has_aux=True)
-        # What is left by the Krylov method must be small in k = dy/dt, as diffrax measures the
-        # change, and also in what a long step makes of it.
+        # The Krylov residual must be small in k = dy/dt, which is how diffrax measures the change, and in its
+        # contribution a k to y, which is larger in a long step.
         weight = jnp.maximum(1.0 / self._tolerance(y), stage.a / self._tolerance(stage.y + stage.a * y))
         change = gcr(
             lambda v: precondition(action(v)),
@@ -169,7 +169,7 @@ class StructuredNewton(optx.AbstractRootFinder[Any, Any, Any, Any]):
         state: _Progress,
         tags: frozenset[object],
     ) -> tuple[Any, Any]:
-        """Whether to end, and how: when the next change, by the rate of the last, is below KAPPA."""
+        """Whether to end, and the result: converged if the extrapolated next change is below KAPPA."""
         rate = state.change / state.change_before
         expected = state.change * rate / (1.0 - rate)
         small = state.change < ROUNDING
@@ -191,5 +191,5 @@ class StructuredNewton(optx.AbstractRootFinder[Any, Any, Any, Any]):
         tags: frozenset[object],
         result: Any,
     ) -> tuple[Any, Any, dict[str, Any]]:
-        """Nothing is left to do."""
+        """Return the root unchanged."""
         return y, aux, {}

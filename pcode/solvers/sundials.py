@@ -1,4 +1,4 @@
-"""SUNDIALS' CVODE: Adams' methods, then BDF, of variable order and step."""
+"""SUNDIALS' CVODE, with Adams methods while the problem is not stiff, then BDF."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ from .base import IVP, OnSave, OnStep, Settings, Solution, coupled, integrate, n
 from .linear import linear_solver
 from .progress import Counted, NoProgressError, silenced
 
-# From its start a solution is followed by Adams' methods, which need far fewer steps than BDF while the nodes
-# ring, until stability rather than the solution bounds their steps: at order 6, gamma times a rate is to be
-# below 0.39 (Hairer and Wanner 1996, V.1). The rate is that of what there was to be corrected in the nodes
-# (`LinearSolver.stiffness`); BDF takes over when the geometric mean of the latest of these is above STIFF.
+# An integration starts with Adams methods, which need far fewer steps than BDF while the nodes oscillate.
+# They are used until stability rather than accuracy limits the step: at order 6, gamma times a rate must be
+# below 0.39 (Hairer and Wanner 1996, V.1). It is estimated from the corrections of the nodes
+# (`LinearSolver.stiffness`); BDF takes over when the geometric mean of the LATEST estimates is above STIFF.
 STIFF = 0.3
 LATEST = 15
 
-# Highest orders. Of more than 6, Adams' methods would be unstable before they are found out.
+# Highest orders. Adams methods of order above 6 would be unstable before the test above notices.
 MOST = {"Adams": 6, "BDF": 5}
 
-# Orders 4 and 5 of BDF are not stable for all steps where nodes ring (Hairer and Wanner 1996, V.2), and CVODE
-# then may hold a step that is at the border for thousands of steps, though the solution is smooth. After this
-# many steps none of which was longer it is begun anew, at order 1, which damps the ringing.
+# Orders 4 and 5 of BDF are not A-stable, so not stable for all steps if nodes oscillate (Hairer and Wanner
+# 1996, V.2). CVODE may then keep to a step at the border of stability for thousands of steps, though the
+# solution is smooth. After this many steps without a longer one it is restarted at order 1, which damps the
+# oscillation.
 PATIENCE = 40
 
-# gamma over the length of a step, for orders 1 to 5 of BDF: with CVODE's fixed leading coefficient it is
-# 1 / (1 + 1/2 + ... + 1/q) (Hindmarsh et al. 2005).
-OF_BDF = 1.0 / np.cumsum(1.0 / np.arange(1, MOST["BDF"] + 1))
+# gamma divided by the step, for orders 1 to 5 of BDF: 1 / (1 + 1/2 + ... + 1/q) with CVODE's fixed leading
+# coefficient (Hindmarsh et al. 2005).
+BDF_GAMMAS = 1.0 / np.cumsum(1.0 / np.arange(1, MOST["BDF"] + 1))
 
-# Gauss's quadrature over a step, at parts of it back from its end.
+# Nodes, as parts of a step counted back from its end, and weights of Gauss quadrature over the step.
 _AT, _WEIGHTS = np.polynomial.legendre.leggauss(MOST["Adams"] // 2)
 _AT, _WEIGHTS = 0.5 - 0.5 * _AT[:, None], 0.5 * _WEIGHTS
 
@@ -57,17 +58,17 @@ _FAILURES = {
 }
 
 
-def of_adams(t: float, past: Array) -> Array:
-    """For orders 1 to K of Adams' methods, gamma over the length of a step that ends at `t`, shape (K,).
+def adams_gammas(t: float, past: Array) -> Array:
+    """Gamma divided by the step, for Adams methods of orders 1 to K and a step that ends at `t`, shape (K,).
 
-    It is the mean over the step of the polynomial that is 1 at its end and 0 at the q - 1 ends before
-    (Hairer, Norsett and Wanner 1993, III.5).
+    For order q it is the mean over the step of the polynomial that is 1 at its end and 0 at the q - 1 times
+    before (Hairer, Norsett and Wanner 1993, III.5).
 
     Parameters
     ----------
     t : float
     past : array, shape (K,)
-        Minus infinity, the start of the step, and the ends before it, minus infinity where there are none.
+        Minus infinity, the start of the step, and earlier starts; minus infinity where there are none.
     """
     means: Array = _WEIGHTS @ (1.0 - _AT * ((t - past[1]) / (t - past))).cumprod(axis=1)
     return means
@@ -75,7 +76,7 @@ def of_adams(t: float, past: Array) -> Array:
 
 @contextmanager
 def _unlogged() -> Iterator[None]:
-    """Have SUNDIALS, which asks the environment when it begins, log no warnings to the terminal."""
+    """Keep SUNDIALS, which reads the environment when initialised, from logging warnings to the terminal."""
     before = os.environ.get("SUNLOGGER_WARNING_FILENAME")
     os.environ["SUNLOGGER_WARNING_FILENAME"] = before or os.devnull
     try:
@@ -97,12 +98,12 @@ class _Stepper:
         self._linear = linear_solver(problem, settings)
         self._counted = Counted()
         self._evaluations = 0
-        self._no_longer, self._level = 0, 0.0
+        self._not_growing, self._reference_step = 0, 0.0
         self._patience, self._step_before = PATIENCE, 0.0
         self._begin("Adams")
 
     def _begin(self, family: str) -> None:
-        """Begin where it stands, at order 1, with the methods of this `family`."""
+        """Start CVODE at the current (t, y), at order 1, with the methods of this `family`."""
         from sksundae.cvode import CVODE, CVODEJacTimes, CVODEPrecond  # takes a third of a second
 
         problem, settings, linear = self._problem, self._settings, self._linear
@@ -126,7 +127,7 @@ class _Stepper:
         )
         with _unlogged():
             self._cvode.init_step(self.t, self.y)
-        self._past = np.full(MOST[family], -np.inf)  # see `of_adams`
+        self._past = np.full(MOST[family], -np.inf)  # see `adams_gammas`
         self._past[1] = self.t
         self._stiffness: deque[float] = deque(maxlen=LATEST)
         linear.watches_stiffness = family == "Adams"
@@ -135,15 +136,15 @@ class _Stepper:
         self._problem = self._linear.problem = coupled(problem, "cvode")
         self.t_before = self.t = problem.start
         self.y = problem.y0
-        self._no_longer, self._level = 0, 0.0
+        self._not_growing, self._reference_step = 0, 0.0
         self._patience, self._step_before = PATIENCE, 0.0
         self._begin("Adams")
 
     def advance(self, until: float) -> Status | None:
         if self._family == "Adams" and self._is_stiff():
             self._begin("BDF")
-        elif self._family == "BDF" and self._no_longer >= self._patience:
-            self._begin_anew()
+        elif self._family == "BDF" and self._not_growing >= self._patience:
+            self._restart_at_order_1()
         self._linear.gamma = self._linear.stiffness = np.nan
         result = self._step()
         if isinstance(result, Status):
@@ -155,35 +156,35 @@ class _Stepper:
         return None
 
     def _step(self) -> Any:
-        """What CVODE tells of a step, or why it took none."""
+        """Take a step: CVODE's result, or the status if it failed."""
         end = next_stop(self._problem, self.t)
         self._counted.begin()
         try:
             with silenced():
                 result = self._cvode.step(end, "onestep", end)
                 if result.status >= 0 and result.t == self.t:
-                    # After an interpolation CVODE first comes back to where it stands.
+                    # After an interpolation CVODE first returns to its current time.
                     result = self._cvode.step(end, "onestep", end)
         except NoProgressError:
             return Status.STEP_TOO_SMALL
         except RuntimeError as error:
             if "CVode" not in str(error):
                 raise
-            return Status.STEP_TOO_SMALL  # it can no longer tell the end from where it stands
+            return Status.STEP_TOO_SMALL  # the end is too close to the current time
         if result.status < 0:
             return _FAILURES.get(result.status, Status.NONLINEAR_FAILURE)
         return result if result.t > self.t else Status.STEP_TOO_SMALL
 
     def _is_stiff(self) -> bool:
-        """Whether the nodes' latest corrections were of rates that Adams' methods have no long steps for."""
+        """Whether the nodes' latest corrections show that stability limits the steps of Adams methods."""
         return len(self._stiffness) == LATEST and math.prod(self._stiffness) > STIFF**LATEST
 
     def _order(self) -> int | None:
-        """Order of the last step, from the gamma of its linear systems; there is no other way to ask.
+        """Order of the last step, inferred from the gamma of its linear systems, as CVODE does not report it.
 
-        None where CVODE had none to solve, as the prediction was good enough.
+        None if there was no linear system, because the prediction was good enough.
         """
-        known = of_adams(self.t, self._past) if self._family == "Adams" else OF_BDF
+        known = adams_gammas(self.t, self._past) if self._family == "Adams" else BDF_GAMMAS
         share = self._linear.gamma / (self.t - self.t_before)
         near = (np.abs(known - share) < 1e-3 * known).nonzero()[0]
         return int(near[0]) + 1 if near.size else None
@@ -192,28 +193,28 @@ class _Stepper:
         return (self.t,)
 
     def _look_at_step(self, step: float) -> None:
-        """Note an Adams step's end and stiffness; count BDF's steps that are no longer than one before."""
+        """Record the end and stiffness of an Adams step; count BDF steps no longer than a reference."""
         if self._family == "Adams":
             self._past[2:] = self._past[1:-1]
             self._past[1] = self.t
             if self._linear.stiffness > 0.0:
                 self._stiffness.append(self._linear.stiffness)
-        elif 0.5 * self._level <= step <= (1.0 + 1e-6) * self._level:
-            self._no_longer += 1
+        elif 0.5 * self._reference_step <= step <= (1.0 + 1e-6) * self._reference_step:
+            self._not_growing += 1
         else:
-            self._level, self._no_longer = step, 0
+            self._reference_step, self._not_growing = step, 0
 
-    def _begin_anew(self) -> None:
-        # Where the last time did not lead to longer steps, they may be what the solution needs.
-        helped = self._level > 2.0 * self._step_before
+    def _restart_at_order_1(self) -> None:
+        # If the last restart did not lead to longer steps, the solution may need short ones: wait longer.
+        helped = self._reference_step > 2.0 * self._step_before
         self._patience = PATIENCE if helped else 2 * self._patience
-        self._step_before, self._no_longer = self._level, 0
+        self._step_before, self._not_growing = self._reference_step, 0
         self._begin("BDF")
 
     def interpolate(self, t: float) -> Array:
         if t == self.t:
             return self.y
-        # Asked for a time it has passed, CVODE evaluates the last step's polynomial.
+        # For a time that it has passed, CVODE evaluates the last step's interpolant.
         self._counted.begin()
         with silenced():
             y: Array = self._cvode.step(t, "normal").y
@@ -233,13 +234,13 @@ class _Stepper:
 
 @dataclass(frozen=True)
 class CVODESolver:
-    """CVODE's Adams' methods and BDF (Hindmarsh et al. 2005), their linear systems solved by `linear`."""
+    """CVODE's Adams methods and BDF (Hindmarsh et al. 2005), with linear systems solved by `linear`."""
 
     name: str = "cvode"
     implicit: bool = True
 
     def check(self, layout: Layout) -> None:
-        """Suitable for any number of unknowns, nodes among them."""
+        """Suitable for any number of unknowns, but not for tau = 0."""
         refuse_without_nodes(self.name, layout)
 
     def solve(self, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep) -> Solution:

@@ -1,7 +1,7 @@
-"""Whether the nodes' equilibrium is stable: the spectral abscissa of their Jacobian, the weights held.
+"""Stability of the nodes' equilibrium: the spectral abscissa of their Jacobian, with the weights held.
 
-Nothing ties the samples of a batch to each other then, so each has a Jacobian of its own. Rates are in units
-of 1/tau: the functions take a system of nodes alone, with tau = 1.
+The samples of a batch are then uncoupled, so each has a Jacobian of its own. Rates are in units of 1/tau: the
+functions take a system of the nodes alone, with tau = 1.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from .elimination import solve_exactly
 
 Indices = NDArray[np.int64]
 
-# Where all samples' dense eigenvalue problems together take less work than this, they are solved.
+# Dense eigenvalue problems are solved for all samples if samples times nodes^3 is at most this.
 LARGEST_DENSE = 3_000_000
 
-# Disturbances of each sample that are followed in search of one that grows, and iterations of them, at
-# first and from those of the step before.
+# Vectors of each sample in the subspace iteration, and number of iterations: from random vectors, and from
+# those of the step before.
 DISTURBANCES = 4
 FIRST_ITERATIONS, ITERATIONS = 30, 4
 
-# Growth of a disturbance, as a factor an iteration, from which on a sample is looked at.
+# A sample whose vectors grow by more than this factor an iteration may be unstable.
 SUSPECT = 1.0 + 1e-7
 
 
@@ -37,11 +37,11 @@ class Abscissa(NamedTuple):
     Attributes
     ----------
     rate : float
-        Its real part, in units of 1/tau: below 0 disturbances die out, above they grow.
+        Its real part, in units of 1/tau: perturbations decay if it is negative and grow if it is positive.
     frequency : float
-        Its imaginary part, >= 0, likewise: 0 where they do so without ringing.
+        Absolute value of its imaginary part, in units of 1/tau: 0 where they do so without oscillation.
     sample : int
-        Whose it is: index in the batch.
+        The sample that has it: index in the batch.
     """
 
     rate: float
@@ -56,7 +56,7 @@ def nodes_a_sample(layout: Layout) -> int:
 
 @jax.jit
 def jacobians(system: System, t: Any, z: Any, samples: Any) -> jax.Array:
-    """J of the nodes of `samples`, shape (samples, m, m)."""
+    """Jacobians of the nodes of `samples`, shape (samples, m, m)."""
     layout = system.layout
     m, action = nodes_a_sample(layout), system.action(t, z)
 
@@ -67,7 +67,8 @@ def jacobians(system: System, t: Any, z: Any, samples: Any) -> jax.Array:
 
     columns = jax.lax.map(column, jnp.arange(m), batch_size=32)
     J = jnp.transpose(columns, (1, 2, 0))
-    # A node that is clamped, in a layer that has free ones, or held is none that could move: no eigenvalue 0.
+    # Clamped nodes of a partly clamped layer, and nodes held at a kink, would add eigenvalues 0; make these
+    # -1.
     held = layout.rows(1.0 - system.free_mask(), jnp)[samples]
     own: jax.Array = J - held[:, :, None] * jnp.eye(m)
     return own
@@ -79,16 +80,16 @@ def spectral_abscissa(system: System, t: float, z: Array, samples: Indices) -> A
     Parameters
     ----------
     system : System
-        Of the nodes alone, the weights held; tau = 1.
+        The nodes alone, with the weights held and tau = 1.
     t : float
     z : ndarray
-        Unknown nodes, at rest.
+        The unknown nodes, at rest.
     samples : ndarray of int
         Indices in the batch.
     """
     if system.layout.node_count == 0 or samples.size == 0:
         return Abscissa(-np.inf, 0.0, 0)
-    if not np.isfinite(z).all():  # there are none
+    if not np.isfinite(z).all():  # there is no equilibrium
         return Abscissa(np.inf, 0.0, int(samples[0]))
     eigenvalues = np.linalg.eigvals(np.asarray(jacobians(system, float(t), z, samples)))
     row, k = np.unravel_index(np.argmax(eigenvalues.real), eigenvalues.shape)
@@ -97,21 +98,20 @@ def spectral_abscissa(system: System, t: float, z: Array, samples: Indices) -> A
 
 
 def suspects(system: System, t: float, z: Array, vectors: Array | None) -> tuple[Indices, Array | None]:
-    """Samples whose nodes may be unstable, and vectors to go on with at the next step.
+    """Samples whose nodes may be unstable, and vectors to start from at the next step.
 
-    Where the Jacobians are small, that is every sample. Otherwise it is the one whose disturbances
-    grow fastest under (I - J)^{-1} (I + J), if they grow at all: this Cayley transform enlarges what
-    grows under J and makes all else smaller. A few disturbances of each sample are iterated, and the
-    transform's eigenvalues in the space of these tell their growth (subspace iteration, Saad 2011,
-    chapter 5). They are those of the step before, so the iterations go on along a run; an instability
-    may be seen some steps late.
+    If the Jacobians are small, these are all samples. Otherwise it is the sample with the largest
+    eigenvalue of the Cayley transform (I - J)^{-1} (I + J), if that is larger than 1 in magnitude, as it
+    is exactly where J has an eigenvalue with positive real part. It is found by subspace iteration
+    (Saad 2011, chapter 5) with a few vectors of each sample, which start from those of the step before and so
+    converge along a run; an instability may be noticed some steps late.
 
     Parameters
     ----------
     system, t, z
         As for `spectral_abscissa`.
     vectors : ndarray, shape (B, m, k), optional
-        What was returned before.
+        The vectors returned by the previous call.
     """
     layout = system.layout
     m = nodes_a_sample(layout)
@@ -130,13 +130,13 @@ def suspects(system: System, t: float, z: Array, vectors: Array | None) -> tuple
 
 @jax.jit
 def _iterate(system: System, t: Any, z: Any, V: Any, iterations: Any) -> tuple[jax.Array, jax.Array]:
-    """The Cayley transform in the space of the disturbances, shape (B, k, k); and these, shape (B, m, k)."""
+    """The Cayley transform projected on the vectors, shape (B, k, k), and the vectors, shape (B, m, k)."""
     layout = system.layout
     factors = system.factor(system.linearise(t, z), 1.0)
     mask = layout.rows(system.free_mask(), jnp)[:, :, None]
 
     def transform(V: Any) -> Any:
-        """(I - J)^{-1} (I + J) V, each sample's."""
+        """(I - J)^{-1} (I + J) V, for each sample."""
 
         def solved(column: Any) -> Any:
             flat = layout.flat(column, jnp)

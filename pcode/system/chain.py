@@ -1,17 +1,17 @@
-r"""Values and errors of each sample: a chain over the layers, eliminated layer by layer.
+r"""Block elimination of the nodes of each sample, which form a chain over the layers.
 
-It is x^0 - eps^1 - x^1 - eps^2 - ... - x^n: every layer's own block of I - a J is diagonal, eps^l and x^l
-are tied one to one, and x^l and eps^{l+1} by M^l and W^l. With the derivatives of the rates v = dx/dt and
-e = deps/dt as `Point` has them, and in the notation of a row vector for each sample, layer l obeys
+The chain is x^0 - eps^1 - x^1 - eps^2 - ... - x^n: in I - a J every layer's own block is diagonal, eps^l and
+x^l are coupled entry by entry, and x^l and eps^{l+1} through M^l and W^l. With the derivatives of the rates
+v = dx/dt and e = deps/dt as in `Point`, and with a row vector for each sample, layer l obeys
 
     eps T - g x = p,    D x + h eps = q,
 
-with D = 1 - a dv/dx, g = a de/dx, h = -a dv/deps, p and q what comes from the right-hand side and from the
-layers beside: forward the row x s M u to the errors above, s = sigma'(x), u = -a de/dmu; backward the row
-eps W b to the values below, b = a dv/d(eps W). (For tau dx/dt = sigma'(x) * (eps W) - eps - lambda_x x and
-tau deps/dt = x - mu - nu eps these are a/tau times f, f, 1 and sigma'(x) f, with f = 1 where a node is free
-and 0 where it is clamped, and D = 1 + (a/tau) (lambda_x - sigma''(x) (eps W)).) Eliminating from layer 0
-upwards leaves in T what the layers below answer, H^{-1} of the layer next below:
+with D = 1 - a dv/dx, g = a de/dx, h = -a dv/deps. p and q come from the right-hand side and from the
+neighbouring layers: forward the row x s M u to the errors above, s = sigma'(x), u = -a de/dmu; backward the
+row eps W b to the values below, b = a dv/d(eps W). (For tau dx/dt = sigma'(x) * (eps W) - eps - lambda_x x
+and tau deps/dt = x - mu - nu eps these are a/tau times f, f, 1 and sigma'(x) f, with f = 1 where a node is
+free and 0 where it is clamped, and D = 1 + (a/tau) (lambda_x - sigma''(x) (eps W)).) Eliminating from layer 0
+upwards puts the Schur complement of all layers below into T:
 
     T^{l+1} = (1 - a de/deps) + W b (H^l)^{-1} s M u,    H = D + g T^{-1} h.
 
@@ -19,21 +19,20 @@ Both unknowns of a layer follow from one factorisation, of N = T D + g h:
 
     eps = (g q + p D) N^{-1},    x = (D (q - h eps) + g (eps T - p)) / (D^2 + g^2),
 
-a combination of the two equations that is safe when D is near zero, and when g is.
+a combination of the two equations that is well conditioned also where D or g is near zero.
 
-A matrix of a layer's size is made for each sample, but only of the smaller of two layers that are
-joined. Where the lower is the wider, that is N of the upper one as it stands. Where it is the narrower, N
-is a diagonal and a term of the lower one's rank, and by the identity of Woodbury
+For each sample a matrix is factored, but only of the size of the smaller of two neighbouring layers. If the
+lower layer is the wider one, that matrix is N of the upper layer itself. If it is the narrower one, N is a
+diagonal plus a term of the lower layer's rank, and by the Woodbury identity
 
     N = Lambda + W b H^{-1} s M u D,    Lambda = (1 - a de/deps) D + g h,
     N^{-1} = Lambda^{-1} - Lambda^{-1} W b G s M u D Lambda^{-1},    G = (1 + H^{-1} K)^{-1} H^{-1},
     K = s M u D Lambda^{-1} W b,
 
-with G of the lower layer's size. Lambda is kept from zero, which makes the solve inexact there.
+with G of the lower layer's size. Lambda is kept away from zero, which makes the solve inexact there.
 
-Any multiple of the identity will do in place of I, one for each sample, as `one` in the code: with none
-of it, and the weights held, the same elimination solves -aJ d = r exactly, a step of Newton's method
-towards rest.
+I may be replaced by a multiple of the identity, one for each sample (`one` in the code): with the multiple 0,
+and the weights held, the same elimination solves -aJ d = r, a step of Newton's method towards rest.
 """
 
 from __future__ import annotations
@@ -47,13 +46,13 @@ from .coupled import Point, System
 # Smallest pivot, relative to its terms, that is divided by.
 SMALLEST_PIVOT = 1e-8
 
-# Beyond this many numbers the matrices of a layer are in single precision, which halves work and
-# memory: the solve is then good to six digits, and iterations on the exact Jacobian have the rest.
+# If the matrices of a layer have more entries than this they are in single precision, which halves work and
+# memory: the solve is then good to six digits, and iterations with the exact Jacobian do the rest.
 LARGEST_DOUBLE = 2_000_000
 
 
 class Link(NamedTuple):
-    """What ties a layer to the next above it.
+    """The coupling of a layer to the next one above.
 
     Attributes
     ----------
@@ -73,7 +72,7 @@ class Link(NamedTuple):
 
     @property
     def feedback(self) -> Any:
-        """W."""
+        """The feedback weights, shape (n_{l+1}, n_l)."""
         return self.M.T if self.W is None else self.W
 
     def backward(self, eps: Any) -> Any:
@@ -86,7 +85,7 @@ class Link(NamedTuple):
 
 
 class LowRank(NamedTuple):
-    """N^{-1} = Lambda^{-1} - Lambda^{-1} W b G s M u D Lambda^{-1}, of a layer above a narrower one.
+    """N^{-1} = Lambda^{-1} - Lambda^{-1} W b G s M u D Lambda^{-1} of a layer above a narrower one.
 
     Attributes
     ----------
@@ -100,7 +99,7 @@ class LowRank(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """A layer, what is below it eliminated.
+    """A layer, with all layers below it eliminated.
 
     Attributes
     ----------
@@ -110,9 +109,9 @@ class Layer(NamedTuple):
     own : array, shape (B, n_l) or (B, 1), or None
         1 - a de/deps; None for layer 0, and so are those that follow.
     link : Link or None
-        To the layer below.
+        Coupling to the layer below.
     T : array, shape (B, n_l) where diagonal, else (B, n_l, n_l), or Through, or None
-        Not kept in a `Chain` unless diagonal: its action follows from the layers below.
+        Not kept in a `Chain` unless diagonal: its action can be had from the layers below.
     N_inverse : array, shape (B, n_l) where diagonal, else (B, n_l, n_l), or LowRank
     """
 
@@ -126,20 +125,20 @@ class Layer(NamedTuple):
 
 
 class Through(NamedTuple):
-    """T as 1 - a de/deps, shape (B, n_l), and H^{-1} of the layer below, shape (B, n_{l-1}, n_{l-1})."""
+    """T, held as 1 - a de/deps, shape (B, n_l), and H^{-1} of the layer below, (B, n_{l-1}, n_{l-1})."""
 
     own: Any
     H_inverse: Any
 
 
 class Chain(NamedTuple):
-    """The chain, eliminated: what `solve` needs, one `Layer` for each of 0..n."""
+    """The factors that `solve` needs: one `Layer` for each of 0..n."""
 
     layers: tuple[Layer, ...]
 
 
 def factor(system: System, point: Point, a: Any, one: Any = 1.0) -> Chain:
-    """Eliminate the nodes' part of (one I - a J) from layer 0 upwards; `one` may have shape (B, 1)."""
+    """Factor the nodes' block of (one I - a J) from layer 0 upwards; `one` may have shape (B, 1)."""
     weights, free = point.state.weights, system.layout.free
     one = jnp.broadcast_to(one, (system.layout.batch, 1))
 
@@ -164,14 +163,14 @@ def factor(system: System, point: Point, a: Any, one: Any = 1.0) -> Chain:
 
 
 def _kept(layer: Layer) -> Layer:
-    """What of it goes into a `Chain`."""
+    """`layer` without what a `Chain` need not store."""
     if layer.T is None or not _diagonal(layer.T):
         return layer._replace(T=None)
     return layer._replace(own=None)  # it is T
 
 
 def _above(below: Layer, layer: Layer, link: Link, Lambda: Any) -> Layer:
-    """`layer`, that `link` ties to `below`, some of whose nodes are free."""
+    """`layer` with T and N^{-1}, where some nodes of the layer `below` are free."""
     lower, upper = link.M.shape
     smaller, batch = min(lower, upper), len(Lambda)
     kind = jnp.float32 if batch * smaller**2 > LARGEST_DOUBLE else Lambda.dtype
@@ -179,11 +178,11 @@ def _above(below: Layer, layer: Layer, link: Link, Lambda: Any) -> Layer:
     D, own, over = _cast((layer.D, layer.own, 1.0 / Lambda), kind)
     eye = jnp.eye(smaller, dtype=kind)
     if lower < upper:
-        H_inverse = _answer(below, jnp.broadcast_to(eye, (batch, *eye.shape)))
+        H_inverse = _over_H(below, jnp.broadcast_to(eye, (batch, *eye.shape)))
         G = _small(small, H_inverse, D * over)
         return layer._replace(T=Through(layer.own, H_inverse), N_inverse=LowRank(1.0 / Lambda, G))
     rows = small.feedback * small.b[:, None, :]
-    T = own[:, :, None] * eye + small.forward(_answer(below, rows))
+    T = own[:, :, None] * eye + small.forward(_over_H(below, rows))
     N = T * D[:, None, :]
     if layer.g is not None:
         N = N + (layer.g * layer.h).astype(kind)[:, None, :] * eye
@@ -198,12 +197,12 @@ def _small(link: Link, H_inverse: Any, ratio: Any) -> Any:
         K = ((s[:, None] * link.M * (u * ratio)) @ link.feedback) * b
         return jnp.linalg.solve(jnp.eye(s.size, dtype=s.dtype) + H_inverse @ K, H_inverse)
 
-    # One sample after another: for all at once s M would be of the size of the weights, B times.
+    # One sample at a time: for all at once s M would take B times the memory of the weights.
     s, b = (jnp.broadcast_to(v, (len(ratio), link.M.shape[0])) for v in (link.s, link.b))
     return jax.lax.map(one, (s, b, jnp.broadcast_to(link.u, ratio.shape), H_inverse, ratio))
 
 
-def _answer(layer: Layer, rows: Any) -> Any:
+def _over_H(layer: Layer, rows: Any) -> Any:
     """Rows H^{-1}: the x with D x + h eps = rows and eps T = g x; shapes (B, k, n_l)."""
     D = _each(layer.D.astype(rows.dtype), rows)
     if layer.T is None:
@@ -216,7 +215,7 @@ def _answer(layer: Layer, rows: Any) -> Any:
 
 
 def _times_T(layer: Layer, eps: Any) -> Any:
-    """Rows eps T, while T is at hand."""
+    """Rows eps T, while T is still stored."""
     if not isinstance(layer.T, Through):
         return _product(eps, layer.T)
     link = _cast(layer.link, eps.dtype)
@@ -241,18 +240,19 @@ def solve(chain: Chain, P: Layers, q: Layers, free: tuple[bool, ...]) -> tuple[L
     ----------
     chain : Chain
     P, q : tuples of arrays, shapes (B, n_l)
-        Right-hand sides, of the errors of layers 1..n and of the values of layers 0..n (0 where clamped).
+        Right-hand sides of the equations of the errors, layers 1..n, and of the values, layers 0..n (0 where
+        clamped).
     free : tuple of bool
         Whether any value node of a layer is free.
     """
     layers, p, right = chain.layers, [jnp.zeros(()), *P], list(q)
     n = len(layers) - 1
-    # Upwards: what each layer passes on if nothing above it moved.
+    # Forward substitution: the contribution of each layer to the next, without what comes from above.
     for k in range(n):
         if free[k]:
             _, x = _nodes(layers, k, True, p[k], right[k])
             p[k + 1] = p[k + 1] - _link(layers, k + 1).forward(x)
-    # Downwards: each layer, what is above it known.
+    # Back substitution: each layer, once those above are known.
     d_x: list[Any] = []
     d_eps: list[Any] = []
     for k in range(n, -1, -1):
@@ -272,7 +272,7 @@ def _link(layers: tuple[Layer, ...], k: int) -> Link:
 
 
 def _nodes(layers: tuple[Layer, ...], k: int, free: bool, p: Any, q: Any) -> tuple[Any, Any]:
-    """Errors and values of layer `k` from the right of its two equations."""
+    """Errors and values of layer `k` from the right-hand sides of its two equations."""
     layer = layers[k]
     D, g, h = layer.D, layer.g, layer.h
     if layer.link is None:
@@ -285,7 +285,7 @@ def _nodes(layers: tuple[Layer, ...], k: int, free: bool, p: Any, q: Any) -> tup
 
 
 def _through_below(layers: tuple[Layer, ...], k: int, eps: Any) -> Any:
-    """The row eps T: what reaches eps^k if it moves, through the layers below."""
+    """The row eps T, through the layers below."""
     link = _link(layers, k)
     _, x = _nodes(layers, k - 1, True, 0.0, link.backward(eps))
     return layers[k].own * eps + link.forward(x)
@@ -298,7 +298,7 @@ def _safe(pivot: Any, size: Any) -> Any:
 
 
 def _product(rows: Any, matrix: Any) -> Any:
-    """Each sample's rows times its matrix, or its diagonal, in the precision of the matrix."""
+    """Each sample's rows times its matrix, or a diagonal one, in the precision of the matrix."""
     given = rows.astype(matrix.dtype)
     if _diagonal(matrix):
         return (given * _each(matrix, given)).astype(rows.dtype)
@@ -311,7 +311,7 @@ def _diagonal(matrix: Any) -> bool:
 
 
 def _each(vector: Any, rows: Any) -> Any:
-    """A vector a sample, shape (B, n), to go with `rows`, shape (B, n) or (B, k, n)."""
+    """One vector a sample, shape (B, n), made to broadcast with `rows`, shape (B, n) or (B, k, n)."""
     return vector[:, None, :] if vector.ndim == 2 and rows.ndim == 3 else vector
 
 

@@ -1,4 +1,4 @@
-"""The equations of a phase as one system dy/dt = f(t, y): what is compiled, what may change, and f."""
+"""The equations of a phase as one system dy/dt = f(t, y)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..model.state import Layout, State
 
 
 class Structure(NamedTuple):
-    """What the compiled code depends on: nothing in it is a number that a user would sweep.
+    """The static part of a system, on which compiled code depends; a parameter sweep does not change it.
 
     Attributes
     ----------
@@ -31,9 +31,9 @@ class Structure(NamedTuple):
     elimination : Elimination
         How (I - a J) d = r is solved.
     offset : bool
-        Whether W follows M at a distance of its own; see `pcode.system.reduction`.
+        Whether W is M^T plus a known offset; see `pcode.system.reduction`.
     curves : tuple of Function, Expression or None
-        For each layer 0..n, the function of time that its clamp follows, if it does; empty where none does.
+        For each layer 0..n, the function of time to which it is clamped, or None; empty if all are None.
     """
 
     layout: Layout
@@ -55,7 +55,7 @@ class Structure(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """What the vector field takes besides t and y; all of it may change without recompiling.
+    """What the right-hand side depends on besides t and y; all of it may change without recompilation.
 
     Attributes
     ----------
@@ -64,13 +64,13 @@ class Parameters(NamedTuple):
     clamp : tuple of arrays, shapes (B, n_l)
         Clamped values at t = 0; NaN where a node is free.
     held : Weights
-        What is no unknown of the weights; with `Structure.offset`, its W is W - M^T at t = 0.
+        The weights that are not unknowns; with `Structure.offset`, W here is W - M^T at t = 0.
     pieces : tuple of Pieces or None
-        For each layer 0..n, the time series that its clamp follows, if it does; empty where none does.
+        For each layer 0..n, the time series to which it is clamped, or None; empty if all are None.
     mode : tuple of arrays or None, shapes (B, n_l), or None
-        Where the value nodes of layers 0..n-1 stand among the kinks of their activation, see
-        `pcode.model.activations.Activation`; None for layers without kinks. None for all: every
-        activation is taken as it is, and no node is held.
+        The modes of the value nodes of layers 0..n-1 (see `pcode.model.activations.Activation`), None for
+        layers without kinks. None instead of the tuple: activations are used unchanged, and no node is held
+        at a kink.
     """
 
     constants: Constants
@@ -81,34 +81,34 @@ class Parameters(NamedTuple):
 
 
 class Elimination(Protocol):
-    """A way to solve (I - a J) d = r by the structure of J.
+    """A direct solver of (I - a J) d = r that uses the structure of J.
 
-    One that is not exact serves as the preconditioner of iterations on the exact action of J.
+    If it is not exact, it is the preconditioner of iterations with the exact action of J.
     """
 
     @property
     def exact(self) -> bool:
-        """Whether nodes alone, the weights held, are solved for exactly."""
+        """Whether it is exact for the nodes with the weights held."""
 
     def factor(self, system: System, point: Point, a: Any, one: Any = 1.0) -> Any:
         """Factors of (one I - a J) at `point`; `one` a scalar or, with weights held, of shape (B, 1)."""
 
     def solve(self, system: System, factors: Any, r: Any) -> Any:
-        """The d, shape (N,), with (I - a J) d = r, where weights learn up to what they bring about."""
+        """The d, shape (N,), with (I - a J) d = r, without the weight-borne coupling if weights learn."""
 
     def solve_coupled(self, system: System, factors: Any, r: Any, weight: Any, enough: Any) -> Any:
-        """The same with what the weights bring about, until residual times `weight` is `enough`."""
+        """The same with the weight-borne coupling, until the norm of residual * weight is `enough`."""
 
 
 class Partials(NamedTuple):
-    """Derivatives of an elementwise rate by what it depends on, shapes (B, n_l), or (1, 1) where constant.
+    """Partial derivatives of an elementwise rate, shapes (B, n_l), or (1, 1) where constant.
 
     Attributes
     ----------
     x, eps : array
-        By the node's own value and error.
+        With respect to the node's own value and error.
     input : array
-        By what comes from the layer beside: h^l for a value node, mu^l for an error node.
+        With respect to its input from the neighbouring layer: h^l for a value node, mu^l for an error node.
     """
 
     x: Any
@@ -117,7 +117,7 @@ class Partials(NamedTuple):
 
 
 class Point(NamedTuple):
-    """The system at the state where it is linearised; all that depends on that state alone.
+    """What the Jacobian needs to know of the state at which the system is linearised.
 
     Attributes
     ----------
@@ -125,9 +125,9 @@ class Point(NamedTuple):
     sigma, slope : tuple of arrays, shapes (B, n_l)
         sigma(x^l) and, at free nodes, sigma'(x^l) (0 at clamped ones), l = 0..n-1.
     value : tuple of Partials
-        Of dx^l/dt at free nodes (0 at clamped ones), l = 0..n.
+        Derivatives of dx^l/dt at free nodes (0 at clamped ones), l = 0..n.
     error : tuple of Partials
-        Of deps^l/dt, by free values (0 by clamped ones), l = 1..n.
+        Derivatives of deps^l/dt, with respect to free values (0 for clamped ones), l = 1..n.
     free : tuple of arrays, shapes (B, n_l)
         1 at value nodes that move, 0 at those clamped or held at a kink, l = 0..n.
     """
@@ -145,8 +145,8 @@ class Point(NamedTuple):
 class System:
     """The coupled equations of a phase: dy/dt = rhs(t, y) for the unknowns y, shape (N,).
 
-    Immutable, its methods pure functions that JAX can trace; its parameters are the leaves of a pytree, and
-    its structure is static.
+    It is immutable, and its methods are pure functions that JAX can trace. As a pytree its parameters are the
+    leaves and its structure is static.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ class System:
 
     @property
     def layout(self) -> Layout:
-        """Where the unknowns stand in y."""
+        """The layout of the unknowns in y."""
         return self.structure.layout
 
     @property
@@ -169,7 +169,7 @@ class System:
 
     @property
     def exact(self) -> bool:
-        """Whether `solve` is: where the weights are held, and the elimination is for nodes."""
+        """Whether `solve` is exact: if the weights are held, and the elimination is exact for the nodes."""
         return self.structure.elimination.exact and not self.layout.learn
 
     def changed(self, **parameters: Any) -> System:
@@ -181,8 +181,8 @@ class System:
         return self.changed(constants=self.constants._replace(**constants))
 
     @property
-    def as_it_is(self) -> System:
-        """The same, every activation taken as it is and no node held at a kink."""
+    def without_modes(self) -> System:
+        """The same with every activation unchanged and no node held at a kink."""
         return self.changed(mode=None)
 
     def hold(self, weights: Weights) -> System:
@@ -191,7 +191,7 @@ class System:
         return System(structure, self.parameters._replace(held=weights))
 
     def clamps(self, t: Any, xp: Any = jnp) -> Layers:
-        """Clamped values at time `t`, shapes (B, n_l), l = 0..n; meaningless where a node is free."""
+        """Clamped values at time `t`, shapes (B, n_l), l = 0..n; undefined where a node is free."""
         p = self.parameters
         clamps = list(p.clamp)
         for layer, pieces in enumerate(p.pieces):
@@ -204,7 +204,7 @@ class System:
         return tuple(clamps)
 
     def state(self, t: Any, y: Any, xp: Any = jnp) -> State:
-        """The whole state at time `t` from the unknowns `y`, shape (N,), clamps put in."""
+        """The full state at time `t` from the unknowns `y`, shape (N,), clamped values included."""
         p, structure = self.parameters, self.structure
         x, eps, weights = self.layout.unpack(y, State(p.clamp, p.clamp[1:], p.held))
         now = self.clamps(t, xp)
@@ -218,14 +218,14 @@ class System:
             for x_l, at in zip(x, self.held_at(xp), strict=True)
         )
         if structure.offset:
-            # Fact 5 of the theory: W - M^T decays as exp(-lambda t / delta), whatever happens.
+            # W - M^T decays as exp(-lambda t / delta) on every trajectory, see `pcode.system.reduction`.
             shrunk = xp.exp(-self.constants.weight_decay * t / self.constants.delta)
             links = zip(weights.M, p.held.W or (), strict=True)
             weights = weights._replace(W=tuple(M.T + shrunk * offset for M, offset in links))
         return State(x, eps, weights)
 
     def held_at(self, xp: Any = jnp) -> tuple[Any, ...]:
-        """The kinks at which value nodes are held, NaN where not, shapes (B, n_l); None where no node is."""
+        """The kinks at which value nodes are held, NaN where not, shapes (B, n_l); None where none can be."""
         mode = self.parameters.mode
         if mode is None:
             return (None,) * len(self.parameters.clamp)
@@ -234,7 +234,7 @@ class System:
 
     @property
     def sigma(self) -> dynamics.Sigma:
-        """Activations of layers 0..n-1, each node's on the piece that its mode names."""
+        """Activations of layers 0..n-1, restricted to the pieces given by the nodes' modes."""
         mode = self.parameters.mode
         if mode is None:
             return self.structure.sigma
@@ -273,7 +273,7 @@ class System:
         return self.layout.pack(rates._replace(x=dx), jnp)
 
     def residual(self, t: Any, y: Any) -> Any:
-        """How far from rest: max |tau dz/dt| / (1 + |z|), with delta for weights; a scalar."""
+        """Distance from rest: max |tau dz/dt| / (1 + |z|), with delta for weights; a scalar."""
         c, nodes = self.constants, jnp.arange(y.size) < self.layout.node_count
         scaled = jnp.where(nodes, c.tau, c.delta) * self.rhs(t, y)
         return jnp.max(jnp.abs(scaled) / (1.0 + jnp.abs(y)), initial=0.0)
@@ -284,7 +284,7 @@ class System:
         return action
 
     def linearise(self, t: Any, y: Any) -> Point:
-        """The point (t, y), y of shape (N,), where the system is linearised."""
+        """The derivatives at (t, y), y of shape (N,), from which the Jacobian is made."""
         state = self.state(t, y)
         x, eps, weights = state
         sigma, c, free, masks = self.sigma, self.constants, self.free_values(), self.free()
@@ -319,16 +319,16 @@ class System:
         return self.structure.elimination.factor(self, point, a, one)
 
     def solve(self, factors: Any, r: Any) -> Any:
-        """The d, shape (N,), with (I - a J) d = r, as far as the elimination goes; see `exact`."""
+        """The d, shape (N,), with (I - a J) d = r by the elimination; see `exact`."""
         return self.structure.elimination.solve(self, factors, r)
 
     def solve_coupled(self, factors: Any, r: Any, weight: Any, enough: Any) -> Any:
-        """The same with what the weights bring about; see `Elimination`."""
+        """The same with the weight-borne coupling; see `Elimination`."""
         return self.structure.elimination.solve_coupled(self, factors, r, weight, enough)
 
 
 def _free_rate(sigma: activations.Activation | None, c: Constants, x: Any, eps: Any, h: Any) -> Any:
-    """dx^l/dt from the node's own value and error, and h^l."""
+    """dx^l/dt as a function of x^l, eps^l and h^l."""
     return dynamics.value_rate(x, eps, 0.0 if sigma is None else sigma.df(x) * h, c)
 
 
@@ -337,7 +337,7 @@ def _error_rate(nu: Any, c: Constants, x: Any, eps: Any, mu: Any) -> Any:
 
 
 def partials(rate: Callable[..., Any], *arguments: Any) -> Partials:
-    """The derivatives of an elementwise function by each of its arguments: one jvp each, along ones.
+    """Derivatives of an elementwise function by each of its arguments, by one jvp each in direction ones.
 
     Those that depend on no argument have one entry: most do not, and an array of the size of the nodes for
     each would take longer to compile and to pass on.

@@ -1,7 +1,7 @@
-"""When clamped nodes that move go over a kink of their activation.
+"""Times at which moving clamped nodes cross a kink of their activation.
 
-What such a layer predicts has a kink in time there, of which the error estimate of a method with long steps
-tells too little: no step goes over it.
+The predictions of such a layer have a kink in time there, which the error estimate of a long step may miss:
+so no step crosses it.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ from scipy.interpolate import PPoly
 
 from ..base._jax import jax
 from ..model import activations
-from ..model.clamp import LOOKS, Curve, Function
+from ..model.clamp import SCAN_POINTS, Curve, Function
 from ..model.network import Array, Network
 from ..model.phase import Phase, TimeSeries
 
-# Where there are more of them, as in large batches, each matters little, and so many steps would be dear.
+# If there are more crossings, as in large batches, they are ignored: each matters little, and stopping at all
+# of them would be expensive.
 MOST = 2_000
 
-# Values of a function of time, and pieces of series, that are looked through at most.
+# Most values of a function of time, or coefficients of a series, that are searched.
 MOST_VALUES = 2 * 10**7
 
-# Halvings of the time between two looks.
+# Bisections of the time between two evaluations.
 HALVINGS = 45
 
 
 def crossings(network: Network, phase: Phase) -> Array:
-    """Times, in no order, at which clamped nodes of the phase cross kinks; none where they are too many."""
+    """Times, unsorted, at which clamped nodes of the phase cross kinks; empty if there are too many."""
     found = [np.empty(0)]
     for layer, name in enumerate(network.activation):
         value = phase.clamp.get(layer)
@@ -50,7 +51,7 @@ def _of_series(series: TimeSeries, kink: float) -> Array:
         return np.empty(0)
     roots = PPoly(inner, pieces.edges).solve(kink, discontinuity=False, extrapolate=False)
     times = np.fromiter(chain.from_iterable(roots), float)
-    known: Array = times[np.isfinite(times)]  # a node that stays at the kink is told by NaN
+    known: Array = times[np.isfinite(times)]  # PPoly returns NaN for a node that stays at the kink
     return known
 
 
@@ -60,9 +61,9 @@ def _values(curve: Curve, times: Any) -> Any:
 
 
 def _of_curve(curve: Curve, kink: float, duration: float) -> Array:
-    if _entries(curve) * LOOKS > MOST_VALUES:
+    if _entries(curve) * SCAN_POINTS > MOST_VALUES:
         return np.empty(0)
-    times = np.linspace(0.0, duration, LOOKS + 1)
+    times = np.linspace(0.0, duration, SCAN_POINTS + 1)
     above = np.asarray(_values(curve, times)) > kink
     at, node = np.nonzero(above[1:] != above[:-1])
     if not 0 < at.size <= MOST:

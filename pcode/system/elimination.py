@@ -1,9 +1,9 @@
 """The structured solve of (I - a J) d = r, J the Jacobian of the whole system.
 
-The weights are eliminated first: apart from a diagonal they couple to the nodes only. What they
-give back to the nodes (the *weight-borne coupling*, of relative size a/delta) is left out of the
-node system, so the solve is exact up to that, and a Krylov method has the rest. What remains is, for each
-sample on its own, a chain of layers (`pcode.system.chain`). Nothing is of the size of the weights.
+The weights are eliminated first: their block is diagonal, and they couple to the nodes only. Their Schur
+complement in the node system (the *weight-borne coupling*, of relative size a/delta) is left out. So the
+solve is exact up to that, and a Krylov method does the rest. What remains is a chain of layers
+(`pcode.system.chain`) for each sample on its own. No matrix has the number of weights as its size.
 """
 
 from __future__ import annotations
@@ -20,23 +20,24 @@ from . import chain
 from .coupled import Point, System
 from .krylov import gcr
 
-# Directions kept by the Krylov iterations for the weight-borne coupling, and most iterations.
+# Krylov vectors kept in the iterations for the weight-borne coupling, and most iterations.
 VECTORS = 20
 MOST_ITERATIONS = 60
 
-# The same for systems that the elimination does not solve exactly, and the relative residual that is enough.
+# The same for systems that the elimination does not solve exactly, and the relative residual to reach.
 REFINED, MOST_REFINED, REFINED_RTOL = 100, 500, 1e-12
 
 
 class Factors(NamedTuple):
-    """(I - a J), eliminated; what `solve` needs and cannot know itself, for solvers hand it about.
+    """Factors of I - a J, with all that `solve` needs besides the system.
 
     Attributes
     ----------
     a : scalar
     sigma, eps : tuples of arrays
-        As in `Point`, and its errors.
+        sigma(x^l), l = 0..n-1, and eps^l, l = 1..n, at the point of linearisation.
     nodes : chain.Chain
+        Factors of the node system.
     """
 
     a: Any
@@ -46,7 +47,7 @@ class Factors(NamedTuple):
 
     @property
     def links(self) -> tuple[chain.Link, ...]:
-        """What ties layers l and l + 1, l = 0..n-1."""
+        """Couplings of layers l and l + 1, l = 0..n-1."""
         return tuple(layer.link for layer in self.nodes.layers[1:] if layer.link is not None)
 
 
@@ -56,11 +57,11 @@ class ChainElimination:
 
     @property
     def exact(self) -> bool:
-        """Whether there are no variables but those that it eliminates."""
+        """Whether it eliminates all variables of the model."""
         return set(VARIABLES) == {X, EPS, M, W, BETA}
 
     def factor(self, system: System, point: Point, a: Any, one: Any = 1.0) -> Factors:
-        """Eliminate (one I - a J); where the weights are unknowns `one` must be 1."""
+        """Factor (one I - a J); if the weights are unknowns `one` must be 1."""
         return Factors(jnp.asarray(a), point.sigma, point.state.eps, chain.factor(system, point, a, one))
 
     def solve(self, system: System, factors: Factors, r: Any) -> Any:
@@ -68,14 +69,14 @@ class ChainElimination:
         return _solve(system, factors, r)
 
     def solve_coupled(self, system: System, factors: Factors, r: Any, weight: Any, enough: Any) -> Any:
-        """The same, the weight-borne coupling included."""
+        """The same with the weight-borne coupling."""
         return _solve_coupled(system, factors, r, weight, enough)
 
 
 def solve_exactly(system: System, t: Any, y: Any, factors: Any, r: Any, a: Any, one: Any = 1.0) -> Any:
-    """The d, shape (N,), with (one I - a J) d = r, J at (t, y); weights are held.
+    """The d, shape (N,), with (one I - a J) d = r, J at (t, y), the weights held.
 
-    Where the elimination is not exact it is the preconditioner of iterations on the exact Jacobian action.
+    If the elimination is not exact it is the preconditioner of iterations with the exact Jacobian action.
     """
     if system.exact:
         return system.solve(factors, r)
@@ -94,7 +95,7 @@ def solve_exactly(system: System, t: Any, y: Any, factors: Any, r: Any, a: Any, 
     )
 
 
-@jax.jit  # traced once for all places where others apply it
+@jax.jit  # so that callers which apply it several times trace it once
 def _solve(system: System, factors: Factors, r: Any) -> Any:
     layout, p = system.layout, system.parameters
     nothing = jax.tree.map(jnp.zeros_like, State(p.clamp, p.clamp[1:], p.held))
@@ -103,18 +104,18 @@ def _solve(system: System, factors: Factors, r: Any) -> Any:
     q = tuple(q_l * f for q_l, f in zip(q, free, strict=True))
     d_x, d_eps = chain.solve(factors.nodes, P, q, layout.free)
     d_weights = _weights(system, factors, d_x, d_eps, right.weights) if layout.learn else nothing.weights
-    # A clamped node of a layer that has free ones has no rate: d = r there.
+    # A clamped node of a partly clamped layer has rate 0: d = r there.
     kept = zip(d_x, right.x, free, strict=True)
     d_x = tuple(jnp.where(f > 0.0, d, r_l) for d, r_l, f in kept)
     return layout.pack(State(d_x, d_eps, d_weights), jnp)
 
 
 def _solve_coupled(system: System, factors: Factors, r: Any, weight: Any, enough: Any) -> Any:
-    """The d with (I - a J) d = r, shapes (N,), the weight-borne coupling included.
+    """The d with (I - a J) d = r, shapes (N,), with the weight-borne coupling.
 
-    A change w of the weights makes the nodes answer, and they change the weights: by c (r_w + s(w)),
-    affine in w. `_solve` takes w = c r_w for the nodes; where what comes back differs, Krylov
-    iterations find the w that comes back as it is. Their vectors are of the size of the weights.
+    A change w of the weights changes the nodes, and these change the weights by c (r_w + s(w)), affine in w.
+    `_solve` uses w = c r_w in the nodes' equations. If that is not accurate enough, Krylov iterations solve
+    the fixed-point equation w = c (r_w + s(w)); their vectors have the length of the weights.
 
     Parameters
     ----------
@@ -124,7 +125,7 @@ def _solve_coupled(system: System, factors: Factors, r: Any, weight: Any, enough
     weight : array, shape (N,)
         The norm of v is the root mean square of v * weight over the weights.
     enough : scalar
-        The residual that may be left, in this norm.
+        Residual to reach, in this norm.
     """
     layout, k = system.layout, system.layout.node_count
     d = _solve(system, factors, r)
@@ -133,11 +134,11 @@ def _solve_coupled(system: System, factors: Factors, r: Any, weight: Any, enough
     weight, c = weight[k:], _decayed(system, factors.a)
 
     def through(r_nodes: Any, w: Any) -> Any:
-        """The d that the nodes make of r_nodes when the weights change by `w`."""
+        """The d for the right-hand side r_nodes of the nodes if the weights change by `w`."""
         return _solve(system, factors, jnp.concatenate([r_nodes, w / c]))
 
     def rest(w: Any) -> Any:
-        """What differs between a change of the weights and what comes back of it."""
+        """Residual of the fixed-point equation, its constant term left out: w - c s(w)."""
         return 2.0 * w - through(jnp.zeros(k), w)[k:]
 
     def coupled(d: Any) -> Any:
@@ -150,12 +151,12 @@ def _solve_coupled(system: System, factors: Factors, r: Any, weight: Any, enough
 
 
 def _decayed(system: System, a: Any) -> Any:
-    """C = 1 / (1 + a lambda / delta): what the weights' own decay leaves of their right-hand side."""
+    """The factor c = 1 / (1 + a lambda / delta), the inverse of the weights' diagonal block."""
     return 1.0 / (1.0 + a * system.constants.weight_decay / system.constants.delta)
 
 
 def _sources(system: System, factors: Factors, r: State) -> tuple[Layers, Layers]:
-    """P and q: what stands on the right of the nodes' equations, the weights eliminated."""
+    """P and q, the right-hand sides of the nodes' equations after elimination of the weights."""
     layout, P, q = system.layout, list(r.eps), list(r.x)
     if not layout.learn:
         return tuple(P), tuple(q)
@@ -171,7 +172,7 @@ def _sources(system: System, factors: Factors, r: State) -> tuple[Layers, Layers
 
 
 def _weights(system: System, factors: Factors, d_x: Layers, d_eps: Layers, r: Weights) -> Weights:
-    """Change of the weights, with what the nodes send them."""
+    """The change of the weights, given that of the nodes."""
     layout, c = system.layout, _decayed(system, factors.a)
     gain = factors.a * c / (system.constants.delta * layout.batch)
     sent = []

@@ -1,18 +1,18 @@
-r"""Value nodes at the kinks of their activation: solutions in Filippov's sense.
+r"""Value nodes at the kinks of their activation: solutions in the sense of Filippov.
 
-Where sigma' jumps, so does the rate of a value node, and of that node alone. With h = eps^{l+1} W^l its
-rates just below and above a kink k are
+Where sigma' jumps, so does the rate of that value node, and no other. With h = eps^{l+1} W^l its rates just
+below and above a kink k are
 
     tau dx/dt = s_- h - eps^l - lambda_x k    and    s_+ h - eps^l - lambda_x k,
 
-s_- and s_+ the one-sided values of sigma'. If the first is positive and the second negative, both sides
-push the node onto the kink, and it stays there: by Filippov's convention (Filippov 1988, section 4) sigma'
-is then the mix s_- + alpha (s_+ - s_-), alpha in [0, 1], at which the rate is 0. Such a node is *held*: it is
-like one that is clamped to k, for as long as the two rates point at each other.
+s_- and s_+ the one-sided values of sigma'. If the first is positive and the second negative, the node is
+driven onto the kink from both sides and stays there (a sliding mode): by Filippov's convention (Filippov
+1988, section 4) sigma' is then the mix s_- + alpha (s_+ - s_-), alpha in [0, 1], at which the rate is 0. Such
+a node is *held*: it is treated as clamped to k for as long as the two rates point at each other.
 
-So between two changes of the nodes' modes (`Activation`) the equations are smooth, and
-a solver sees no jump. After each step it is asked whether a node has passed a kink or is to be let go
-(`excess`); if so the step is ended there, and the integration goes on with other modes (`switched`).
+Between two changes of the nodes' modes (see `Activation`) the equations are smooth, and a solver sees no
+jump. After each step `excess` tells whether a node has passed a kink or must be released. If so, the step is
+cut off there, and the integration restarts with new modes (`switched`).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from ..model.dynamics import value_rate
 from ..model.state import State
 from .coupled import System
 
-# Rates at a kink, times tau, that count as zero where a state alone has to tell whether a node is held.
+# Rates at a kink, times tau, below this count as zero when a state decides whether a node is held.
 AT_REST = 1e-9
 
-# Steps, in units of the faster time constant, and their number, that show where a still node goes.
+# Length, in units of the smaller time constant, and number of steps that show where a node at rest goes.
 MOMENT, MOMENTS = 1e-3, 4
 
-# Largest ratio of a node's rates on the two sides of a kink that counts.
+# Bound on the ratio of a node's rates on the two sides of a kink.
 FASTEST = 1e6
 
 
@@ -44,10 +44,10 @@ def rates_at(system: System, kink: float, layer: int, state: State) -> tuple[Any
 
 
 def modes_of(system: System, t: Any, y: Any, later: Any = None) -> tuple[Any, ...] | None:
-    """The modes of the value nodes in the state `y`, shape (N,); None where there are no kinks.
+    """The modes of the value nodes in the state `y`, shape (N,); None if no free node has a kink.
 
-    A node that is exactly at a kink is held if both its rates there point at it, and else moves to the side
-    to which they point. Where it may rest on the lower side the unknowns `later` tell whether it does.
+    A node exactly at a kink is held if both its rates there point at the kink; otherwise it moves to the side
+    to which they point. If its rate on the lower side is 0, the unknowns `later`, a moment after `y`, decide.
     """
     structure = system.structure
     kinked = tuple(
@@ -55,7 +55,7 @@ def modes_of(system: System, t: Any, y: Any, later: Any = None) -> tuple[Any, ..
     )
     if not any(kinked):
         return None
-    plain, clamp = system.as_it_is, system.parameters.clamp
+    plain, clamp = system.without_modes, system.parameters.clamp
     state = plain.state(t, y)
     after = state if later is None else plain.state(t, later)
     modes: list[Any] = []
@@ -67,7 +67,7 @@ def modes_of(system: System, t: Any, y: Any, later: Any = None) -> tuple[Any, ..
         mode = 2.0 * sum(jnp.where(x > kink, 1.0, 0.0) for kink in sigma.kinks)
         for j, kink in enumerate(sigma.kinks, start=1):
             below, above = rates_at(system, kink, layer, state)
-            still = (jnp.abs(below) <= AT_REST) & (above >= -AT_REST)  # may rest on the lower side
+            still = (jnp.abs(below) <= AT_REST) & (above >= -AT_REST)  # may stay at rest on the lower side
             rises = after.x[layer] > kink
             pressed = rates_at(system, kink, layer, after)[1] <= 0.0
             stays = jnp.where(still, rises & pressed, (below >= -AT_REST) & (above <= AT_REST))
@@ -77,8 +77,8 @@ def modes_of(system: System, t: Any, y: Any, later: Any = None) -> tuple[Any, ..
     return tuple(modes)
 
 
-def soon(system: System, t: Any, y: Any) -> Any:
-    """The unknowns a moment later, shape (N,), in the modes of `system`: they tell where still nodes go."""
+def shortly_after(system: System, t: Any, y: Any) -> Any:
+    """The unknowns a moment later, shape (N,), in the modes of `system`, to see where nodes at rest go."""
     h = MOMENT * jnp.minimum(system.constants.tau, system.constants.delta)
 
     def step(_: Any, y: Any) -> Any:
@@ -93,9 +93,9 @@ def soon(system: System, t: Any, y: Any) -> Any:
 def _overshoot(
     system: System, layer: int, state: State, share: Any, fastest: float = FASTEST
 ) -> tuple[Any, Any, Any]:
-    """How far the nodes of `layer` are from what their modes allow, their next modes, and the kinks met.
+    """How far each node of `layer` is beyond what its mode allows, its next mode, and the kink reached.
 
-    The first, see `excess`, is positive where a mode no longer holds. Shapes (B, n_l).
+    The first, see `excess`, is positive where a mode no longer applies. Shapes (B, n_l).
     """
     modes, x = system.parameters.mode, state.x[layer]
     assert modes is not None
@@ -107,7 +107,7 @@ def _overshoot(
         below, above = rates_at(system, kink, layer, state)
         over, under, held = mode == 2 * j, mode == 2 * j - 2, mode == 2 * j - 1
         stays = (below >= 0.0) & (above <= 0.0)
-        # Where the rates point away from each other a node that comes from one side goes on to the other.
+        # If the rates point away from each other, a node that arrives from one side leaves on the other.
         up = jnp.where(over, below >= 0.0, jnp.where(under, above > 0.0, above >= -below))
         to = jnp.where(stays, 2 * j - 1, jnp.where(up, 2 * j, 2 * j - 2))
         past = jnp.where(over, kink - x, x - kink)
@@ -121,21 +121,21 @@ def _overshoot(
 
 
 def _change(over: Any, stays: Any, below: Any, above: Any, fastest: float) -> Any:
-    """How far a node would be by now had it switched in time, over how far it has come since; 1 at least.
+    """Ratio of a node's change of rate at a kink to its rate before, at least 1.
 
-    A node that creeps over a kink and is then driven away from it must not be late.
+    It bounds the error of switching late: a node that passes a kink slowly may then be driven away fast.
     """
     old, new = jnp.where(over, above, below), jnp.where(stays, 0.0, jnp.where(over, below, above))
     return jnp.clip(jnp.abs(new - old) / jnp.maximum(jnp.abs(old), 1e-300), 1.0, fastest)
 
 
 def excess(system: System, t: Any, y: Any, share: Any, fastest: float = FASTEST) -> Any:
-    """The largest amount by which a node is off because its mode has not been changed; negative if none is.
+    """The largest error of a node from not having changed its mode; negative if no mode has to change.
 
-    Of a node on a piece it is its distance beyond the kink, times how much faster it moves there with another
-    mode; of a held one `share` times the tau dx/dt with which it would leave. With `share` the
-    length of a step over tau that is what it has missed at most. With `fastest` = 1 distances count as they
-    are: so they must where `y` is of a curve drawn through a step, whose small errors would be enlarged.
+    For a node on a piece it is the distance beyond the kink, times the ratio of its change of rate there to
+    its rate before; for a held node, `share` times the tau dx/dt with which it would leave. With `share` the
+    length of a step over tau, that is an upper bound. With `fastest` = 1 distances are not enlarged, as is
+    needed if `y` is interpolated within a step and has small errors.
     """
     state = system.state(t, y)
     layers = [layer for layer, mode in enumerate(system.parameters.mode or ()) if mode is not None]
@@ -143,9 +143,9 @@ def excess(system: System, t: Any, y: Any, share: Any, fastest: float = FASTEST)
 
 
 def switched(system: System, t: Any, y: Any, share: Any, least: Any) -> tuple[Any, tuple[Any, ...], Any]:
-    """The unknowns, shape (N,), and the modes with which to go on, and whether any mode is another.
+    """The unknowns, shape (N,), and the modes with which to go on, and whether any mode has changed.
 
-    Nodes whose `excess` is more than `least` change their modes, and are put on the kink.
+    Nodes whose `excess` is more than `least` change their modes, and are set to the kink.
     """
     state = system.state(t, y)
     x: list[Any] = list(state.x)
@@ -162,8 +162,8 @@ def switched(system: System, t: Any, y: Any, share: Any, least: Any) -> tuple[An
 def settled(system: System, y: Any) -> tuple[Any, tuple[Any, ...] | None]:
     """The unknowns and the modes after an iteration towards rest.
 
-    A node that has passed a kink is held there, and one that is held is let go where its rates do not point
-    at it: with Newton's method an active-set strategy, which is a semismooth Newton method
+    A node that has passed a kink is held there, and a held node is released if its rates do not both point at
+    the kink. With Newton's method this is an active-set strategy, that is a semismooth Newton method
     (Hintermueller, Ito and Kunisch 2003).
     """
     before = system.parameters.mode
@@ -185,7 +185,7 @@ def settled(system: System, y: Any) -> tuple[Any, tuple[Any, ...] | None]:
 
 
 def differ(mode: Any, other: Any, batch: int) -> Any:
-    """Which samples have a node whose two modes are not the same, shape (B,)."""
+    """Which samples have a node with different modes in the two, shape (B,)."""
     pairs = [(a, b) for a, b in zip(mode, other, strict=True) if a is not None]
     return sum((jnp.any(a != b, axis=1) for a, b in pairs), start=jnp.zeros(batch, bool))
 
@@ -204,10 +204,11 @@ def mixes(system: System, t: Any, y: Any) -> tuple[Any, ...]:
 
 
 def unfolded(system: System, y: Any) -> Any:
-    """The unknowns with room for held nodes, shape (N,): of x, u = x + (number of kinks below x).
+    """The unknowns, shape (N,), with u = x + (number of kinks below x) in place of x.
 
-    With u a node has a coordinate while it is held at kink j: alpha runs from 0 to 1 as u goes from
-    k + j - 1 to k + j. Rates are continuous in u (`folded`), so Newton's method can pass kinks.
+    In this coordinate a kink is an interval of length 1: at kink j (from 1) at x = k, alpha goes from 0 to 1
+    as u goes from k + j - 1 to k + j. Rates are continuous in u (`folded`), so Newton's method can pass
+    kinks.
     """
     views = system.layout.views(y)
     for layer, sigma in enumerate(system.structure.sigma):
@@ -218,8 +219,8 @@ def unfolded(system: System, y: Any) -> Any:
 
 
 def folded(system: System, u: Any) -> tuple[Any, Any]:
-    """The unknowns that `unfolded` took to `u`, and their rates with the alpha that u says, shapes (N,)."""
-    system, layout = system.as_it_is, system.layout
+    """Inverse of `unfolded`: the unknowns, and their rates with the alpha given by `u`, shapes (N,)."""
+    system, layout = system.without_modes, system.layout
     views, mixed = layout.views(u), {}
     for layer, sigma in enumerate(system.structure.sigma):
         if f"x{layer}" in views and sigma.kinks:

@@ -1,4 +1,4 @@
-"""A Krylov method for (I - a J) d = r that compiles to little code and knows when it is good enough."""
+"""Generalised conjugate residuals: a Krylov method with a weighted norm that compiles to little code."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ..base._jax import jax, jnp
 
 Operator = Callable[[Any], Any]
 
-# Numbers in the directions kept, up to which room is made for all of them at once. That takes no time then,
-# and the operator stands in one place instead of two, of code that takes seconds to compile.
+# If the stored vectors have at most this many entries, they are allocated at once. That is cheap then, and
+# the operator, which takes seconds to compile, appears once in the compiled code instead of twice.
 SMALL = 50_000
 
 
 class _Carry(NamedTuple):
     k: Any  # iterations done
     d: Any  # solution so far
-    r: Any  # what is left of the right-hand side
+    r: Any  # residual
     size: Any  # norm of r
     directions: Any
-    images: Any  # of the directions, weighted and orthonormal
+    images: Any  # images of the directions, weighted and orthonormal
 
 
 def norm_of(v: Any, weight: Any) -> Any:
@@ -29,10 +29,10 @@ def norm_of(v: Any, weight: Any) -> Any:
 
 
 def few_iterations(operator: Operator, r: Any, weight: Any, count: int) -> tuple[Any, Any]:
-    """The d, shape (N,), that `gcr` has after `count` iterations, and the norm of what is left of `r`.
+    """The d, shape (N,), of `gcr` after `count` iterations, and the norm of the residual.
 
-    Without control flow, which on short vectors takes compiled code longer than an iteration. But it compiles
-    for longer: the operator stands in it `count` times.
+    It has no control flow, which on short vectors would take longer than an iteration. But it takes longer to
+    compile, as the operator appears in it `count` times.
     """
     d, kept = jnp.zeros_like(r), list[tuple[Any, Any]]()
     operator = jax.jit(operator)
@@ -47,9 +47,9 @@ def few_iterations(operator: Operator, r: Any, weight: Any, count: int) -> tuple
 
 
 def _advanced(d: Any, r: Any, direction: Any, image: Any, weight: Any) -> tuple[Any, Any, Any, Any]:
-    """Direction and image, normalised, and the solution and its residual with their part in it."""
+    """Direction and image, normalised, and the solution and the residual updated along them."""
     square = image @ image
-    # Where the operator is singular nothing is left of an image: the iterate then stays.
+    # If the operator is singular the image can be 0: the iterate then does not change.
     scale = jnp.where(square > 0.0, jax.lax.rsqrt(square), 0.0)
     image, direction = scale * image, scale * direction
     part = image @ (r * weight)
@@ -61,9 +61,9 @@ def gcr(
 ) -> Any:
     """The d with operator(d) = r, by generalised conjugate residuals.
 
-    In exact arithmetic its iterates are those of GMRES (Eisenstat, Elman and Schultz 1983), but the
-    residual is at hand as a vector, and its norm can be any weighted one. `operator` and `r` are
-    to be preconditioned, so that the norm measures the error of d rather than of its image.
+    In exact arithmetic its iterates are those of GMRES (Eisenstat, Elman and Schultz 1983), but the residual
+    is available as a vector, and its norm can be a weighted one. `operator` and `r` should be preconditioned,
+    so that the norm measures the error of d.
 
     Parameters
     ----------
@@ -73,11 +73,11 @@ def gcr(
     weight : array, shape (N,)
         The norm of v is the root mean square of v * weight.
     rtol, atol : scalar
-        It ends when the norm of what is left of `r` is below ``rtol * norm_of(r, weight)`` or `atol`.
+        It ends when the norm of the residual is below ``rtol * norm_of(r, weight)`` or `atol`.
     vectors : int
-        How many directions are kept; the oldest goes when there are more.
+        Number of directions kept; the oldest is dropped when there are more.
     limit : int, optional
-        Most iterations; `vectors` if not given.
+        Most iterations; `vectors` by default.
     """
     limit = vectors if limit is None else limit
     operator = jax.jit(operator)  # traced once for the two places where it is applied
@@ -118,6 +118,6 @@ def gcr(
         room = jnp.zeros((vectors, r.size))
         start = start._replace(directions=room, images=room)
         return jax.lax.while_loop(unfinished, iterate, start).d
-    # One vector is often enough: room for more is taken only then.
+    # One vector is often enough: memory for more is allocated only if needed.
     first = _advanced(start.d, r, r, image_of(r), weight)
     return jax.lax.cond(norm_of(first[3], weight) > enough, going_on, lambda *done: done[2], *first)

@@ -1,16 +1,16 @@
 """The singular limit tau = 0: the weights move, and the nodes are at equilibrium at every instant.
 
-With tau = 0 the equations of the nodes are no longer differential ones; they say where the nodes are for
-given weights w, and the weights' own equations are what is left to integrate:
+With tau = 0 the equations of the nodes are algebraic: they determine the nodes z for given weights w, and
+only the equations of the weights are left to integrate:
 
     0 = G(z, w),    dw/dt = F(z(w), w).
 
-This is the flow on the slow manifold to which the full system keeps, up to a distance of first order
-in tau/delta, for as long as the equilibrium z(w) attracts the nodes (Tikhonov 1952, Fenichel 1979).
-That is part of the limit, so it is checked: where the nodes lose a stable equilibrium, the limit ends.
+This is the flow on the slow manifold. The full system follows it, to first order in tau/delta, for as long as
+the equilibrium z(w) is stable (Tikhonov 1952, Fenichel 1979). So stability is checked after each step, and
+the integration ends where it is lost.
 
-z(w) is found by Newton's method from the nodes of before, held to contract so that they stay on the branch of
-equilibria they were on (`rest.near`): there is a fold where they do not however short the step.
+z(w) is found by Newton's method from the previous nodes, with a test of contraction so that they stay on
+their branch of equilibria (`rest.near`). If it fails for any step, however short, the branch ends in a fold.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 
 from ..base._jax import jax, jnp
 from ..base.errors import InputError
-from ..model.clamp import Course
+from ..model.clamp import ClampSchedule
 from ..model.dynamics import Constants
 from ..model.network import Array
 from ..model.state import Layout, State
@@ -34,8 +34,8 @@ from .problem import Problem
 from .reduction import Reduction
 from .rest import FOLLOWING, holding, near, nodes_at_rest
 
-# Spectral abscissa, in units of 1/tau, from which on nodes are unstable. That of disturbances along a
-# continuum of equilibria is nearer to 0.
+# Nodes are unstable if their spectral abscissa, in units of 1/tau, is above this. Along a continuum of
+# equilibria it is nearer to 0.
 NEUTRAL = 1e-8
 
 
@@ -45,12 +45,12 @@ def nodes_near(system: System, t: Any, w: Any, z: Any) -> tuple[Any, Any]:
     Parameters
     ----------
     system : System
-        The coupled one, with tau = 1: where the nodes rest does not depend on it.
+        The coupled system, with tau = 1: the equilibrium does not depend on tau.
     t : scalar
     w : array
-        Unknown weights; none where they are held.
+        The unknown weights; empty if they are held.
     z : array
-        Where to start: the unknown nodes of a near equilibrium.
+        Where to start: the unknown nodes of a nearby equilibrium.
     """
     return near(holding(system, t, jnp.concatenate([z, w])), t, z)
 
@@ -63,8 +63,8 @@ _holding = jax.jit(holding)
 def _slow_rates(system: System, t: Any, w: Any, z: Any) -> Any:
     """dw/dt with the nodes at rest near `z`."""
     z, _ = nodes_near(system, t, w, z)
-    # As they are: the weights' rates have no sigma'.
-    return system.as_it_is.rhs(t, jnp.concatenate([z, w]))[system.layout.node_count :]
+    # Modes can be left out, because the weights' rates do not contain sigma'.
+    return system.without_modes.rhs(t, jnp.concatenate([z, w]))[system.layout.node_count :]
 
 
 @jax.jit
@@ -75,7 +75,7 @@ def _slow_residual(system: System, t: Any, w: Any, z: Any) -> Any:
 
 
 def instability(found: Abscissa) -> str:
-    """By what nodes are unstable, in words."""
+    """The kind of instability, in words."""
     how = (
         f"an oscillation (Hopf, angular frequency {found.frequency:.4g}/tau)"
         if found.frequency > 1e-6
@@ -85,7 +85,7 @@ def instability(found: Abscissa) -> str:
 
 
 def settled(problem: Problem) -> State:
-    """The start of `problem`, its nodes brought to the equilibrium to which they lead from there.
+    """The start of `problem` with its nodes at the equilibrium to which their flow leads.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def settled(problem: Problem) -> State:
     Raises
     ------
     InputError
-        If none is reached, it is not stable, or the weights learn and it is one of a continuum.
+        If no equilibrium is reached, it is unstable, or the weights learn and it is one of a continuum.
     """
     rest = nodes_at_rest(problem, FOLLOWING, step=1.0)
     if not rest.found:
@@ -128,7 +128,7 @@ class LostEquilibrium:
     Attributes
     ----------
     t : float
-        Up to when there was one, in the problem's own time.
+        The time up to which there was one, in the problem's own time.
     message : str
         How it was lost, and what that means.
     """
@@ -140,9 +140,9 @@ class LostEquilibrium:
 class SlowProblem:
     """A phase in the singular limit: an initial value problem for the weights.
 
-    It stands for `Problem` where a solver asks for rates. It also remembers the nodes at the last two
-    steps that were kept (`keep`): those between, or just beyond, are sought from the line through the
-    two. `rhs` is a pure function of (t, y) from one call of `keep` to the next.
+    Solvers use it in place of `Problem`. It stores the nodes of the last two accepted steps (`keep`), and
+    Newton's method starts from their linear inter- or extrapolation. Between two calls of `keep`, `rhs` is a
+    pure function of (t, y).
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ class SlowProblem:
     """
 
     def __init__(self, problem: Problem) -> None:
-        self._coupled = problem.ticking()
+        self._coupled = problem.with_unit_tau()
         self.duration = problem.duration
         self.settle_tol = problem.settle_tol
         self._begin(problem.start, problem.y0)
@@ -159,97 +159,97 @@ class SlowProblem:
         self.lost_branch = False
 
     def _begin(self, t: float, y: Array) -> None:
-        """From the unknowns `y` of the coupled system, its nodes at rest."""
+        """Start from the unknowns `y` of the coupled system, with the nodes at rest."""
         count = self._coupled.layout.node_count
         self.y0: Array = y[count:]
         self._kept: tuple[tuple[float, Array], tuple[float, Array]] = ((t, y[:count]), (t, y[:count]))
 
-    def beyond(self, t: float, y: Array) -> SlowProblem:
-        """The problem from a step of a clamp on, where the nodes go at once to where they then rest.
+    def after_jump(self, t: float, y: Array) -> SlowProblem:
+        """The problem after a jump of a clamp at `t`, at which the nodes jump to their new equilibrium.
 
         Raises
         ------
         InputError
-            If that is nowhere; see `settled`.
+            If there is none; see `settled`.
         """
         rest = settled(self._coupled.unreduced(t, self._whole(t, y)))
         nodes = replace(self._coupled.layout, learn=False).pack(rest)
-        self._coupled = self._coupled.beyond(t, np.concatenate([nodes, y]))
+        self._coupled = self._coupled.after_jump(t, np.concatenate([nodes, y]))
         self._begin(t, self._coupled.y0)
         return self
 
     @property
-    def course(self) -> Course:
-        """When the clamps move."""
-        return self._coupled.course
+    def schedule(self) -> ClampSchedule:
+        """When the clamps change."""
+        return self._coupled.schedule
 
     @property
     def start(self) -> float:
-        """Where the stretch without steps of a clamp begins that the problem now holds for."""
+        """Begin of the current interval between two jumps of a clamp."""
         return self._coupled.start
 
     @property
     def end(self) -> float:
-        """Where it ends."""
+        """End of that interval."""
         return self._coupled.end
 
     @property
     def settles_from(self) -> float:
-        """From when on `settle_tol` counts."""
+        """Time from which `settle_tol` applies."""
         return self._coupled.settles_from
 
     @property
     def system(self) -> System:
-        """The coupled one, with 1 in place of tau."""
+        """The coupled system, with 1 in place of tau."""
         return self._coupled.system
 
     @property
     def structure(self) -> Structure:
-        """Of the coupled system."""
+        """The structure of the coupled system."""
         return self._coupled.structure
 
     @property
     def parameters(self) -> Parameters:
-        """Of the coupled system, with 1 in place of tau."""
+        """The parameters of the coupled system, with 1 in place of tau."""
         return self._coupled.parameters
 
     @property
     def constants(self) -> Constants:
-        """Of the coupled system, with 1 in place of tau."""
+        """The constants of the coupled system, with 1 in place of tau."""
         return self._coupled.constants
 
     @property
     def reduction(self) -> Reduction:
-        """How the full state follows from that of the coupled system."""
+        """How the full state follows from the unknowns of the coupled system."""
         return self._coupled.reduction
 
     @cached_property
     def layout(self) -> Layout:
-        """Where the unknown weights stand in y."""
+        """The layout of the unknown weights in y."""
         return replace(self._coupled.layout, nodes=False)
 
     @property
     def kinked(self) -> bool:
-        """Whether a step may end because a node meets a kink: the nodes follow, so none does."""
+        """Whether steps may have to end at a kink; never, as the nodes are not integrated."""
         return False
 
     @property
     def still(self) -> bool:
-        """Whether nothing moves: the weights are held, and so are the clamps."""
-        return self.y0.size == 0 and self.course.still_from <= self.start
+        """Whether nothing moves: the weights are held and the clamps are constant."""
+        return self.y0.size == 0 and self.schedule.constant_from <= self.start
 
     def rhs(self, t: float, y: Array) -> Array:
-        """dw/dt, shape (N,); NaN where no equilibrium of the nodes is near."""
+        """dw/dt, shape (N,); NaN if the nodes have no equilibrium nearby."""
         rates = np.asarray(_slow_rates(self.system, float(t), y, self._guess(t)))
         self.lost_branch = not np.isfinite(rates).all()
         return rates
 
     def residual(self, t: float, y: Array) -> float:
-        """How far the weights are from rest: max |delta dw/dt| / (1 + |w|); the nodes always are."""
+        """Distance from rest: max |delta dw/dt| / (1 + |w|); the nodes are always at rest."""
         return float(_slow_residual(self.system, float(t), y, self._guess(t)))
 
     def energies(self, t: float, y: Array) -> tuple[Array, Array]:
-        """Terms of F; with the error nodes at rest the two are the same."""
+        """Terms of F as in `Problem.energies`; the two are equal, as the error nodes are at rest."""
         return self._coupled.energies(t, self._whole(t, y))
 
     def nodes(self, t: float, y: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
@@ -257,25 +257,25 @@ class SlowProblem:
         return self._coupled.nodes(t, self._whole(t, y))
 
     def state(self, t: float, y: Array) -> State:
-        """The whole state, nodes at rest."""
+        """The full state, with the nodes at rest."""
         return self._coupled.state(t, self._whole(t, y))
 
     def reaches(self, t: float, y: Array) -> bool:
-        """Whether there are nodes at rest at (t, y) on the branch of before."""
+        """Whether the current branch of equilibria extends to (t, y)."""
         return bool(np.isfinite(self._nodes(t, y)).all())
 
     def keep(self, t: float, y: Array) -> None:
-        """Go on from the nodes at (t, y)."""
+        """Store the nodes at (t, y), an accepted step, as a start for the next ones."""
         self._kept = (self._kept[1], (t, self._nodes(t, y)))
 
     def suspects(self, t: float, y: Array) -> Indices:
-        """Samples whose nodes may be unstable, by index; see `abscissa.suspects`."""
+        """Indices of samples whose nodes may be unstable; see `abscissa.suspects`."""
         z = self._nodes(t, y)
         samples, self._vectors = suspects(self._held(t, z, y), t, z, self._vectors)
         return samples
 
     def abscissa(self, t: float, y: Array, samples: Indices) -> Abscissa:
-        """How the nodes of `samples` go back to their equilibrium at (t, y), or away from it."""
+        """Spectral abscissa of the nodes of `samples` at their equilibrium at (t, y)."""
         z = self._nodes(t, y)
         return spectral_abscissa(self._held(t, z, y), t, z, samples)
 

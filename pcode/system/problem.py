@@ -1,4 +1,4 @@
-"""A phase, ready to integrate: rhs, Jacobian, structured solve, start, span."""
+"""A phase as an initial value problem: right-hand side, Jacobian, structured solve, start and end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.sparse import csc_matrix
 
 from ..base._jax import IN_ORDER, jax, jnp
 from ..model import activations, dynamics
-from ..model.clamp import Course, Curve
+from ..model.clamp import ClampSchedule, Curve
 from ..model.network import Array, Network, Weights
 from ..model.phase import Phase, TimeSeries
 from ..model.state import Layout, State
@@ -41,7 +41,7 @@ def _jacobian(system: System, t: Any, y: Any) -> jax.Array:
     def column(k: Any) -> Any:
         return action(jnp.zeros_like(y).at[k].set(1.0))
 
-    # In batches, so that the work space stays small beside the result.
+    # In batches, so that the workspace stays small compared with the result.
     columns: jax.Array = jax.lax.map(column, jnp.arange(y.size), batch_size=256)
     return columns.T
 
@@ -65,7 +65,7 @@ def _excesses(system: System, t: Any, y: Any, share: Any) -> jax.Array:
 
 _solve_exactly = jax.jit(solve_exactly)
 _switched = jax.jit(kinks.switched)
-_soon = jax.jit(kinks.soon)
+_shortly_after = jax.jit(kinks.shortly_after)
 _modes_of = jax.jit(kinks.modes_of)
 
 
@@ -106,10 +106,10 @@ def feedforward(network: Network, weights: Weights, given: tuple[Array, ...]) ->
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A phase as an initial value problem dy/dt = f(t, y), t its own time.
+    """A phase as an initial value problem dy/dt = f(t, y), t the phase's own time.
 
-    Where a clamp steps, f does. The problem holds for one stretch between two steps, and `beyond` makes
-    that of the next.
+    f jumps where a clamp does. So a problem is for one interval between two jumps, and `after_jump` returns
+    that for the next interval.
 
     Attributes
     ----------
@@ -120,13 +120,13 @@ class Problem:
     duration : float
         The end of the phase.
     settle_tol : float or None
-        End it when the residual has fallen to this; None where it is not to end early.
+        End the phase when the residual has fallen to this; None if it is to last its full duration.
     reduction : Reduction
         How the full state follows from the unknowns.
-    course : Course
-        When the clamps move.
+    schedule : ClampSchedule
+        When the clamps change.
     start : float
-        Where the stretch begins.
+        Begin of the interval.
     """
 
     system: System
@@ -134,12 +134,12 @@ class Problem:
     duration: float
     settle_tol: float | None
     reduction: Reduction
-    course: Course
+    schedule: ClampSchedule
     start: float = 0.0
 
     @property
     def layout(self) -> Layout:
-        """Where the unknowns stand in y."""
+        """The layout of the unknowns in y."""
         return self.system.layout
 
     @property
@@ -159,55 +159,55 @@ class Problem:
 
     @cached_property
     def stands_for(self) -> Array:
-        """How many of the model's variables each unknown stands for, shape (N,)."""
+        """Number of variables of the full system that each unknown represents, shape (N,)."""
         return self.reduction.stands_for(self.layout)
 
     @property
     def end(self) -> float:
-        """Where the stretch ends: the next step of a clamp, or the end of the phase."""
-        return self.course.stretch(self.start, "right")[1]
+        """End of the interval: the next jump of a clamp, or the end of the phase."""
+        return self.schedule.interval(self.start, "right")[1]
 
     @property
     def settles_from(self) -> float:
-        """From when on `settle_tol` counts: no clamp moves any more; infinite where that is not to come."""
+        """Time from which `settle_tol` applies: when all clamps are constant. Infinite if it does not."""
         asked = self.settle_tol is not None and self.end == self.duration
-        return max(self.start, self.course.still_from) if asked else np.inf
+        return max(self.start, self.schedule.constant_from) if asked else np.inf
 
-    def beyond(self, t: float, y: Array) -> Problem:
-        """The problem from the end `t` of this stretch on, where the unknowns are `y`."""
-        system = within(self.system, self.course.stretch(t, "right"))
+    def after_jump(self, t: float, y: Array) -> Problem:
+        """The problem on the next interval, from (t, y), `t` the end of this one."""
+        system = within(self.system, self.schedule.interval(t, "right"))
         return replace(self, start=t, y0=y, system=system)
 
     def unreduced(self, t: float, y: Array) -> Problem:
-        """The problem from (t, y) on with nothing left out; at a step of a clamp that after it."""
+        """The problem from (t, y) on without reductions; if `t` is a jump, that after it."""
         whole = self.reduction.system
         y0 = whole.layout.pack(self.state(t, y))
-        system = on_device(within(whole, self.course.stretch(t, "right")))
+        system = on_device(within(whole, self.schedule.interval(t, "right")))
         system = with_modes(system, t, y0)
         return replace(self, system=system, y0=y0, reduction=Reduction(whole), start=t)
 
     def hold(self) -> Problem:
-        """The problem of the nodes alone, with the weights held as they are at the start."""
+        """The problem of the nodes alone, with the weights held at their values at the start."""
         weights = self._state(self.start, self.y0).weights
         system = on_device(self.system.hold(weights))
         return replace(self, system=system, y0=self.y0[: self.layout.node_count])
 
-    def ticking(self) -> Problem:
-        """The same with tau = 1: for what does not depend on tau, which may be 0."""
+    def with_unit_tau(self) -> Problem:
+        """The same with tau = 1, for results that do not depend on tau, which may be 0."""
         return replace(self, system=self.system.with_constants(tau=jnp.ones(())))
 
     @cached_property
     def free_nodes(self) -> Any:
-        """Which of the N unknowns are nodes that no clamp holds, shape (N,)."""
+        """Which of the N unknowns are nodes that are not clamped, shape (N,)."""
         free = np.zeros(self.layout.size, bool)
-        free[: self.layout.node_count] = np.asarray(self._as_it_is.free_mask()) > 0.0
+        free[: self.layout.node_count] = np.asarray(self._without_modes.free_mask()) > 0.0
         return free
 
     def _read(self, system: System, t: float) -> System:
-        """`system` to read values with at `t`: before a step of a clamp there, but after it at `start`."""
-        if not self.course.jumps.size:
+        """`system` for evaluation at `t`: before a jump of a clamp at `t`, but after one at `start`."""
+        if not self.schedule.jumps.size:
             return system
-        return within(system, self.course.stretch(t, "right" if t == self.start else "left"))
+        return within(system, self.schedule.interval(t, "right" if t == self.start else "left"))
 
     def rhs(self, t: float, y: Array) -> Array:
         """dy/dt, shape (N,)."""
@@ -218,40 +218,40 @@ class Problem:
         return np.asarray(_jacobian_action(self.system, float(t), y, v))
 
     def jacobian(self, t: float, y: Array) -> Array:
-        """J, shape (N, N), for systems small enough for that."""
+        """J as a dense array, shape (N, N); for small systems."""
         return np.asarray(_jacobian(self.system, float(t), y))
 
     def sparse_jacobian(self, t: float, y: Array) -> csc_matrix:
-        """J, shape (N, N), its zeros left out."""
+        """J as a sparse matrix, shape (N, N)."""
         point = jax.tree.map(np.asarray, _linearise(self.system, float(t), y))
         return sparse.jacobian(self._in_numpy, point)
 
     @property
     def kinked(self) -> bool:
-        """Whether a free node can meet a kink of its activation, see `pcode.system.kinks`."""
+        """Whether a free node can reach a kink of its activation, see `pcode.system.kinks`."""
         return self.parameters.mode is not None
 
     def in_modes_of(self, t: float, y: Array) -> Problem:
-        """The same problem, its nodes in the modes that they have in the state `y`."""
+        """The same problem with the modes of the nodes in the state `y`."""
         return replace(self, system=with_modes(self.system, t, y)) if self.kinked else self
 
     def excess(self, t: float, y: Array, share: float) -> float:
-        """The largest amount by which a node is beyond what its mode allows, see `kinks.excess`."""
+        """How far a node is beyond what its mode allows, see `kinks.excess`."""
         return float(_excess(self.system, float(t), y, float(share)))
 
     def excesses(self, t: Array, y: Array, share: float) -> Array:
-        """Distances beyond the kinks at K times `t`, shape (K,), with `y`, shape (K, N), of a drawn curve."""
+        """Distances beyond the kinks at K times `t`, shape (K,), for interpolated `y`, shape (K, N)."""
         return np.asarray(_excesses(self.system, t, y, float(share)))
 
     def switched(self, t: float, y: Array, share: float, least: float) -> Problem | None:
-        """The problem from (t, y) on in other modes, see `kinks.switched`; None if these hold."""
+        """The problem from (t, y) on with new modes, see `kinks.switched`; None if no mode changes."""
         y_after, mode, changed = _switched(self.system, float(t), y, float(share), float(least))
         if not changed:
             return None
         return replace(self, start=t, y0=np.asarray(y_after), system=self.system.changed(mode=mode))
 
     def factor(self, t: float, y: Array, a: float) -> Any:
-        """(I - a J) at (t, y), eliminated, for `solve`."""
+        """Factors of I - a J at (t, y), for `solve`."""
         return _factor(self.system, float(t), y, float(a))
 
     def solve(self, factors: Any, r: Array) -> Array:
@@ -259,16 +259,16 @@ class Problem:
         return np.asarray(_solve(self.system, factors, r))
 
     def solve_exactly(self, t: float, y: Array, factors: Any, r: Array, a: float) -> Array:
-        """The d, shape (N,), with (I - a J) d = r, J at (t, y), for any elimination; weights are held."""
+        """The d, shape (N,), with (I - a J) d = r, J at (t, y), with the weights held."""
         return np.asarray(_solve_exactly(self.system, float(t), y, factors, r, float(a)))
 
     def residual(self, t: float, y: Array) -> float:
-        """How far from rest: max |tau dz/dt| / (1 + |z|), with delta for weights; dimensionless."""
+        """Distance from rest: max |tau dz/dt| / (1 + |z|), with delta for weights; dimensionless."""
         return float(_residual(self.system, float(t), y))
 
     def energies(self, t: float, y: Array) -> tuple[Array, Array]:
         """Terms of F with the error nodes as they are, and at their rest value; shapes (n,)."""
-        dynamic, slaved = _energies(self._read(self._as_it_is, t), float(t), y)
+        dynamic, slaved = _energies(self._read(self._without_modes, t), float(t), y)
         return np.asarray(dynamic), np.asarray(slaved)
 
     def nodes(self, t: float, y: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
@@ -276,7 +276,7 @@ class Problem:
         return self.reduction.nodes(self._state(t, y))
 
     def state(self, t: float, y: Array) -> State:
-        """The whole state, clamps put in."""
+        """The full state, clamped values included."""
         state = self._state(t, y)
         return State(*self.reduction.nodes(state), self.reduction.weights(t, state.weights))
 
@@ -285,17 +285,17 @@ class Problem:
         return self._read(self._in_numpy, t).state(t, y, np)
 
     @cached_property
-    def _as_it_is(self) -> System:
-        """For what does not depend on modes, so that it holds for all of an integration."""
-        return self.system.as_it_is
+    def _without_modes(self) -> System:
+        """The system for results that do not depend on modes; the same during all of an integration."""
+        return self.system.without_modes
 
     @cached_property
     def _in_numpy(self) -> System:
-        return jax.tree.map(np.asarray, self._as_it_is)  # type: ignore[no-any-return]
+        return jax.tree.map(np.asarray, self._without_modes)  # type: ignore[no-any-return]
 
 
 def layout_of(network: Network, phase: Phase, batch: int) -> Layout:
-    """Which variables are unknowns in `phase`, shown `batch` samples; with tau = 0 no nodes are."""
+    """Which variables are unknowns in `phase` with `batch` samples; with tau = 0 no nodes are."""
     free = tuple(
         layer not in phase.clamp or bool(np.isnan(phase.clamp_at(layer, 0.0)).any())
         for layer in range(network.n + 1)
@@ -311,41 +311,43 @@ def given_nodes(network: Network, phase: Phase, batch: int, t: float = 0.0) -> t
     )
 
 
-def within(system: System, stretch: tuple[float, float]) -> System:
-    """`system`, its clamps those of the `stretch` between two steps."""
+def within(system: System, interval: tuple[float, float]) -> System:
+    """`system` with its clamps restricted to an `interval` between two jumps."""
     pieces = system.parameters.pieces
     return (
-        system.changed(pieces=tuple(part and part.between(*stretch) for part in pieces)) if pieces else system
+        system.changed(pieces=tuple(part and part.between(*interval) for part in pieces))
+        if pieces
+        else system
     )
 
 
 def on_device(system: System) -> System:
-    """`system`, its parameters arrays of JAX."""
+    """`system` with JAX arrays as parameters."""
     return jax.device_put(jax.tree.map(partial(np.asarray, dtype=float), system))  # type: ignore[no-any-return]
 
 
 def make_problem(network: Network, phase: Phase, state: State, reduce: bool = True) -> Problem:
-    """`phase`, starting at `state`.
+    """`phase` as an initial value problem that starts at `state`.
 
-    With `reduce`, unknowns whose course is known from the others' are left out (`pcode.system.reduction`).
-    With tau = 0 nodes have no rates; `pcode.system.limit` takes what is left.
+    With `reduce`, unknowns that follow from others are left out (`pcode.system.reduction`). With tau = 0 the
+    nodes have no rates: `pcode.system.limit` makes a problem for the weights from this one.
     """
-    course = phase.course.stopping(crossings(network, phase))
-    system = within(coupled_system(network, phase, state), course.stretch(0.0, "right"))
-    comes_to_rest = phase.until == "equilibrium" and course.still_from < phase.duration
+    schedule = phase.schedule.with_stops(crossings(network, phase))
+    system = within(coupled_system(network, phase, state), schedule.interval(0.0, "right"))
+    comes_to_rest = phase.until == "equilibrium" and schedule.constant_from < phase.duration
     settle_tol = phase.settle_tol if comes_to_rest else None
     reduction = Reduction(system)
-    # Whether all is at rest is asked of the variables themselves, not of their reduced form.
+    # Rest is judged by the rates of the variables themselves, not of their reduced form.
     if reduce and (settle_tol is None or not phase.learn):
         for step in (reduce_feedback, reduce_input):
             system, state, reduction = step(system, state, reduction)
     y0 = system.layout.pack(state)
     system = with_modes(on_device(system), 0.0, y0)
-    return Problem(system, y0, phase.duration, settle_tol, reduction, course)
+    return Problem(system, y0, phase.duration, settle_tol, reduction, schedule)
 
 
 def coupled_system(network: Network, phase: Phase, state: State) -> System:
-    """The equations of `network` in `phase`, with every variable an unknown of its own that has a rate."""
+    """The equations of `network` in `phase`, without reductions; with tau = 0 the nodes are unknowns too."""
     batch, layers = state.x[0].shape[0], range(network.n + 1)
     clamps = [phase.clamp.get(layer) for layer in layers]
     series = tuple(value.pieces if isinstance(value, TimeSeries) else None for value in clamps)
@@ -367,15 +369,15 @@ def coupled_system(network: Network, phase: Phase, state: State) -> System:
 
 
 def with_modes(system: System, t: float, y: Any) -> System:
-    """The system with the modes that the nodes have in the state `y`, see `kinks.modes_of`."""
+    """`system` with the modes of the nodes in the state `y`, see `kinks.modes_of`."""
     if not system.structure.kinked:
         return system
-    plain = system.as_it_is
+    plain = system.without_modes
     system = system.changed(mode=_modes_of(plain, t, y))
     x = system.layout.views(np.asarray(y))
     kinks_of = [sigma.kinks for sigma in system.structure.sigma]
     if any(np.isin(x.get(f"x{layer}", ()), at).any() for layer, at in enumerate(kinks_of)):
         tau = system.constants.tau
-        later = _soon(system.with_constants(tau=jnp.where(tau > 0.0, tau, 1.0)), t, y)
+        later = _shortly_after(system.with_constants(tau=jnp.where(tau > 0.0, tau, 1.0)), t, y)
         system = system.changed(mode=_modes_of(plain, t, y, later))
     return system

@@ -7,11 +7,11 @@ Input. Weights fed by a layer clamped to constant values move in the span of its
 delta dM^0/dt = sigma(x^0)^T eps^1 / B - lambda M^0. With sigma(x^0)^T = Q R, Q of shape (n_0, B) and
 orthonormal, Q^T M^0 obeys the equation of a network whose layer 0 has B nodes held at R^T and
 activation `identity`, and the rest (I - Q Q^T) M^0 decays as exp(-lambda t / delta). Q being
-orthonormal, tolerances mean the same for the one as for the other. Where the batch is no smaller
-than the layer, sigma(x^0) is still taken once and for all, not at every evaluation.
+orthonormal, tolerances mean the same in both. If the batch is no smaller than the layer, layer 0 keeps its
+size, but sigma(x^0) is computed once, not at every evaluation.
 
-First prediction. Where the weights are held besides, mu^1 = sigma(x^0) M^0 + beta^1 is a constant. It
-stands for the bias, a row for each sample, and layer 0 is one node at 0 that predicts nothing.
+First prediction. If the weights are held as well, mu^1 = sigma(x^0) M^0 + beta^1 is constant. It takes the
+place of the bias, with a row for each sample, and layer 0 becomes a single node at 0 with zero weights.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class Reduction:
     Parameters
     ----------
     system : System
-        The full one.
+        The full system.
     offset : tuple of ndarray, shapes (n_{l+1}, n_l), optional
-        W - M^T at t = 0, where W was left out.
+        W - M^T at t = 0, if W was left out.
     input : ndarray, shape (B, n_0), optional
-        x^0, where layer 0 was replaced.
+        x^0, if layer 0 was replaced.
     basis : ndarray, shape (n_0, B), optional
-        Q, where it was replaced by a narrower one.
+        Q, if layer 0 was replaced by a narrower one.
     rest : ndarray, shape (n_0, n_1), optional
         (I - Q Q^T) M^0 at t = 0.
     """
@@ -57,10 +57,10 @@ class Reduction:
     rest: Array | None = None
 
     def stands_for(self, layout: Layout) -> Array:
-        """How many variables of the full system each unknown of `layout` stands for, shape (N,).
+        """Number of variables of the full system that each unknown of `layout` represents, shape (N,).
 
-        M stands for W too where it was left out, and coordinates in the basis for all of M^0, in equal
-        parts. An error norm weighted with it asks as much of a step as that of the full system.
+        M represents W too if that was left out, and the coordinates in the basis represent all of M^0, in
+        equal parts. An error norm with these weights is as strict as that of the full system.
         """
         full = self.system.layout.shapes
         counts = np.ones(layout.size)
@@ -83,7 +83,7 @@ class Reduction:
         shrunk = float(np.exp(-c.weight_decay * t / c.delta))
         M, W = reduced.M, reduced.W
         if self.basis is not None and self.rest is not None:
-            # Not by NumPy: its BLAS threads spin on for a while and take a core from the solver.
+            # Not by NumPy, whose BLAS threads go on spinning for a while and take a core from the solver.
             M = (np.asarray(_expand(self.rest, self.basis, M[0], shrunk)), *M[1:])
         if self.offset is not None:
             W = tuple(m.T + shrunk * offset for m, offset in zip(M, self.offset, strict=True))
@@ -107,7 +107,7 @@ def _predicted(sigma: Any, M: Any, beta: Any) -> jax.Array:
 
 
 def reduce_feedback(system: System, state: State, reduction: Reduction) -> Reduced:
-    """Leave out `learned` W, which follows M."""
+    """Leave out `learned` W, which follows from M."""
     layout, weights = system.layout, state.weights
     if not (layout.learn and layout.feedback == "learned") or weights.W is None:
         return system, state, reduction
@@ -124,7 +124,7 @@ def reduce_feedback(system: System, state: State, reduction: Reduction) -> Reduc
 
 
 def reduce_input(system: System, state: State, reduction: Reduction) -> Reduced:
-    """Replace a layer 0 clamped to constant samples by what it predicts, its activation, or B nodes."""
+    """Replace a layer 0 clamped to constant values by its prediction, its activation, or B nodes."""
     structure, parameters, layout = system.structure, system.parameters, system.layout
     moves = any(moving and moving[0] is not None for moving in (parameters.pieces, structure.curves))
     if layout.free[0] or moves:
@@ -157,7 +157,7 @@ def reduce_input(system: System, state: State, reduction: Reduction) -> Reduced:
 
 
 def _predict_first(system: System, state: State, reduction: Reduction, sigma: Array) -> Reduced:
-    """Put mu^1, shape (B, n_1), of the clamped activations `sigma` in place of beta^1; nothing learns."""
+    """Replace beta^1 by mu^1, shape (B, n_1), of the clamped activations `sigma`; the weights are held."""
     structure, parameters, layout = system.structure, system.parameters, system.layout
 
     def predicted(weights: Weights) -> Weights:

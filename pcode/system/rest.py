@@ -1,17 +1,16 @@
-"""Nodes at rest for given weights and clamps: the one way in which they are brought there.
+"""Equilibria of the nodes for given weights and clamps, by pseudo-transient continuation.
 
-Pseudo-transient continuation (Kelley and Keyes 1998): implicit Euler steps of length h along the
-nodes' own flow,
+The method (Kelley and Keyes 1998) takes implicit Euler steps of length h along the nodes' flow,
 
     (I / h - tau J) d = tau dz/dt,
 
-longer as the rates fall, until they are steps of Newton's method (h infinite). With the weights held
-nothing ties the samples of a batch to each other, so each has a step of its own, and the structured
-elimination solves its linear system exactly with matrices of a layer's size. Nodes of which some are held
-besides, as those of a phase plane, are solved for with a dense matrix (`pcode.analysis.planes.field`).
+with h growing as the rates fall, until they are steps of Newton's method (h infinite). With the weights held
+the samples of a batch are uncoupled, so each has its own step length, and the structured elimination solves
+its linear system exactly with matrices of a layer's size. If some nodes are also held, as in a phase plane, a
+dense matrix is used (`pcode.analysis.planes.field`).
 
-Where nodes follow an equilibrium that moves (`stay`), steps are those of Newton's method and are held to
-contract (Deuflhard 2004, section 2.1), so that they stay on the branch of equilibria they were on.
+To follow a moving equilibrium (`stay`), steps are those of Newton's method, and it is checked that they
+contract (Deuflhard 2004, section 2.1), so that the nodes stay on their branch of equilibria.
 """
 
 from __future__ import annotations
@@ -31,34 +30,38 @@ from .coupled import System
 from .elimination import solve_exactly
 from .problem import Problem
 
-# A step is kept if the rates grow by no more than this factor; a step of Newton's method only if
-# they fall to this part of what they were. From a step that is refused on, h is this much shorter.
+# A step is accepted if the rates grow by less than the factor GROWTH; a step of Newton's method, only if they
+# fall below NEWTON_FALL times what they were. After a rejected step h is SHORTER times shorter.
 GROWTH, NEWTON_FALL, SHORTER = 4.0, 0.9, 10.0
 
-# Factors between which 1/h follows the rates, and 1/h after a step of Newton's method that is refused.
+# 1/h changes in proportion to the rates, by factors from FALL to RISE; FIRST_INVERSE_STEP is 1/h after a
+# rejected step of Newton's method.
 FALL, RISE, FIRST_INVERSE_STEP = 0.1, 2.0, 1.0
 
-# How much smaller than the last one each correction must be to stay on a branch, unless it is at the level of
-# rounding errors; most of them, where mostly two or three do; and the step, in units of tau, that stands for
-# Newton's there: it loses no more than a factor 1e-6, and where equilibria form a continuum it stays near.
+# To stay on a branch, each correction must be CONTRACTION times the last one or less, unless it is at the
+# level of ROUNDING. MOST_STAYING is the most corrections; two or three are usual. The step is LONG, in units
+# of tau, instead of infinite: that costs a relative error of 1e-6 in each correction, and in a continuum of
+# equilibria it keeps the nodes near their start.
 CONTRACTION, ROUNDING, MOST_STAYING, LONG = 0.5, 1e-9, 12, 1e6
 
-# Residuals, max |tau dz/dt| / (1 + |z|), that count as rest where nodes follow the weights at every instant,
-# which is far below what the weights' tolerances ask; and elsewhere.
+# Residuals, max |tau dz/dt| / (1 + |z|), that count as rest: FOLLOWING where nodes follow the weights in the
+# singular limit, far below what the weights' tolerances need; AT_REST elsewhere.
 FOLLOWING, AT_REST = 1e-11, 1e-12
 
-# Most steps to a rest of which nothing is known.
+# Most steps to an equilibrium from an arbitrary start.
 MOST_STEPS = 200
 
-# How long nodes are followed, and in which steps, in units of tau; and the residual that is near rest.
+# Duration and step of the explicit integration in `followed`, in units of tau, and the residual at which it
+# ends early.
 FOLLOWED, STEP, NEAR = 60.0, 0.02, 1e-3
 
-# So many steps of Newton's method may let nodes pass kinks; after that it may go round in a circle.
+# After this many steps a change of modes in a step of Newton's method is taken for a cycle, and h made
+# finite.
 MOST_PASSING = 20
 
 
 class Flow(NamedTuple):
-    """What is brought to rest.
+    """A dynamical system whose equilibrium is sought.
 
     Attributes
     ----------
@@ -68,9 +71,9 @@ class Flow(NamedTuple):
         ``correction(z, mode, g, inverse_step)``: the d with (inverse_step I - tau J) d = g, where
         `inverse_step` has shape (B,).
     rows : callable
-        A vector, shape (N,), as rows, shape (B, m), that have steps of their own.
+        Reshapes a vector, shape (N,), to rows, shape (B, m), each with its own step length.
     flat : callable
-        The inverse of `rows`.
+        Inverse of `rows`.
     settled : callable
         ``settled(z, mode)``: z and the modes after a step, see `kinks.settled`.
     """
@@ -83,7 +86,7 @@ class Flow(NamedTuple):
 
 
 class _Carry(NamedTuple):
-    """Where the iterations stand: tau dz/dt, 1/h of each row, size of the last correction, steps taken."""
+    """State of the iterations: g = tau dz/dt, 1/h of each row, size of the last correction, steps so far."""
 
     z: Any
     g: Any
@@ -97,7 +100,7 @@ class _Carry(NamedTuple):
 def brought_to_rest(
     flow: Flow, z: Any, mode: Any, tol: Any, most: Any, inverse_step: Any, stay: bool = False
 ) -> tuple[Any, Any, Any]:
-    """Z at rest, shape (N,), the residual of each row, shape (B,), and the steps taken.
+    """The equilibrium, shape (N,), the residual of each row, shape (B,), and the number of steps.
 
     Parameters
     ----------
@@ -105,7 +108,7 @@ def brought_to_rest(
     z : array, shape (N,)
         Where to start.
     mode : tuple of arrays or None
-        The nodes' modes there.
+        The nodes' modes at the start.
     tol : scalar
         Residual to reach.
     most : scalar
@@ -113,7 +116,7 @@ def brought_to_rest(
     inverse_step : scalar
         The first 1/h, in units of 1/tau; 0 for steps of Newton's method.
     stay : bool
-        End where corrections do not contract; `inverse_step` then stays as it is.
+        Stop, with an infinite residual, if corrections do not contract; `inverse_step` is then constant.
     """
 
     def residual(z: Any, g: Any) -> Any:
@@ -131,7 +134,7 @@ def brought_to_rest(
         contracts = size <= jnp.maximum(CONTRACTION * c.size, ROUNDING)
         z, mode = flow.settled(c.z + d, c.mode)
         if mode is not None:
-            # Other equations from here on: what came before says nothing of how these contract.
+            # A change of modes changes the equations, so the size of earlier corrections is no measure.
             size = jnp.where(kinks.differ(mode, c.mode, len(c.inverse_step)).any(), jnp.inf, size)
             contracts = contracts | jnp.isinf(size)
         return _Carry(z, flow.rates(z, mode), mode, c.inverse_step, size, c.k + 1, contracts)
@@ -140,7 +143,7 @@ def brought_to_rest(
         tried = c.z + flow.correction(c.z, c.mode, c.g, c.inverse_step)
         g_tried = flow.rates(tried, c.mode)
         before, after = norm(c.g), norm(g_tried)
-        # A step that blows up, or makes the rates much larger, is taken back and shortened.
+        # A step that overflows, or makes the rates much larger, is rejected and shortened.
         bound = jnp.where(c.inverse_step > 0.0, GROWTH, NEWTON_FALL) * before
         good = jnp.isfinite(after) & (after < bound)
         longer = jnp.clip(after / jnp.maximum(before, 1e-300), FALL, RISE) * c.inverse_step
@@ -167,7 +170,7 @@ def brought_to_rest(
 
 
 def node_flow(system: System, t: Any) -> Flow:
-    """The nodes of `system`, which holds the weights, with the clamps held at time `t`."""
+    """The flow of the nodes of `system`, whose weights are held, with the clamps as at time `t`."""
     layout, tau = system.layout, system.constants.tau
 
     def correction(z: Any, mode: Any, g: Any, inverse_step: Any) -> Any:
@@ -185,8 +188,8 @@ def node_flow(system: System, t: Any) -> Flow:
 
 
 def holding(system: System, t: Any, y: Any) -> System:
-    """The equations of the nodes alone, with the weights held as in `y`; their modes are those of `y`."""
-    held = system.hold(system.as_it_is.state(t, y).weights)
+    """The equations of the nodes alone, with the weights and modes of the state `y`."""
+    held = system.hold(system.without_modes.state(t, y).weights)
     return held.changed(mode=kinks.modes_of(held, t, y[: system.layout.node_count]))
 
 
@@ -194,26 +197,26 @@ def holding(system: System, t: Any, y: Any) -> System:
 def rest(
     system: System, y0: Any, tol: Any, most: Any, inverse_step: Any, t: Any = 0.0
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Nodes at rest, shape (N,), each sample's residual, shape (B,), and the steps taken.
+    """Nodes at rest, shape (N,), each sample's residual, shape (B,), and the number of steps.
 
     Parameters
     ----------
     system : System
-        Of nodes alone, the weights held.
+        The nodes alone, with the weights held.
     y0 : array, shape (N,)
         Where to start.
     tol, most, inverse_step : scalar
         See `brought_to_rest`.
     t : scalar
-        The time at which the clamps are held.
+        Time at which the clamps are evaluated.
     """
     return brought_to_rest(node_flow(system, t), y0, system.parameters.mode, tol, most, inverse_step)
 
 
 def near(system: System, t: Any, z: Any) -> tuple[Any, Any]:
-    """Nodes at rest near `z`, on the branch of equilibria that it is at, and the largest residual.
+    """Nodes at rest near `z`, on the same branch of equilibria, and the largest residual.
 
-    NaN where Newton's method leaves it.
+    NaN if Newton's method does not contract to one.
     """
     mode = system.parameters.mode
     ways = (FOLLOWING, MOST_STAYING, 1.0 / LONG)
@@ -224,7 +227,7 @@ def near(system: System, t: Any, z: Any) -> tuple[Any, Any]:
 
 @dataclass(frozen=True)
 class Rest:
-    """Where the nodes came to rest, or how far they came.
+    """The result of a search for an equilibrium of the nodes.
 
     Attributes
     ----------
@@ -233,9 +236,9 @@ class Rest:
     residual : ndarray, shape (B,)
         max |tau dz/dt| / (1 + |z|) over the nodes z of each sample; dimensionless.
     iterations : int
-        Most steps that a sample took.
+        Number of steps, until the slowest sample was at rest.
     found : bool
-        Whether every sample reached the residual asked for.
+        Whether every sample reached the tolerance.
     """
 
     state: State
@@ -252,24 +255,24 @@ def nodes_at_rest(
     Parameters
     ----------
     problem : Problem
-        Says what is clamped, at which values, the weights and where to start; whether the
-        weights learn is of no account. Not reduced (`make_problem(..., reduce=False)`).
+        Gives the clamps, the weights and the start; whether the weights learn does not matter. Not reduced
+        (`make_problem(..., reduce=False)`).
     tol : float
         Residual to reach, dimensionless.
     max_iterations : int
         Most steps.
     step : float
-        First step h, in units of tau. Infinite, Newton's method goes first, and each sample for
-        which it fails goes on with steps along the flow: the equilibrium may then be an unstable
-        one. A step of about 1 follows the flow from the start to the equilibrium it leads to; where
-        activations have kinks, which mostly make several, the flow itself is integrated first.
+        First step h, in units of tau. If infinite, Newton's method is tried first, and samples for which it
+        fails continue with finite steps: the equilibrium may be unstable. A step of about 1 follows the flow
+        from the start to the equilibrium to which it leads; if activations have kinks, and so often several
+        equilibria, the flow is integrated first.
 
     Returns
     -------
     Rest
     """
     weights = problem.state(problem.start, problem.y0).weights
-    held, t = problem.hold().ticking(), problem.start
+    held, t = problem.hold().with_unit_tau(), problem.start
     y0, system = held.y0, held.system
     if held.kinked and math.isfinite(step):
         y0, system = followed(system, y0, t)
@@ -281,10 +284,10 @@ def nodes_at_rest(
 
 @jax.jit
 def followed(system: System, y0: Any, t: Any) -> tuple[Any, System]:
-    """The nodes, and their modes, some time along their flow: until they are near rest, or FOLLOWED is over.
+    """The nodes and their modes after integration along the flow, until near rest or for a time FOLLOWED.
 
-    By the classical Runge-Kutta method with a fixed step, modes being looked at after each: to know
-    to which of several equilibria they go, this need not be accurate. Where it fails, `y0`.
+    By the classical Runge-Kutta method with a fixed step, and a check of modes after each step: it only has
+    to find out which of several equilibria is reached, and need not be accurate. If it fails, `y0`.
     """
     tau = system.constants.tau
 

@@ -1,16 +1,16 @@
 r"""The Jacobian of the whole system as a sparse matrix.
 
-Its entries are those of the model's equations, each with respect to each variable it names. With the
-derivatives of the nodes' rates v = dx/dt and e = deps/dt as `Point` has them, and S^l = sigma'(x^l) where a
-node is free, else 0:
+Its entries are the derivatives of the model's equations. With those of the nodes' rates v = dx/dt and
+e = deps/dt as in `Point`, and S^l = sigma'(x^l) where a node is free, else 0:
 
     d(dx^l/dt)       v_x dx^l + v_eps deps^l + v_h (deps^{l+1} W^l + eps^{l+1} dW^l)
     d(deps^l/dt)     e_x dx^l + e_eps deps^l + e_mu dmu^l,
                      dmu^l = (S^{l-1} dx^{l-1}) M^{l-1} + sigma(x^{l-1}) dM^{l-1} + dbeta^l
     d(delta dM^l)    mean_b[(S^l dx^l)^T eps^{l+1} + sigma(x^l)^T deps^{l+1}] - lambda dM^l
 
-likewise W; and mean_b[deps^l] - lambda dbeta^l for the biases. A sample's nodes couple to those of
-the layers beside, and to all weights between; a weight to the two nodes it joins, in every sample.
+likewise for W; and mean_b[deps^l] - lambda dbeta^l for the biases. The nodes of a sample couple to those of
+the neighbouring layers and to all weights between; a weight couples to the two nodes it joins, in every
+sample.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Block = tuple[Any, Any, Any]
 
 
 def jacobian(system: System, point: Point) -> csc_matrix:
-    """J, shape (N, N), from a system and a point in NumPy. Entries that happen to be 0 are kept."""
+    """J, shape (N, N), of a system at a point, both of NumPy arrays. Entries that happen to be 0 are kept."""
     blocks = [np.broadcast_arrays(*block) for block in _blocks(system, point)]
     row, column, value = (
         np.concatenate([part.ravel() for part in parts]) for parts in zip(*blocks, strict=True)
@@ -38,7 +38,7 @@ def jacobian(system: System, point: Point) -> csc_matrix:
 
 
 def _blocks(system: System, point: Point) -> Iterator[Block]:
-    """All of J, in blocks that do not overlap."""
+    """The non-overlapping blocks of J."""
     layout, c = system.layout, system.constants
     at = layout.views(np.arange(layout.size))
     for layer in range(layout.n + 1):
@@ -53,7 +53,7 @@ def _blocks(system: System, point: Point) -> Iterator[Block]:
 
 
 def _own(at: dict[str, Any], point: Point, layer: int) -> Iterator[Block]:
-    """What a layer's values and errors do to themselves and to each other."""
+    """Derivatives of the rates of a layer's values and errors with respect to themselves and each other."""
     x, eps, v = at.get(f"x{layer}"), at.get(f"eps{layer}"), point.value[layer]
     if x is not None:
         yield x, x, v.x
@@ -67,7 +67,7 @@ def _own(at: dict[str, Any], point: Point, layer: int) -> Iterator[Block]:
 
 
 def _node_node(at: dict[str, Any], point: Point, layer: int) -> Iterator[Block]:
-    """The values of `layer` and the errors of the next, one on the other; indices (b, i, j)."""
+    """Coupling of the values of `layer` and the errors of the next; indices (b, i, j)."""
     if f"x{layer}" not in at:
         return
     x, eps = at[f"x{layer}"][:, :, None], at[f"eps{layer + 1}"][:, None, :]
@@ -77,7 +77,7 @@ def _node_node(at: dict[str, Any], point: Point, layer: int) -> Iterator[Block]:
 
 
 def _node_weight(at: dict[str, Any], point: Point, layer: int, feedback: str) -> Iterator[Block]:
-    """What the weights between `layer` and the next do to the nodes of both; indices (b, i, j)."""
+    """Derivatives of the nodes of `layer` and the next with respect to the weights between; (b, i, j)."""
     eps, M, e_mu = at[f"eps{layer + 1}"], at[f"M{layer}"], point.error[layer].input
     yield eps[:, None, :], M, e_mu[:, None, :] * point.sigma[layer][:, :, None]
     yield eps, at[f"beta{layer + 1}"], e_mu
@@ -88,7 +88,7 @@ def _node_weight(at: dict[str, Any], point: Point, layer: int, feedback: str) ->
 
 
 def _weight_node(at: dict[str, Any], point: Point, layer: int, gain: float) -> Iterator[Block]:
-    """What the nodes of `layer` and the next do to the weights between; indices (b, i, j)."""
+    """Derivatives of the weights between `layer` and the next with respect to their nodes; (b, i, j)."""
     eps = at[f"eps{layer + 1}"]
     yield at[f"beta{layer + 1}"], eps, gain
     learning = [at[f"M{layer}"]]

@@ -62,7 +62,7 @@ def _evaluate(system: System, points: Any, guess: Any, base: Base, everything: b
         else:
             residual = jnp.zeros(())
         # As it is, on whichever side of a kink the point lies.
-        return base.projectors @ system.as_it_is.rhs(0.0, y), z, residual
+        return base.projectors @ system.without_modes.rhs(0.0, y), z, residual
 
     return jax.vmap(at_point)(points, guess)
 

@@ -200,5 +200,5 @@ def rest_and_abscissa(system: System, z: Array) -> tuple[float, float | None]:
     if layout.batch * nodes_a_sample(layout) ** 3 > LARGEST_DENSE:
         return residual, None
     samples = np.arange(layout.batch, dtype=np.int64)
-    ticking = system.with_constants(tau=jnp.ones(()))
-    return residual, spectral_abscissa(ticking, 0.0, z, samples).rate / float(system.constants.tau)
+    unit_tau = system.with_constants(tau=jnp.ones(()))
+    return residual, spectral_abscissa(unit_tau, 0.0, z, samples).rate / float(system.constants.tau)

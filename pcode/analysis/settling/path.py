@@ -241,7 +241,7 @@ def follow(run: Run, index: int, fraction: float) -> Path:
         rtol=rtol,
         atol=atol,
         anew=anew,
-        jumps=begin.phase_as_run("convergence").course.jumps if begin.reproducible else np.empty(0),
+        jumps=begin.phase_as_run("convergence").schedule.jumps if begin.reproducible else np.empty(0),
         notes=tuple(notes),
     )
 

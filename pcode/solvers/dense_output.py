@@ -1,8 +1,8 @@
-"""Values within a step by shorter steps of the same method from where it began.
+"""Values within a step, by shorter steps of the same method from the start of the step.
 
-The curves that come with methods of a high order hold a few of its digits only: where steps are longer than
-tau their error is many times that of the steps. A shorter step is at least as good as the step itself, and
-the steps themselves do not depend on what is saved.
+The interpolants that come with high-order methods are less accurate than the steps: for steps longer than tau
+their error is many times larger. A shorter step is at least as accurate as the step itself, and the steps of
+the integration do not depend on what is saved.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ import scipy
 
 from ..model.network import Array
 
-# Where more times than these are due within a step, it is so many, at Chebyshev's points, that are stepped
-# to, and the polynomial through them and the step's ends gives the rest, so that the cost of saving is
-# bounded. It needs no slopes, and its error is far below that of the step.
+# Most inner steps within a step. If more values are needed, inner steps to this many Chebyshev points and the
+# polynomial through them and the ends give all values, which bounds the cost of saving. The error of the
+# polynomial is far below that of the step.
 INNER = {"Radau": 3, "Kvaerno5": 3, "DOP853": 7, "Dopri8": 7}
 
 
-class Within:
+class DenseOutput:
     """The unknowns within the last step.
 
     Parameters
     ----------
     method : str
-        One of `INNER`.
+        A key of `INNER`.
     times : ndarray, shape (T,)
-        All that are to be saved, rising.
+        All times to be saved, increasing.
     reach : callable
-        ``reach(t)`` steps to a time within the last step; shape (N,).
+        ``reach(t)`` steps to a time `t` within the last step and returns the unknowns, shape (N,).
     """
 
     def __init__(self, method: str, times: Array, reach: Callable[[float], Array]) -> None:
@@ -40,7 +40,7 @@ class Within:
         self._curve: Any = None
 
     def begin(self, t_before: float, t: float, y_before: Array, y: Array) -> None:
-        """A step from (t_before, y_before) to (t, y) was kept."""
+        """Set the last step, from (t_before, y_before) to (t, y)."""
         self._step, self._ends, self._curve = (t_before, t), (y_before, y), None
 
     def __call__(self, t: float) -> Array:
