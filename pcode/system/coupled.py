@@ -348,11 +348,13 @@ def partials(rate: Callable[..., Any], *arguments: Any) -> Partials:
         zeros, ones = jnp.zeros_like(arguments[0]), jnp.ones_like(arguments[0])
         return tuple(push(*(ones if j == k else zeros for j in range(3))) for k in range(3))
 
-    one = (jnp.zeros((1, 1)),) * len(arguments)
-    depends = _dependent(jax.make_jaxpr(along)(*one).jaxpr)
+    single = (jnp.zeros((1, 1)),) * len(arguments)
+    constant, depends = along(*single), _dependent(jax.make_jaxpr(along)(*single).jaxpr)
+    if not any(depends):
+        return Partials(*constant)
     shape = jnp.broadcast_shapes(*map(jnp.shape, arguments))
     whole = along(*(jnp.broadcast_to(a, shape).astype(float) for a in arguments))
-    return Partials(*(w if d else o for w, o, d in zip(whole, along(*one), depends, strict=True)))
+    return Partials(*(w if d else c for w, c, d in zip(whole, constant, depends, strict=True)))
 
 
 def _dependent(jaxpr: Any) -> list[bool]:
