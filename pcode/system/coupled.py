@@ -343,18 +343,19 @@ def partials(rate: Callable[..., Any], *arguments: Any) -> Partials:
     each would take longer to compile and to pass on.
     """
 
-    def along(*arguments: Any) -> tuple[Any, ...]:
-        _, push = jax.linearize(rate, *arguments)
-        zeros, ones = jnp.zeros_like(arguments[0]), jnp.ones_like(arguments[0])
-        return tuple(push(*(ones if j == k else zeros for j in range(3))) for k in range(3))
+    def by(k: int, at: tuple[Any, ...]) -> Any:
+        def along(argument: Any) -> Any:
+            return rate(*at[:k], argument, *at[k + 1 :])
 
-    single = (jnp.zeros((1, 1)),) * len(arguments)
-    constant, depends = along(*single), _dependent(jax.make_jaxpr(along)(*single).jaxpr)
-    if not any(depends):
-        return Partials(*constant)
-    shape = jnp.broadcast_shapes(*map(jnp.shape, arguments))
-    whole = along(*(jnp.broadcast_to(a, shape).astype(float) for a in arguments))
-    return Partials(*(w if d else c for w, c, d in zip(whole, constant, depends, strict=True)))
+        return jax.jvp(along, (at[k],), (jnp.ones_like(at[k]),))[1]
+
+    shape, count = jnp.broadcast_shapes(*map(jnp.shape, arguments)), len(arguments)
+    whole = tuple(jnp.broadcast_to(a, shape).astype(float) for a in arguments)
+    single = (jnp.zeros((1, 1)),) * count
+    traced = jax.make_jaxpr(lambda *at: [by(k, at) for k in range(count)])(*single)
+    return Partials(
+        *(by(k, whole if depends else single) for k, depends in enumerate(_dependent(traced.jaxpr)))
+    )
 
 
 def _dependent(jaxpr: Any) -> list[bool]:
