@@ -15,7 +15,6 @@ from ..model.data import Data, read_npz
 from ..model.expression import Expression
 from ..model.network import Array, FeedbackInit, Network, Weights
 from ..model.phase import Phase, TimeSeries
-from ..model.variables import BETA
 from .network_table import NetworkTable
 from .schema import DataTable, PhaseTable, SeriesTable, WeightsTable
 
@@ -50,15 +49,15 @@ def build_weights(table: WeightsTable, network: Network, folder: Path) -> Weight
 def _given_weights(table: WeightsTable, network: Network) -> Weights:
     if table.M is None:
         raise InputError("M", 'is missing; with init = "given", give one matrix for each link')
-    given: Any = (table.M, table.W, table.beta)
-    M, W, beta = given
-    if beta is None:
-        beta = [np.zeros(BETA.shape(network.sizes, layer, 0)) for layer in BETA.layers(network.n)]
+    tied = Network(**network.to_dict() | {"feedback": "tied"})
+    listed: dict[str, Any] = {name: getattr(table, name) for name in ("M", "beta")}
+    # What the table does not list starts at zero.
+    given = tied.init_weights(0, "zeros")._replace(**{k: v for k, v in listed.items() if v is not None})
+    W: Any = table.W
     if W is None or isinstance(W, str):
-        tied = Network(**network.to_dict() | {"feedback": "tied"})
-        M, _, beta = tied.check_weights(Weights(M, None, beta))
-        W = _feedback(table, network, M)
-    return network.check_weights(Weights(M, W, beta))
+        given = tied.check_weights(given)
+        W = _feedback(table, network, given.M)
+    return network.check_weights(given._replace(W=W))
 
 
 def _weights_from_file(table: WeightsTable, network: Network, folder: Path) -> Weights:

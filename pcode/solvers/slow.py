@@ -159,7 +159,7 @@ def integrate_slowly(
     stepper: Stepper, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep
 ) -> Solution:
     """`integrate`; in the singular limit the nodes' stability is checked after every step."""
-    if not isinstance(problem, SlowProblem):
+    if not has_slaved_nodes(problem):
         return integrate(stepper, problem, times, settings, save, watch)
     following = _Following(stepper, problem)
     solution = integrate(following, problem, times, settings, save, watch)
