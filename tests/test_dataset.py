@@ -148,7 +148,8 @@ def test_groups_are_written_to_the_same_file_and_read_back(run, tmp_path):
     assert set(loaded.groups) == {"solver", "more"}
     xr.testing.assert_identical(loaded.groups["more"], more)
     with xr.open_datatree(tmp_path / "run.nc", engine="h5netcdf", decode_times=False) as tree:
-        assert set(tree.children) == {"solver", "more"}
+        assert set(tree.children) == {"solver", "others"}
+        xr.testing.assert_identical(tree["others/more"].to_dataset(inherit=False), more)
         assert tree["solver"].sizes["step"] == run.solver.sizes["step"]
 
 

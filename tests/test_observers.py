@@ -91,6 +91,40 @@ def test_an_observer_records_the_energy_at_its_own_times():
     np.testing.assert_allclose(kept["F"], 0.5 * (0.5 * squares[0] + 2.0 * squares[1]), rtol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["energy", "time", "x1", "sample", "unit0", "others", "M0"])
+def test_an_observer_may_have_the_name_of_a_variable_or_dimension_of_the_run(name, tmp_path):
+    run = run_with({name: Energy(0.5)})
+    run.save(tmp_path / "run.nc")
+    loaded = pcode.Run.load(tmp_path / "run.nc")
+    assert set(loaded.groups) == {"solver", name}
+    xr.testing.assert_identical(loaded.groups[name], run.groups[name])
+    xr.testing.assert_identical(loaded.data, run.data)
+
+
+def test_the_run_so_far_can_be_had_from_within_a_phase_and_loses_nothing():
+    """It holds the phases that have ended; the run itself goes on as if it had not been asked for."""
+    seen = []
+
+    class Asking(Energy):
+        def observe(self, moment):
+            if moment.index:
+                seen.append(simulation.result)
+            super().observe(moment)
+
+    plain = run_with(None)
+    simulation = Simulation(NETWORK, weights=WEIGHTS, save=FEW, observers={"asking": Asking(0.5)})
+    run = simulation.run([TRAIN, TEST])
+    assert run.notes == plain.notes
+    xr.testing.assert_equal(run.data, plain.data)
+    assert len(run.phases) == 2
+    np.testing.assert_array_equal(run.state.x[2], plain.state.x[2])
+    assert seen
+    for so_far in seen:
+        assert len(so_far.phases) == 1
+        assert set(so_far.data["phase"].to_numpy()) == {0}
+        assert set(so_far.data["weight_phase"].to_numpy()) == {0}
+
+
 def test_an_observer_keeps_only_the_output_layer_and_it_stands_in_the_file(tmp_path):
     run = run_with({"output": Output()})
     kept = run.groups["output"]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 from older_runs import DATA, RUNS
 
 import pcode
@@ -72,3 +73,19 @@ def test_an_older_file_that_is_saved_anew_is_a_new_file(both, tmp_path):
     again = pcode.Run.load(tmp_path / "run.nc")
     assert again.data.identical(old.data)
     assert again.solver.identical(old.solver)
+
+
+def test_what_a_user_added_to_an_older_file_is_still_there(tmp_path):
+    """Along the rows of the data, which are no columns any more, it keeps its values."""
+    name = sorted(RUNS)[0]
+    with xr.open_dataset(DATA / f"{name}.nc", engine="h5netcdf", decode_times=False) as file:
+        data = file.load()
+    rows = np.arange(data.sizes["sample"])
+    data = data.assign(
+        label=("sample", rows), score=(("time", "sample"), np.ones((data.sizes["time"], rows.size)))
+    )
+    data.to_netcdf(tmp_path / "more.nc", engine="h5netcdf")
+    run = pcode.Run.load(tmp_path / "more.nc")
+    np.testing.assert_array_equal(run.data["label"], rows)
+    assert run.data["score"].shape == (data.sizes["time"], rows.size)
+    np.testing.assert_array_equal(run.data["x1"], pcode.Run.load(DATA / f"{name}.nc").data["x1"])

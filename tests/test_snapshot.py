@@ -208,7 +208,7 @@ def test_between_saved_times_of_the_nodes_a_clamp_has_its_own_value_there():
     )
     moments = resting_moments(run, 0, 13)
     np.testing.assert_allclose([m.t for m in moments], np.linspace(0.0, 3.0, 13), atol=1e-12)
-    line = [1.0 + m.t if m.t < 1.0 else -1.5 + 0.5 * m.t for m in moments]
+    line = [1.0 + m.t if m.t <= 1.0 else -1.5 + 0.5 * m.t for m in moments]
     np.testing.assert_allclose([m.inputs[0, 0] for m in moments], line, atol=1e-12)
     np.testing.assert_allclose([m.phase.clamp[0][0, 0] for m in moments], line, atol=1e-12)
     np.testing.assert_allclose([m.targets[0, 0] for m in moments], np.cos([m.t for m in moments]), atol=1e-12)
@@ -301,3 +301,14 @@ def test_a_question_that_is_not_there_is_refused_with_what_is(run):
         ask(run, "backprob")
     with pytest.raises(InputError, match=f"no question 'why'; there are {', '.join(QUESTIONS)}"):
         ask(run, "why")
+
+
+def test_every_saved_time_can_be_asked_for_also_where_a_phase_ended_at_once():
+    network = pcode.Network((2, 3, 1))
+    inputs = np.ones((1, 2))
+    held = pcode.Phase("held", {0: inputs}, duration=2.0, learn=False)
+    at_once = pcode.Phase("rest", {0: inputs}, duration=5.0, learn=False, until="equilibrium")
+    run = pcode.simulate(network, [held, at_once], weights=network.init_weights(0), nodes="equilibrium")
+    assert run.phases[1].t_end == run.phases[1].t_start == 2.0
+    for t in run.data["time"].to_numpy().tolist():
+        assert Snapshot.of(run, time=t).t == pytest.approx(t, rel=1e-15)

@@ -20,7 +20,7 @@ from ..base.status import Status
 from ..model.network import Array
 from ..model.state import State
 from ..run.result import Run
-from ..run.select import of_run
+from ..run.select import of_run, times_of
 from ..run.snapshot import PhaseOption, Snapshot, last_phase
 from ..simulation.arguments import LEAST_RTOL
 from ..solvers.auto import STABLE_STEP, fastest_rate
@@ -309,7 +309,7 @@ def integrate(
 def _beside(run: Run, start: Snapshot, span: float) -> tuple[list[float], Comparing]:
     """A list that fills with differences from the nodes of `run`, and what fills it; see `integrate`."""
     rows = np.flatnonzero(run.data["phase"].to_numpy() == start.index)
-    times = run.data["time"].to_numpy()[rows] - start.t
+    times = times_of(run, start.index) - start.t
     kept = (times > 0.0) & (times <= span)
     samples, n = slice(len(start.record.samples)), start.n
     names = [*(f"x{k}" for k in range(n + 1)), *(f"eps{k}" for k in range(1, n + 1))]

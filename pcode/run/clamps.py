@@ -123,12 +123,15 @@ class ClampRecord:
     def value(self, x: Array, t: float | None = None) -> Array:
         """The clamp at the phase's own time `t`, shape (B, n_l), given `x`, its values at a time nearby.
 
+        At a step it has the values before it, as saved rows do, but at the start those after it.
+
         If the clamp is constant or cannot be reconstructed, or `t` is None, the values are those of `x`.
         """
         if t is None or not (self.moves and self.reproducible):
             return self.held(x)
         moving = self.again(x)
-        now = moving.at(t) if isinstance(moving, TimeSeries) else curve_at(moving, t)  # type: ignore[arg-type]
+        side: Literal["left", "right"] = "left" if t > 0.0 else "right"
+        now = moving.at(t, side) if isinstance(moving, TimeSeries) else curve_at(moving, t)  # type: ignore[arg-type]
         return np.array(np.broadcast_to(now, x.shape))
 
     def of_samples(self, rows: list[int]) -> ClampRecord:

@@ -36,7 +36,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from ..model.network import Array, Network
-from ..model.variables import NODES, WEIGHTS, Variable
+from ..model.variables import NODES, Variable
 
 # Units of time: that of tau, which is also that of delta.
 TIME_UNITS = "unit of tau"
@@ -90,13 +90,7 @@ def weight_dataset(network: Network, rows: Sequence[Rows]) -> xr.Dataset:
     """The dataset of the weights: the variables along ``weight_time``; see `node_dataset`."""
     t = np.concatenate([np.empty(0), *(part.t for part in rows)])
     coordinates = weight_coordinates(network, t, _phases(rows))
-    return xr.Dataset(_arrays(kept_weights(network), network, rows), coordinates)
-
-
-def kept_weights(network: Network) -> list[Variable]:
-    """The weight variables that a result holds: W is not among them if feedback is tied."""
-    tied = network.feedback == "tied"
-    return [variable for variable in WEIGHTS if variable.feedback is None or not tied]
+    return xr.Dataset(_arrays(network.weight_variables, network, rows), coordinates)
 
 
 def node_coordinates(

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from ..model.network import Network
+from ..model.variables import NODES
 from .clamps import ClampArrays
 from .clamps import upgraded as upgraded_clamps
 from .dataset import node_coordinates, sample_numbers, weight_coordinates
@@ -30,7 +31,7 @@ def upgraded(data: xr.Dataset, groups: Mapping[str, xr.Dataset]) -> tuple[xr.Dat
     shown = {k: record["samples"] for k, record in enumerate(json.loads(data.attrs["phases"]))}
     steps = data[[name for name in STEPS if name in data.data_vars]].drop_attrs(deep=False)
     phase, weight_phase = (data[name].to_numpy().astype(np.int64) for name in ("phase", "weight_phase"))
-    data = _only_shown(data.drop_vars([*steps.data_vars, "phase", "weight_phase"]), phase, shown)
+    data = _only_shown(data.drop_vars([*steps.data_vars, "phase", "weight_phase"]), network.n, phase, shown)
     coordinates = node_coordinates(network, data["time"].to_numpy(), phase, shown)
     coordinates |= weight_coordinates(network, data["weight_time"].to_numpy(), weight_phase)
     return data.assign_coords(coordinates), groups | ({"solver": steps} if steps.data_vars else {})
@@ -46,14 +47,18 @@ def _with_clamps(data: xr.Dataset, groups: dict[str, xr.Dataset]) -> tuple[xr.Da
     return data.assign_attrs(phases=json.dumps(records)), groups | arrays.groups()
 
 
-def _only_shown(data: xr.Dataset, phase: np.ndarray, shown: Mapping[int, Sequence[int]]) -> xr.Dataset:
-    """`data` with only the samples that each row's phase shows as columns."""
+def _only_shown(
+    data: xr.Dataset, n: int, phase: np.ndarray, shown: Mapping[int, Sequence[int]]
+) -> xr.Dataset:
+    """`data` with only the samples that each row's phase shows as columns of the nodes of layers 0..n."""
     numbers = sample_numbers(phase, shown)
     columns = np.maximum(numbers, 0)[:, :, np.newaxis]
     kept = {}
-    for name, variable in data.data_vars.items():
-        if "sample" in variable.dims:
-            values = np.take_along_axis(variable.to_numpy(), columns, axis=1)
-            values[numbers < 0] = np.nan
-            kept[name] = (variable.dims, values, variable.attrs)
-    return data.drop_dims("sample").assign(kept)
+    names = [name for variable in NODES for name in variable.names(n)]
+    for name in names:
+        values = np.take_along_axis(data[name].to_numpy(), columns, axis=1)
+        values[numbers < 0] = np.nan
+        kept[name] = (data[name].dims, values, data[name].attrs)
+    # What a user added along the rows of the data keeps them, under a name that is free.
+    others = data.drop_vars([*names, "sample"])
+    return others.rename(sample="data_row").assign(kept) if "sample" in others.dims else others.assign(kept)

@@ -20,11 +20,10 @@ from ..base.files import replacing
 from ..base.html import table
 from ..base.lazy import loaded
 from ..base.status import SolverStats, Status
-from ..model.network import Network, Weights
+from ..model.network import Array, Network, Weights
 from ..model.state import State
 from ..model.variables import NODES, WEIGHTS
 from .clamps import ClampArrays, ClampRecord
-from .dataset import kept_weights
 from .older import upgraded
 
 # The value of a probe: a number, or an array as nested lists.
@@ -86,6 +85,16 @@ class PhaseRecord:
     stats: SolverStats
     probes: dict[str, ProbeValue] = field(default_factory=dict)
     settle_tol: float = 1e-6
+
+    @property
+    def moving(self) -> bool:
+        """Whether a clamp moves."""
+        return any(one.moves for one in self.clamp.values())
+
+    @property
+    def reproducible(self) -> bool:
+        """Whether the phase can be reconstructed with its clamps as they were."""
+        return all(one.reproducible for one in self.clamp.values())
 
     def to_dict(self, arrays: ClampArrays | None = None) -> dict[str, Any]:
         """The record as plain values for JSON; arrays of clamps are put into `arrays`, or left out."""
@@ -184,17 +193,19 @@ class Run:
     @property
     def state(self) -> State:
         """The last state: the nodes of the samples of the last phase, and the weights."""
-        samples = self.phases[int(self.data["phase"][-1])].samples
-        last = self.data.isel(time=-1, sample=slice(len(samples)))
-        n = self.network.n
-        nodes = {v.name: tuple(np.array(last[name]) for name in v.names(n)) for v in NODES}
-        return State(**nodes, weights=self.weights)
+        return State(**self.nodes_at(-1), weights=self.weights)
+
+    def nodes_at(self, row: int) -> dict[str, tuple[Array, ...]]:
+        """The arrays x and eps, by these names, at a saved `row`, of the samples that its phase shows."""
+        shown = len(self.phases[int(self.data["phase"][row])].samples)
+        there = self.data.isel(time=row, sample=slice(shown))
+        return {v.name: tuple(np.array(there[name]) for name in v.names(self.network.n)) for v in NODES}
 
     @property
     def weights(self) -> Weights:
         """The last weights."""
         last = self.data.isel(weight_time=-1)
-        n, kinds = self.network.n, kept_weights(self.network)
+        n, kinds = self.network.n, self.network.weight_variables
         kept = {v.name: tuple(np.array(last[name]) for name in v.names(n)) for v in kinds}
         return Weights(**{v.name: kept.get(v.name) for v in WEIGHTS})  # type: ignore[arg-type]
 
@@ -214,7 +225,7 @@ class Run:
         with replacing(path) as temporary:
             _write(self.data, temporary)
             for name, group in self.groups.items():
-                _write(group, temporary, name)
+                _write(group, temporary, name if name in OWN_GROUPS else f"{OTHERS}/{name}")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Run:
@@ -330,19 +341,25 @@ def _write(data: xr.Dataset, path: Path, group: str | None = None) -> None:
     except (OSError, MemoryError):
         raise
     except Exception as error:
-        where = "data" if group is None else f"groups[{group}]"
+        where = "data" if group is None else f"groups[{group.removeprefix(f'{OTHERS}/')}]"
         raise InputError(where, f"cannot be stored in a NetCDF file ({checks.shown(error)})") from error
 
 
 # The name that xarray gives the root group of a file.
 ROOT = "/"
 
+# Names of the groups that every run has, and in a file the parent of all others: a group there must not have
+# the name of a variable or a dimension of `Run.data`.
+OWN_GROUPS, OTHERS = ("solver", "clamps"), "others"
+
 
 def _read(path: Path) -> dict[str, xr.Dataset]:
     """The datasets of a file, by the names of their groups."""
     groups = xr.open_groups(path, engine="h5netcdf", decode_times=False)
     try:
-        return {name.removeprefix("/") or ROOT: group.load() for name, group in groups.items()}
+        named = {name.removeprefix("/") or ROOT: group.load() for name, group in groups.items()}
+        named.pop(OTHERS, None)
+        return {name.removeprefix(f"{OTHERS}/"): group for name, group in named.items()}
     finally:
         for group in groups.values():
             group.close()

@@ -86,11 +86,8 @@ class Snapshot:
         index, t = int(run.data["phase"][row]), float(run.data["time"][row])
         record, network = run.phases[index], run.network
         _check_masks(record)
-        nodes = run.data.isel(time=row, sample=slice(len(record.samples)))
-        x = tuple(np.array(nodes[f"x{k}"]) for k in range(network.n + 1))
-        eps = tuple(np.array(nodes[f"eps{k}"]) for k in range(1, network.n + 1))
-        state = State(x, eps, weights_at(run, index, t))
-        clamp = {layer: one.held(x[layer]) for layer, one in record.clamp.items()}
+        state = State(**run.nodes_at(row), weights=weights_at(run, index, t))
+        clamp = {layer: one.held(state.x[layer]) for layer, one in record.clamp.items()}
         own = float(as_recorded(record, np.array(t)))
         return cls(network, _phase(record, clamp), state, index, row, own, record)
 
@@ -148,12 +145,12 @@ class Snapshot:
     @property
     def moving(self) -> bool:
         """Whether a clamp of the phase moves, so that `phase` is valid for this time only."""
-        return any(one.moves for one in self.record.clamp.values())
+        return self.record.moving
 
     @property
     def reproducible(self) -> bool:
         """Whether the original phase can be reconstructed, see `phase_as_run`."""
-        return all(one.reproducible for one in self.record.clamp.values())
+        return self.record.reproducible
 
     @property
     def irreproducible(self) -> str:
@@ -250,7 +247,7 @@ def resting_moments(run: Run, index: int, most: int) -> list[Snapshot]:
     """
     rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
     of_weights = np.flatnonzero(run.data["weight_phase"].to_numpy() == index)
-    if rows.size >= min(most, of_weights.size) or not Snapshot.at(run, int(rows[0])).reproducible:
+    if rows.size >= min(most, of_weights.size) or not run.phases[index].reproducible:
         return [Snapshot.at(run, int(row)) for row in spread(rows, most)]
     return [Snapshot.at_weights(run, index, int(row)) for row in spread(of_weights, most)]
 
@@ -284,22 +281,23 @@ def _phase_index(run: Run, phase: PhaseOption, time: float | None) -> int:
     if phase is not None:
         index = choose_phases(run, phase)[-1]
         record = run.phases[index]
-        if time is not None and not record.t_start <= time <= max(record.t_end, _last_saved(run, index)):
+        if time is not None and not _has(run, index, time):
             span = f"{record.t_start:g} to {record.t_end:g}"
             raise InputError("time", f"phase {record.name!r} lasts from {span}, and has no t = {time:g}")
         return index
     if time is None:
         return int(started[-1])
     for index in reversed(range(len(run.phases))):
-        if run.phases[index].t_start <= time <= run.phases[index].t_end and index in started:
+        if index in started and _has(run, index, time):
             return index
     raise InputError("time", f"the run lasts from 0 to {run.phases[-1].t_end:g}, and has no t = {time:g}")
 
 
-def _last_saved(run: Run, index: int) -> float:
-    """The last saved time of a phase; if it ends at once, a rounding error later than its end."""
-    times = run.data["time"].to_numpy()[run.data["phase"].to_numpy() == index]
-    return float(times.max(initial=-np.inf))
+def _has(run: Run, index: int, time: float) -> bool:
+    """Whether `time` lies in a phase, or is one of its saved times: after an end at once these are later."""
+    record = run.phases[index]
+    saved = run.data["time"].to_numpy()[run.data["phase"].to_numpy() == index]
+    return bool(record.t_start <= time <= max(record.t_end, saved.max(initial=-np.inf)))
 
 
 def _phase(record: PhaseRecord, clamp: Mapping[int, Clamp]) -> Phase:

@@ -23,8 +23,7 @@ def weights_at(run: Run, phase: int, t: float) -> Weights:
         If the run holds no weights.
     """
     network = run.network
-    kinds = [("M", 0), ("beta", 1)] + ([("W", 0)] if network.feedback != "tied" else [])
-    names = {kind: [f"{kind}{k + first}" for k in range(network.n)] for kind, first in kinds}
+    names = {variable.name: variable.names(network.n) for variable in network.weight_variables}
     missing = [name for group in names.values() for name in group if name not in run.data]
     if missing:
         raise InputError("run", f"holds no weights {', '.join(missing)}; give the run.nc as it was written")
@@ -32,11 +31,11 @@ def weights_at(run: Run, phase: int, t: float) -> Weights:
     times = run.data["weight_time"].to_numpy()[rows]
     near, share = _lagrange(times, t)
 
-    def arrays(kind: str) -> tuple[Array, ...]:
-        picked = (run.data[name].isel(weight_time=rows[near]).to_numpy() for name in names[kind])
-        return tuple(np.tensordot(share, values, axes=1) for values in picked)
+    def at_t(name: str) -> Array:
+        values: Array = np.tensordot(share, run.data[name].isel(weight_time=rows[near]).to_numpy(), axes=1)
+        return values
 
-    return Weights(arrays("M"), arrays("W") if "W" in names else None, arrays("beta"))
+    return Weights(**{"W": None} | {kind: tuple(map(at_t, group)) for kind, group in names.items()})  # type: ignore[arg-type]
 
 
 def _lagrange(times: Array, t: float) -> tuple[Any, Array]:

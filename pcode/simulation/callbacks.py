@@ -15,14 +15,11 @@ from ..base.errors import InputError
 from ..model.network import Array
 from ..model.phase import Phase
 from ..model.state import State
-from ..run.result import ProbeValue
+from ..run.result import OWN_GROUPS, ProbeValue
 from .observer import Moment, Observer
 
 # Seconds between two reports of progress.
 REPORT_EVERY = 0.1
-
-# Names of the result's own groups.
-OWN_GROUPS = ("solver", "clamps")
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ class Simulation:
 
     @property
     def result(self) -> Run:
-        """The run so far.
+        """The run so far: all phases that have ended.
 
         Its arrays are shared with later results: copy them before changing them.
 
@@ -229,6 +229,7 @@ class Simulation:
         self._extent, self._state = extent, state
         record = replace(record, probes=calls.probes.values)
         self._records.append(record)
+        self._result = None  # also what was asked for from within the phase
         return record
 
     @contextmanager
@@ -238,7 +239,7 @@ class Simulation:
             yield stopped
 
     def _build_result(self) -> Run:
-        nodes, weights = (trajectory.dataset() for trajectory in self._trajectories)
+        nodes, weights = (trajectory.dataset(len(self._records)) for trajectory in self._trajectories)
         kept = {name: observer.dataset() for name, observer in self._callbacks.observers.items()}
         groups = {name: dataset for name, dataset in kept.items() if dataset is not None}
         notes = oddities(self._network, (record.learn for record in self._records))

@@ -10,7 +10,7 @@ import xarray as xr
 from ..model.network import Array, Network
 from ..model.phase import Phase, Save
 from ..model.variables import NODES, WEIGHTS, Variable
-from ..run.dataset import ENERGIES, Rows, kept_weights, node_dataset, time_units, weight_dataset
+from ..run.dataset import ENERGIES, Rows, node_dataset, time_units, weight_dataset
 from ..solvers.steps import MOST, Steps, thinned
 from .observer import Moment
 
@@ -46,6 +46,13 @@ class _Trajectory:
             rows.arrays[name][k] = array
         self._filled += 1
 
+    def _of_phases(self, count: int | None) -> list[Rows]:
+        """The rows of the first `count` phases; those of a phase that is being run are left as they are."""
+        if count is None or not self._rows or self._rows[-1].phase < count:
+            self._close()
+            return self._rows
+        return self._rows[:-1]
+
     def _close(self) -> None:
         """Free the memory of rows that were not filled, as when a phase ended early."""
         if self._rows and self._filled < self._rows[-1].t.size:
@@ -76,17 +83,16 @@ class NodeTrajectory(_Trajectory):
         arrays = dict(zip(self._names, nodes, strict=True))
         self._add(moment, arrays | dict(zip(ENERGIES, moment.energies, strict=True)))
 
-    def dataset(self) -> xr.Dataset:
-        """The rows so far."""
-        self._close()
-        return node_dataset(self._network, self._rows)
+    def dataset(self, phases: int | None = None) -> xr.Dataset:
+        """The rows so far, or those of the first `phases`."""
+        return node_dataset(self._network, self._of_phases(phases))
 
 
 class WeightTrajectory(_Trajectory):
     """The observer that keeps the weights at the times that `Save` says."""
 
     def __init__(self, network: Network, save: Save) -> None:
-        super().__init__(network, save, kept_weights(network))
+        super().__init__(network, save, network.weight_variables)
 
     def times(self, phase: Phase) -> Array:
         """Saved times of the weights; the ends of the phase if they are held."""
@@ -101,10 +107,9 @@ class WeightTrajectory(_Trajectory):
         weights = (array for variable in WEIGHTS for array in variable.of(moment.state))
         self._add(moment, dict(zip(self._names, weights, strict=True)))
 
-    def dataset(self) -> xr.Dataset:
-        """The rows so far."""
-        self._close()
-        return weight_dataset(self._network, self._rows)
+    def dataset(self, phases: int | None = None) -> xr.Dataset:
+        """The rows so far, or those of the first `phases`."""
+        return weight_dataset(self._network, self._of_phases(phases))
 
 
 class SolverSteps:

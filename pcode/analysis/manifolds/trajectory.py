@@ -119,12 +119,8 @@ def trajectory(
 
 def _pick(state: State, weight: Coordinate, node: Coordinate, sample: int) -> Array:
     """The weight and the node in a state, shape (2,)."""
-    weights = {"M": state.weights.M, "W": state.weights.W, "beta": (np.zeros(0), *state.weights.beta)}
-    nodes = {"x": state.x, "eps": (np.zeros((0, 0)), *state.eps)}
-    array = weights[weight.kind] or ()
-    return np.array(
-        [array[weight.number][weight.index], nodes[node.kind][node.number][sample, node.index[0]]]
-    )
+    arrays = state.arrays()
+    return np.array([arrays[weight.array][weight.index], arrays[node.array][sample, node.index[0]]])
 
 
 def _finer(times: Array, path: Array) -> Array:

@@ -20,6 +20,7 @@ from ...base.status import Status
 from ...model.network import Array
 from ...model.state import State
 from ...run.result import Run
+from ...run.select import times_of
 from ...run.snapshot import Snapshot, spread
 from ...solvers import METHODS
 from ...solvers.base import Settings
@@ -301,9 +302,9 @@ def _speed(rate: State, there: Snapshot) -> Array:
 def _saved(run: Run, index: int, after: float) -> list[Moment]:
     """Saved moments of the phase later than `after`: all where the rest stays, else some."""
     record, rows = run.phases[index], np.flatnonzero(run.data["phase"].to_numpy() == index)
-    since = run.data["time"].to_numpy()[rows] - record.t_start
+    since = times_of(run, index) - record.t_start
     rows, since = rows[(since > after) | (after == 0.0)], since[(since > after) | (after == 0.0)]
-    if record.learn or Snapshot.start(run, index).moving:
+    if record.learn or record.moving:
         early = since <= FAST * (run.network.tau or np.inf)
         rows = np.concatenate([spread(rows[early], EARLY_ROWS), spread(rows[~early], LATE_ROWS)])
     energies = [run.data[name].to_numpy().sum(axis=1) for name in ("energy", "energy_slaved")]
