@@ -260,6 +260,9 @@ run.save("run.nc")
 run = pcode.Run.load("run.nc")
 np.testing.assert_allclose(np.exp(run.weights.lnnu[0]), Y.var(axis=0), rtol=1e-4)
 np.testing.assert_allclose(run.weights.beta[0], Y.mean(axis=0), rtol=1e-4)
+from pcode.analysis import ask
+assert ask(run, "equilibrium").lines()
+assert main(["run", "timescales", "--out", "given", "--set", "plots.recipes=[]"]) == 0  # given weights
 assert run.data.lnnu1.dims == ("weight_time", "unit1")
 assert run.data.lnnu1.long_name == "log variances of layer 1, relative to nu"
 """,

@@ -101,6 +101,8 @@ def test_a_moment_of_a_film_counts_from_the_start_of_its_phase():
     run = synthetic_run(tau=0.5, delta=1000.0)
     assert moment_text(run, 1, 4012.5) == r"$t$ = 25 $\tau$"
     assert moment_text(run, 0, 2500.0) == r"$t$ = 2.5 $\delta$"
+    # A phase after the first is saved from the next number after the end of the one before.
+    assert moment_text(run, 1, np.nextafter(run.phases[1].t_start, np.inf)) == "$t$ = 0"
 
 
 def test_without_a_time_constant_of_the_nodes_moments_are_told_in_delta():

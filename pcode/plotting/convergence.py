@@ -15,7 +15,7 @@ from .style import NEUTRAL, axes_or_new, line_style, outside_legend
 
 if TYPE_CHECKING:
     from ..analysis.convergence import Convergence
-from ..analysis.phase_convergence import PhaseConvergence
+    from ..analysis.phase_convergence import PhaseConvergence
 
 TIME, DISTANCE = r"time since start of phase, $t - t_0$ (unit of $\tau$)", "distance from rest"
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..analysis.planes.choice import plane_of_nodes
 from ..run.result import Run
-from ..run.select import check_extent, choose_phases, of_run
+from ..run.select import as_recorded, check_extent, choose_phases, of_run
 from ..run.snapshot import last_phase
 from .network import clock_text
 
@@ -95,7 +95,8 @@ def moment_text(run: Run, phase: int, time: float) -> str:
     time : float
         In the run's time.
     """
-    return clock_text(run, time - run.phases[phase].t_start)
+    record = run.phases[phase]
+    return clock_text(run, float(as_recorded(record, np.array(time))) - record.t_start)
 
 
 @of_run

@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..base._jax import jnp
-from ..model.activations import by_name
 from ..model.data import Data
 from ..model.network import Array, Network, Weights
 from ..model.phase import Phase
 from ..model.state import State
+from ..system.problem import feedforward as forward_pass
 
 
 def feedforward(network: Network, weights: Weights, inputs: Array) -> Array:
@@ -27,10 +26,8 @@ def feedforward(network: Network, weights: Weights, inputs: Array) -> Array:
     -------
     ndarray, shape (B, n_n)
     """
-    x = inputs
-    for name, M, beta in zip(network.activation, weights.M, weights.beta, strict=True):
-        x = np.asarray(by_name(name).f(jnp.asarray(x))) @ M + beta
-    return x
+    free = (np.full((len(inputs), size), np.nan) for size in network.sizes[1:])
+    return forward_pass(network, weights, (inputs, *free))[-1]
 
 
 def probes(network: Network, data: Data | None) -> dict[str, Callable[[State, Phase], float | None]]:
