@@ -237,7 +237,7 @@ def switching(problem: IVP, stepper: Stepper, settings: Settings) -> Problem | N
     """
     assert has_nodes(problem)
     tolerance = kink_tolerance(settings)
-    share = kink_share(stepper.t - stepper.t_before, problem)
+    share = kink_share(stepper.t - stepper.t_before, float(problem.constants.tau))
 
     def excess(t: float, curve: Callable[[float], Array] = stepper.interpolate) -> float:
         return problem.excess(t, curve(t), share) - tolerance
@@ -285,9 +285,9 @@ def kink_tolerance(settings: Settings) -> float:
     return max(settings.atol, 1e-3 * settings.rtol)
 
 
-def kink_share(step: Any, problem: Problem) -> Any:
+def kink_share(step: Any, tau: Any, xp: Any = np) -> Any:
     """The argument `share` of `pcode.system.kinks.excess`, for the end of a step."""
-    return np.minimum(1.0, step / float(problem.constants.tau))
+    return xp.minimum(1.0, step / tau)
 
 
 def _pace(problem: IVP, settings: Settings) -> Pace:

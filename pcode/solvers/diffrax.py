@@ -25,6 +25,7 @@ from .base import (
     Solution,
     coupled,
     integrate,
+    kink_share,
     kink_tolerance,
     next_stop,
     refuse_above,
@@ -116,7 +117,7 @@ def _begin(
 def _largest_excess(solver: Any, system: System, c: _Carry) -> Any:
     """Largest `kinks.excess` at the end of the last step or within it."""
     step = c.t - c.t_before
-    share = jnp.minimum(1.0, step / system.constants.tau)
+    share = kink_share(step, system.constants.tau, jnp)
     curve = solver.interpolation_cls(t0=c.t_before, t1=c.t, **c.dense_info)
 
     def within(t: Any) -> Any:

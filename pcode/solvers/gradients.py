@@ -35,9 +35,10 @@ from ..base._jax import jax, jnp
 from ..base.errors import InputError
 from ..system.coupled import Parameters, Structure, System
 from ..system.krylov import gcr
+from .diffrax import ORDERS
 from .structured_root import StructuredNewton
 
-METHODS = ("Kvaerno5", "Kvaerno3", "Tsit5", "Dopri8")
+METHODS = tuple(ORDERS)
 
 # Relative residual of the linear systems of a derivative, Krylov vectors kept, most iterations.
 LINEAR_RTOL = 1e-10

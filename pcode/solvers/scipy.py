@@ -140,6 +140,7 @@ class _Stepper:
         while solver.status == "running" and self._step(solver) is None:
             pass
         self._evaluations += int(solver.nfev)
+        self._jacobians += int(solver.njev)
         y: Array = solver.y
         return y if solver.t == t and np.isfinite(y).all() else self.draw(t)
 

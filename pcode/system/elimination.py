@@ -18,7 +18,7 @@ from ..model.state import State
 from ..model.variables import BETA, EPS, VARIABLES, M, W, X
 from . import chain
 from .coupled import Point, System
-from .krylov import gcr
+from .krylov import gcr, norm_of
 
 # Krylov vectors kept in the iterations for the weight-borne coupling, and most iterations.
 VECTORS = 20
@@ -146,7 +146,7 @@ def _solve_coupled(system: System, factors: Factors, r: Any, weight: Any, enough
         w = w0 + gcr(rest, d[k:] - w0, weight, 0.0, enough, VECTORS, MOST_ITERATIONS)
         return jnp.concatenate([through(r[:k], w)[:k], w])
 
-    missing = jnp.sqrt(jnp.mean(((d[k:] - c * r[k:]) * weight) ** 2))
+    missing = norm_of(d[k:] - c * r[k:], weight)
     return jax.lax.cond(missing > enough, coupled, lambda d: d, d)
 
 

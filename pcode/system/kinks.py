@@ -23,6 +23,7 @@ from ..base._jax import jax, jnp
 from ..model.dynamics import value_rate
 from ..model.state import State
 from .coupled import System
+from .runge_kutta import rk4_step
 
 # Rates at a kink, times tau, below this count as zero when a state decides whether a node is held.
 AT_REST = 1e-9
@@ -82,10 +83,7 @@ def shortly_after(system: System, t: Any, y: Any) -> Any:
     h = MOMENT * jnp.minimum(system.constants.tau, system.constants.delta)
 
     def step(_: Any, y: Any) -> Any:
-        k1 = system.rhs(t, y)
-        k2 = system.rhs(t, y + 0.5 * h * k1)
-        k3 = system.rhs(t, y + 0.5 * h * k2)
-        return y + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + system.rhs(t, y + h * k3))
+        return rk4_step(lambda y: system.rhs(t, y), y, h)
 
     return jax.lax.fori_loop(0, MOMENTS, step, y)
 
@@ -159,7 +157,7 @@ def switched(system: System, t: Any, y: Any, share: Any, least: Any) -> tuple[An
     return system.layout.pack(State(tuple(x), state.eps, state.weights), jnp), tuple(modes), changed
 
 
-def settled(system: System, y: Any) -> tuple[Any, tuple[Any, ...] | None]:
+def settled(system: System, t: Any, y: Any) -> tuple[Any, tuple[Any, ...] | None]:
     """The unknowns and the modes after an iteration towards rest.
 
     A node that has passed a kink is held there, and a held node is released if its rates do not both point at
@@ -169,7 +167,7 @@ def settled(system: System, y: Any) -> tuple[Any, tuple[Any, ...] | None]:
     before = system.parameters.mode
     if before is None:
         return y, None
-    state = system.state(0.0, y)
+    state = system.state(t, y)
     x: list[Any] = list(state.x)
     modes = list(before)
     for layer, mode in enumerate(before):

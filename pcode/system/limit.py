@@ -165,7 +165,10 @@ class SlowProblem:
         self._kept: tuple[tuple[float, Array], tuple[float, Array]] = ((t, y[:count]), (t, y[:count]))
 
     def after_jump(self, t: float, y: Array) -> SlowProblem:
-        """The problem after a jump of a clamp at `t`, at which the nodes jump to their new equilibrium.
+        """Move on to after a jump of a clamp at `t`, at which the nodes jump to their new equilibrium.
+
+        The object is changed and returned, where `Problem.after_jump` returns another: who saves nodes reads
+        them from it.
 
         Raises
         ------

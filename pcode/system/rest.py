@@ -29,6 +29,7 @@ from . import kinks
 from .coupled import System
 from .elimination import solve_exactly
 from .problem import Problem
+from .runge_kutta import rk4_step
 
 # A step is accepted if the rates grow by less than the factor GROWTH; a step of Newton's method, only if they
 # fall below NEWTON_FALL times what they were. After a rejected step h is SHORTER times shorter.
@@ -183,7 +184,7 @@ def node_flow(system: System, t: Any) -> Flow:
         correction=correction,
         rows=lambda v: layout.rows(v, jnp),
         flat=lambda rows: layout.flat(rows, jnp),
-        settled=lambda z, mode: kinks.settled(system.changed(mode=mode), z),
+        settled=lambda z, mode: kinks.settled(system.changed(mode=mode), t, z),
     )
 
 
@@ -293,16 +294,11 @@ def followed(system: System, y0: Any, t: Any) -> tuple[Any, System]:
 
     def going(carry: Any) -> Any:
         y, system, k = carry
-        residual = jnp.max(jnp.abs(tau * system.rhs(t, y)) / (1.0 + jnp.abs(y)), initial=0.0)
-        return (k < FOLLOWED / STEP) & (residual > NEAR)
+        return (k < FOLLOWED / STEP) & (system.residual(t, y) > NEAR)
 
     def step(carry: Any) -> Any:
         y, system, k = carry
-        k1 = tau * system.rhs(t, y)
-        k2 = tau * system.rhs(t, y + 0.5 * STEP * k1)
-        k3 = tau * system.rhs(t, y + 0.5 * STEP * k2)
-        k4 = tau * system.rhs(t, y + STEP * k3)
-        y = y + STEP / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
+        y = rk4_step(lambda y: tau * system.rhs(t, y), y, STEP)
         y, mode, _ = kinks.switched(system, t, y, 1.0, 0.0)
         return y, system.changed(mode=mode), k + 1
 

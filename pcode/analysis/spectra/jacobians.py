@@ -22,6 +22,7 @@ from ...system.abscissa import jacobians
 from ...system.coupled import System
 from ...system.elimination import solve_exactly
 from ...system.problem import Problem
+from ...system.runge_kutta import rk4_step
 
 
 @jax.jit
@@ -56,11 +57,7 @@ def _propagated(system: System, y: Any, v: Any, h: Any, count: int) -> Any:
     action = system.action(0.0, y)
 
     def step(_: Any, v: Any) -> Any:
-        k1 = action(v)
-        k2 = action(v + 0.5 * h * k1)
-        k3 = action(v + 0.5 * h * k2)
-        k4 = action(v + h * k3)
-        return v + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
+        return rk4_step(action, v, h)
 
     return jax.lax.fori_loop(0, count, step, v)
 
