@@ -17,8 +17,9 @@ import numpy as np
 
 from ..model.network import Array
 from ..system.abscissa import jacobians, nodes_a_sample, suspects
+from ..system.limit import NEUTRAL
 from ..system.problem import Problem, with_modes
-from ..system.rest import rest
+from ..system.rest import LONG, rest
 from .settings import IVP, Settings, has_nodes
 
 # After this many steps without a halving of the rates, the equilibrium is sought; if it is not found, again
@@ -41,11 +42,8 @@ STALLED = 0.25
 # errors of several tolerances.
 LEFT = 10.0
 
-# Eigenvalues, in units of 1/tau, within this of 0 belong to a continuum of equilibria.
-NEUTRAL = 1e-8
-
-# Most steps of Newton's method, and the first one in units of tau: finite, for a continuum of equilibria.
-NEWTON_STEPS, LONG = 12, 1e6
+# Most steps of Newton's method.
+NEWTON_STEPS = 12
 
 # Least residual that can be reached despite rounding errors.
 ROUNDING = 1e-14

@@ -57,7 +57,11 @@ class ChainElimination:
 
     @property
     def exact(self) -> bool:
-        """Whether it eliminates all variables of the model."""
+        """Whether it eliminates all variables of the model.
+
+        It is then exact to rounding, or to six digits in layers so large that they are solved in single precision
+        (`chain.LARGEST_DOUBLE`), and where a pivot is kept from zero.
+        """
         return set(VARIABLES) == {X, EPS, M, W, BETA}
 
     def factor(self, system: System, point: Point, a: Any, one: Any = 1.0) -> Factors:
