@@ -59,8 +59,8 @@ class ChainElimination:
     def exact(self) -> bool:
         """Whether it eliminates all variables of the model.
 
-        It is then exact to rounding, or to six digits in layers so large that they are solved in single precision
-        (`chain.LARGEST_DOUBLE`), and where a pivot is kept from zero.
+        It is then exact to rounding; in layers so large that they are solved in single precision
+        (`chain.LARGEST_DOUBLE`), and where a pivot is kept from zero, to about six digits.
         """
         return set(VARIABLES) == {X, EPS, M, W, BETA}
 
