@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .base.errors import InputError
     from .base.status import SolverStats, Status
+    from .model.activation import Activation
     from .model.activations import ACTIVATIONS
     from .model.expression import Expression
     from .model.network import Network, Weights
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACTIVATIONS",
     "METHODS",
+    "Activation",
     "Expression",
     "InputError",
     "Moment",
@@ -51,6 +53,7 @@ __all__ = [
 _HOME = {
     "ACTIVATIONS": "model.activations",
     "METHODS": "solvers",
+    "Activation": "model.activation",
     "Expression": "model.expression",
     "InputError": "base.errors",
     "Moment": "simulation",

@@ -12,10 +12,16 @@ import typer
 from ..analysis import ask
 from ..base.errors import InputError
 from ..run.result import Run
+from .loading import load_run
 
 
 def analyse_run(
-    question: str, file: Path, options: Mapping[str, Any], as_json: bool, picture: Path | None
+    question: str,
+    file: Path,
+    options: Mapping[str, Any],
+    as_json: bool,
+    picture: Path | None,
+    allow_code: bool = False,
 ) -> None:
     """Print the answer to `question` about the run in `file`; draw it where a `picture` is wanted.
 
@@ -24,7 +30,7 @@ def analyse_run(
     InputError
         With the file's name, where the question cannot be answered of this run.
     """
-    run = Run.load(file)
+    run = load_run(file, allow_code)
     try:
         result = ask(run, question, options)
     except InputError as error:

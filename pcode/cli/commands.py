@@ -33,6 +33,13 @@ SetOption = Annotated[
         "--set", metavar="KEY=VALUE", help="Change a key, e.g. network.delta=1e4 or phase.0.duration=10."
     ),
 ]
+AllowCodeOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-code",
+        help="Import an activation of your own, module:name, which runs the code of its module.",
+    ),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -60,12 +67,13 @@ def run(
     method: MethodOption = None,
     changes: SetOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing result.")] = False,
+    allow_code: AllowCodeOption = False,
 ) -> int:
     """Simulate a scenario: writes run.nc, report.json and its figures."""
     from .running import run_scenario
 
     imports_done()
-    loaded = _load(scenario, method, changes)
+    loaded = _load(scenario, method, changes, allow_code)
     signals = context.obj if isinstance(context.obj, Signals) else Signals()
     return run_scenario(loaded, out or Path("results") / loaded.name, force, signals)
 
@@ -85,10 +93,11 @@ def plot(
     options: Annotated[
         list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="Set an option of the recipe.")
     ] = None,
+    allow_code: AllowCodeOption = False,
 ) -> int:
     """Draw a figure of a run."""
     from ..plotting.recipes import Recipe
-    from ..run.result import Run
+    from .loading import load_run
     from .running import draw
 
     imports_done()
@@ -97,7 +106,7 @@ def plot(
     target = _picture(out or run_file.parent / f"{Path(recipe).stem}.png")
     chosen = _options(options, "log_time=true")
     loaded = Recipe.load(recipe)
-    draw(loaded, Run.load(run_file), [target], chosen)
+    draw(loaded, load_run(run_file, allow_code), [target], chosen)
     typer.echo(str(target))
     return DONE
 
@@ -117,6 +126,7 @@ def animate(
     ] = None,
     seconds: Annotated[float, typer.Option("--seconds", metavar="S", help="How long the film is.")] = 8.0,
     fps: Annotated[int, typer.Option("--fps", metavar="N", help="Pictures a second.")] = 10,
+    allow_code: AllowCodeOption = False,
 ) -> int:
     """Film a run: its phase plane as the weights learn, its energy and the network."""
     from .filming import film_run
@@ -124,7 +134,7 @@ def animate(
     imports_done()
     if run_file.is_dir():
         run_file /= "run.nc"
-    typer.echo(str(film_run(run_file, out, _options(options, "phase=0"), seconds, fps)))
+    typer.echo(str(film_run(run_file, out, _options(options, "phase=0"), seconds, fps, allow_code)))
     return DONE
 
 
@@ -139,6 +149,7 @@ def analyse(
     options: Annotated[
         list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="Set an option of the question.")
     ] = None,
+    allow_code: AllowCodeOption = False,
 ) -> int:
     """Answer a question about a run."""
     from ..analysis.registry import by_name
@@ -149,16 +160,21 @@ def analyse(
         run_file /= "run.nc"
     by_name(question)
     picture = None if out is None else _picture(out)
-    analyse_run(question, run_file, _options(options, "phase=0"), as_json, picture)
+    analyse_run(question, run_file, _options(options, "phase=0"), as_json, picture, allow_code)
     return DONE
 
 
 @app.command()
-def check(scenario: ScenarioArgument, method: MethodOption = None, changes: SetOption = None) -> int:
+def check(
+    scenario: ScenarioArgument,
+    method: MethodOption = None,
+    changes: SetOption = None,
+    allow_code: AllowCodeOption = False,
+) -> int:
     """Check a scenario and tell what it will solve, without running it."""
     from .running import describe, recipes_of
 
-    loaded = _load(scenario, method, changes)
+    loaded = _load(scenario, method, changes, allow_code)
     notes = loaded.check()
     recipes_of(loaded)
     typer.echo("\n".join(describe(loaded)))
@@ -244,11 +260,11 @@ def schema() -> int:
     return DONE
 
 
-def _load(scenario: str, method: str | None, changes: list[str] | None) -> Scenario:
+def _load(scenario: str, method: str | None, changes: list[str] | None, allow_code: bool) -> Scenario:
     from ..scenario import Scenario
 
     chosen = [f'solver.method="{method}"'] if method is not None else []
-    return Scenario.load(scenario, [*(changes or ()), *chosen])
+    return Scenario.load(scenario, [*(changes or ()), *chosen], allow_code=allow_code)
 
 
 def _picture(path: Path) -> Path:

@@ -128,7 +128,8 @@ def summary(scenario: Scenario, run: Run) -> list[str]:
 def describe(scenario: Scenario) -> list[str]:
     """What a scenario will solve and keep, line by line."""
     network, plan, solver = scenario.network, scenario.plan, scenario.file.solver
-    sigma = network.activation[0] if len(set(network.activation)) == 1 else ", ".join(network.activation)
+    names = dict.fromkeys(map(str, network.activation))
+    sigma = next(iter(names)) if len(names) == 1 else ", ".join(map(str, network.activation))
     lines = [
         f"{scenario.path}: {scenario.file.title or 'no title'}",
         f"network  {'-'.join(map(str, network.sizes))}, {sigma}, {network.feedback} feedback, "

@@ -13,15 +13,45 @@ from ..base.errors import InputError
 from ..model import data as data_sets
 from ..model.data import Data, read_npz
 from ..model.expression import Expression
+from ..model.importing import importable, imported
 from ..model.network import Array, FeedbackInit, Network, Weights
 from ..model.phase import Phase, TimeSeries
 from .network_table import NetworkTable
 from .schema import DataTable, PhaseTable, SeriesTable, WeightsTable
 
 
-def build_network(table: NetworkTable) -> Network:
-    """The network of a scenario."""
-    return Network(**table.model_dump())
+def build_network(table: NetworkTable, folder: Path, allow_code: bool = False) -> Network:
+    """The network of a scenario.
+
+    Parameters
+    ----------
+    table : NetworkTable
+    folder : Path
+        The scenario's folder, whose modules can be imported.
+    allow_code : bool
+        Whether an activation ``module:name`` may be imported.
+
+    Raises
+    ------
+    InputError
+        If a value is wrong, or code is asked for that is not allowed.
+    """
+    values = table.model_dump()
+    given = values["activation"]
+    entries = [given] if isinstance(given, str) else given
+    with importable([folder]):
+        found = [_activation(entry, allow_code) for entry in entries]
+    return Network(**values | {"activation": found[0] if isinstance(given, str) else found})
+
+
+def _activation(entry: str, allow_code: bool) -> Any:
+    """An activation by name, or what stands at ``module:name``."""
+    if ":" not in entry:
+        return entry
+    if not allow_code:
+        what = f'"{entry}" is code outside of this file; with --allow-code it is imported'
+        raise InputError("activation", f"{what}, from this file's folder or where Python looks else")
+    return imported("activation", entry)
 
 
 def build_weights(table: WeightsTable, network: Network, folder: Path) -> Weights:

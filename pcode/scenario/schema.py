@@ -211,7 +211,8 @@ def json_schema() -> dict[str, Any]:
     tables = schema["$defs"]
     for form in tables["NetworkTable"]["properties"]["activation"]["oneOf"]:
         names = form["items"] if form["type"] == "array" else form
-        names["enum"] = list(ACTIVATIONS)
+        # Or a function of one's own, module:name, which --allow-code allows.
+        names["anyOf"] = [{"enum": list(ACTIVATIONS)}, {"pattern": r"^[\w.]+:[\w.]+$"}]
     tables["SolverTable"]["properties"]["method"]["enum"] = list(METHODS)
     tables["AnalysisTable"]["properties"]["questions"]["items"]["enum"] = list(QUESTIONS)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "pcode scenario"} | schema

@@ -11,6 +11,7 @@ from functools import cache
 from importlib import metadata
 
 from ..base.status import SolverStats, Status
+from ..model.activations import to_plain
 from ..model.network import Network
 from ..run.clamps import ClampArrays
 from ..run.result import PhaseRecord
@@ -25,7 +26,7 @@ def attributes_of(
     messages = [record.message for record in records if record.status is status]
     total = sum((record.stats for record in records), SolverStats())
     return {
-        "network": json.dumps(network.to_dict()),
+        "network": json.dumps(network.to_dict(), default=to_plain),
         "phases": json.dumps([record.to_dict(clamps) for record in records]),
         "status": str(status),
         "message": messages[-1],

@@ -10,7 +10,8 @@ import numpy as np
 from scipy.sparse import csc_matrix
 
 from ..base._jax import IN_ORDER, jax, jnp
-from ..model import activations, dynamics
+from ..model import dynamics
+from ..model.activations import Entry, activation_of
 from ..model.clamp import ClampSchedule, Curve
 from ..model.network import Array, Network, Weights
 from ..model.phase import Phase, TimeSeries
@@ -94,8 +95,8 @@ def _solve(system: System, factors: Any, r: Any) -> Any:
 
 
 @partial(jax.jit, static_argnames="activation")
-def _feedforward(given: Any, weights: Weights, activation: tuple[str, ...]) -> dynamics.Layers:
-    sigma = tuple(map(activations.by_name, activation))
+def _feedforward(given: Any, weights: Weights, activation: tuple[Entry, ...]) -> dynamics.Layers:
+    sigma = tuple(map(activation_of, activation))
     return dynamics.feedforward(given, weights.M, weights.beta, sigma)
 
 
