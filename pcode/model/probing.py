@@ -14,8 +14,8 @@ from ..base.errors import InputError
 Elementwise = Callable[[Any], Any]
 Values = NDArray[np.float64]
 
-# Where functions are looked at: 0, and some values on both sides that are no special ones.
-POINTS = np.array([[-3.1, -0.83, 0.0], [0.41, 1.27, 2.9]])
+# Where functions are looked at: 0, and some values on both sides that are no special ones, in no order.
+POINTS = np.array([[1.27, -3.1, 0.0], [2.9, 0.41, -0.83]])
 
 # Relative difference up to which two values count as the same.
 SAME = 1e-9

@@ -251,6 +251,16 @@ class Problem:
             return None
         return replace(self, start=t, y0=np.asarray(y_after), system=self.system.changed(mode=mode))
 
+    def at_kinks(self, y: Array) -> Array:
+        """The unknowns with held nodes exactly at their kinks, which solvers keep but for rounding."""
+        y = np.array(y)
+        views = self.system.layout.views(y)
+        for layer, at in enumerate(jax.tree.map(np.asarray, self.system).held_at(np)):
+            if at is not None:
+                x = views[f"x{layer}"]
+                x[...] = np.where(np.isnan(at), x, at)
+        return y
+
     def factor(self, t: float, y: Array, a: float) -> Any:
         """Factors of I - a J at (t, y), for `solve`."""
         return _factor(self.system, float(t), y, float(a))
