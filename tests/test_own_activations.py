@@ -112,7 +112,7 @@ def test_kinks_that_are_none_are_refused_with_those_there_are(f, kinks, told) ->
 
 def test_a_derivative_given_by_hand_must_be_the_derivative() -> None:
     assert pcode.Activation(jnp.tanh, df=lambda v: 1.0 - jnp.tanh(v) ** 2).name == "tanh"
-    with pytest.raises(InputError, match="df: is not the derivative: at x = 1.27"):
+    with pytest.raises(InputError, match=r"df: is not the derivative: at x = 1\.27"):
         pcode.Activation(jnp.tanh, df=lambda v: 1.0 + jnp.tanh(v) ** 2)
     with pytest.raises(InputError, match="d2f: is not the derivative"):
         pcode.Activation(jnp.tanh, d2f=jnp.zeros_like)
@@ -230,7 +230,7 @@ def test_own_sine_follows_the_equations_written_with_numpy() -> None:
 
 @pytest.mark.parametrize("method", ["cvode", "Tsit5", "Radau"])
 def test_a_kink_elsewhere_is_treated_as_that_of_relu_at_0(method) -> None:
-    """sigma(v) = relu(v - 1/2) in layer 1 and beta^1 + 1/2 is relu with x^1 shifted by 1/2: held nodes, too."""
+    """With sigma(v) = relu(v - 1/2) in layer 1 and beta^1 + 1/2, all is that of relu but x^1, shifted by 1/2."""
     shifted = pcode.Activation(lambda v: jax.nn.relu(v - 0.5), name="shifted", kinks=[0.5])
     runs = []
     for sigma, shift in (("relu", 0.0), (shifted, 0.5)):

@@ -82,12 +82,15 @@ def _loaded(saved: SavedActivation, given: Any) -> Activation:
         except InputError as error:
             raise InputError("activation", error.what) from None
     if one.kinks != saved.kinks:
-        kinks, was = ([f"{kink:g}" for kink in kinks] or "none" for kinks in (one.kinks, saved.kinks))
-        what = f"{one} has other kinks than the run's {saved}: {kinks}, not {was}"
-        raise InputError("activation", what.replace("'", ""))
+        what = f"what is given for the run's {saved} has {_told(one.kinks)}, and had {_told(saved.kinks)}"
+        raise InputError("activation", f"{what}; give the activation of the run")
     differs = probing.differing(one.f, saved.values)
     if differs is not None:
         x, found, kept = differs
-        what = f"{one} is not the run's {saved}: at x = {x:g} it gives {found}, and gave {kept}"
+        what = f"what is given is not the run's {saved}: at x = {x:g} it is {found}, and was {kept}"
         raise InputError("activation", f"{what}; give the function of the run")
     return one
+
+
+def _told(kinks: tuple[float, ...]) -> str:
+    return f"kinks at {probing.told(kinks)}" if kinks else "no kinks"
