@@ -230,7 +230,7 @@ def test_own_sine_follows_the_equations_written_with_numpy() -> None:
 
 @pytest.mark.parametrize("method", ["cvode", "Tsit5", "Radau"])
 def test_a_kink_elsewhere_is_treated_as_that_of_relu_at_0(method) -> None:
-    """With sigma(v) = relu(v - 1/2) in layer 1 and beta^1 + 1/2, all is that of relu but x^1, shifted by 1/2."""
+    """With sigma(v) = relu(v - 1/2) in layer 1 and beta^1 + 1/2 only x^1 is other than with relu, by 1/2."""
     shifted = pcode.Activation(lambda v: jax.nn.relu(v - 0.5), name="shifted", kinks=[0.5])
     runs = []
     for sigma, shift in (("relu", 0.0), (shifted, 0.5)):
