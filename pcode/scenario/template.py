@@ -18,6 +18,7 @@ title = "A network learns four patterns, then is tested on them"
 [network]
 sizes = [2, 6, 1]             # nodes of the layers 0 (input) to n (output)
 activation = "{Network.activation}"           # {", ".join(ACTIVATIONS)}; or a list
+                              # of one a layer; or your own, "mymodule:f", which --allow-code imports
 tau = {Network.tau}                     # time constant of value and error nodes; 0: nodes always at rest
 delta = {Network.delta}                 # time constant of the weights
 nu = {Network.nu}                      # variance of the layers; or one value for each of the layers 1..n
@@ -26,12 +27,14 @@ feedback = "{Network.feedback}"          # learned (W has its own equation), tie
 # node_decay = {Network.node_decay}            # decay of the value nodes
 
 [weights]                     # to start from
-init = "normal"               # normal, uniform, zeros; "file" (file = "w.npz") or "given" (M = [...])
+init = "normal"               # normal, uniform, zeros; "given" (M = [...]); or "file" (file = "w.npz"
+                              # with M0, M1, ... and, where they do not start as M^T and 0, W0, ..., beta1, ...)
 scale = 1.0                   # spread, over the square root of the fan-in
 seed = 0
 # W = "transpose"             # W starts as M^T; or "independent", drawn on its own
 
-[data]                        # or name = {_NAMES}; or file = "samples.csv" or "samples.npz"
+[data]                        # or name = {_NAMES}; or file = "samples.csv" or "samples.npz",
+                              # with inputs = ["age", "dose"], targets = ["response"] for columns by name
 inputs = [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
 targets = [[-0.5], [-0.5], [-0.5], [0.5]]
 # train = 3                   # how many samples to draw to train on, and
