@@ -256,8 +256,8 @@ class Run:
         ----------
         path : path
         activation : callable or Activation, or a sequence, optional
-            The function that the run was made with, which is given the kinks that the file tells; or one entry
-            for each of the layers 0..n-1, names included, as for `Network`.
+            The function that the run was made with, which is given the kinks that the file tells; or one
+            entry for each of the layers 0..n-1, names included, as for `Network`.
         allow_code : bool
             Import such functions by their import paths, which runs the code of their modules.
 

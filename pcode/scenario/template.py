@@ -28,13 +28,13 @@ feedback = "{Network.feedback}"          # learned (W has its own equation), tie
 
 [weights]                     # to start from
 init = "normal"               # normal, uniform, zeros; "given" (M = [...]); or "file" (file = "w.npz"
-                              # with M0, M1, ... and, where they do not start as M^T and 0, W0, ..., beta1, ...)
+                              # with M0, M1, ...; W0, ... and beta1, ... unless W starts at M^T, beta at 0)
 scale = 1.0                   # spread, over the square root of the fan-in
 seed = 0
 # W = "transpose"             # W starts as M^T; or "independent", drawn on its own
 
-[data]                        # or name = {_NAMES}; or file = "samples.csv" or "samples.npz",
-                              # with inputs = ["age", "dose"], targets = ["response"] for columns by name
+[data]                        # or name = {_NAMES}; or file = "samples.csv" or "samples.npz"
+                              # (with inputs = ["age", "dose"], targets = ["response"]: these columns)
 inputs = [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
 targets = [[-0.5], [-0.5], [-0.5], [0.5]]
 # train = 3                   # how many samples to draw to train on, and
