@@ -71,8 +71,9 @@ _HOME = {
 }
 
 
-# Rooms below plotting reach it through these.
+# What a module reaches of others that import it.
 register("plots of a run", lambda: import_module(".plotting", __name__).RunPlots)
+register("data frames of a run", lambda: import_module(".run.frames", __name__).to_dataframe)
 register("figures of answers", lambda: import_module(".plotting", __name__).FIGURES)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ..base import checks
@@ -213,6 +214,54 @@ class Run:
     def plot(self) -> Any:
         """Plots of this run, as methods; see `pcode.plotting`."""
         return loaded("plots of a run")(self)
+
+    def to_dataframe(
+        self,
+        what: str = "nodes",
+        *,
+        phase: int | str | Sequence[int | str] | None = None,
+        layers: int | Sequence[int] | None = None,
+        samples: int | Sequence[int] | None = None,
+    ) -> pd.DataFrame:
+        """A part of the run as a data frame of pandas.
+
+        Parameters
+        ----------
+        what : {"nodes", "weights", "energy", "phases"}
+            - ``"nodes"``: one row for each saved time and sample, with the columns `time`, `phase` (index in
+              `phases`), `phase_name`, `sample` (row of the data), and one for each node: ``x0[0]``, ...,
+              ``eps1[0]``, ...
+            - ``"weights"``: one row for each saved time of the weights, with `time`, `phase`, `phase_name`,
+              and one for each weight: ``M0[0,0]``, ..., ``W0[0,0]``, ..., ``beta1[0]``, ...
+            - ``"energy"``: one row for each saved time and layer, with `time`, `phase`, `phase_name`,
+              `layer`, `energy` and `energy_slaved`.
+            - ``"phases"``: one row for each phase, with its status, the solver's work and its probes.
+        phase : int, str, sequence of these, optional
+            Only these phases, by index or name.
+        layers : int, sequence of int, optional
+            Only these layers; for M and W the lower layer of the link.
+        samples : int, sequence of int, optional
+            Only these samples, for nodes.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The unit of time is in ``attrs["units"]``.
+
+        Raises
+        ------
+        InputError
+            If there is no such part, or it is too large for a data frame.
+
+        Examples
+        --------
+        One row for each value, as seaborn takes it:
+
+        >>> nodes = run.to_dataframe("nodes", phase="train", layers=1)
+        >>> nodes.melt(["time", "phase", "phase_name", "sample"], var_name="node")
+        """
+        frame: pd.DataFrame = loaded("data frames of a run")(self, what, phase, layers, samples)
+        return frame
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the run to a NetCDF file, first under a temporary name.
