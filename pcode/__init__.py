@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .model.activations import ACTIVATIONS
     from .model.expression import Expression
     from .model.network import Network, Weights
-    from .model.phase import Phase, Save, TimeSeries
+    from .model.phase import Phase, Save
+    from .model.series import TimeSeries
     from .model.state import State
     from .run.result import PhaseRecord, Run
     from .simulation import Moment, Observer, Progress, Simulation, simulate
@@ -65,7 +66,7 @@ _HOME = {
     "SolverStats": "base.status",
     "State": "model.state",
     "Status": "base.status",
-    "TimeSeries": "model.phase",
+    "TimeSeries": "model.series",
     "Weights": "model.network",
     "simulate": "simulation",
 }

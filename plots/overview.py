@@ -49,10 +49,11 @@ def figure(
         plotting.value_nodes(run, layer, ax=fast[0], **nodes)
         plotting.error_nodes(run, layer, ax=fast[1], phase_names=False, **nodes)
         plain = {"phase": phase, "phase_names": False}
+        slow_clock = "time" if run.network.time_unit else "delta"
         plotting.energy(run, "dynamic", log_time=True, legend=False, ax=fast[2], **plain)
         plotting.weight_drift(run, layer - 1, "M", phase=phase, how=how, ax=slow[0])
         plotting.weight_norms(run, ax=slow[1], **plain)
-        plotting.energy(run, "slaved", clock="delta", ax=slow[2], **plain)
+        plotting.energy(run, "slaved", clock=slow_clock, ax=slow[2], **plain)
         _mark_delta(run, list(fast), phase)
         if not any(run.phases[k].learn for k in plotting.choose_phases(run, phase)):
             for ax in slow[:2]:
@@ -67,11 +68,12 @@ def figure(
 def _mark_delta(run: Run, panels: list[Axes], phase: int | str | list[int | str] | None) -> None:
     """Mark one delta after the start of every phase in which the weights learn."""
     network = run.network
+    unit = plotting.TimeAxis.of(run, "time", phase, None, log_time=True).unit
     phases = [run.phases[k] for k in plotting.choose_phases(run, phase)]
     starts = [p.t_start for p in phases if p.learn and p.t_start + network.delta < p.t_end]
     for ax in panels:
         for k, start in enumerate(starts):
-            at = (start + network.delta) / (network.tau or network.delta)
+            at = (start + network.delta) / unit
             ax.axvline(at, color="0.45", linewidth=0.8, linestyle="--", zorder=0.5)
             if k == 0 and ax is panels[0]:  # in the others it would stand on curves
                 ax.annotate(r"$\delta$", (at, 1.0), (2, -1), va="top", color="0.45",
@@ -85,4 +87,5 @@ def _title(run: Run) -> str:
     layers = "-".join(map(str, network.sizes))
     samples = run.sample_count
     batch = f"{samples} sample" + "s" * (samples > 1)
-    return rf"{layers}, {batch}:  $\tau$ = {network.tau:g},  $\delta$ = {network.delta:g},  $\nu$ = {spread}"
+    tau, delta = (plotting.time_text(t, network.time_unit) for t in (network.tau, network.delta))
+    return rf"{layers}, {batch}:  $\tau$ = {tau},  $\delta$ = {delta},  $\nu$ = {spread}"

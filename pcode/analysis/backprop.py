@@ -27,7 +27,7 @@ from ..model.phase import Save
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Snapshot, last_phase, resting_moments, spread
+from ..run.snapshot import PhaseOption, Snapshot, TimeOption, last_phase, resting_moments, spread
 from ..simulation import simulate
 from ..system.problem import make_problem
 from ..system.rest import Rest, nodes_at_rest
@@ -155,7 +155,7 @@ def backprop(
     run: Run,
     /,
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     variances: list[float] | None = None,
     ratios: list[float] | None = None,
     points: int = 40,

@@ -15,7 +15,7 @@ from ..model.network import Array
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Snapshot
+from ..run.snapshot import PhaseOption, Snapshot, TimeOption
 from ..system.problem import feedforward, given_nodes
 from ..system.rest import Rest, nodes_at_rest
 from .at_rest import rest_of, with_positive_tau
@@ -201,7 +201,7 @@ class Equilibrium(Result):
 def equilibrium(
     run: Run,
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     start: Start = "state",
     starts: int = 8,
     spread: float = 1.0,

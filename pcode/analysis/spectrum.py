@@ -12,7 +12,7 @@ from ..base.errors import InputError
 from ..base.tables import Table
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Snapshot, last_phase, resting_moments, spread
+from ..run.snapshot import PhaseOption, Snapshot, TimeOption, last_phase, resting_moments, spread
 from .at_rest import rest_of
 from .infinity import unbounded
 from .result import Result, plain
@@ -179,7 +179,7 @@ class Spectrum(Result):
 def spectrum(
     run: Run,
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     at: Where = "rest",
     moments: int = 0,
     fraction: float = 0.01,

@@ -16,7 +16,7 @@ from ..model.phase import Phase, Save
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Snapshot
+from ..run.snapshot import PhaseOption, Snapshot, TimeOption
 from ..simulation import simulate
 from .at_rest import with_positive_tau
 from .result import Result
@@ -182,7 +182,7 @@ class Stability(Result):
 def stability(
     run: Run,
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     against: Against = "negated",
     mixes: Sequence[float] | None = None,
     gains: Sequence[float] | None = None,

@@ -8,12 +8,14 @@ what is below.
 
 from ..analysis.manifolds.manifold import critical_manifold
 from ..analysis.planes.choice import last_finite, telling_plane
+from ..base.units import text as time_text
 from ..run.select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from .accessor import RunPlots
 from .animation import animate
 from .answers import FIGURES
 from .backprop import backprop
 from .certificate import certificate
+from .clock import TimeAxis
 from .convergence import convergence
 from .energies import energy
 from .equilibrium import equilibrium
@@ -36,6 +38,7 @@ __all__ = [
     "FIGURES",
     "STYLE",
     "RunPlots",
+    "TimeAxis",
     "activation_slopes",
     "animate",
     "backprop",
@@ -73,6 +76,7 @@ __all__ = [
     "style",
     "suits_log_time",
     "telling_plane",
+    "time_text",
     "trajectory",
     "value_nodes",
     "weight_drift",

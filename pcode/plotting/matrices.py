@@ -196,7 +196,7 @@ def feedback_angle(
     *,
     phase: PhaseChoice = None,
     log_time: bool = False,
-    clock: Clock = "delta",
+    clock: Clock | None = None,
     legend: bool = True,
     phase_names: bool = True,
     ax: Axes | None = None,

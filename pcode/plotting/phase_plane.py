@@ -16,7 +16,7 @@ from ..analysis.planes.window import Limits
 from ..model.network import Array
 from ..run.result import Run
 from ..run.select import check_flags, of_run
-from ..run.snapshot import PhaseOption
+from ..run.snapshot import PhaseOption, TimeOption
 from .marks import arrow_heads, lengths, round_times, time_marks
 from .style import axes_or_new
 
@@ -43,7 +43,7 @@ def phase_plane(
     *,
     rest: OtherNodes = "slaved",
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     xlim: Limits = None,
     ylim: Limits = None,
     resolution: int | None = None,

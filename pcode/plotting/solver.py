@@ -53,7 +53,7 @@ def step_sizes(
         Index or name of the phases to draw; all where left out.
     log_time : bool
         Whether every phase has a logarithmic axis of its own, counted from its start.
-    clock : {"tau", "delta", "time"}, optional
+    clock : {"tau", "delta", "time"} or str, optional
         Unit of both axes; tau where left out, or delta where tau = 0.
     legend : bool
         Whether to put a legend to the right of the Axes, where there is a mark to explain.
@@ -76,7 +76,7 @@ def step_sizes(
     """
     check_flags(legend=legend, phase_names=phase_names)
     axis = _axis(run, phase, log_time, clock)
-    unit = _unit(run, axis)
+    unit = axis.unit
     sizes = run.solver["step_size"].to_numpy() / unit
     t, h = joined(axis.stretches, [np.append(np.nan, sizes[_steps(s.rows)]) for s in axis.stretches])
     rests = [s.end for s in axis.stretches if s.record.status is Status.EQUILIBRIUM]
@@ -93,7 +93,8 @@ def step_sizes(
                     transform=ax.get_xaxis_transform(), label="at rest", zorder=3)  # fmt: skip
         ax.set_yscale("log")
         mark = {"tau": r"h / \tau", "delta": r"h / \delta", "time": "h"}[axis.clock]
-        finish(ax, axis, f"length of step, ${mark}$", False, phase_names)
+        of = f" ({axis.name})" if axis.name else ""
+        finish(ax, axis, f"length of step, ${mark}${of}", False, phase_names)
         if legend and rests:
             ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.3))
     return ax
@@ -235,7 +236,7 @@ def _axis(run: Run, phase: PhaseChoice, log_time: bool, clock: Clock | None) -> 
             "run", "holds no steps of the solver, as files of older versions do not; run it anew"
         )
     axis = TimeAxis.of(run, "time", phase, clock, log_time)
-    unit = _unit(run, axis)
+    unit = axis.unit
     index, ends = run.solver["step_phase"].to_numpy(), run.solver["step_time"].to_numpy()
     phases = run.data["phase"].to_numpy()
     stretches = []
@@ -253,9 +254,3 @@ def _axis(run: Run, phase: PhaseChoice, log_time: bool, clock: Clock | None) -> 
 
 def _steps(rows: slice) -> slice:
     return slice(rows.start + 1, rows.stop)
-
-
-def _unit(run: Run, axis: TimeAxis) -> float:
-    """The unit of the clock, in the run's own."""
-    units: dict[str, float] = {"tau": run.network.tau, "delta": run.network.delta, "time": 1.0}
-    return units[axis.clock]

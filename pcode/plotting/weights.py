@@ -41,7 +41,7 @@ def weight_drift(
     *,
     phase: PhaseChoice = None,
     log_time: bool = False,
-    clock: Clock = "delta",
+    clock: Clock | None = None,
     how: How = "auto",
     legend: bool = True,
     phase_names: bool = True,
@@ -59,7 +59,8 @@ def weight_drift(
     kind : {"M", "W", "beta"}
         Prediction weights, feedback weights or biases.
     phase, log_time, clock, how, legend, phase_names, ax, **kwargs
-        As for `value_nodes`, with weights in place of nodes and samples, and delta for the clock.
+        As for `value_nodes`, with weights in place of nodes and samples, and delta in place of
+        tau for the clock.
         The departure is from the start of the run, whatever the phases drawn.
 
     Returns
@@ -104,7 +105,7 @@ def weight_norms(
     layers: Choice = None,
     phase: PhaseChoice = None,
     log_time: bool = False,
-    clock: Clock = "delta",
+    clock: Clock | None = None,
     legend: bool = True,
     phase_names: bool = True,
     ax: Axes | None = None,

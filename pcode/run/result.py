@@ -21,6 +21,7 @@ from ..base.files import replacing
 from ..base.html import table
 from ..base.lazy import loaded
 from ..base.status import SolverStats, Status
+from ..base.units import suffix
 from ..model.network import Array, Network, Weights
 from ..model.state import State
 from ..model.variables import NODES, WEIGHTS
@@ -33,7 +34,7 @@ ProbeValue = float | list[Any]
 # Names of the attributes that a run itself sets.
 OWN = (
     "network", "phases", "status", "message", "method", "method_asked", "method_reason", "rtol", "atol",
-    "solver_statistics", "versions", "notes",
+    "solver_statistics", "versions", "notes", "time_unit",
 )  # fmt: skip
 
 
@@ -309,9 +310,10 @@ class Run:
     def __repr__(self) -> str:
         layers = "-".join(map(str, self.network.sizes))
         count = self.sample_count
+        unit = suffix(self.network.time_unit)
         lines = [f"<pcode.Run {layers}, {count} sample{'s' * (count != 1)}: {self.status}>"]
         for record in self.phases:
-            span = f"t = {record.t_start:g} to {record.t_end:g}"
+            span = f"t = {record.t_start:g} to {record.t_end:g}{unit}"
             lines.append(
                 f"  {record.name}: {record.status}, {span}, {record.stats.steps} steps ({record.method})"
             )
@@ -320,14 +322,16 @@ class Run:
     def _repr_html_(self) -> str:
         """The run as an HTML table for notebooks, with a row for each phase."""
         network, count = self.network, self.sample_count
+        unit = suffix(network.time_unit)
         caption = (
             f"Run of a network {'-'.join(map(str, network.sizes))}, {count} sample{'s' * (count != 1)}, "
-            f"tau = {network.tau:g}, delta = {network.delta:g}, {network.feedback} feedback: {self.status}"
+            f"tau = {network.tau:g}{unit}, delta = {network.delta:g}{unit}, {network.feedback} feedback: "
+            f"{self.status}"
         )
         head = ("phase", "status", "t", "weights", "method", "steps")
         rows = [
-            (r.name, r.status, f"{r.t_start:g} to {r.t_end:g}", "learn" if r.learn else "held", r.method,
-             f"{r.stats.steps:,}")
+            (r.name, r.status, f"{r.t_start:g} to {r.t_end:g}{unit}", "learn" if r.learn else "held",
+             r.method, f"{r.stats.steps:,}")
             for r in self.phases
         ]  # fmt: skip
         return table(caption, head, rows)
