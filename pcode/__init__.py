@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from .model.phase import Phase, Save
     from .model.series import TimeSeries
     from .model.state import State
-    from .run.result import PhaseRecord, Run
+    from .run.record import PhaseRecord
+    from .run.result import Run
     from .simulation import Moment, Observer, Progress, Simulation, simulate
     from .solvers import METHODS
 
@@ -58,7 +59,7 @@ _HOME = {
     "Network": "model.network",
     "Observer": "simulation",
     "Phase": "model.phase",
-    "PhaseRecord": "run.result",
+    "PhaseRecord": "run.record",
     "Progress": "simulation",
     "Run": "run.result",
     "Save": "model.phase",

@@ -16,7 +16,8 @@ from ..base.errors import InputError
 from ..model.network import Array
 from ..model.variables import NODES, Variable
 from .dataset import ENERGIES, time_units
-from .result import PhaseRecord, Run
+from .record import PhaseRecord
+from .result import Run
 from .select import Choice, PhaseChoice, choose_layers, choose_phases, choose_samples
 
 # Most bytes of the numbers in a data frame.
