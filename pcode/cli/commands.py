@@ -89,14 +89,16 @@ def plot(
     """Draw a figure of a run."""
     from ..plotting.recipes import Recipe
     from ..run.result import Run
+    from .paths import PICTURES, check_target, found_run
     from .running import draw
 
     imports_done()
-    if run_file.is_dir():
-        run_file /= "run.nc"
-    target = _picture(out or run_file.parent / f"{Path(recipe).stem}.png")
     chosen = _options(options, "log_time=true")
     loaded = Recipe.load(recipe)
+    if out is not None:
+        check_target(out, "-o", PICTURES)
+    run_file = found_run(run_file)
+    target = out or run_file.parent / f"{loaded.name}.png"
     draw(loaded, Run.load(run_file), [target], chosen)
     typer.echo(str(target))
     return DONE
@@ -120,10 +122,10 @@ def animate(
 ) -> int:
     """Film a run: its phase plane as the weights learn, its energy and the network."""
     from .filming import film_run
+    from .paths import found_run
 
     imports_done()
-    if run_file.is_dir():
-        run_file /= "run.nc"
+    run_file = found_run(run_file)
     typer.echo(str(film_run(run_file, out, _options(options, "phase=0"), seconds, fps)))
     return DONE
 
@@ -136,20 +138,31 @@ def analyse(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Draw the answer as well: .png, .svg or .pdf.")
     ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", help="Write a table of the answer: .csv."),
+    ] = None,
+    latex: Annotated[
+        Path | None, typer.Option("--latex", help="Write a table in LaTeX, for the package booktabs: .tex.")
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option("--table", metavar="NAME", help="Which table to write; each question has several."),
+    ] = None,
     options: Annotated[
         list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="Set an option of the question.")
     ] = None,
 ) -> int:
     """Answer a question about a run."""
     from ..analysis.registry import by_name
-    from .analysing import analyse_run
+    from .analysing import Outputs, analyse_run
+    from .paths import found_run
 
     imports_done()
-    if run_file.is_dir():
-        run_file /= "run.nc"
     by_name(question)
-    picture = None if out is None else _picture(out)
-    analyse_run(question, run_file, _options(options, "phase=0"), as_json, picture)
+    outputs = Outputs(as_json, out, csv, latex, table)
+    outputs.check()
+    analyse_run(question, found_run(run_file), _options(options, "phase=0"), outputs)
     return DONE
 
 
@@ -249,15 +262,6 @@ def _load(scenario: str, method: str | None, changes: list[str] | None) -> Scena
 
     chosen = [f'solver.method="{method}"'] if method is not None else []
     return Scenario.load(scenario, [*(changes or ()), *chosen])
-
-
-def _picture(path: Path) -> Path:
-    """`path`, if a picture can be written there."""
-    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise InputError("-o", f"must end in .png, .svg or .pdf, not {path.suffix or 'nothing'!r}", str(path))
-    if not path.parent.is_dir():
-        raise InputError("-o", "there is no such folder to write to", str(path.parent))
-    return path
 
 
 def _options(options: list[str] | None, example: str) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..base.errors import InputError
+from ..base.near import did_you_mean, nearest
 from .schema import ScenarioFile
 
 _MUST_BE = {
@@ -37,8 +38,7 @@ def one_line(error: ValidationError, document: dict[str, Any]) -> InputError:
 
 def suggest(word: str, known: Sequence[str]) -> str:
     """What to write instead of `word`: the known word that is near, or all of them."""
-    close = get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+    return did_you_mean(word, known, f"known are {', '.join(known)}")
 
 
 def shown(value: Any) -> str:
@@ -71,7 +71,8 @@ def _what(details: ErrorDetails, path: list[str | int]) -> str:
         return f"must be a table from layers, which are whole numbers, to values, not {shown(value)}"
     if kind == "literal_error":
         names = str(context["expected"]).replace("'", '"')
-        return f"must be {names}, not {shown(value)}"
+        hint = did_you_mean(value, re.findall(r'"(\w+)"', names))
+        return f"must be {names}, not {shown(value)}{'; ' if hint else ''}{hint}"
     if kind in _LIMITS:
         words, key = _LIMITS[kind]
         more = " or more" if key == "ge" else ""
@@ -99,10 +100,9 @@ def _missing(path: list[str | int]) -> str:
 def _known(word: str, path: list[str | int]) -> str:
     model = _model(path)
     known = list(model.model_fields) if model else []
-    if not get_close_matches(word, known, n=1):
-        homes = [name for name, table in _tables() if word in table.model_fields and table is not model]
-        if homes:
-            return f"it belongs in {' or '.join(homes)}"
+    homes = [name for name, table in _tables() if word in table.model_fields and table is not model]
+    if homes and (nearest(word, known) is None or not path):
+        return f"it belongs in {' or '.join(homes)}"
     return suggest(word, known)
 
 

@@ -6,6 +6,7 @@ A solver sees an initial value problem, never the network. It imports `system` a
 from __future__ import annotations
 
 from ..base.errors import InputError
+from ..base.near import did_you_mean
 from .attempt import attempt
 from .auto import AutoSolver
 from .base import IVP, Settings, Solution, Solver
@@ -45,5 +46,7 @@ def by_name(name: str) -> Solver:
         If there is none of that name.
     """
     if name not in METHODS:
-        raise InputError("method", f"no method {name!r}; there are {', '.join(METHODS)}")
+        hint = did_you_mean(name, METHODS)
+        what = f"no method {name!r}; there are {', '.join(METHODS)}"
+        raise InputError("method", f"{what}; {hint}" if hint else what)
     return METHODS[name]
