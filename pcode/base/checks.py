@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .near import did_you_mean
+from .near import hint
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -155,7 +155,7 @@ def word(where: str, value: object, words: Iterable[str]) -> str:
     """
     known = tuple(words)
     if not isinstance(value, str) or value not in known:
-        raise InputError(where, f"must be {any_of(known)}, not {shown(value)}{_hint(value, known)}")
+        raise InputError(where, f"must be {any_of(known)}, not {shown(value)}{hint(value, known)}")
     return str(value)
 
 
@@ -163,11 +163,6 @@ def any_of(words: Sequence[str]) -> str:
     """The words as a list in a sentence: a, b or c."""
     *most, last = words
     return f"{', '.join(most)} or {last}" if most else last
-
-
-def _hint(value: object, known: Iterable[str]) -> str:
-    hint = did_you_mean(value, known)
-    return f"; {hint}" if hint else ""
 
 
 def text(where: str, value: object) -> str:

@@ -28,3 +28,9 @@ def did_you_mean(given: object, known: Iterable[str], otherwise: str = "") -> st
     """
     close = nearest(given, known)
     return f"did you mean {close}?" if close else otherwise
+
+
+def hint(given: object, known: Iterable[str]) -> str:
+    """The same after a semicolon, to be added to an error; empty if no word is near."""
+    question = did_you_mean(given, known)
+    return f"; {question}" if question else ""

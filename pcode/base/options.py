@@ -6,9 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from . import checks
+from . import checks, near
 from .errors import InputError
-from .near import did_you_mean
 
 
 def checked_options(
@@ -49,9 +48,8 @@ def _checked(function: Callable[..., Any], name: str, value: Any, called: str, s
         if inspect.Parameter.VAR_KEYWORD in [parameter.kind for parameter in parameters]:
             return value
         takes = f"it takes {', '.join(known)}" if known else "it takes none"
-        hint = did_you_mean(name, known)
-        what = f"{called} has no such option; {takes}"
-        raise InputError(name, f"{what}; {hint}" if hint else what, source)
+        what = f"{called} has no such option; {takes}{near.hint(name, known)}"
+        raise InputError(name, what, source)
     try:
         hint = get_type_hints(function)[name]
         adapter: TypeAdapter[Any] = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))

@@ -66,8 +66,7 @@ class TimeSeries:
             raise InputError("values", "must be finite, or NaN for a free node")
         if (np.isnan(series) != np.isnan(series[:1])).any():
             raise InputError("values", "a node must be free (NaN) at all times or at none")
-        if kind not in get_args(SeriesKind):
-            raise InputError("kind", f"must be linear or cubic, not {kind!r}")
+        checks.word("kind", kind, get_args(SeriesKind))
         object.__setattr__(self, "t", times)
         object.__setattr__(self, "values", series)
         object.__setattr__(self, "kind", kind)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
-from ..base.near import did_you_mean
+from ..base.near import hint
 from ..model.network import Array
 from .record import PhaseRecord
 from .result import Run
@@ -49,9 +49,8 @@ def choose_phases(run: Run, phase: PhaseChoice = None) -> tuple[int, ...]:
             found = [k for k, name in enumerate(names) if isinstance(one, str) and name == one]
         if not found:
             have = ", ".join(f"{k} ({name})" for k, name in enumerate(names))
-            hint = did_you_mean(one, names)
             what = f"there is no phase {checks.shown(one)} in this run; it has {have}"
-            raise InputError("phase", f"{what}; {hint}" if hint else what)
+            raise InputError("phase", f"{what}{hint(one, names)}")
         chosen.update(found)
     return tuple(sorted(chosen))
 

@@ -26,7 +26,7 @@ from ..simulation.plan import Plan, plan
 from . import text
 from .build import Shown, build_data, build_network, build_phase, build_weights
 from .judging import probes
-from .lines import one_line
+from .lines import check_change, one_line
 from .schema import ScenarioFile, SolverTable
 
 
@@ -69,10 +69,12 @@ class Scenario:
         """
         path = shipped.find("scenarios", str(checks.path("scenario", scenario)))
         changes = checks.listed("changes", changes, 'a list of texts such as "network.delta=1e4"')
-        for change in changes:
-            text.parse_change(checks.text("changes", change))
-        with _naming(path, changes):
-            changed = text.apply(text.read(path), changes)
+        parsed = [text.parse_change(checks.text("changes", change)) for change in changes]
+        with _naming(path, changes, own_keys=True):
+            written = text.read(path)
+            for keys, _ in parsed:
+                check_change(keys, text.parse(written))
+            changed = text.apply(written, changes)
             document = text.parse(changed)
             try:
                 file = ScenarioFile.model_validate(document)
@@ -215,15 +217,15 @@ class Scenario:
 
 
 @contextmanager
-def _naming(path: Path, changes: Sequence[str], table: str = "") -> Iterator[None]:
-    """Give errors the keys of the file, and its name."""
+def _naming(path: Path, changes: Sequence[str], table: str = "", own_keys: bool = False) -> Iterator[None]:
+    """Give errors the keys of the file, and its name; with `own_keys` they have its keys already."""
     try:
         yield
     except InputError as error:
         if error.source is not None and error.source != "--set":
             raise
         inner = error.within(table) if table else error
-        where = _key(inner.where.rstrip("."))
+        where = inner.where if own_keys else _key(inner.where.rstrip("."))
         source = str(path)
         for change in changes:
             key = change.partition("=")[0].strip()

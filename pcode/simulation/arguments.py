@@ -9,6 +9,7 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.near import hint
 from ..model.network import Network, Weights
 from ..model.phase import NodeStart
 from ..model.state import State
@@ -65,7 +66,8 @@ def check_nodes(nodes: Any) -> None:
         checks.word("nodes", nodes, get_args(NodeStart))
     except InputError:
         known = ", ".join(get_args(NodeStart))
-        raise InputError("nodes", f"must be {known} or a State, not {checks.shown(nodes)}") from None
+        what = f"must be {known} or a State, not {checks.shown(nodes)}"
+        raise InputError("nodes", f"{what}{hint(nodes, get_args(NodeStart))}") from None
 
 
 def oddities(network: Network, learning: Iterable[bool]) -> list[str]:

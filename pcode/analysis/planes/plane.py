@@ -216,9 +216,8 @@ def slaved_nodes(made: Chart, rest: OtherNodes) -> Any:
                 "rest", f"there are no nodes {unknown[0]!r} that move here; there are {', '.join(names)}"
             )
         said = dict.fromkeys(names, "held") | {name: str(word) for name, word in rest.items()}
-    wrong = [word for word in said.values() if word not in ("held", "slaved")]
-    if wrong:
-        raise InputError("rest", f"must be slaved or held, not {wrong[0]!r}")
+    for word in said.values():
+        checks.word("rest", word, ("slaved", "held"))
     nodes = other_nodes(made)
     asked = np.zeros(made.problem.layout.size, bool)
     for name, word in said.items():
