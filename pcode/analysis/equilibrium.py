@@ -10,6 +10,7 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.short import Short
 from ..base.tables import Table
 from ..model.network import Array
 from ..model.state import State
@@ -51,7 +52,7 @@ IN_WORDS: dict[Kind, str] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Found(Short):
     """One equilibrium of one sample.
 
     Attributes

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base._jax import jax, jnp
+from ..base.short import short_repr
 from ..model import dynamics
 from ..model.activations import by_name
 from ..model.network import Array, Network, Weights
@@ -43,6 +44,8 @@ class Comparison(NamedTuple):
     flow_size: Array
     feedback_angle: Array
     feedback_size: Array
+
+    __repr__ = short_repr
 
 
 def compare(network: Network, state: State) -> Comparison:

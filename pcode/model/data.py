@@ -14,6 +14,7 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.short import Short
 from .network import Array
 
 # Upper bound on the number of samples, beyond any file.
@@ -23,7 +24,7 @@ Part = Literal["train", "test", "all"]
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
+class Data(Short):
     """Samples: inputs and, optionally, targets.
 
     Parameters

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..base import checks, units
 from ..base.errors import InputError
+from ..base.short import short_repr
 from . import activations
 from .fields import Choice, Field, Names, Number, PerLayer, Sizes, TimeConstant, TimeUnit
 from .variables import WEIGHTS, Variable
@@ -43,6 +44,8 @@ class Weights(NamedTuple):
     M: tuple[Array, ...]
     W: tuple[Array, ...] | None
     beta: tuple[Array, ...]
+
+    __repr__ = short_repr
 
     @property
     def feedback(self) -> tuple[Array, ...]:
@@ -147,6 +150,15 @@ class Network:
             return time
         self.check_unit(where, time.unit)
         return float(units.converted(time.value, time.unit, str(self.time_unit)))
+
+    def __repr__(self) -> str:
+        """The arguments that make it, without None and 0; one value where all layers share it."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, value in values.items():
+            if name != "sizes" and isinstance(value, tuple) and len(set(value)) == 1:
+                values[name] = value[0]
+        told = (f"{k}={v!r}" for k, v in values.items() if k == "tau" or v not in (None, 0.0))
+        return f"Network({', '.join(told)})"
 
     @classmethod
     def declared(cls) -> dict[str, Field[Any, Any]]:

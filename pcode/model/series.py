@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..base import checks, units
 from ..base.errors import InputError
+from ..base.short import Short
 from .clamp import ClampSchedule, Pieces, pieces_through
 from .network import Array
 
@@ -18,7 +19,7 @@ SeriesKind = Literal["linear", "cubic"]
 
 
 @dataclass(frozen=True, eq=False)
-class TimeSeries:
+class TimeSeries(Short):
     """Values that a clamped layer follows: interpolated between breakpoints, constant beyond them.
 
     Parameters

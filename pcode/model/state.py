@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..base.short import short_repr
 from .network import Array, Feedback, Weights
 from .variables import NODES, VARIABLES, WEIGHTS, Variable
 
@@ -29,6 +30,8 @@ class State(NamedTuple):
     x: tuple[Array, ...]
     eps: tuple[Array, ...]
     weights: Weights
+
+    __repr__ = short_repr
 
     def arrays(self) -> dict[str, Any]:
         """All arrays, by their names in results, such as eps2."""

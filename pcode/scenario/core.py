@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from ..analysis.registry import by_name
 from ..base import checks, shipped
 from ..base.errors import InputError
+from ..base.short import Short
 from ..model.data import Data
 from ..model.network import Network, Weights
 from ..model.phase import Phase, Save
@@ -31,7 +32,7 @@ from .schema import ScenarioFile, SolverTable
 
 
 @dataclass(frozen=True, eq=False)
-class Scenario:
+class Scenario(Short):
     """What a scenario file asks for.
 
     Attributes

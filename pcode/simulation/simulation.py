@@ -12,6 +12,7 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.units import suffix
 from ..model.network import Network, Weights
 from ..model.phase import NodeStart, Phase, Save
 from ..model.state import State
@@ -88,6 +89,12 @@ class Simulation:
         self._trajectories = NodeTrajectory(network, self._save), WeightTrajectory(network, self._save)
         self._steps = SolverSteps(network)
         self._result: Run | None = None
+
+    def __repr__(self) -> str:
+        layers, unit = "-".join(map(str, self._network.sizes)), suffix(self._network.time_unit)
+        count = len(self._records)
+        ended = f", the last: {self._records[-1].status}" if count else ""
+        return f"<pcode.Simulation {layers}, t = {self.t:g}{unit}, {count} phase{'s' * (count != 1)}{ended}>"
 
     @property
     def network(self) -> Network:

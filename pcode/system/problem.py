@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse import csc_matrix
 
 from ..base._jax import IN_ORDER, jax, jnp
+from ..base.short import Short
 from ..model import activations, dynamics
 from ..model.clamp import ClampSchedule, Curve
 from ..model.network import Array, Network, Weights
@@ -106,7 +107,7 @@ def feedforward(network: Network, weights: Weights, given: tuple[Array, ...]) ->
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class Problem(Short):
     """A phase as an initial value problem dy/dt = f(t, y), t the phase's own time.
 
     f jumps where a clamp does. So a problem is for one interval between two jumps, and `after_jump` returns

@@ -16,6 +16,7 @@ import numpy as np
 from ...base import checks
 from ...base._jax import jnp
 from ...base.errors import InputError
+from ...base.short import Short
 from ...model.network import Array
 from ...run.result import Run
 from ...run.snapshot import PhaseOption, Snapshot, TimeOption, last_phase
@@ -45,7 +46,7 @@ NEAR_REST = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
-class PhasePlane:
+class PhasePlane(Short):
     """What there is to see in the plane of two coordinates.
 
     Attributes
