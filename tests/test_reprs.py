@@ -21,7 +21,7 @@ def run():
     phase = pcode.Phase(
         "train",
         {0: rng.normal(size=(300, 6)), 2: rng.normal(size=(300, 4))},
-        duration=3.0,
+        duration=40.0,
         samples=range(300),
     )
     return pcode.simulate(network, [phase], weights=network.init_weights(rng=0), save=pcode.Save(4, 4))
@@ -79,10 +79,9 @@ def test_values_are_shown_in_few_letters(value, shown):
 
 def test_nothing_that_a_user_meets_shows_thousands_of_numbers(run):
     simulation = pcode.Simulation(run.network, weights=run.weights)
-    shown = [
-        run, run.network, run.weights, run.state, run.phases[0], run.phases, Snapshot.of(run), by_name("digits"),
-        pcode.TimeSeries(np.arange(500.0), np.zeros((500, 3, 2))), Scenario.load("digits"), simulation, run.plot,
-    ]  # fmt: skip
+    shown = [run, run.network, run.weights, run.state, run.phases[0], run.phases, run.plot, simulation]
+    shown += [Snapshot.of(run), by_name("digits"), Scenario.load("digits")]
+    shown += [pcode.TimeSeries(np.arange(500.0), np.zeros((500, 3, 2)))]
     for one in shown:
         assert len(repr(one)) < 1200, type(one)
         assert " at 0x" not in repr(one), type(one)
