@@ -14,6 +14,7 @@ import pcode
 from pcode import InputError, Network, Phase, TimeSeries
 from pcode.cli import main
 from pcode.plotting.recipes import Recipe
+from pcode.run.result import OWN
 
 ureg = pint.UnitRegistry()
 SIZES = (1, 2, 1)
@@ -144,6 +145,7 @@ def test_the_result_names_its_unit_and_other_readers_keep_numbers(in_ms, tmp_pat
     for decode in (None, True):
         with xr.open_dataset(tmp_path / "run.nc", decode_timedelta=decode) as data:
             assert data.attrs["time_unit"] == "ms"
+            assert set(data.attrs) == set(OWN)
             for name in ("time", "weight_time"):
                 assert data[name].dtype == np.float64
                 assert (data[name].attrs.get("units") or data[name].encoding["units"]) == "ms"
