@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from .model.phase import Phase, Save
     from .model.series import TimeSeries
     from .model.state import State
-    from .run.result import PhaseRecord, Run
+    from .run.record import PhaseRecord
+    from .run.result import Run
     from .simulation import Moment, Observer, Progress, Simulation, simulate
     from .solvers import METHODS
 
@@ -58,7 +59,7 @@ _HOME = {
     "Network": "model.network",
     "Observer": "simulation",
     "Phase": "model.phase",
-    "PhaseRecord": "run.result",
+    "PhaseRecord": "run.record",
     "Progress": "simulation",
     "Run": "run.result",
     "Save": "model.phase",
@@ -72,8 +73,9 @@ _HOME = {
 }
 
 
-# Rooms below plotting reach it through these.
+# What a module reaches of others that import it.
 register("plots of a run", lambda: import_module(".plotting", __name__).RunPlots)
+register("data frames of a run", lambda: import_module(".run.frames", __name__).to_dataframe)
 register("figures of answers", lambda: import_module(".plotting", __name__).FIGURES)
 
 

@@ -14,10 +14,12 @@ from typing import ClassVar
 import numpy as np
 
 from ..base.errors import InputError
+from ..base.tables import Table
 from ..model.network import Array
 from ..run.result import Run
 from ..run.select import PhaseChoice, choose_phases, of_run
 from .at_rest import rest_of
+from .convergence_tables import convergence_tables
 from .convergence_words import headline, phase_lines
 from .infinity import unbounded
 from .phase_convergence import PhaseConvergence
@@ -53,6 +55,10 @@ class Convergence(Result):
         for found in self.phases:
             lines += phase_lines(found, self.fraction)
         return lines
+
+    def tables(self) -> dict[str, Table]:
+        """The tables `nodes`, `phases`, `weights`, `energies` and `distances`."""
+        return convergence_tables(self.fraction, self.phases, self.time_unit, self.rate_unit)
 
 
 @of_run

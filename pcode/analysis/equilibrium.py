@@ -10,6 +10,7 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.tables import Table
 from ..model.network import Array
 from ..model.state import State
 from ..run.result import Run
@@ -18,6 +19,7 @@ from ..run.snapshot import PhaseOption, Snapshot, TimeOption
 from ..system.problem import feedforward, given_nodes
 from ..system.rest import Rest, nodes_at_rest
 from .at_rest import rest_of, with_positive_tau
+from .equilibrium_tables import equilibrium_table, sample_table
 from .infinity import Unbounded, unbounded
 from .result import Result, plain
 from .spectra.jacobians import NodeSystem
@@ -179,6 +181,12 @@ class Equilibrium(Result):
                 )
             )
         return lines
+
+    def tables(self) -> dict[str, Table]:
+        """The tables `equilibria`, with the value nodes of each, and `samples`."""
+        equilibria = [(found.sample, found.kind, found.x) for found in self.equilibria]
+        samples = sample_table(self.samples, self.residual, self.distinct)
+        return {"equilibria": equilibrium_table(equilibria), "samples": samples}
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain values; the nodes themselves are left out."""

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ..base import units
 from ..base.errors import InputError
 from ..model.network import Array
-from ..run.result import PhaseRecord, Run
+from ..run.record import PhaseRecord
+from ..run.result import Run
 from ..run.select import PhaseChoice, check_flags, check_word, choose_phases, times_of
 from .style import NEUTRAL
 

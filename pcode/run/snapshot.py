@@ -16,7 +16,8 @@ from ..model.phase import Clamp, Phase
 from ..model.state import State
 from ..system.problem import Problem, make_problem
 from .clamps import Mask
-from .result import PhaseRecord, Run
+from .record import PhaseRecord
+from .result import Run
 from .select import as_recorded, choose_phases
 from .weights import weights_at
 

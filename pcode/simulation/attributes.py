@@ -13,7 +13,7 @@ from importlib import metadata
 from ..base.status import SolverStats, Status
 from ..model.network import Network
 from ..run.clamps import ClampArrays
-from ..run.result import PhaseRecord
+from ..run.record import PhaseRecord
 from ..solvers import Settings
 
 

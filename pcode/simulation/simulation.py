@@ -16,7 +16,8 @@ from ..model.network import Network, Weights
 from ..model.phase import NodeStart, Phase, Save
 from ..model.state import State
 from ..run.clamps import ClampArrays
-from ..run.result import PhaseRecord, Run, storable
+from ..run.record import PhaseRecord
+from ..run.result import Run, storable
 from ..solvers import Settings
 from .arguments import check_nodes, oddities, settings_of, weights_of
 from .attributes import attributes_of
