@@ -166,6 +166,24 @@ def test_moments_may_be_named_with_their_unit(in_ms):
         Snapshot.of(in_ms, time="1 min")
 
 
+@pytest.mark.parametrize(
+    ("question", "line"),
+    [
+        ("convergence", "t = 0 to 5000 ms"),
+        ("spectrum", "t = 5000 ms"),
+        ("equilibrium", "t = 5000 ms"),
+        ("backprop", "t = 5000 ms"),
+        ("stability", "t = 5000 ms"),
+    ],
+)
+def test_answers_name_the_unit_of_their_times_and_rates(in_ms, question, line):
+    from pcode.analysis import ask
+
+    told = str(ask(in_ms, question, {"phase": "train"}))
+    assert line in told
+    assert question == "backprop" or "times in ms, rates in 1/ms" in told
+
+
 def test_each_clock_has_axes_in_a_unit_of_its_own(in_ms):
     nodes = in_ms.plot.value_nodes(1, phase="train", log_time=True)
     assert nodes.get_xlabel() == "time, $t$ (ms)"
