@@ -156,8 +156,8 @@ def _energy_words(course: EnergyCourse) -> str:
     if np.isnan(course.rises_at):
         return f"falls throughout, {course.first:.3g} to {course.last:.3g}"
     return (
-        f"rises from t = {course.rises_at:.2g}: {course.first:.3g}, at most {course.largest:.3g} "
-        f"(t = {course.largest_at:.3g}), {course.last:.3g} in the end"
+        f"starts at {course.first:.3g}, rises at t = {course.rises_at:.2g} for the first time, is largest at "
+        f"t = {course.largest_at:.3g} ({course.largest:.3g}) and ends at {course.last:.3g}"
     )
 
 
