@@ -39,7 +39,7 @@ def test_angles_are_drawn_against_time_and_against_the_output_variance(answers):
     line = curve(ax, "flow of $M^{1}$")
     np.testing.assert_array_equal(line.get_xdata(), answer.times - answer.times[0])
     np.testing.assert_array_equal(line.get_ydata(), answer.course.flow_angle[:, 1])
-    assert ax.get_ylabel() == "angle to the gradient [degrees]"
+    assert ax.get_ylabel() == "angle to the gradient (degrees)"
     ax = plotting.backprop(answer, "variance", color="red")
     line = curve(ax, r"$\varepsilon^{2}$")
     np.testing.assert_array_equal(line.get_xdata(), answer.variances)

@@ -15,7 +15,7 @@ from .answers import FIGURES
 from .backprop import backprop
 from .certificate import certificate
 from .convergence import convergence
-from .energies import energy
+from .energies import energy, energy_remark
 from .equilibrium import equilibrium
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .moments import film_moments, film_phase, moment_text, node_plane
@@ -47,6 +47,7 @@ __all__ = [
     "convergence",
     "critical_manifold",
     "energy",
+    "energy_remark",
     "equilibrium",
     "error_nodes",
     "feedback_angle",

@@ -92,7 +92,7 @@ def backprop(
         if not ax.dataLim.y1 > NOTHING:
             ax.set_ylim(-0.05, 1.0)
         resting = by_time and answer.course_at == "rest"
-        ax.set_ylabel(f"angle to the gradient{', nodes at rest' if resting else ''} [degrees]")
+        ax.set_ylabel(f"angle to the gradient{', nodes at rest' if resting else ''} (degrees)")
         if not np.isfinite(ax.dataLim.get_points()).all():
             ax.text(0.5, 0.5, "no angle is defined: the gradient vanishes", ha="center", color=NEUTRAL,
                     transform=ax.transAxes)  # fmt: skip

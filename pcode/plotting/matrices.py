@@ -244,7 +244,7 @@ def feedback_angle(
             top = RIGHT_ANGLE[-1]
             ax.set_yticks(RIGHT_ANGLE)
         ax.set_ylim(-0.04 * top, 1.08 * top)
-        finish(ax, axis, r"angle of $W$ to $M^\top$ [degrees]", legend, phase_names)
+        finish(ax, axis, r"angle of $W$ to $M^\top$ (degrees)", legend, phase_names)
     return ax
 
 

@@ -24,6 +24,9 @@ Kind = Literal["M", "W", "beta"]
 NORM_LABEL = r"norm of the change, $\Vert \cdot(t) - \cdot(0) \Vert$"
 MARKERS = "osD^vPX*"
 
+# From one marker of a curve to the next, in parts of the diagonal of the Axes.
+MARKED = 0.2
+
 
 @of_run
 def weight_kinds(run: Run) -> tuple[Kind, ...]:
@@ -185,7 +188,7 @@ def _norm_style(weight: Variable, k: int, count: int, points: int) -> dict[str, 
     color = line_style(k, count)["color"]
     if weight is W:
         return {"color": color, "linestyle": "-", "linewidth": 4.0, "alpha": 0.3, "solid_capstyle": "butt"}
-    # Shifted from layer to layer, so that markers of like curves do not hide one another.
-    every = max(1, points // 8)
-    marks = {"marker": MARKERS[k % len(MARKERS)], "markevery": (k * every // max(count, 2), every)}
+    # Even along the curve as drawn, and shifted from layer to layer, so that like curves show all markers.
+    first = 0.5 * MARKED * (1.0 + k / max(count, 2))
+    marks = {"marker": MARKERS[k % len(MARKERS)], "markevery": (first, MARKED) if points > 1 else 1}
     return {"color": color, "linestyle": "-" if weight is M else ":"} | marks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,24 @@ def weights_at(run: Run, phase: int, t: float) -> Weights:
         return values
 
     return Weights(**{"W": None} | {kind: tuple(map(at_t, group)) for kind, group in names.items()})  # type: ignore[arg-type]
+
+
+def departure_from_transpose(run: Run, phases: Sequence[int], layers: Sequence[int]) -> float:
+    r"""Largest :math:`|W^l - (M^l)^\top|` over some links and the saved times of some phases.
+
+    Relative to the largest weight of each link; 0 where feedback is tied.
+    """
+    if run.network.feedback == "tied":
+        return 0.0
+    rows = np.isin(run.data["weight_phase"].to_numpy(), phases)
+    largest = 0.0
+    for layer in layers:
+        M, W = (run.data[f"{kind}{layer}"].to_numpy()[rows] for kind in "MW")
+        with np.errstate(over="ignore", invalid="ignore"):
+            apart = float(np.abs(W - M.transpose(0, 2, 1)).max(initial=0.0))
+        size = float(np.abs(M).max(initial=0.0))
+        largest = np.maximum(largest, 0.0 if apart == 0.0 else apart / size if size else np.inf)
+    return float(largest)
 
 
 def _lagrange(times: Array, t: float) -> tuple[Any, Array]:
