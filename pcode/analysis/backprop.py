@@ -165,7 +165,7 @@ def backprop(
     time: float | None = None,
     variances: list[float] | None = None,
     ratios: list[float] | None = None,
-    points: int = 40,
+    points: int = 200,
 ) -> Backprop:
     """Compare the errors and the weights' flow with the gradient of the squared error.
 
