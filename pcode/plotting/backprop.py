@@ -86,8 +86,8 @@ def backprop(
         else:
             _draw(ax, answer.variances, answer.by_variance, marks | kwargs)
             ax.axvline(answer.nu, color=NEUTRAL, linewidth=0.8, zorder=0.5)
-            ax.annotate("this run", (answer.nu, 0.0), (3, 3), xycoords=ax.get_xaxis_transform(), color=NEUTRAL,
-                        textcoords="offset points", fontsize="small")  # fmt: skip
+            small: dict[str, Any] = {"fontsize": "small", "textcoords": "offset points", "color": NEUTRAL}
+            ax.annotate("this run", (answer.nu, 0.0), (3, 3), xycoords=ax.get_xaxis_transform(), **small)
             ax.set_xlabel(r"output variance, $\nu^n$")
             ax.set_xscale("log")
             if ax.dataLim.y1 > NOTHING:
