@@ -9,6 +9,7 @@ what is below.
 from ..analysis.manifolds.manifold import critical_manifold
 from ..analysis.planes.choice import last_finite, telling_plane
 from ..run.select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
+from ..run.weights import departure_from_transpose
 from .accessor import RunPlots
 from .animation import animate
 from .answers import FIGURES
@@ -17,6 +18,7 @@ from .certificate import certificate
 from .convergence import convergence
 from .energies import energy, energy_remark
 from .equilibrium import equilibrium
+from .images import image_shape_of, receptive_fields
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .moments import film_moments, film_phase, moment_text, node_plane
 from .network import network, network_key
@@ -46,6 +48,7 @@ __all__ = [
     "choose_samples",
     "convergence",
     "critical_manifold",
+    "departure_from_transpose",
     "energy",
     "energy_remark",
     "equilibrium",
@@ -54,6 +57,7 @@ __all__ = [
     "feedback_scatter",
     "film_moments",
     "film_phase",
+    "image_shape_of",
     "knows_order",
     "last_finite",
     "moment_text",
@@ -63,6 +67,7 @@ __all__ = [
     "node_plane",
     "phase_plane",
     "principal_components",
+    "receptive_fields",
     "save_figure",
     "separation",
     "slow_manifold",

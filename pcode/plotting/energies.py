@@ -73,7 +73,7 @@ def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None)
     records = [run.phases[k] for k in phases]
     learning = any(record.learn for record in records)
     hindered = {
-        r"$W \neq M^\top$": departure_from_transpose(run, phases, range(network.n)) > ROUNDING,
+        r"$W \neq M^\top$": departure_from_transpose(run, phase) > ROUNDING,
         "weights decay": network.weight_decay > 0.0 and learning,
         "nodes decay": network.node_decay > 0.0,
         "clamps move": any(record.moving for record in records),

@@ -17,6 +17,7 @@ from ..run.result import Run
 from .diagram import columns
 from .drawing import Drawing, add_bars
 from .energies import energy
+from .images import image_shape_of
 from .moments import film_phase, moment_text
 from .network import Moment, scales
 from .phase_plane import draw_plane
@@ -97,7 +98,9 @@ class Film:
             self.figure.add_axes((0.575, 0.2, 0.395, 0.27)),
             self.figure.add_axes((0.56, 0.0, 0.43, 0.1)),
         )
-        self._drawing = Drawing(below, columns(net.sizes), now.clamped, scales(run), None, {})
+        self._drawing = Drawing(
+            below, columns(net.sizes, image=image_shape_of(run)), now.clamped, scales(run), None, {}
+        )
         key.set_axis_off()
         add_bars(key, scales(run), nodes=True, kinds=self._drawing.kinds, y=0.28, short=True)
 

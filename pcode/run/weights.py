@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from ..base.errors import InputError
 from ..model.network import Array, Weights
 from .result import Run
+from .select import Choice, PhaseChoice, choose_layers, choose_phases, of_run
 
 
 def weights_at(run: Run, phase: int, t: float) -> Weights:
@@ -39,16 +39,33 @@ def weights_at(run: Run, phase: int, t: float) -> Weights:
     return Weights(**{"W": None} | {kind: tuple(map(at_t, group)) for kind, group in names.items()})  # type: ignore[arg-type]
 
 
-def departure_from_transpose(run: Run, phases: Sequence[int], layers: Sequence[int]) -> float:
-    r"""Largest :math:`|W^l - (M^l)^\top|` over some links and the saved times of some phases.
+@of_run
+def departure_from_transpose(run: Run, phase: PhaseChoice = None, layers: Choice = None) -> float:
+    r"""Largest :math:`|W^l - (M^l)^\top|` at saved times, in parts of the largest weight of the link.
 
-    Relative to the largest weight of each link; 0 where feedback is tied.
+    Parameters
+    ----------
+    run : Run
+    phase : int, str or sequence of these, optional
+        Index or name of the phases meant; all where left out.
+    layers : int or sequence of int, optional
+        Links l, 0..n-1; all where left out.
+
+    Returns
+    -------
+    float
+        0 where feedback is tied.
+
+    Raises
+    ------
+    InputError
+        If the run has no such phase or link.
     """
     if run.network.feedback == "tied":
         return 0.0
-    rows = np.isin(run.data["weight_phase"].to_numpy(), phases)
+    rows = np.isin(run.data["weight_phase"].to_numpy(), choose_phases(run, phase))
     largest = 0.0
-    for layer in layers:
+    for layer in choose_layers(run, layers, last=run.network.n - 1):
         M, W = (run.data[f"{kind}{layer}"].to_numpy()[rows] for kind in "MW")
         with np.errstate(over="ignore", invalid="ignore"):
             apart = float(np.abs(W - M.transpose(0, 2, 1)).max(initial=0.0))
