@@ -25,12 +25,12 @@ from .nodes import activation_slopes, error_nodes, value_nodes
 from .output import save_figure
 from .phase_plane import phase_plane
 from .separation import separation
-from .sizes import figure, figure_width, small_text
+from .sizes import figure_width, small_text
 from .slow_manifold import slow_manifold
 from .solver import knows_order, solver_work, step_orders, step_sizes
 from .spectrum import spectrum
 from .stability import stability
-from .style import STYLE, style
+from .style import STYLE, figure, style
 from .styles import styles_for
 from .trajectories import moving_phase, principal_components, trajectory
 from .weights import weight_drift, weight_kinds, weight_norms

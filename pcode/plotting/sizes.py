@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib import rcParams
-from matplotlib.figure import Figure
 
 from ..base import checks
 from ..base.errors import InputError
@@ -143,8 +142,3 @@ def figure_size(width: float, height: float) -> tuple[float, float]:
     if wanted.width is None:
         return width, height
     return wanted.width, wanted.height or height * math.sqrt(wanted.width / width)
-
-
-def figure(width: float, height: float) -> Figure:
-    """A figure with a constrained layout, as large as is asked for, or else `width` x `height` inches."""
-    return Figure(figsize=figure_size(width, height), layout="constrained")

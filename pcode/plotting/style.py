@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from matplotlib import RcParams, colormaps, rc_params_from_file
+from matplotlib import RcParams, colormaps, rc_context, rc_params_from_file, rcParams
 from matplotlib import style as matplotlib_style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from . import session
 from .sizes import SizeOption, asking, figure_size, font_sizes
 
 STYLE = Path(__file__).with_name("pcode.mplstyle")
@@ -53,15 +54,57 @@ def style(size: SizeOption = None, font_size: float | None = None) -> Iterator[N
             yield
 
 
+class StyledFigure(Figure):
+    """A figure that is drawn and saved with the settings that it was made with.
+
+    Ticks are made when they are drawn, and whether text stays text is asked when a file is written; by then
+    the context in which the figure was made has ended.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._settings = {name: rcParams[name] for name in _sheet()}
+
+    def settings(self) -> AbstractContextManager[None]:
+        """The settings of the figure as a context."""
+        return rc_context(self._settings)
+
+    def draw(self, renderer: Any) -> None:
+        """Draw the figure with its settings."""
+        with self.settings():
+            super().draw(renderer)
+
+    def savefig(self, *args: Any, **kwargs: Any) -> None:
+        """Save the figure with its settings; see `matplotlib.figure.Figure.savefig`."""
+        with self.settings():
+            super().savefig(*args, **kwargs)
+
+
+def figure(width: float, height: float) -> StyledFigure:
+    """A figure with a constrained layout, of the size that `style` asks for, or else `width` x `height`."""
+    return StyledFigure(figsize=figure_size(width, height), layout="constrained")
+
+
 @contextmanager
-def axes_or_new(ax: Axes | None) -> Iterator[Axes]:
-    """`ax`; or, where there is none, an Axes on a new figure in pcode's style."""
-    if ax is not None:
-        yield ax
+def axes_or_new(ax: Axes | None, **options: Any) -> Iterator[Axes]:
+    """Where to draw: `ax`, or an empty Axes that is pyplot's current one, or one on a new figure.
+
+    A new figure is in pcode's style, and is pyplot's where pyplot is in use, so that notebooks show it, and
+    so do `pyplot.show` and `pyplot.savefig`.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes or None
+    **options
+        Of `Figure.add_subplot`, for a new one.
+    """
+    ready = ax or session.empty_axes(**options)
+    if ready is not None:
+        yield ready
         return
     with style():
-        # Not pyplot's: such a figure needs no closing.
-        yield Figure(layout="constrained").add_subplot()
+        made = {"FigureClass": StyledFigure, "layout": "constrained"}
+        yield session.new_figure(**made).add_subplot(**options)
 
 
 @cache
