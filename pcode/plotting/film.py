@@ -20,8 +20,9 @@ from .energies import energy
 from .images import image_shape_of
 from .moments import film_phase, moment_text
 from .network import Moment, scales
-from .phase_plane import draw_plane
+from .phase_plane import ARTISTS, draw_plane
 from .style import NEUTRAL, style
+from .styles import Styles
 
 # Points along a side of the grid on which each frame seeks its nullclines.
 RESOLUTION = 41
@@ -136,7 +137,9 @@ class Film:
             ax.set_xticks([])
             ax.set_yticks([])
             return
-        draw_plane(ax, computed, trajectory=True, marks=False, legend=False, note=False, style={})
+        draw_plane(
+            ax, computed, trajectory=True, marks=False, legend=False, note=False, look=Styles(None, ARTISTS)
+        )
         ax.yaxis.set_label_coords(-0.17, 0.5)
         others = "other nodes at rest" if plane.rest == "slaved" else "other nodes held"
         ax.set_title(f"{others}, weights as they are now", fontsize=7, loc="left", color="0.3")
