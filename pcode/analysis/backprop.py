@@ -159,7 +159,7 @@ def backprop(
     time: TimeOption = None,
     variances: list[float] | None = None,
     ratios: list[float] | None = None,
-    points: int = 40,
+    points: int = 200,
 ) -> Backprop:
     """Compare the errors and the weights' flow with the gradient of the squared error.
 

@@ -37,6 +37,7 @@ targets = [[-0.5], [-0.5], [-0.5], [0.5]]
 # train = 3                   # how many samples to draw to train on, and
 # test = 1                    # how many to test on; all are for training where neither is said
 # seed = 0
+# image_shape = [1, 2]        # rows and columns of the images that the inputs are, for figures
 
 # [start]
 # nodes = "feedforward"       # where the nodes start: feedforward, zero or equilibrium
