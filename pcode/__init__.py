@@ -15,6 +15,7 @@ from .base.lazy import register
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from . import analysis, plotting, scenario
     from .base.errors import InputError
     from .base.status import SolverStats, Status
     from .model.activations import ACTIVATIONS
@@ -47,6 +48,9 @@ __all__ = [
     "Status",
     "TimeSeries",
     "Weights",
+    "analysis",
+    "plotting",
+    "scenario",
     "simulate",
 ]
 
@@ -72,6 +76,8 @@ _HOME = {
     "simulate": "simulation",
 }
 
+# Rooms that are imported when they are first used, as in ``pcode.plotting.STYLE``.
+_ROOMS = ("analysis", "plotting", "scenario")
 
 # What a module reaches of others that import it.
 register("plots of a run", lambda: import_module(".plotting", __name__).RunPlots)
@@ -83,6 +89,8 @@ def __getattr__(name: str) -> Any:
     # JAX takes a second to import: `pcode --help` should not wait for it.
     if name in _HOME:
         return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    if name in _ROOMS:
+        return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -24,7 +24,7 @@ def figure(
     phase: int | str | None = None,
     time: float | None = None,
     variances: list[float] | None = None,
-    points: int = 40,
+    points: int = 200,
     log_time: bool | None = None,
 ) -> Figure:
     """Draw the angles along the phase and against the output variance.
@@ -37,12 +37,14 @@ def figure(
     time : float, optional
         The moment at which the variance is changed; the end of the phase where left out.
     variances : list of float, optional
-        Output variances to try.
+        Output variances to try; 17 up to 10^4 times that of the run where left out.
     points : int
         Most moments of the course.
     log_time : bool, optional
         Whether time is logarithmic.
     """
+    if variances is None:
+        variances = [run.network.nu[-1] * 10.0 ** (k / 4.0) for k in range(17)]
     # No other tau/delta: each would be a simulation, and is not drawn.
     ratios = [] if run.network.tau > 0.0 else None
     asked = {"phase": phase, "time": time, "variances": variances, "ratios": ratios, "points": points}

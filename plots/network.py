@@ -7,7 +7,8 @@ weights, the stronger the wider, orange where positive and purple where negative
 value predicts the next layer, and, where there are few, dashed beside it for W, by which an error is fed
 back. A layer of more than 20 nodes is a block with one row for each node, values on the left and errors on
 the right, and its M is a picture with one row for each node of the layer on its left and one column for
-each node of the layer on its right. Above, a moment early in a phase: where weights learn, one when the
+each node of the layer on its right. Where layer 0 is known to show images, it is drawn as one, and so are the
+weights from it to each node of layer 1. Above, a moment early in a phase: where weights learn, one when the
 nodes have had 20 tau to settle and, with delta much larger, the weights have hardly moved; else its start.
 Below, its end. Colours mean the same in both.
 """

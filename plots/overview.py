@@ -6,9 +6,12 @@ time constant of the nodes (of delta where tau = 0), on a logarithmic axis. Dash
 delta, where the weights begin to tell. Right, what is slow: the departure of the prediction weights
 M^(l-1) of that layer from their start, the norms of the departures of all weights, and the energy
 with the error nodes at their rest value, against time in units of delta, the time constant of the
-weights. Lines are single nodes or weights; where there are many, their median, middle half, middle
-90% and extremes. Energies are means over the batch; below 1e-14 of the largest, where rounding begins,
-they are left out. Solid vertical lines mark where a phase of the run ends and the next begins.
+weights, in the phases in which they learn. Lines are single nodes or weights; where there are many, their
+median, middle half, middle 90% and extremes. Energies are means over the batch; below 1e-14 of the largest,
+where rounding begins, they are left out. The left one rises from 0 where the errors start at 0, since they
+take time to build up; the right one falls from when they have caught up, if W = M^T, nothing decays and
+no clamp moves: nodes and weights then follow its slope downwards. Solid vertical lines mark where a phase of
+the run ends and the next begins.
 """
 
 from __future__ import annotations
@@ -42,20 +45,25 @@ def figure(
     """
     plotting.check_extent(run, phase)
     layer = max(1, run.network.n - 1) if layer is None else layer
-    nodes = {"samples": samples, "phase": phase, "log_time": True, "how": how, "legend": False}
+    nodes = {"samples": samples, "phase": phase, "log_time": True, "how": how}
     with plotting.style():
         fig = Figure(figsize=(7.2, 6.6), layout="constrained")
         fast, slow = fig.subplots(3, 2, sharex="col").T
         plotting.value_nodes(run, layer, ax=fast[0], **nodes)
         plotting.error_nodes(run, layer, ax=fast[1], phase_names=False, **nodes)
-        plain = {"phase": phase, "phase_names": False}
         slow_clock = "time" if run.network.time_unit else "delta"
-        plotting.energy(run, "dynamic", log_time=True, legend=False, ax=fast[2], **plain)
-        plotting.weight_drift(run, layer - 1, "M", phase=phase, how=how, ax=slow[0])
-        plotting.weight_norms(run, ax=slow[1], **plain)
-        plotting.energy(run, "slaved", clock=slow_clock, ax=slow[2], **plain)
+        energy = {"phase_names": False, "remark": True}
+        plotting.energy(run, "dynamic", phase=phase, log_time=True, ax=fast[2], **energy)
+        learning = [k for k in plotting.choose_phases(run, phase) if run.phases[k].learn]
+        # A test of some tau after many delta would be a spike at the end.
+        slowly = {"phase": learning or phase}
+        plotting.weight_drift(run, layer - 1, "M", how=how, ax=slow[0], **slowly)
+        plotting.weight_norms(run, phase_names=False, ax=slow[1], **slowly)
+        plotting.energy(run, "slaved", clock=slow_clock, ax=slow[2], **slowly, **energy)
+        _say_once([fast[0], fast[1], slow[0]])
+        _say_once([fast[2], slow[2]])
         _mark_delta(run, list(fast), phase)
-        if not any(run.phases[k].learn for k in plotting.choose_phases(run, phase)):
+        if not learning:
             for ax in slow[:2]:
                 ax.text(0.5, 0.6, "weights held", transform=ax.transAxes, ha="center")
         for ax in (*fast[:2], *slow[:2]):
@@ -63,6 +71,14 @@ def figure(
             ax.set_xlabel("")
         fig.suptitle(_title(run))
     return fig
+
+
+def _say_once(panels: list[Axes]) -> None:
+    """Take away legends that say what the first one says, as those of bands do."""
+    first, *rest = [[text.get_text() for text in ax.get_legend().get_texts()] for ax in panels]
+    for ax, texts in zip(panels[1:], rest, strict=True):
+        if texts == first:
+            ax.get_legend().remove()
 
 
 def _mark_delta(run: Run, panels: list[Axes], phase: int | str | list[int | str] | None) -> None:

@@ -14,6 +14,7 @@ import pcode
 from pcode import InputError, Network, Phase, TimeSeries
 from pcode.cli import main
 from pcode.plotting.recipes import Recipe
+from pcode.run.result import OWN
 
 ureg = pint.UnitRegistry()
 SIZES = (1, 2, 1)
@@ -144,6 +145,7 @@ def test_the_result_names_its_unit_and_other_readers_keep_numbers(in_ms, tmp_pat
     for decode in (None, True):
         with xr.open_dataset(tmp_path / "run.nc", decode_timedelta=decode) as data:
             assert data.attrs["time_unit"] == "ms"
+            assert set(data.attrs) == set(OWN)
             for name in ("time", "weight_time"):
                 assert data[name].dtype == np.float64
                 assert (data[name].attrs.get("units") or data[name].encoding["units"]) == "ms"
@@ -162,6 +164,24 @@ def test_moments_may_be_named_with_their_unit(in_ms):
     assert ask(in_ms, "spectrum", {"time": "2.5 s"}).t == ask(in_ms, "spectrum", {"time": 2500}).t
     with pytest.raises(InputError, match="lasts from 0 to 10000 ms, and has no t = 60000"):
         Snapshot.of(in_ms, time="1 min")
+
+
+@pytest.mark.parametrize(
+    ("question", "line"),
+    [
+        ("convergence", "t = 0 to 5000 ms"),
+        ("spectrum", "t = 5000 ms"),
+        ("equilibrium", "t = 5000 ms"),
+        ("backprop", "t = 5000 ms"),
+        ("stability", "t = 5000 ms"),
+    ],
+)
+def test_answers_name_the_unit_of_their_times_and_rates(in_ms, question, line):
+    from pcode.analysis import ask
+
+    told = str(ask(in_ms, question, {"phase": "train"}))
+    assert line in told
+    assert question == "backprop" or "times in ms, rates in 1/ms" in told
 
 
 def test_each_clock_has_axes_in_a_unit_of_its_own(in_ms):

@@ -127,10 +127,11 @@ class Backprop(Result):
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
+        samples = counted(range(self.samples))
+        where = f"phase {self.phase!r}, t = {self.t:g}{self.after_time}, {samples}, loss {self.loss:.3g}"
         return [
             headline(self.rest, self.nu),
-            *layer_lines(f"phase {self.phase!r}, t = {self.t:g}, {counted(range(self.samples))}, "
-                         f"loss {self.loss:.3g}", self.rest, self.now),
+            *layer_lines(where, self.rest, self.now),
             *variance_lines(self.variances, self.by_variance),
             *ratio_lines(self.ratios, self.ratio_angle, self.ratio_lag),
             *(f"note: {note}" for note in self.notes),
@@ -158,7 +159,7 @@ def backprop(
     time: TimeOption = None,
     variances: list[float] | None = None,
     ratios: list[float] | None = None,
-    points: int = 40,
+    points: int = 200,
 ) -> Backprop:
     """Compare the errors and the weights' flow with the gradient of the squared error.
 

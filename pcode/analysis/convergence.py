@@ -51,9 +51,9 @@ class Convergence(Result):
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
-        lines = [headline(self.fraction, self.phases)]
+        lines = [headline(self.fraction, self.phases, self.after_time)]
         for found in self.phases:
-            lines += phase_lines(found, self.fraction)
+            lines += phase_lines(found, self.fraction, self.after_time)
         return lines
 
     def tables(self) -> dict[str, Table]:

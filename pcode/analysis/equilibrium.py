@@ -145,7 +145,7 @@ class Equilibrium(Result):
         return self._answer() + [f"note: {note}" for note in self.notes]
 
     def _answer(self) -> list[str]:
-        where = f"weights of t = {self.t:g} in phase {self.phase!r}, {counted(self.samples)}"
+        where = f"weights of t = {self.t:g}{self.after_time} in phase {self.phase!r}, {counted(self.samples)}"
         largest = f"largest residual {self.residual.max():.1e}"
         if self.unbounded:
             return [

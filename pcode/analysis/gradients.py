@@ -45,7 +45,8 @@ class Comparison(NamedTuple):
     feedback_angle: Array
     feedback_size: Array
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 def compare(network: Network, state: State) -> Comparison:

@@ -44,7 +44,7 @@ class Result:
 
     def legend(self) -> tuple[str, ...]:
         """What figures in the lines are, where they do not say so themselves; printed below them."""
-        return ()
+        return (f"times in {self.time_unit}, rates in {self.rate_unit}",) if self.after_time else ()
 
     def tables(self) -> dict[str, Table]:
         """The answer as tables by name, the most important first.
@@ -94,6 +94,11 @@ class Result:
             If there is no such table, or it has too many columns for a page.
         """
         return chosen(self.tables(), table).to_latex()
+
+    @property
+    def after_time(self) -> str:
+        """What to write after a time: its unit, if the run has one."""
+        return "" if self.time_unit.startswith("unit of") else f" {self.time_unit}"
 
     @property
     def rate_unit(self) -> str:

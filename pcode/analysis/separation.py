@@ -119,6 +119,10 @@ class Separation(Result):
     distance: Array
     notes: tuple[str, ...] = ()
 
+    def legend(self) -> tuple[str, ...]:
+        """Nothing: there is no time in the lines."""
+        return ()
+
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
         rows = zip(self.ratios, self.largest, strict=True)

@@ -98,7 +98,8 @@ class Spectrum(Result):
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
         r = self.rates
-        where = f"{self.phase!r}, t = {self.t:g}, nodes {'at rest' if self.at == 'rest' else 'as they were'}"
+        nodes = "at rest" if self.at == "rest" else "as they were"
+        where = f"{self.phase!r}, t = {self.t:g}{self.after_time}, nodes {nodes}"
         lines = []
         if r.node_growth is not None:
             period = r.node_growth_period

@@ -115,7 +115,7 @@ class Stability(Result):
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
         R = {"negated": "-M^T", "random": "a random matrix of the norm of M", "own": "the run's own W"}
-        where = f"{self.phase!r}, t = {self.t:g}, {counted(self.samples)}"
+        where = f"{self.phase!r}, t = {self.t:g}{self.after_time}, {counted(self.samples)}"
         lines = [f"{self._headline()} (W mixed with {R[self.against]}; {where})"]
         share = {kind: f"{float((self.kinds == kind).mean()):.0%}" for kind in KINDS}
         lost = "" if share["lost"] == "0%" else f"; for {share['lost']} the equilibrium was lost"

@@ -85,12 +85,24 @@ def plot(
     options: Annotated[
         list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="Set an option of the recipe.")
     ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size",
+            metavar="SIZE",
+            help="Width, or width x height, of the picture: 85mm, 85x60mm, 3.3in, one-column or two-columns.",
+        ),
+    ] = None,
+    font_size: Annotated[
+        float | None,
+        typer.Option("--font-size", metavar="PT", help="Size of text in points; tick labels have 7/8 of it."),
+    ] = None,
 ) -> int:
     """Draw a figure of a run."""
     from ..plotting.recipes import Recipe
     from ..run.result import Run
     from .paths import PICTURES, check_target, found_run
-    from .running import draw
+    from .running import asked_style, draw
 
     imports_done()
     chosen = _options(options, "log_time=true")
@@ -99,7 +111,8 @@ def plot(
         check_target(out, "-o", PICTURES)
     run_file = found_run(run_file)
     target = out or run_file.parent / f"{loaded.name}.png"
-    draw(loaded, Run.load(run_file), [target], chosen)
+    with asked_style(size, font_size):
+        draw(loaded, Run.load(run_file), [target], chosen)
     typer.echo(str(target))
     return DONE
 

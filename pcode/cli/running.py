@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import typer
 from ..base.errors import InputError
 from ..base.status import Status
 from ..base.units import suffix
-from ..plotting import save_figure
+from ..plotting import save_figure, style
 from ..plotting.recipes import Recipe
+from ..plotting.sizes import checked_font_size, parsed_size
 from ..run.result import Run
 from ..scenario import Scenario, report
 from .analysing import answers
@@ -110,6 +112,15 @@ def draw(recipe: Recipe, run: Run, targets: Sequence[Path], options: Mapping[str
     figure = recipe.draw(run, options)
     for target in targets:
         save_figure(figure, target)
+
+
+def asked_style(size: str | None, font_size: float | None) -> AbstractContextManager[None]:
+    """The style of figures for the options --size and --font-size."""
+    if size is not None:
+        parsed_size(size, "--size")
+    if font_size is not None:
+        checked_font_size(font_size, "--font-size")
+    return style(size, font_size)
 
 
 def summary(scenario: Scenario, run: Run) -> list[str]:

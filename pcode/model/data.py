@@ -151,6 +151,10 @@ DATA: Mapping[str, tuple[Callable[[], Data], str]] = {
 }
 
 
+# Rows and columns of the images that the inputs of some data sets are.
+IMAGES: Mapping[str, tuple[int, int]] = {"digits": (8, 8)}
+
+
 def by_name(name: str) -> Data:
     """The data set called `name`.
 

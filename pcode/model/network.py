@@ -45,7 +45,8 @@ class Weights(NamedTuple):
     W: tuple[Array, ...] | None
     beta: tuple[Array, ...]
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        return short_repr(self)
 
     @property
     def feedback(self) -> tuple[Array, ...]:

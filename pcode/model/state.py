@@ -31,7 +31,8 @@ class State(NamedTuple):
     eps: tuple[Array, ...]
     weights: Weights
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        return short_repr(self)
 
     def arrays(self) -> dict[str, Any]:
         """All arrays, by their names in results, such as eps2."""

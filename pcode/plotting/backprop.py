@@ -75,16 +75,19 @@ def backprop(
     t = answer.times - answer.t_start
     if log_time is None:
         log_time = t.size > 2 and t[-1] > 100.0 * t[1]
+    marks = {"marker": "."} if (t if by_time else answer.variances).size < FEW else {}
     with axes_or_new(ax) as ax:
         if by_time:
-            _draw(ax, t, answer.course, ({"marker": "."} if t.size < FEW else {}) | kwargs)
+            _draw(ax, t, answer.course, marks | kwargs)
             ax.set_xlabel("time since start of phase, $t - t_0$ (unit of $\\tau$)")
             if log_time:
                 ax.set_xscale("log")
             ax.set_ylim(bottom=0.0)
         else:
-            _draw(ax, answer.variances, answer.by_variance, {"marker": "."} | kwargs)
+            _draw(ax, answer.variances, answer.by_variance, marks | kwargs)
             ax.axvline(answer.nu, color=NEUTRAL, linewidth=0.8, zorder=0.5)
+            small: dict[str, Any] = {"fontsize": "small", "textcoords": "offset points", "color": NEUTRAL}
+            ax.annotate("this run", (answer.nu, 0.0), (3, 3), xycoords=ax.get_xaxis_transform(), **small)
             ax.set_xlabel(r"output variance, $\nu^n$")
             ax.set_xscale("log")
             if ax.dataLim.y1 > NOTHING:
@@ -92,7 +95,7 @@ def backprop(
         if not ax.dataLim.y1 > NOTHING:
             ax.set_ylim(-0.05, 1.0)
         resting = by_time and answer.course_at == "rest"
-        ax.set_ylabel(f"angle to the gradient{', nodes at rest' if resting else ''} [degrees]")
+        ax.set_ylabel(f"angle to the gradient{', nodes at rest' if resting else ''} (degrees)")
         if not np.isfinite(ax.dataLim.get_points()).all():
             ax.text(0.5, 0.5, "no angle is defined: the gradient vanishes", ha="center", color=NEUTRAL,
                     transform=ax.transAxes)  # fmt: skip

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from ..analysis.result import of_answer
 from ..base.errors import InputError
+from .marks import number
 from .style import NEUTRAL, axes_or_new, line_style
 
 if TYPE_CHECKING:
@@ -17,12 +18,18 @@ if TYPE_CHECKING:
 # Figures of 0, which have no place on a logarithmic axis, stand this far below the least threshold.
 ZERO = 1e-3
 
+# Room for a number beside the outermost marks, in inches, and between these, in decades at least.
+ROOM = 0.75
+LEAST_SPAN = 2.0
+
 MARKS = {"pass": "o", "fail": "X"}
 
 
 @of_answer
 def certificate(answer: Certificate, /, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
-    """Figure of every check that has one, as a point beside its threshold, a bar; crosses mark failures.
+    """Figure of every check that has one, as a point beside its threshold, a bar, both with their numbers.
+
+    Crosses mark failures.
 
     Parameters
     ----------
@@ -58,8 +65,23 @@ def certificate(answer: Certificate, /, *, ax: Axes | None = None, **kwargs: Any
             color = line_style(0 if c.verdict == "pass" else 1, 2)["color"]
             given: dict[str, Any] = {"color": color, "marker": MARKS[c.verdict], "linestyle": "none"}
             ax.plot([figure], [row], **(given | kwargs))
+            below = figure <= c.threshold
+            _number(ax, c.figure, (figure, row), left=below)
+            _number(ax, c.threshold, (c.threshold, row), left=not below)
         ax.set_xscale("log")
+        shown = [*positive, *(least for c in checks if not c.figure > 0.0)]
+        low, high = np.log10([min(shown), max(shown)])
+        share = min(ROOM * ax.figure.dpi / ax.get_window_extent().width, 0.35)
+        room = max(high - low, LEAST_SPAN) * share / (1.0 - 2.0 * share)
+        ax.set_xlim(10.0 ** (low - room), 10.0 ** (high + room))
         ax.set_yticks(range(len(checks)), [c.name for c in checks])
         ax.set_ylim(len(checks) - 0.5, -0.5)
-        ax.set_xlabel("figure (point) and threshold (bar), dimensionless")
+        ax.set_xlabel("figure (point) and the most that passes (bar), dimensionless")
     return ax
+
+
+def _number(ax: Axes, value: float, at: tuple[float, float], left: bool) -> None:
+    """Write `value` to the left or the right of a mark."""
+    away, align = (-6, "right") if left else (6, "left")
+    ax.annotate(f"${number(float(f'{value:.2g}')) if value else 0}$", at, (away, 0), ha=align, va="center",
+                textcoords="offset points", fontsize="small")  # fmt: skip

@@ -17,7 +17,9 @@ from ..model.network import Array
 from ..run.record import PhaseRecord
 from ..run.result import Run
 from ..run.select import PhaseChoice, check_flags, check_word, choose_phases, times_of
+from .sizes import small_text
 from .style import NEUTRAL
+from .styles import Styles
 
 # What times are counted in: "tau", "delta", "time" for the run's unit, shown as ms or s as suits the axis; or
 # one unit, such as "ms".
@@ -161,25 +163,27 @@ class TimeAxis:
             upper += INSTANT_ROOM * (upper - lower)
         ax.set_xlim(lower, upper)
 
-    def mark_phases(self, ax: Axes, names: bool = True) -> None:
+    def mark_phases(self, ax: Axes, names: bool, styles: Styles) -> None:
         """Lines where phases start, and over the Axes their names, with how they failed."""
-        for stretch in self.stretches[1:]:
-            ax.axvline(stretch.start, color=NEUTRAL, linewidth=0.8, zorder=0.5)
-        if not names or not self.stretches[-1].end > self.stretches[0].start:
+        for stretch in self.stretches[1:] if "phases" in styles else ():
+            ax.axvline(stretch.start, **styles.of("phases", color=NEUTRAL, linewidth=0.8, zorder=0.5))
+        if not names or "phase_names" not in styles or not self.stretches[-1].end > self.stretches[0].start:
             return
         to_axes = ax.transScale + ax.transLimits
         ends = np.array([(end, 0.0) for s in self.stretches for end in (s.start, s.end)])
         x = to_axes.transform(np.column_stack([ends[:, 0], np.full(len(ends), ax.get_ylim()[0])]))[:, 0]
         texts = [s.name for s in self.stretches]
-        size = 7.0
+        size = small_text()
         letter = 0.62 * size / 72.0 / (ax.get_window_extent().width / ax.figure.dpi)
         widths = [letter * (len(text) + 1) for text in texts]
         centres = _apart(0.5 * (x[::2] + x[1::2]), widths)
         back = to_axes.inverted()
         for text, centre in zip(texts, centres, strict=False):
             at = back.transform((centre, 0.0))[0]
-            ax.text(at, 1.01, text, transform=ax.get_xaxis_transform(), ha="center", va="bottom",
-                    fontsize=size, color=NEUTRAL, gid="phase")  # fmt: skip
+            look = styles.of(
+                "phase_names", ha="center", va="bottom", fontsize=size, color=NEUTRAL, gid="phase"
+            )
+            ax.text(at, 1.01, text, transform=ax.get_xaxis_transform(), **look)
 
 
 def _chosen(run: Run, clock: Clock | None, dim: str) -> Clock:

@@ -12,13 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import Colormap, Normalize
-from matplotlib.image import AxesImage
 from matplotlib.patches import Polygon, Rectangle
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
 from ..model.network import Array, Weights
 from .diagram import LANE, RADIUS, Column, beam, discs, half_discs, lines, pairs, picture
+from .mosaic import MOST_IMAGES, Mosaic
 from .series import LARGEST
 
 # Lines of M beyond which W is not drawn beside them.
@@ -93,7 +93,7 @@ class Drawing:
             for k, a, b in drawn
             for kind in self.kinds
         }
-        self._matrices = {k: _matrix(ax, a, b, scales) for k, a, b in pairs(self.cols) if a.block or b.block}
+        self._matrices = {k: _Matrix(ax, a, b, scales) for k, a, b in pairs(self.cols) if a.block or b.block}
         if named:
             self._label(clamped)
         self._frame()
@@ -115,8 +115,8 @@ class Drawing:
             return
         for (kind, k), links in self._lines.items():
             links.show(weights.M[k] if kind == "M" else weights.feedback[k].T)
-        for k, image in self._matrices.items():
-            image.set_data(_drawable(weights.M[k]))
+        for k, matrix in self._matrices.items():
+            matrix.show(weights.M[k])
 
     def add_bars(self, nodes: bool = True) -> None:
         """Put colour bars below: of values and errors, and, where lines show them, of the weights."""
@@ -134,7 +134,7 @@ class Drawing:
             held = int(np.count_nonzero(clamped[column.layer]))
             words = [f"layer {column.layer}"]
             if column.block:
-                words.append(f"{column.size} nodes")
+                words.append(f"{column.size} nodes" if column.image is None else _times(*column.image))
             if held:
                 words.append("clamped" if held == column.size else f"{held} of {column.size}\nclamped")
             self.ax.text(column.x, low - 0.5 * RADIUS, "\n".join(words), ha="center", va="top",
@@ -146,7 +146,11 @@ class Drawing:
                                      va="bottom", fontsize=7, gid="strip")  # fmt: skip
         for k in self._matrices:
             a, b = self.cols[k], self.cols[k + 1]
-            self.ax.text(0.5 * (a.x + b.x), low - 0.5 * RADIUS, f"$M^{{{k}}}$\n{a.size} $\\times$ {b.size}",
+            shape = _times(a.size, b.size)
+            if a.image is not None:
+                shape = f"{min(b.size, MOST_IMAGES)} images of {_times(*a.image)}"
+            middle = 0.5 * (a.x + a.half + b.x - b.half)
+            self.ax.text(middle, low - 0.5 * RADIUS, f"$M^{{{k}}}$\n{shape}",
                          ha="center", va="top", fontsize=7, gid="link")  # fmt: skip
 
     def _frame(self) -> None:
@@ -240,14 +244,15 @@ class _Circles:
 
 
 class _Block:
-    """A layer of many nodes: a strip of values, and one of errors beside it."""
+    """A layer of many nodes: a strip of values, and one of errors beside it; or an image of values."""
 
     def __init__(
         self, ax: Axes, column: Column, scales: Scales, clamped: Array, style: dict[str, Any]
     ) -> None:
         left, right, top = column.x - column.half, column.x + column.half, column.top
         middle = column.x if column.layer else right
-        blank = np.full((column.size, 1), np.nan)
+        self._shape = column.image or (column.size, 1)
+        blank = np.full(self._shape, np.nan)
         cmap = _map(style.get("cmap", NODE_COLOURS))
         shared: dict[str, Any] = {"cmap": cmap, "zorder": 2.9, "aspect": "auto"}
         self.x = ax.imshow(blank, extent=(left, middle, -top, top), norm=_norm(scales.x), **shared)
@@ -260,7 +265,7 @@ class _Block:
             ax.add_patch(Rectangle((left, -top), middle - left, 2.0 * top, linewidth=CLAMPED, **frame))
 
     def show(self, x: Array, eps: Array | None) -> None:
-        self.x.set_data(_drawable(x)[:, None])
+        self.x.set_data(_drawable(x).reshape(self._shape))
         if self.eps is not None and eps is not None:
             self.eps.set_data(_drawable(eps)[:, None])
 
@@ -300,13 +305,31 @@ class _Links:
         self.lines.set_linewidth((THINNEST + (WIDEST - THINNEST) * np.minimum(share[order], 1.0)).tolist())
 
 
-def _matrix(ax: Axes, left: Column, right: Column, scales: Scales) -> AxesImage:
-    """A band for the links of a block, with M on it: a row for each node on the left."""
-    ax.add_patch(Polygon(beam(left, right), closed=True, facecolor="0.93", edgecolor="none", zorder=1.0))
-    x0, x1, top = picture(left, right)
-    blank = np.full((left.size, right.size), np.nan)
-    return ax.imshow(blank, extent=(x0, x1, -top, top), cmap=_map(WEIGHT_COLOURS), norm=_norm(scales.weights),
-                     aspect="auto", zorder=2.0)  # fmt: skip
+class _Matrix:
+    """A band for the links of a block, with M on it: a matrix, or an image for each node on the right."""
+
+    def __init__(self, ax: Axes, left: Column, right: Column, scales: Scales) -> None:
+        band: dict[str, Any] = {"closed": True, "facecolor": "0.93", "edgecolor": "none", "zorder": 1.0}
+        ax.add_patch(Polygon(beam(left, right), **band))
+        x0, x1, top = picture(left, right)
+        shape = (left.size, right.size)
+        self._mosaic: Mosaic | None = None
+        if left.image is not None:
+            self._mosaic = Mosaic.fitting(right.size, left.image, 0.5 * (x1 - x0) / top)
+            x0, x1, top = self._mosaic.within(x0, x1, top)
+            shape = self._mosaic.size
+        look: dict[str, Any] = {"cmap": _map(WEIGHT_COLOURS), "norm": _norm(scales.weights), "zorder": 2.0}
+        self.image = ax.imshow(np.full(shape, np.nan), extent=(x0, x1, -top, top), aspect="auto", **look)
+        if self._mosaic is not None:
+            self._mosaic.put_on(ax, self.image)
+
+    def show(self, weights: Array) -> None:
+        values = _drawable(weights)
+        self.image.set_data(values if self._mosaic is None else self._mosaic.picture(values.T))
+
+
+def _times(rows: int, columns: int) -> str:
+    return f"{rows} $\\times$ {columns}"
 
 
 def _drawable(values: Array) -> Array:

@@ -10,7 +10,16 @@ from matplotlib.axes import Axes
 
 from ..model.network import Array
 from ..run.result import Run
-from ..run.select import Choice, PhaseChoice, check_flags, check_word, choose_layers, of_run
+from ..run.select import (
+    Choice,
+    PhaseChoice,
+    check_flags,
+    check_word,
+    choose_layers,
+    choose_phases,
+    of_run,
+)
+from ..run.weights import departure_from_transpose
 from .clock import Clock, TimeAxis
 from .labels import label_of
 from .series import LARGEST, dot_instants, finish, fit, joined
@@ -24,6 +33,9 @@ TERMS = {
     "slaved": r"\frac{1}{2}\langle|x^l-\mu^l|^2\rangle/\nu^l",
 }
 
+# W is M^T where they differ by no more than this part of the largest weight.
+ROUNDING = 1e-6
+
 # A logarithmic axis is chosen where the energies span more than this factor.
 SPAN = 100.0
 
@@ -31,6 +43,46 @@ SPAN = 100.0
 # part of the largest energy: a zero crossed in passing, and rounding, would fill the picture.
 SLIVER = 0.01
 DEPTH = 1e-14
+
+
+@of_run
+def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None) -> str:
+    r"""Whether the energy of a run falls, and why, in a few words to write above it.
+
+    With errors that lag behind the values (:math:`\tau > 0`) neither energy needs to fall. With errors at
+    rest, :math:`W = M^\top`, clamps that do not move and no decay, nodes and weights follow the slope of
+    F downwards.
+
+    Parameters
+    ----------
+    run : Run
+    which : {"dynamic", "slaved"}
+        As for `energy`.
+    phase : int, str or sequence of these, optional
+        Index or name of the phases meant; all where left out.
+
+    Raises
+    ------
+    InputError
+        If `which` is neither, or the run has no such phase.
+    """
+    check_word("which", which, tuple(VARIABLES))
+    network, phases = run.network, choose_phases(run, phase)
+    if which == "dynamic" and network.tau > 0.0:
+        return r"$F$ may rise while $\varepsilon$ catches up with $x$"
+    records = [run.phases[k] for k in phases]
+    learning = any(record.learn for record in records)
+    hindered = {
+        r"$W \neq M^\top$": departure_from_transpose(run, phase) > ROUNDING,
+        "weights decay": network.weight_decay > 0.0 and learning,
+        "nodes decay": network.node_decay > 0.0,
+        "clamps move": any(record.moving for record in records),
+    }
+    if any(hindered.values()):
+        return f"$F$ may rise: {', '.join(why for why, holds in hindered.items() if holds)}"
+    if network.tau == 0.0:
+        return "$F$ falls with nodes at rest" if learning else "$F$ with nodes at rest"
+    return r"$F$ falls once $\varepsilon$ has caught up with $x$"
 
 
 @of_run
@@ -47,6 +99,7 @@ def energy(
     clock: Clock | None = None,
     legend: bool = True,
     phase_names: bool = True,
+    remark: bool = False,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -69,6 +122,8 @@ def energy(
         have one if they span more than two decades.
     phase, log_time, clock, legend, phase_names, ax, **kwargs
         As for `value_nodes`; the keywords go to `Axes.plot`.
+    remark : bool
+        Whether to write above the Axes whether this energy falls, and why; see `energy_remark`.
 
     Returns
     -------
@@ -83,7 +138,7 @@ def energy(
     check_word("which", which, tuple(VARIABLES))
     chosen = choose_layers(run, layers, first=1)
     check_flags(total=total, log_y=False if log_y is None else log_y)
-    check_flags(legend=legend, phase_names=phase_names)
+    check_flags(legend=legend, phase_names=phase_names, remark=remark)
     axis = TimeAxis.of(run, "time", phase, clock, log_time)
     variable = run.data[VARIABLES[which]]
     t, values = joined(axis.stretches, [variable.to_numpy()[s.rows] for s in axis.stretches])
@@ -91,6 +146,10 @@ def energy(
     with axes_or_new(ax) as ax:
         logarithmic = _draw(ax, axis, t, curves, log_y, kwargs)
         finish(ax, axis, label_of(variable, TERMS[which]), legend, phase_names)
+        if remark:
+            above = 12.0 if phase_names else 4.0  # of the names
+            look: dict[str, Any] = {"fontsize": "small", "color": NEUTRAL, "pad": above}
+            ax.set_title(energy_remark(run, which, phase), loc="left", **look)
         if logarithmic:
             _cut_off(ax, t, np.stack([curve for curve, _ in curves]))
     return ax

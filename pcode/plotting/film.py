@@ -18,10 +18,12 @@ from .clock import TimeAxis
 from .diagram import columns
 from .drawing import Drawing, add_bars
 from .energies import energy
+from .images import image_shape_of
 from .moments import film_phase, moment_text
 from .network import Moment, scales
-from .phase_plane import draw_plane
+from .phase_plane import ARTISTS, draw_plane
 from .style import NEUTRAL, style
+from .styles import Styles
 
 # Points along a side of the grid on which each frame seeks its nullclines.
 RESOLUTION = 41
@@ -99,7 +101,9 @@ class Film:
             self.figure.add_axes((0.575, 0.2, 0.395, 0.27)),
             self.figure.add_axes((0.56, 0.0, 0.43, 0.1)),
         )
-        self._drawing = Drawing(below, columns(net.sizes), now.clamped, scales(run), None, {})
+        self._drawing = Drawing(
+            below, columns(net.sizes, image=image_shape_of(run)), now.clamped, scales(run), None, {}
+        )
         key.set_axis_off()
         add_bars(key, scales(run), nodes=True, kinds=self._drawing.kinds, y=0.28, short=True)
 
@@ -134,7 +138,9 @@ class Film:
             ax.set_xticks([])
             ax.set_yticks([])
             return
-        draw_plane(ax, computed, trajectory=True, marks=False, legend=False, note=False, style={})
+        draw_plane(
+            ax, computed, trajectory=True, marks=False, legend=False, note=False, look=Styles(None, ARTISTS)
+        )
         ax.yaxis.set_label_coords(-0.17, 0.5)
         others = "other nodes at rest" if plane.rest == "slaved" else "other nodes held"
         ax.set_title(f"{others}, weights as they are now", fontsize=7, loc="left", color="0.3")

@@ -25,7 +25,7 @@ def label_of(variable: xr.DataArray, symbol: str, change: str = "") -> str:
     name = f"{change} {variable.attrs.get('long_name', '')}".strip()
     unit = variable.attrs.get("units", "")
     lines = textwrap.wrap(name, LINE)
-    tail = f"${symbol}$" + (f" [{unit}]" if unit not in ("", "1", "dimensionless") else "")
+    tail = f"${symbol}$" + (f" ({unit})" if unit not in ("", "1", "dimensionless") else "")
     # The symbol may stand on the last line, or on one of its own; mathtext is never broken.
     if lines and len(lines[-1]) < LINE - 6:
         return "\n".join([*lines[:-1], f"{lines[-1]}, {tail}"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -97,17 +98,12 @@ def weight_matrix(
     """
     check_word("when", when, ("before", "after", "change"))
     check_flags(colorbar=colorbar)
-    matrices = dict(zip(("before", "after"), _ends(run, layer, kind, phase), strict=True))
-    with np.errstate(over="ignore", invalid="ignore"):
-        matrices["change"] = matrices["after"] - matrices["before"]
-    if largest is None:
-        largest = max(_size(matrix) for matrix in matrices.values()) or 1.0
-    else:
-        largest = checks.number("largest", largest, above=0.0)
+    matrices = three_moments(run, layer, kind, phase)
+    largest = scale_of(matrices) if largest is None else checks.number("largest", largest, above=0.0)
     first, last = (layer + axis for axis in BY_NAME[kind].axes)
     with axes_or_new(ax) as ax:
         given: dict[str, Any] = {"cmap": DIVERGING, "vmin": -largest, "vmax": largest, "aspect": "auto"}
-        image = ax.imshow(_drawable(matrices[when]), **(given | kwargs))
+        image = ax.imshow(drawable(matrices[when]), **(given | kwargs))
         ax.set_facecolor(NOTHING)  # shows where there is no number
         rows, columns = matrices[when].shape
         ax.set_yticks(_nodes(rows))
@@ -177,7 +173,7 @@ def feedback_scatter(
         ax.axline((0.0, 0.0), slope=1.0, color=NEUTRAL, linewidth=0.8, zorder=0.5)
         for (M, W), look in zip(zip(*ends, strict=True), looks, strict=True):
             given = {"linestyle": "none", "rasterized": M.size > MOST_POINTS} | look
-            ax.plot(_drawable(M).ravel(), _drawable(W).T.ravel(), **(given | kwargs))
+            ax.plot(drawable(M).ravel(), drawable(W).T.ravel(), **(given | kwargs))
         ax.set_xlim(-largest, largest)
         ax.set_ylim(-largest, largest)
         ax.locator_params(nbins=4)
@@ -244,7 +240,7 @@ def feedback_angle(
             top = RIGHT_ANGLE[-1]
             ax.set_yticks(RIGHT_ANGLE)
         ax.set_ylim(-0.04 * top, 1.08 * top)
-        finish(ax, axis, r"angle of $W$ to $M^\top$ [degrees]", legend, phase_names)
+        finish(ax, axis, r"angle of $W$ to $M^\top$ (degrees)", legend, phase_names)
     return ax
 
 
@@ -260,11 +256,23 @@ def angles(M: Array, W: Array) -> Array:
 
 def _unit(v: Array) -> Array:
     """Rows of `v` divided by their norm; NaN where that is 0 or cannot be drawn."""
-    v = _drawable(v)
+    v = drawable(v)
     with np.errstate(invalid="ignore", divide="ignore"):
         v = v / np.abs(v).max(axis=1, keepdims=True)
         unit: Array = v / np.linalg.norm(v, axis=1, keepdims=True)
     return unit
+
+
+def three_moments(run: Run, layer: int, kind: MatrixKind, phase: PhaseChoice) -> dict[When, Array]:
+    """The weights of a link before and after the phases meant, and their change."""
+    before, after = _ends(run, layer, kind, phase)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return {"before": before, "after": after, "change": after - before}
+
+
+def scale_of(matrices: Mapping[When, Array]) -> float:
+    """The weight that has the darkest colour in all `matrices`."""
+    return max(_size(matrix) for matrix in matrices.values()) or 1.0
 
 
 def _check_link(run: Run, layer: int, kind: object) -> None:
@@ -290,12 +298,13 @@ def _nodes(count: int) -> Array:
     return np.arange(0, count, step)
 
 
-def _drawable(values: Array) -> Array:
+def drawable(values: Array) -> Array:
+    """`values`, NaN where they are beyond what can be drawn."""
     with np.errstate(invalid="ignore"):
         return np.where(np.abs(values) <= LARGEST, values, np.nan)
 
 
 def _size(values: Array) -> float:
     """The largest size among the values that can be drawn, 0 if there is none."""
-    shown = _drawable(values)
+    shown = drawable(values)
     return float(np.abs(shown[np.isfinite(shown)]).max(initial=0.0))

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from ..base import checks, units
 from ..base.errors import InputError
+from ..model.images import image_shape as checked_shape
 from ..model.network import Array, Network, Weights
 from ..model.variables import EPS, X
 from ..run.result import Run
@@ -17,6 +18,7 @@ from ..run.select import check_flags, choose_samples, of_run
 from ..run.snapshot import PhaseOption, Snapshot, TimeOption
 from .diagram import COMPACT, FLATNESS, columns
 from .drawing import KEY_ABOVE, Drawing, Scales, add_bars, link_kinds
+from .images import image_shape_of
 from .series import LARGEST
 from .style import axes_or_new
 
@@ -113,6 +115,7 @@ def network(
     bars: bool = True,
     title: bool = True,
     compact: bool = False,
+    image_shape: tuple[int, int] | None = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -124,6 +127,7 @@ def network(
     for :math:`M`, with which a value predicts the next layer, and dashed beside it for :math:`W`,
     with which an error is fed back. A layer of more than 20 nodes is a block with a row for each node,
     values left and errors right, and its M is a picture with a row for each node of the layer to its left.
+    Where layer 0 is known to show images, it is drawn as one, and so are the weights to each node of layer 1.
 
     Parameters
     ----------
@@ -145,6 +149,8 @@ def network(
         Whether to write phase, time and sample, or the sizes, above.
     compact : bool
         Whether the picture is small: taller than usual for its width, without the names of layers.
+    image_shape : tuple of int, optional
+        Rows and columns of the images that layer 0 shows; what a run says where left out.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure, reached as ``ax.figure``, where left out.
     **kwargs
@@ -167,6 +173,7 @@ def network(
         if weights is not None:
             raise InputError("weights", "are those of the run; give them with a Network only")
         net, moment, scale = run.network, Moment.of(run, phase, time, sample), scales(run)
+        image = image_shape_of(run, image_shape)
     else:
         for where, value in (("phase", phase), ("time", time), ("sample", sample)):
             if value is not None:
@@ -174,11 +181,12 @@ def network(
         net = run
         if weights is not None:
             net.check_weights(weights)
+        image = None if image_shape is None else checked_shape(image_shape, net.sizes[0])
         moment = _by_itself(net, weights)
         scale = Scales(1.0, 1.0, _size(() if weights is None else (*weights.M, *weights.feedback)))
     with axes_or_new(ax) as ax:
         W = _draw_feedback(net, feedback)
-        cols = columns(net.sizes, COMPACT if compact else FLATNESS)
+        cols = columns(net.sizes, COMPACT if compact else FLATNESS, image)
         drawing = Drawing(ax, cols, moment.clamped, scale, W, kwargs, named=not compact)
         drawing.show(moment.x, moment.eps, moment.weights)
         if bars:
@@ -211,7 +219,9 @@ def network_key(run: Run, /, *, feedback: bool | None = None, ax: Axes | None = 
     InputError
         If W is asked for where feedback is tied.
     """
-    kinds = link_kinds(columns(run.network.sizes), _draw_feedback(run.network, feedback))
+    kinds = link_kinds(
+        columns(run.network.sizes, image=image_shape_of(run)), _draw_feedback(run.network, feedback)
+    )
     with axes_or_new(ax) as ax:
         ax.set_axis_off()
         add_bars(ax, scales(run), nodes=True, kinds=kinds, y=KEY_ABOVE)

@@ -42,7 +42,8 @@ class SeriesData(NamedTuple):
     values: Array
     kind: SeriesKind
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,8 @@ from ..analysis.registry import by_name
 from ..base import checks, shipped
 from ..base.errors import InputError
 from ..base.short import Short
-from ..model.data import Data
+from ..model.data import IMAGES, Data
+from ..model.images import IMAGE_SHAPE, image_shape
 from ..model.network import Network, Weights
 from ..model.phase import Phase, Save
 from ..run.result import Run
@@ -110,9 +112,22 @@ class Scenario(Short):
             return build_data(self.file.data, self.path.parent)
 
     @cached_property
+    def image_shape(self) -> tuple[int, int] | None:
+        """Rows and columns of the images that layer 0 shows, or None where it shows none."""
+        table, size = self.file.data, self.network.sizes[0]
+        if table is None:
+            return None
+        if table.image_shape is not None:
+            with self._naming("data"):
+                return image_shape(table.image_shape, size)
+        known = IMAGES.get(table.name or "")
+        return known if known is not None and math.prod(known) == size else None
+
+    @cached_property
     def phases(self) -> tuple[Phase, ...]:
         """The phases, with the values of their clamps."""
         network, data = self.network, self.data
+        _ = self.image_shape
         shown = None if data is None or self.file.data is None else Shown(data, self.file.data)
         with self._naming():
             return tuple(
@@ -192,6 +207,7 @@ class Scenario(Short):
         """The arguments of `simulate`."""
         _ = self.plan  # that the run is possible is known before the weights are drawn
         solver = self.file.solver
+        images = {} if self.image_shape is None else {IMAGE_SHAPE: list(self.image_shape)}
         return {
             "network": self.network,
             "phases": self.phases,
@@ -208,6 +224,7 @@ class Scenario(Short):
                 "scenario": self.text,
                 "scenario_file": self.path.name,
                 "seed": self.file.weights.seed,
+                **images,
             },
         }
 

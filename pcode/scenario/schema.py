@@ -65,6 +65,9 @@ class DataTable(Table):
     """How many samples to draw to test on; left out, none."""
     seed: int = Field(default=0, ge=0)
     """Seed of the draw."""
+    image_shape: list[int] | None = None
+    """Rows and columns of the images that the input layer shows, such as [8, 8], its nodes row by row:
+    figures then draw it as an image; known of data sets by name."""
 
 
 class StartTable(Table):

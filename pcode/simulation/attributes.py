@@ -24,7 +24,7 @@ def attributes_of(
     status = Status.worst([record.status for record in records])
     messages = [record.message for record in records if record.status is status]
     total = sum((record.stats for record in records), SolverStats())
-    unit = {} if network.time_unit is None else {"time_unit": network.time_unit}
+    unit: dict[str, str | float] = {} if network.time_unit is None else {"time_unit": network.time_unit}
     return unit | {
         "network": json.dumps(network.to_dict()),
         "phases": json.dumps([record.to_dict(clamps) for record in records]),

@@ -13,6 +13,7 @@ import numpy as np
 from ..base import checks
 from ..base.errors import InputError
 from ..base.units import suffix
+from ..model.images import IMAGE_SHAPE, image_shape
 from ..model.network import Network, Weights
 from ..model.phase import NodeStart, Phase, Save
 from ..model.state import State
@@ -83,6 +84,8 @@ class Simulation:
         self._nodes = nodes
         self._callbacks = Callbacks(probes, progress, stop, observers)
         self._attributes = storable(attributes)
+        if IMAGE_SHAPE in self._attributes:
+            image_shape(self._attributes[IMAGE_SHAPE], network.sizes[0], f"attributes[{IMAGE_SHAPE}]")
         self._state: State | None = None
         self._extent = Extent()
         self._records: list[PhaseRecord] = []
@@ -304,7 +307,8 @@ def simulate(
         Functions of the state and the phase, called at the end of every phase. The number or array that one
         returns is kept in the phase's record; None is not. A probe that raises has no value there.
     attributes : mapping of str to value, optional
-        Additional attributes of the result: str, numbers, or lists of these.
+        Additional attributes of the result: str, numbers, or lists of these. Figures know
+        `image_shape`, rows and columns of the images that layer 0 shows.
     progress : callable, optional
         Called with a `Progress` at most ten times a second; not called again once it has raised.
     stop : callable, optional

@@ -17,6 +17,7 @@ from ...base import checks
 from ...base._jax import jnp
 from ...base.errors import InputError
 from ...base.short import Short
+from ...base.units import suffix
 from ...model.network import Array
 from ...run.result import Run
 from ...run.snapshot import PhaseOption, Snapshot, TimeOption, last_phase
@@ -326,7 +327,7 @@ def _in_the_whole(field: Field, point: FixedPoint) -> FixedPoint:
 def _told(field: Field, made: Chart) -> str:
     """What became of all the rest, in words."""
     nodes, K = other_nodes(made).size, field.slaved.size
-    t = f"t = {made.snapshot.t:.6g}"
+    t = f"t = {made.snapshot.t:.6g}{suffix(made.snapshot.network.time_unit)}"
     told = []
     if nodes and nodes == K:
         told.append(
