@@ -342,7 +342,7 @@ def _free_directions(snapshot: Snapshot) -> int:
     """Dimensions that a continuum of equilibria has at least: free nodes of layer 0 beyond those of layer 1.
 
     At rest without decay of the nodes sigma'(x^0) * (eps^1 W^0) = 0, so eps^1 = 0 where W^0 is of
-    full rank, and then layer 0 has but its n_1 predictions to give (fact 4 of the model).
+    full rank, and then layer 0 has but its n_1 predictions to give (docs/model.md, "Eigenvalues of the nodes").
     """
     if snapshot.network.node_decay > 0.0:
         return 0

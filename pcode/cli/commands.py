@@ -218,19 +218,19 @@ def gallery(
 @app.command("list")
 def list_() -> int:
     """List the scenarios, recipes, questions, methods, data sets and activations that there are."""
+    from .. import solvers
     from ..analysis import QUESTIONS
     from ..base import shipped
     from ..model.activations import ACTIVATIONS
     from ..model.data import DATA
     from ..plotting.recipes import caption
     from ..scenario import title
-    from ..solvers import METHODS
 
     sections = {
         "scenarios": {name: title(path) for name, path in shipped.names("scenarios").items()},
         "recipes": {name: caption(path) for name, path in shipped.names("plots").items()},
         "questions": {name: question.about for name, question in QUESTIONS.items()},
-        "methods": {name: "implicit" if solver.implicit else "explicit" for name, solver in METHODS.items()},
+        "methods": {name: solvers.about(name) for name in solvers.METHODS},
         "data": {name: about for name, (_, about) in DATA.items()},
         "activations": dict.fromkeys(ACTIVATIONS, ""),
     }
