@@ -56,7 +56,7 @@ def test_labels_come_from_the_attributes_of_the_dataset():
     data["x1"].attrs = {"long_name": "membrane potential", "units": "mV"}
     ax = plotting.value_nodes(type(single())(data), 1)
     assert "membrane potential" in ax.get_ylabel()
-    assert "[mV]" in ax.get_ylabel()
+    assert "(mV)" in ax.get_ylabel()
     assert "$x^{1}$" in ax.get_ylabel()
     assert "dimensionless" not in plotting.value_nodes(single(), 1).get_ylabel()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -126,11 +125,3 @@ def line_style(k: int, count: int) -> dict[str, Any]:
     if count <= distinct():
         return dict(_cycle()[k])
     return {"color": colormaps["cividis"](0.9 * k / (count - 1)), "linestyle": "-"}
-
-
-def outside_legend(ax: Axes) -> None:
-    """Put a legend to the right of the Axes, where it covers no data."""
-    handles, labels = ax.get_legend_handles_labels()
-    if handles:
-        columns = math.ceil(len(handles) / 9)
-        ax.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.0, 1.0), ncols=columns)
