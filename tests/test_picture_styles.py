@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 from matplotlib.text import Text
 from synthetic_runs import synthetic_run, xor
@@ -155,11 +156,15 @@ def test_a_legend_stands_where_it_is_asked_to(draw, name):
 
 
 def test_a_width_of_lines_is_that_of_the_strongest_weight():
-    ax = plotting.network(xor(), styles={"M": {"linewidth": 1.0}})
-    widths = [width for one in ax.collections for width in np.atleast_1d(one.get_linewidth())]
-    assert max(widths) > 1.0  # outlines of clamped nodes
-    lines = next(one for one in ax.collections if len(getattr(one, "get_segments", list)()) == 16)
-    assert max(lines.get_linewidth()) == pytest.approx(1.0)
+    """The weakest are 0.3 wide, the strongest 3, or what is asked for."""
+
+    def widths(**options):
+        ax = plotting.network(xor(), feedback=False, **options)
+        lines = [one for one in ax.collections if isinstance(one, LineCollection)]
+        return np.concatenate([one.get_linewidth() for one in lines])
+
+    usual, thin = widths(), widths(styles={"M": {"linewidth": 1.0}})
+    np.testing.assert_allclose((thin - 0.3) / 0.7, (usual - 0.3) / 2.7)
 
 
 def test_one_gain_has_a_curve_of_its_own_artists():
