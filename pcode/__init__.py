@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from .model.activations import ACTIVATIONS
     from .model.expression import Expression
     from .model.network import Network, Weights
-    from .model.phase import Phase, Save, TimeSeries
+    from .model.phase import Phase, Save
+    from .model.series import TimeSeries
     from .model.state import State
-    from .run.result import PhaseRecord, Run
+    from .run.record import PhaseRecord
+    from .run.result import Run
     from .simulation import Moment, Observer, Progress, Simulation, simulate
     from .solvers import METHODS
 
@@ -57,7 +59,7 @@ _HOME = {
     "Network": "model.network",
     "Observer": "simulation",
     "Phase": "model.phase",
-    "PhaseRecord": "run.result",
+    "PhaseRecord": "run.record",
     "Progress": "simulation",
     "Run": "run.result",
     "Save": "model.phase",
@@ -65,14 +67,15 @@ _HOME = {
     "SolverStats": "base.status",
     "State": "model.state",
     "Status": "base.status",
-    "TimeSeries": "model.phase",
+    "TimeSeries": "model.series",
     "Weights": "model.network",
     "simulate": "simulation",
 }
 
 
-# Rooms below plotting reach it through these.
+# What a module reaches of others that import it.
 register("plots of a run", lambda: import_module(".plotting", __name__).RunPlots)
+register("data frames of a run", lambda: import_module(".run.frames", __name__).to_dataframe)
 register("figures of answers", lambda: import_module(".plotting", __name__).FIGURES)
 
 

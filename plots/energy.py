@@ -44,7 +44,7 @@ def figure(
         have one if a phase lasts more than 100 tau and tau is not 0.
     log_y : bool, optional
         Whether energies have a logarithmic axis.
-    clock : {"tau", "delta", "time"}, optional
+    clock : {"tau", "delta", "time"} or str, optional
         Unit of the time axis; where it is not said, tau, or delta where tau = 0.
     """
     plotting.check_extent(run, phase)

@@ -51,6 +51,7 @@ def figure(
         fast, slow = fig.subplots(3, 2, sharex="col").T
         plotting.value_nodes(run, layer, ax=fast[0], **nodes)
         plotting.error_nodes(run, layer, ax=fast[1], phase_names=False, **nodes)
+        slow_clock = "time" if run.network.time_unit else "delta"
         energy = {"phase_names": False, "remark": True}
         plotting.energy(run, "dynamic", phase=phase, log_time=True, ax=fast[2], **energy)
         learning = [k for k in plotting.choose_phases(run, phase) if run.phases[k].learn]
@@ -58,7 +59,7 @@ def figure(
         slowly = {"phase": learning or phase}
         plotting.weight_drift(run, layer - 1, "M", how=how, ax=slow[0], **slowly)
         plotting.weight_norms(run, phase_names=False, ax=slow[1], **slowly)
-        plotting.energy(run, "slaved", clock="delta", ax=slow[2], **slowly, **energy)
+        plotting.energy(run, "slaved", clock=slow_clock, ax=slow[2], **slowly, **energy)
         _say_once([fast[0], fast[1], slow[0]])
         _say_once([fast[2], slow[2]])
         _mark_delta(run, list(fast), phase)
@@ -83,11 +84,12 @@ def _say_once(panels: list[Axes]) -> None:
 def _mark_delta(run: Run, panels: list[Axes], phase: int | str | list[int | str] | None) -> None:
     """Mark one delta after the start of every phase in which the weights learn."""
     network = run.network
+    unit = plotting.TimeAxis.of(run, "time", phase, None, log_time=True).unit
     phases = [run.phases[k] for k in plotting.choose_phases(run, phase)]
     starts = [p.t_start for p in phases if p.learn and p.t_start + network.delta < p.t_end]
     for ax in panels:
         for k, start in enumerate(starts):
-            at = (start + network.delta) / (network.tau or network.delta)
+            at = (start + network.delta) / unit
             ax.axvline(at, color="0.45", linewidth=0.8, linestyle="--", zorder=0.5)
             if k == 0 and ax is panels[0]:  # in the others it would stand on curves
                 ax.annotate(r"$\delta$", (at, 1.0), (2, -1), va="top", color="0.45",
@@ -101,4 +103,5 @@ def _title(run: Run) -> str:
     layers = "-".join(map(str, network.sizes))
     samples = run.sample_count
     batch = f"{samples} sample" + "s" * (samples > 1)
-    return rf"{layers}, {batch}:  $\tau$ = {network.tau:g},  $\delta$ = {network.delta:g},  $\nu$ = {spread}"
+    tau, delta = (plotting.time_text(t, network.time_unit) for t in (network.tau, network.delta))
+    return rf"{layers}, {batch}:  $\tau$ = {tau},  $\delta$ = {delta},  $\nu$ = {spread}"

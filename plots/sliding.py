@@ -38,7 +38,7 @@ def figure(
         Rows of the data to draw.
     log_time : bool
         Whether every phase has a logarithmic time axis of its own.
-    clock : {"tau", "delta", "time"}, optional
+    clock : {"tau", "delta", "time"} or str, optional
         Unit of the time axis; where it is not said, tau, or delta where tau = 0.
     how : {"auto", "lines", "bands", "heatmap"}
         How to draw the nodes.

@@ -26,7 +26,7 @@ def figure(
     layers: int | list[int] | None = None,
     phase: int | str | list[int | str] | None = None,
     log_time: bool = False,
-    clock: str = "delta",
+    clock: str | None = None,
     how: str = "auto",
 ) -> Figure:
     """Draw each weight's departure from its start, and their norms below.
@@ -40,8 +40,8 @@ def figure(
         Index or name of the phases to draw.
     log_time : bool
         Whether every phase has a logarithmic time axis of its own.
-    clock : {"delta", "tau", "time"}
-        Unit of the time axis.
+    clock : {"delta", "tau", "time"} or str, optional
+        Unit of the time axis; see `value_nodes`.
     how : {"auto", "lines", "bands", "heatmap"}
         How to draw the weights of a link.
     """

@@ -29,7 +29,7 @@ def figure(
     kind: str = "M",
     phase: int | str | list[int | str] | None = None,
     log_time: bool = False,
-    clock: str = "delta",
+    clock: str | None = None,
 ) -> Figure:
     """Draw the matrices of every link, scatter and angle of W and M, a row for each link.
 
@@ -44,8 +44,8 @@ def figure(
         Index or name of the phases from whose start to whose end to go.
     log_time : bool
         Whether every phase has a logarithmic time axis of its own.
-    clock : {"delta", "tau", "time"}
-        Unit of the time axis.
+    clock : {"delta", "tau", "time"} or str, optional
+        Unit of the time axis; see `value_nodes`.
     """
     plotting.check_extent(run, phase)
     shown = plotting.choose_layers(run, layers, last=run.network.n - 1, most=4)

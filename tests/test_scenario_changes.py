@@ -78,7 +78,10 @@ def repr_sorted(document: Any) -> str:
         ("phase.first.duration=3", "phase.first: is not there"),
         ("title.x=3", "title is a single value"),
         ("network.tua=3", "network.tua: unknown key; did you mean tau?"),
-        ("network.tau=fast", 'network.tau: must be a number, not "fast"'),
+        (
+            "network.tau=fast",
+            "network.tau: must be a number, or a time with a unit such as \"10 ms\", not 'fast'",
+        ),
         ("network.sizes=[2, 3", "network.sizes: must be a list"),
     ],
 )

@@ -17,6 +17,7 @@ import numpy as np
 from .. import solvers
 from ..base.errors import InputError
 from ..base.status import Status
+from ..base.tables import Column, Table
 from ..model.network import Array
 from ..model.state import State
 from ..run.result import Run
@@ -114,6 +115,18 @@ class Certificate(Result):
             figure = "" if c.verdict == "not applicable" else f"{c.figure:.2g}, at most {c.threshold:.2g}: "
             lines.append(f"  {c.verdict:<14}  {c.name:<12}  {figure}{c.about}")
         return lines
+
+    def tables(self) -> dict[str, Table]:
+        """The table `checks`."""
+
+        def column(name: str, align: str = "") -> Column:
+            return Column(name, [getattr(check, name) for check in self.checks], name, align=align)
+
+        short = map(column, ("name", "verdict", "figure", "threshold"))
+        named = (*short, column("about", r"p{0.45\linewidth}"))
+        return {
+            "checks": Table("check of the run; it passes where the figure is at most the threshold", named)
+        }
 
     def to_dict(self) -> dict[str, object]:
         """The answer as plain values, for JSON."""

@@ -10,14 +10,16 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.tables import Table
 from ..model.network import Array
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Snapshot
+from ..run.snapshot import PhaseOption, Snapshot, TimeOption
 from ..system.problem import feedforward, given_nodes
 from ..system.rest import Rest, nodes_at_rest
 from .at_rest import rest_of, with_positive_tau
+from .equilibrium_tables import equilibrium_table, sample_table
 from .infinity import Unbounded, unbounded
 from .result import Result, plain
 from .spectra.jacobians import NodeSystem
@@ -144,7 +146,7 @@ class Equilibrium(Result):
         return self._answer() + [f"note: {note}" for note in self.notes]
 
     def _answer(self) -> list[str]:
-        where = f"weights of t = {self.t:g} in phase {self.phase!r}, {counted(self.samples)}"
+        where = f"weights of t = {self.t:g}{self.after_time} in phase {self.phase!r}, {counted(self.samples)}"
         largest = f"largest residual {self.residual.max():.1e}"
         if self.unbounded:
             return [
@@ -180,6 +182,12 @@ class Equilibrium(Result):
             )
         return lines
 
+    def tables(self) -> dict[str, Table]:
+        """The tables `equilibria`, with the value nodes of each, and `samples`."""
+        equilibria = [(found.sample, found.kind, found.x) for found in self.equilibria]
+        samples = sample_table(self.samples, self.residual, self.distinct)
+        return {"equilibria": equilibrium_table(equilibria), "samples": samples}
+
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain values; the nodes themselves are left out."""
         values = super().to_dict()
@@ -193,7 +201,7 @@ class Equilibrium(Result):
 def equilibrium(
     run: Run,
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     start: Start = "state",
     starts: int = 8,
     spread: float = 1.0,

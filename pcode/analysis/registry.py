@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 from ..base import checks
 from ..base.errors import InputError
 from ..base.options import checked_options
+from ..run.dataset import time_units
 from ..run.result import Run
 from ..run.select import of_run
 from .result import Result
@@ -101,4 +102,4 @@ def ask(run: Run, question: str, options: Mapping[str, Any] | None = None) -> Re
     checked = checked_options(answer, given, f"the question {question}")
     # What overflows in a run that grew beyond bounds shows in the answer; NumPy need not warn of it.
     with np.errstate(all="ignore"):
-        return answer(run, **checked)
+        return replace(answer(run, **checked), time_unit=time_units(run.network))

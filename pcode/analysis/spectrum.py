@@ -9,14 +9,16 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.tables import Table
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Snapshot, last_phase, resting_moments, spread
+from ..run.snapshot import PhaseOption, Snapshot, TimeOption, last_phase, resting_moments, spread
 from .at_rest import rest_of
 from .infinity import unbounded
 from .result import Result, plain
 from .spectra.modes import MOST_WORK, Eigenvalues, full_eigenvalues, node_eigenvalues, slow_eigenvalues
 from .spectra.rates import Rates, advice, check_fraction, rates_of
+from .spectrum_tables import course_table, eigenvalue_table, rate_table
 
 ASKS = "the rates of nodes and weights: stiffness, ringing, stable steps, settling times"
 
@@ -66,6 +68,8 @@ class Spectrum(Result):
         Eigenvalues of the nodes and of the weights at those moments; None where the nodes find no rest.
     notes : tuple of str
         What to mind.
+    samples : tuple of int
+        The rows of the data.
     """
 
     question: ClassVar[str] = "spectrum"
@@ -89,11 +93,13 @@ class Spectrum(Result):
     course: tuple[Rates, ...] = field(repr=False)
     course_parts: tuple[Pair | None, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
+    samples: tuple[int, ...] = ()
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
         r = self.rates
-        where = f"{self.phase!r}, t = {self.t:g}, nodes {'at rest' if self.at == 'rest' else 'as they were'}"
+        nodes = "at rest" if self.at == "rest" else "as they were"
+        where = f"{self.phase!r}, t = {self.t:g}{self.after_time}, nodes {nodes}"
         lines = []
         if r.node_growth is not None:
             period = r.node_growth_period
@@ -148,6 +154,17 @@ class Spectrum(Result):
             lines.append(f"by Arnoldi's method, at the ends of the spectrum only: {', '.join(ends)}")
         return lines
 
+    def tables(self) -> dict[str, Table]:
+        """The tables `eigenvalues`, of nodes and weights; `both`, of both together; `rates`; and `course`."""
+        units = self.time_unit, self.rate_unit
+        given = self.samples, self.fraction, *units
+        return {
+            "eigenvalues": eigenvalue_table({"nodes": self.nodes, "weights": self.weights}, *given),
+            "both": eigenvalue_table({"both": self.full}, *given),
+            "rates": rate_table(self.rates, *units),
+            "course": course_table(self.times, self.course, *units),
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain values; eigenvalues as pairs [real, imaginary]."""
         values = super().to_dict()
@@ -163,7 +180,7 @@ class Spectrum(Result):
 def spectrum(
     run: Run,
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     at: Where = "rest",
     moments: int = 0,
     fraction: float = 0.01,
@@ -236,6 +253,7 @@ def spectrum(
         course=course,
         course_parts=parts,
         notes=snapshot.notes,
+        samples=tuple(snapshot.record.samples),
     )
 
 

@@ -6,15 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import checks
+from ..base import checks, units
 from ..base.errors import InputError
 from . import activations
-from .fields import Choice, Field, Names, Number, PerLayer, Sizes, TimeConstant
+from .fields import Choice, Field, Names, Number, PerLayer, Sizes, TimeConstant, TimeUnit
 from .variables import WEIGHTS, Variable
 
 Array = NDArray[np.float64]
@@ -61,11 +61,12 @@ class Network:
     activation : str or sequence of str
         The function sigma of the value nodes: one name, or one for each of the layers 0..n-1. See
         `pcode.ACTIVATIONS`.
-    tau : float
-        Time constant of value and error nodes, in your unit of time; 0: nodes at rest at every instant. With
-        0, the singular limit, the weights alone are unknowns.
-    delta : float
-        Time constant of the weights, in the same unit; normally much larger than tau.
+    tau : float, str or pint.Quantity
+        Time constant of value and error nodes: a number in your unit of time, or a time with a unit such as
+        "10 ms"; 0: nodes at rest at every instant. With 0, the singular limit, the weights alone are
+        unknowns.
+    delta : float, str or pint.Quantity
+        Time constant of the weights, likewise; normally much larger than tau.
     nu : float or sequence of float
         Variance of a layer (not a precision): one for all, or one for each of the layers 1..n. Dimensionless,
         > 0.
@@ -75,6 +76,9 @@ class Network:
         Decay lambda_x of the value nodes. Dimensionless, >= 0.
     feedback : {"learned", "tied", "fixed"}
         W follows its own equation, is M transposed at all times, or stays as it is.
+    time_unit : str, optional
+        Unit of all times of a run, such as "ms". By default that of the first time constant that has one; all
+        times must then be given with a unit. Where none has, the unit is left open.
 
     Raises
     ------
@@ -83,7 +87,8 @@ class Network:
 
     Notes
     -----
-    `activation` and `nu` are kept as tuples with one entry a layer. The equations are those of
+    `activation` and `nu` are kept as tuples with one entry a layer, `tau` and `delta` as numbers in
+    `time_unit`. The equations are those of
     Whittington and Bogacz (2017) with error nodes of their own (Bogacz 2017, eqs. 53-54), see
     the README.
 
@@ -100,6 +105,48 @@ class Network:
     weight_decay: Number = Number(0.0, least=0.0)
     node_decay: Number = Number(0.0, least=0.0)
     feedback: Choice[Feedback] = Choice("learned", get_args(Feedback))
+    time_unit: TimeUnit = TimeUnit()
+
+    # Whether a number without a unit is a time in `time_unit`.
+    _bare: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Bring the time constants into one unit."""
+        declared = self.declared().items()
+        given = {name: vars(self)[name] for name, field in declared if isinstance(field, TimeConstant)}
+        right = "give it with a unit too, or set time_unit"
+        unit, times = units.common(self.time_unit, given, right)
+        object.__setattr__(self, "_bare", self.time_unit is not None or unit is None)
+        for name, value in {"time_unit": unit, **times}.items():
+            object.__setattr__(self, name, value)
+
+    def check_unit(self, where: str, unit: str | None) -> None:
+        """Raise InputError, naming `where`, unless times that have this unit, or none, go with the network's.
+
+        If the network has no unit, times must have none; if it has been given times with a unit but no
+        `time_unit`, they must have one.
+        """
+        if unit is not None and self.time_unit is None:
+            what = f"has a unit ({unit}), but tau and delta have none; give them with one, or set time_unit"
+            raise InputError(where, what)
+        if unit is None and not self._bare:
+            unit = self.time_unit
+            what = f'has no unit, but tau and delta have one; write it with one, such as "10 {unit}", or set'
+            raise InputError(where, f"{what} time_unit")
+
+    def time(self, where: str, value: Any) -> float:
+        """A time, such as a number or "10 ms", as a number in the unit of the network.
+
+        Raises
+        ------
+        InputError
+            Naming `where`, if it is no time, or has a unit where the network has none.
+        """
+        time = units.time(where, value)
+        if not isinstance(time, units.Time):
+            return time
+        self.check_unit(where, time.unit)
+        return float(units.converted(time.value, time.unit, str(self.time_unit)))
 
     @classmethod
     def declared(cls) -> dict[str, Field[Any, Any]]:

@@ -8,6 +8,7 @@ what is below.
 
 from ..analysis.manifolds.manifold import critical_manifold
 from ..analysis.planes.choice import last_finite, telling_plane
+from ..base.units import text as time_text
 from ..run.select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
 from ..run.weights import departure_from_transpose
 from .accessor import RunPlots
@@ -15,6 +16,7 @@ from .animation import animate
 from .answers import FIGURES
 from .backprop import backprop
 from .certificate import certificate
+from .clock import TimeAxis
 from .convergence import convergence
 from .energies import energy, energy_remark
 from .equilibrium import equilibrium
@@ -41,6 +43,7 @@ __all__ = [
     "FIGURES",
     "STYLE",
     "RunPlots",
+    "TimeAxis",
     "activation_slopes",
     "animate",
     "backprop",
@@ -88,6 +91,7 @@ __all__ = [
     "styles_for",
     "suits_log_time",
     "telling_plane",
+    "time_text",
     "trajectory",
     "value_nodes",
     "weight_drift",

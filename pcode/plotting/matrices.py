@@ -222,7 +222,7 @@ def feedback_angle(
     *,
     phase: PhaseChoice = None,
     log_time: bool = False,
-    clock: Clock = "delta",
+    clock: Clock | None = None,
     legend: LegendPlace = True,
     phase_names: bool = True,
     styles: StylesOption = None,

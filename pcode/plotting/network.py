@@ -9,14 +9,14 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from ..base import checks
+from ..base import checks, units
 from ..base.errors import InputError
 from ..model.images import image_shape as checked_shape
 from ..model.network import Array, Network, Weights
 from ..model.variables import EPS, X
 from ..run.result import Run
 from ..run.select import check_flags, choose_samples, of_run
-from ..run.snapshot import Snapshot
+from ..run.snapshot import PhaseOption, Snapshot, TimeOption
 from .diagram import COMPACT, FLATNESS, columns
 from .drawing import ARTISTS, KEY_ABOVE, Drawing, Scales, add_bars, link_kinds
 from .images import image_shape_of
@@ -26,8 +26,6 @@ from .styles import Artists, Styles, StylesOption, draws
 
 # How far beyond their median the values of a run that failed may go and still set its colours.
 RUNAWAY = 100.0
-
-PhaseOption = int | str | None
 
 KEY: Artists = {"colorbars": Artist}
 
@@ -56,7 +54,7 @@ class Moment:
 
     @classmethod
     def of(
-        cls, run: Run, phase: PhaseOption = None, time: float | None = None, sample: int | None = None
+        cls, run: Run, phase: PhaseOption = None, time: TimeOption = None, sample: int | None = None
     ) -> Moment:
         """The moment of a run; see `network`.
 
@@ -86,10 +84,12 @@ class Moment:
 
 @of_run
 def clock_text(run: Run, t: float) -> str:
-    """A time of the run in words, in units of tau, or of delta from one delta on."""
-    tau, delta = run.network.tau, run.network.delta
+    """A time of the run in words: in a unit of time if the run has one, else in tau, or delta from one on."""
+    tau, delta, unit = run.network.tau, run.network.delta, run.network.time_unit
     if t == 0.0:
         return "$t$ = 0"
+    if unit:
+        return f"$t$ = {units.text(float(f'{t:.3g}'), unit)}"
     value, unit = (t / tau, r"\tau") if tau > 0.0 and t < delta else (t / delta, r"\delta")
     return rf"$t$ = {float(f'{value:.3g}'):g} ${unit}$"
 
@@ -113,7 +113,7 @@ def network(
     /,
     *,
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     sample: int | None = None,
     weights: Weights | None = None,
     feedback: bool | None = None,

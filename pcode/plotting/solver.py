@@ -71,7 +71,7 @@ def step_sizes(
         Index or name of the phases to draw; all where left out.
     log_time : bool
         Whether every phase has a logarithmic axis of its own, counted from its start.
-    clock : {"tau", "delta", "time"}, optional
+    clock : {"tau", "delta", "time"} or str, optional
         Unit of both axes; tau where left out, or delta where tau = 0.
     legend : bool or {"right", "below", "inside"}
         Where to put a legend, if there is a mark to explain. True is to the right of the Axes, or below it
@@ -101,7 +101,7 @@ def step_sizes(
     check_legend(legend)
     look = Styles(styles, SIZES, steps=kwargs)
     axis = _axis(run, phase, log_time, clock)
-    unit = _unit(run, axis)
+    unit = axis.unit
     sizes = run.solver["step_size"].to_numpy() / unit
     t, h = joined(axis.stretches, [np.append(np.nan, sizes[_steps(s.rows)]) for s in axis.stretches])
     rests = [s.end for s in axis.stretches if s.record.status is Status.EQUILIBRIUM]
@@ -118,7 +118,8 @@ def step_sizes(
             ax.plot(rests, np.full(len(rests), 0.03), **look.of("rest", **star, label="at rest"))
         ax.set_yscale("log")
         mark = {"tau": r"h / \tau", "delta": r"h / \delta", "time": "h"}[axis.clock]
-        finish(ax, axis, f"length of step, ${mark}$", False, phase_names, look)
+        of = f" ({axis.name})" if axis.name else ""
+        finish(ax, axis, f"length of step, ${mark}${of}", False, phase_names, look)
         if "legend" in look:
             low = {"loc": "center left", "bbox_to_anchor": (1.0, 0.3)} if legend is True else {}
             place_legend(ax, legend, **look.of("legend", **low))
@@ -278,7 +279,7 @@ def _axis(run: Run, phase: PhaseChoice, log_time: bool, clock: Clock | None) -> 
             "run", "holds no steps of the solver, as files of older versions do not; run it anew"
         )
     axis = TimeAxis.of(run, "time", phase, clock, log_time)
-    unit = _unit(run, axis)
+    unit = axis.unit
     index, ends = run.solver["step_phase"].to_numpy(), run.solver["step_time"].to_numpy()
     phases = run.data["phase"].to_numpy()
     stretches = []
@@ -296,9 +297,3 @@ def _axis(run: Run, phase: PhaseChoice, log_time: bool, clock: Clock | None) -> 
 
 def _steps(rows: slice) -> slice:
     return slice(rows.start + 1, rows.stop)
-
-
-def _unit(run: Run, axis: TimeAxis) -> float:
-    """The unit of the clock, in the run's own."""
-    units: dict[str, float] = {"tau": run.network.tau, "delta": run.network.delta, "time": 1.0}
-    return units[axis.clock]

@@ -50,7 +50,7 @@ def weight_drift(
     *,
     phase: PhaseChoice = None,
     log_time: bool = False,
-    clock: Clock = "delta",
+    clock: Clock | None = None,
     how: How = "auto",
     legend: LegendPlace = True,
     phase_names: bool = True,
@@ -69,8 +69,8 @@ def weight_drift(
     kind : {"M", "W", "beta"}
         Prediction weights, feedback weights or biases.
     phase, log_time, clock, how, legend, phase_names, styles, ax, **kwargs
-        As for `value_nodes`, with weights in place of nodes and samples, and delta for the clock. Single
-        curves have names such as ``M0[2,1]`` and ``beta1[0]``.
+        As for `value_nodes`, with weights in place of nodes and samples, and delta in place of tau for the
+        clock. Single curves have names such as ``M0[2,1]`` and ``beta1[0]``.
         The departure is from the start of the run, whatever the phases drawn.
 
     Returns
@@ -117,7 +117,7 @@ def weight_norms(
     layers: Choice = None,
     phase: PhaseChoice = None,
     log_time: bool = False,
-    clock: Clock = "delta",
+    clock: Clock | None = None,
     legend: LegendPlace = True,
     phase_names: bool = True,
     styles: StylesOption = None,

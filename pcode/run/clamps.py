@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from ..model.clamp import curve_at
 from ..model.expression import Expression
 from ..model.network import Array
-from ..model.phase import Clamp, Phase, SeriesKind, TimeSeries
+from ..model.phase import Clamp, Phase
+from ..model.series import SeriesKind, TimeSeries
 
 Mask = NDArray[np.bool_]
 ClampKind = Literal["constant", "time series", "expression", "function"]

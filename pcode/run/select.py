@@ -10,7 +10,8 @@ import numpy as np
 from ..base import checks
 from ..base.errors import InputError
 from ..model.network import Array
-from .result import PhaseRecord, Run
+from .record import PhaseRecord
+from .result import Run
 
 PhaseChoice = int | str | Sequence[int | str] | None
 Choice = int | Sequence[int] | None

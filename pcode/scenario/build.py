@@ -14,7 +14,8 @@ from ..model import data as data_sets
 from ..model.data import Data, read_npz
 from ..model.expression import Expression
 from ..model.network import Array, FeedbackInit, Network, Weights
-from ..model.phase import Phase, TimeSeries
+from ..model.phase import Phase
+from ..model.series import TimeSeries
 from .network_table import NetworkTable
 from .schema import DataTable, PhaseTable, SeriesTable, WeightsTable
 
@@ -209,6 +210,7 @@ def build_phase(index: int, table: PhaseTable, network: Network, shown: Shown | 
             settle_tol=table.settle_tol,
             samples=rows,
         )
+        phase = phase.in_unit_of(network)
         phase.check(network)
     except InputError as error:
         raise error.within(here) from None

@@ -8,13 +8,16 @@ from pydantic import Field, Tag
 
 from ..model.data import DATA
 from ..solvers.settings import Settings
-from .forms import NotNegative, Number, Positive, Rows, Table, either, kind_of
+from .forms import NotNegative, Number, Positive, Rows, Table, either, kind_of, time
 from .network_table import NetworkTable
 
 if TYPE_CHECKING:
     DataName = str
+    Time = float | str
+    Duration = float | str
 else:
     DataName = Literal[*DATA]
+    Time, Duration = time(Number), time(Positive)
 
 
 class WeightsTable(Table):
@@ -77,8 +80,8 @@ class StartTable(Table):
 class SeriesTable(Table):
     """Values that change in the course of a phase, by lines or splines between the given times."""
 
-    t: list[Number]
-    """Times, from the phase's start; a time given twice is a step."""
+    t: list[Time]
+    """Times, from the phase's start, such as 5 or "5 ms"; a time given twice is a step."""
     values: list[Rows]
     """For each time one row a sample, one value a node; nan leaves a node free."""
     kind: Literal["linear", "cubic"] = "linear"
@@ -126,8 +129,9 @@ class PhaseTable(Table):
     """Which samples of the data it shows: "train" where left out."""
     learn: bool = True
     """Whether the weights move."""
-    duration: Positive
-    """How long it lasts, in the unit of tau; with until the longest it may last."""
+    duration: Duration
+    """How long it lasts, in the unit of tau, or with a unit such as "5 s"; with until the longest it may
+    last."""
     until: Literal["equilibrium"] | None = None
     """End the phase once all rates have fallen to settle_tol."""
     settle_tol: Positive = 1e-6

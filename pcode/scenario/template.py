@@ -24,6 +24,7 @@ nu = {Network.nu}                      # variance of the layers; or one value fo
 feedback = "{Network.feedback}"          # learned (W has its own equation), tied (W = M^T) or fixed
 # weight_decay = {Network.weight_decay}          # decay of M, W and the biases
 # node_decay = {Network.node_decay}            # decay of the value nodes
+# time_unit = "ms"            # what all times are in; or give each with a unit: tau = "10 ms", delta = "5 s"
 
 [weights]                     # to start from
 init = "normal"               # normal, uniform, zeros; "file" (file = "w.npz") or "given" (M = [...])
@@ -50,7 +51,7 @@ clamp = "both"                # layers held at the data: both, input, output or 
                               # {{ 0 = {{ t = [0.0, 9.0], values = [[[0.0]], [[1.0]]], kind = "cubic" }} }}
 data = "train"                # train, test or all
 learn = true                  # whether the weights move
-duration = 1000.0             # in the unit of tau
+duration = 1000.0             # in the unit of tau; or "2 s"
 
 [[phase]]
 name = "test"

@@ -15,7 +15,8 @@ from ..base.errors import InputError
 from ..model.network import Array
 from ..model.phase import Phase
 from ..model.state import State
-from ..run.result import OWN_GROUPS, ProbeValue
+from ..run.record import ProbeValue
+from ..run.result import OWN_GROUPS
 from .observer import Moment, Observer
 
 # Seconds between two reports of progress.

@@ -17,7 +17,8 @@ from ..model.network import Network, Weights
 from ..model.phase import NodeStart, Phase, Save
 from ..model.state import State
 from ..run.clamps import ClampArrays
-from ..run.result import PhaseRecord, Run, storable
+from ..run.record import PhaseRecord
+from ..run.result import Run, storable
 from ..solvers import Settings
 from .arguments import check_nodes, oddities, settings_of, weights_of
 from .attributes import attributes_of
@@ -25,7 +26,7 @@ from .callbacks import Callbacks, Progress
 from .integration import Integration
 from .interrupts import interruptible
 from .observer import Observer
-from .plan import Extent, Plan, check_next, checked_save, phases_of, plan
+from .plan import Extent, Plan, check_next, checked_save, phase_of, phases_of, plan
 from .start import starting_state
 from .trajectory import NodeTrajectory, SolverSteps, WeightTrajectory
 
@@ -161,6 +162,7 @@ class Simulation:
         InputError
             If the phase cannot be run; the simulation is then unchanged.
         """
+        phase = phase_of(self._network, phase, "phase")
         check_next(self._network, phase, self._save, self._method, self._extent, "phase")
         self._callbacks.reports.phases = None
         with self._computing() as stopped:
@@ -190,7 +192,7 @@ class Simulation:
         if checks.is_many(phases) and not isinstance(phases, Collection):
             reports.phases, coming = None, self._checked_in_turn(phases)
         else:
-            listed = phases_of(phases)
+            listed = phases_of(self._network, phases)
             self.check(listed)
             reports.phases, coming = len(self._records) + len(listed), iter(listed)
         with self._computing() as stopped:
@@ -200,7 +202,8 @@ class Simulation:
         return self.result
 
     def _checked_in_turn(self, phases: Iterable[Phase]) -> Iterator[Phase]:
-        for k, phase in enumerate(phases):
+        for k, given in enumerate(phases):
+            phase = phase_of(self._network, given, f"phases[{k}]")
             check_next(self._network, phase, self._save, self._method, self._extent, f"phases[{k}]")
             yield phase
 
@@ -330,4 +333,4 @@ def simulate(
         progress=progress,
         stop=stop,
     )
-    return simulation.run(phases_of(phases))
+    return simulation.run(phases_of(network, phases))

@@ -19,7 +19,7 @@ from ...base.errors import InputError
 from ...model.network import Array
 from ...run.result import Run
 from ...run.select import of_run
-from ...run.snapshot import PhaseOption, Snapshot
+from ...run.snapshot import PhaseOption, Snapshot, TimeOption
 from ...system.coupled import System
 from ...system.problem import Problem
 from ..at_rest import with_positive_tau
@@ -169,7 +169,7 @@ def critical_manifold(
     node: str | None = None,
     *,
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     limits: Sequence[float] | None = None,
     seed: int = 0,
 ) -> CriticalManifold:

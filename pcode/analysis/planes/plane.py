@@ -16,9 +16,10 @@ import numpy as np
 from ...base import checks
 from ...base._jax import jnp
 from ...base.errors import InputError
+from ...base.units import suffix
 from ...model.network import Array
 from ...run.result import Run
-from ...run.snapshot import PhaseOption, Snapshot, last_phase
+from ...run.snapshot import PhaseOption, Snapshot, TimeOption, last_phase
 from ...system.rest import holding
 from .coordinates import Chart, Coordinate, chart
 from .field import MOST_DENSE, Field
@@ -106,7 +107,7 @@ def phase_plane(
     *,
     rest: OtherNodes = "slaved",
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     xlim: Limits = None,
     ylim: Limits = None,
     resolution: int | None = None,
@@ -326,7 +327,7 @@ def _in_the_whole(field: Field, point: FixedPoint) -> FixedPoint:
 def _told(field: Field, made: Chart) -> str:
     """What became of all the rest, in words."""
     nodes, K = other_nodes(made).size, field.slaved.size
-    t = f"t = {made.snapshot.t:.6g}"
+    t = f"t = {made.snapshot.t:.6g}{suffix(made.snapshot.network.time_unit)}"
     told = []
     if nodes and nodes == K:
         told.append(

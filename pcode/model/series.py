@@ -1,0 +1,116 @@
+"""`TimeSeries`: a clamp that follows values given at some times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..base import checks, units
+from ..base.errors import InputError
+from .clamp import ClampSchedule, Pieces, pieces_through
+from .network import Array
+
+SeriesKind = Literal["linear", "cubic"]
+
+
+@dataclass(frozen=True, eq=False)
+class TimeSeries:
+    """Values that a clamped layer follows: interpolated between breakpoints, constant beyond them.
+
+    Parameters
+    ----------
+    t : array_like, shape (T,), or pint.Quantity, or sequence of times such as "10 ms"
+        Breakpoints in the phase's own time, never decreasing; a time given twice is a jump.
+    values : array_like, shape (T, B, n_l)
+        Values at the breakpoints. NaN leaves a node free; it must then be NaN at every breakpoint.
+    kind : {"linear", "cubic"}
+        Interpolation: straight lines, or `scipy.interpolate.CubicSpline`, one for each interval between
+        jumps.
+    time_unit : str, optional
+        Unit of `t`. By default that of the first time with a unit, or else that of the network.
+
+    Raises
+    ------
+    InputError
+        If the shapes disagree, times decrease, a node is free at some breakpoints only, or there is no such
+        kind; if values between breakpoints overflow.
+    """
+
+    t: Array
+    values: Array
+    kind: SeriesKind
+    time_unit: str | None
+
+    def __init__(
+        self, t: Any, values: ArrayLike, kind: SeriesKind = "linear", time_unit: str | None = None
+    ) -> None:
+        own = None if time_unit is None else units.unit("time_unit", time_unit)
+        times, unit = units.times("t", t)
+        if own is not None and unit is not None:
+            times = units.converted(times, unit, own)
+        series = checks.real_array("values", values)
+        if times.ndim != 1 or times.size < 1:
+            raise InputError("t", "must be a list of times")
+        if not np.isfinite(times).all() or (np.diff(times) < 0.0).any():
+            raise InputError("t", "must be finite and never decrease")
+        if (times[2:] == times[:-2]).any():
+            raise InputError("t", "gives a time more than twice; a step needs it twice")
+        if series.ndim != 3 or len(series) != times.size:
+            what = f"have shape {series.shape}; must be ({times.size}, samples, nodes), one a time"
+            raise InputError("values", what)
+        if np.isinf(series).any():
+            raise InputError("values", "must be finite, or NaN for a free node")
+        if (np.isnan(series) != np.isnan(series[:1])).any():
+            raise InputError("values", "a node must be free (NaN) at all times or at none")
+        if kind not in get_args(SeriesKind):
+            raise InputError("kind", f"must be linear or cubic, not {kind!r}")
+        object.__setattr__(self, "t", times)
+        object.__setattr__(self, "values", series)
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "time_unit", own or unit)
+        _ = self.pieces
+
+    def in_unit(self, unit: str) -> TimeSeries:
+        """The same with its times in `unit`."""
+        own = self.time_unit or unit
+        t = self.t if own == unit else units.converted(self.t, own, unit)
+        return TimeSeries(t, self.values, self.kind, unit)
+
+    @cached_property
+    def pieces(self) -> Pieces:
+        """The same as piecewise polynomials."""
+        pieces = pieces_through(self.t, np.nan_to_num(self.values), self.kind == "cubic")
+        # A bound on the values: the sum of all terms, taken with the same sign, at the ends of the pieces.
+        coefficients = pieces.coefficients
+        largest = np.maximum(coefficients.max(axis=(2, 3)), -coefficients.min(axis=(2, 3)))
+        lengths = np.diff(pieces.edges, prepend=pieces.edges[0], append=pieces.edges[-1])
+        with np.errstate(over="ignore", invalid="ignore"):
+            powers = lengths[:, None] ** np.arange(coefficients.shape[1])
+            finite = np.isfinite((largest * powers).sum(axis=1))
+        if not finite.all():
+            k = int(np.argmin(finite))
+            between = f"between t = {pieces.edges[k - 1]:g} and {pieces.edges[k]:g}"
+            raise InputError("values", f"overflow {between}; take smaller values, or times further apart")
+        return pieces
+
+    @cached_property
+    def schedule(self) -> ClampSchedule:
+        """When it changes."""
+        t, pieces = self.t, self.pieces
+        twice = np.flatnonzero(t[1:] == t[:-1])
+        before, after = (np.nan_to_num(self.values[k]) for k in (twice, twice + 1))
+        jumps = t[twice][(before != after).any(axis=(1, 2))]
+        moves = (pieces.coefficients[:, 1:] != 0.0).any(axis=(1, 2, 3))
+        ends = np.append(pieces.edges[moves[:-1].nonzero()[0]], jumps)
+        largest = float(np.nanmax(np.abs(self.values), initial=0.0))
+        return ClampSchedule(t, jumps, float(ends.max(initial=0.0)), largest)
+
+    def at(self, t: float, side: Literal["left", "right"] = "right") -> Array:
+        """Values at time `t`, shape (B, n_l); at a jump those before ("left") or after ("right") it."""
+        pieces = self.pieces.between(t if side == "right" else -np.inf, np.inf if side == "right" else t)
+        values: Array = np.where(np.isnan(self.values[0]), np.nan, pieces.at(t, np))
+        return values
