@@ -32,7 +32,7 @@ from ..run.select import (
 )
 from .clock import Clock, TimeAxis
 from .legends import LegendPlace, check_legend, place_legend
-from .series import LARGEST
+from .series import LARGEST, flat_axis
 from .style import axes_or_new, style
 from .styles import Artists, Styles, StylesOption, draws
 
@@ -337,10 +337,8 @@ def _dress(
 ) -> None:
     for which, label in zip("xyz", path.labels, strict=False):
         getattr(ax, f"set_{which}label")(label)
-        low, high = getattr(ax, f"get_{which}lim")()
-        size = max(abs(low), abs(high), 1e-12)
-        if high - low < 1e-6 * size:  # an axis that magnifies no rounding
-            getattr(ax, f"set_{which}lim")(low - 0.05 * size, high + 0.05 * size)
+    flat_axis(ax, "x")
+    flat_axis(ax, "y")
     if colorbar:
         beside = ax if isinstance(colorbar, bool) else colorbar
         pad: dict[str, Any] = {"pad": 0.1} if len(path.labels) == 3 else {}
