@@ -17,7 +17,8 @@ from .certificate import certificate
 from .convergence import convergence
 from .energies import energy
 from .equilibrium import equilibrium
-from .legends import figure_legend, place_legend
+from .labels import symbol_of
+from .legends import LegendPlace, figure_legend, place_legend
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .moments import film_moments, film_phase, moment_text, node_plane
 from .network import network, network_key
@@ -31,14 +32,16 @@ from .solver import knows_order, solver_work, step_orders, step_sizes
 from .spectrum import spectrum
 from .stability import stability
 from .style import STYLE, figure, style
-from .styles import styles_for
+from .styles import StylesOption, styles_for
 from .trajectories import moving_phase, principal_components, trajectory
 from .weights import weight_drift, weight_kinds, weight_norms
 
 __all__ = [
     "FIGURES",
     "STYLE",
+    "LegendPlace",
     "RunPlots",
+    "StylesOption",
     "activation_slopes",
     "animate",
     "backprop",
@@ -81,6 +84,7 @@ __all__ = [
     "style",
     "styles_for",
     "suits_log_time",
+    "symbol_of",
     "telling_plane",
     "trajectory",
     "value_nodes",

@@ -29,7 +29,7 @@ GAP = 0.03
 
 # Part of the height of an Axes, with what stands above and below it, that a legend beside it may have, and
 # the height of an entry in letters.
-HEIGHT, ENTRY = 0.8, 1.35
+HEIGHT, ENTRY = 0.7, 1.35
 
 
 def check_legend(legend: object) -> None:
@@ -170,8 +170,18 @@ def _below(row: Sequence[Axes], handles: Sequence[Any], labels: Sequence[str], k
     return legend
 
 
+def width_left(ax: Axes) -> float:
+    """The width in pixels that an Axes will have between its labels and a legend to its right."""
+    labels, legend = ax.yaxis.get_tightbbox(), ax.get_legend()
+    left = ax.bbox.x0 - labels.x0 if labels is not None else 0.0
+    right = 0.0
+    if legend is not None and legend.get_bbox_to_anchor().x0 >= ax.bbox.x1:
+        right = legend.get_window_extent().width
+    return _room([ax]) - left - right
+
+
 def _room(row: Sequence[Axes]) -> float:
-    """The width in pixels that a row of Axes and what stands beside them have in a figure that is laid out."""
+    """The width in pixels that a row of Axes, with what stands beside them, has in a figure laid out."""
     spec = row[0].get_subplotspec()
     if spec is None:
         return sum(ax.bbox.width for ax in row)

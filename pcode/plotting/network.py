@@ -189,7 +189,9 @@ def network(
 
 
 @of_run
-def network_key(run: Run, /, *, feedback: bool | None = None, ax: Axes | None = None) -> Axes:
+def network_key(
+    run: Run, /, *, feedback: bool | None = None, short: bool = False, ax: Axes | None = None
+) -> Axes:
     """Colour bars for several drawings of one run, in an Axes of their own; about half an inch will do.
 
     Parameters
@@ -198,6 +200,8 @@ def network_key(run: Run, /, *, feedback: bool | None = None, ax: Axes | None = 
         The run to draw.
     feedback : bool, optional
         As for `network`.
+    short : bool
+        Whether to leave out which half of a node shows what.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure, reached as ``ax.figure``, where left out.
 
@@ -214,7 +218,7 @@ def network_key(run: Run, /, *, feedback: bool | None = None, ax: Axes | None = 
     kinds = link_kinds(columns(run.network.sizes), _draw_feedback(run.network, feedback))
     with axes_or_new(ax) as ax:
         ax.set_axis_off()
-        add_bars(ax, scales(run), nodes=True, kinds=kinds, y=KEY_ABOVE)
+        add_bars(ax, scales(run), nodes=True, kinds=kinds, y=KEY_ABOVE, short=short)
     return ax
 
 

@@ -236,7 +236,10 @@ def _lines(ax: Axes, axis: TimeAxis, curves: Curves, styles: Styles) -> None:
         names = ("lines", *curves.names(group, member))
         if all(one in styles for one in names):
             given = line_style(kind, kinds) | thin | heavy
-            if not by_member:
+            if not by_member and members > 1:
+                if label != "_nolegend_":
+                    ax.plot([], [], **styles.of(*names[:2], **given, label=label))
+                label = "_nolegend_"
                 given |= member_style(given["color"], member, members, kinds)
             lines += ax.plot(t, values[:, group, member], **styles.of(*names, **given, label=label))
     if groups > 1 and members > 1 and "lines" in styles:

@@ -326,7 +326,13 @@ def _draw(ax: Axes, path: Path, log_time: bool, colorbar: bool | Sequence[Axes],
     if "path" in look:
         ax.add_collection(lines)
     for k, name, marker, face in ((0, "start", "o", "white"), (-1, "end", "s", "black")):
-        mark: dict[str, Any] = {"marker": marker, "color": "black", "linestyle": "none", "zorder": 3}
+        mark: dict[str, Any] = {
+            "marker": marker,
+            "color": "black",
+            "linestyle": "none",
+            "zorder": 3,
+            "clip_on": False,
+        }
         if name in look:
             ax.plot(*points[[k]].T, **look.of(name, **mark, label=name, markersize=5.0, markerfacecolor=face))
     _dress(ax, path, lines, colorbar if "path" in look and "colorbar" in look else False, look)
