@@ -210,7 +210,13 @@ def network(
 @draws(KEY)
 @of_run
 def network_key(
-    run: Run, /, *, feedback: bool | None = None, styles: StylesOption = None, ax: Axes | None = None
+    run: Run,
+    /,
+    *,
+    feedback: bool | None = None,
+    short: bool = False,
+    styles: StylesOption = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Colour bars for several drawings of one run, in an Axes of their own; about half an inch will do.
 
@@ -218,7 +224,11 @@ def network_key(
     ----------
     run : Run
         The run to draw.
-    feedback, styles
+    feedback : bool, optional
+        As for `network`.
+    short : bool
+        Whether to leave out which half of a node shows what.
+    styles
         As for `network`; the only artist is ``colorbars``.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure, reached as ``ax.figure``, where left out.
@@ -238,7 +248,8 @@ def network_key(
     )
     with axes_or_new(ax) as ax:
         ax.set_axis_off()
-        add_bars(ax, scales(run), nodes=True, kinds=kinds, y=KEY_ABOVE, styles=Styles(styles, KEY))
+        bars = Styles(styles, KEY)
+        add_bars(ax, scales(run), nodes=True, kinds=kinds, y=KEY_ABOVE, short=short, styles=bars)
     return ax
 
 
