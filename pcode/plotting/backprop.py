@@ -14,6 +14,7 @@ from ..analysis.result import of_answer
 from ..model.network import Array
 from ..model.variables import EPS, M
 from ..run.select import check_flags, check_word
+from .clock import time_since_start
 from .legends import LegendPlace, check_legend, place_legend
 from .sizes import small_text
 from .style import NEUTRAL, axes_or_new, line_style
@@ -101,8 +102,9 @@ def backprop(
     marks = {"marker": "."} if (t if by_time else answer.variances).size < FEW else {}
     with axes_or_new(ax) as ax:
         if by_time:
-            _draw(ax, t, answer.course, marks, look)
-            ax.set_xlabel("time since start of phase, $t - t_0$ (unit of $\\tau$)")
+            unit, label = time_since_start(t[-1], answer.time_unit)
+            _draw(ax, t / unit, answer.course, marks, look)
+            ax.set_xlabel(label)
             if log_time:
                 ax.set_xscale("log")
             ax.set_ylim(bottom=0.0)

@@ -15,6 +15,7 @@ from matplotlib.ticker import NullLocator
 from ..analysis.result import of_answer
 from ..base.errors import InputError
 from ..run.select import check_flags, check_word
+from .clock import in_mathtext, time_since_start
 from .legends import LegendPlace, check_legend, place_legend
 from .style import NEUTRAL, axes_or_new, line_style
 from .styles import Artists, Styles, StylesOption, draws
@@ -196,7 +197,8 @@ def _course(ax: Axes, answer: Spectrum, look: Styles) -> None:
     if not answer.course:
         what = 'has no rates along the run; ask for some, e.g. --set moments=20, or draw against = "plane"'
         raise InputError("against", what)
-    t = answer.times - answer.times[0]
+    unit, label = time_since_start(answer.times[-1] - answer.times[0], answer.time_unit)
+    t = (answer.times - answer.times[0]) / unit
     for name, label, k, dashes in RATES:
         rates = np.array([_value(rates, name) for rates in answer.course])
         if np.isfinite(rates).any() and "rates" in look:
@@ -209,8 +211,8 @@ def _course(ax: Axes, answer: Spectrum, look: Styles) -> None:
         ax.set_ylim(10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high) + 1e-9))
     if t.size > 2 and t[-1] > SPAN * t[1]:
         ax.set_xscale("log")
-    ax.set_xlabel(r"time since start of phase, $t - t_0$ (unit of $\tau$)")
-    ax.set_ylabel(r"rate of decay (1/unit of $\tau$)")
+    ax.set_xlabel(label)
+    ax.set_ylabel(f"rate of decay ({in_mathtext(answer.rate_unit)})")
 
 
 def _value(rates: Rates, name: str) -> float:

@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 
 from ..analysis.result import of_answer
 from ..model.network import Array
+from .clock import in_mathtext
 from .legends import LegendPlace, check_legend, place_legend
 from .style import NEUTRAL, axes_or_new
 from .styles import Artists, Styles, StylesOption, draws
@@ -95,7 +96,8 @@ def stability(
             ax.set_ylabel("gain of all weights, $g$")
         else:
             handles = _ray(ax, answer, look)
-            ax.set_ylabel(r"largest $\mathrm{Re}\,\lambda$ of the nodes")
+            rate = in_mathtext(answer.rate_unit)
+            ax.set_ylabel(rf"largest $\mathrm{{Re}}\,\lambda$ of the nodes ({rate})")
         other = {"negated": r"-M^\top", "random": r"R", "own": r"W"}[answer.against]
         ax.set_xlabel(f"share $m$ of ${other}$ in the feedback")
         if "legend" in look:
