@@ -24,6 +24,8 @@ def figure(
     log_time: bool = False,
     clock: str | None = None,
     how: str = "auto",
+    legend: plotting.LegendPlace = True,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the value nodes of a layer over the slopes of its activation.
 
@@ -42,6 +44,10 @@ def figure(
         Unit of the time axis; where it is not said, tau, or delta where tau = 0.
     how : {"auto", "lines", "bands", "heatmap"}
         How to draw the nodes.
+    legend : bool or {"right", "below", "inside"}
+        Where to put the legend, if at all.
+    styles : table
+        By the name of an artist of `pcode.plotting.value_nodes`, keywords of Matplotlib, or false.
     """
     plotting.check_extent(run, phase)
     names = run.network.activation
@@ -52,10 +58,11 @@ def figure(
             raise InputError("layer", what)
         layer = next((k for k in kinked if k > 0), kinked[0])
     options = {"samples": samples, "phase": phase, "log_time": log_time, "clock": clock, "how": how}
+    options["styles"] = styles
     with plotting.style():
-        fig = Figure(figsize=(6.0, 4.4), layout="constrained")
+        fig = plotting.figure(6.0, 4.4)
         upper, lower = fig.subplots(2, 1, sharex=True)
-        plotting.value_nodes(run, layer, ax=upper, **options)
+        plotting.value_nodes(run, layer, ax=upper, legend=legend, **options)
         plotting.activation_slopes(run, layer, ax=lower, legend=False, phase_names=False, **options)
         sigma = pcode.ACTIVATIONS[names[layer]]
         for kink in sigma.kinks:
