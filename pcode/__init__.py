@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from . import analysis, plotting, scenario
     from .base.errors import InputError
     from .base.status import SolverStats, Status
+    from .model.activation import Activation
     from .model.activations import ACTIVATIONS
     from .model.expression import Expression
     from .model.network import Network, Weights
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACTIVATIONS",
     "METHODS",
+    "Activation",
     "Expression",
     "InputError",
     "Moment",
@@ -57,6 +59,7 @@ __all__ = [
 _HOME = {
     "ACTIVATIONS": "model.activations",
     "METHODS": "solvers",
+    "Activation": "model.activation",
     "Expression": "model.expression",
     "InputError": "base.errors",
     "Moment": "simulation",

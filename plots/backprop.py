@@ -26,6 +26,8 @@ def figure(
     variances: list[float] | None = None,
     points: int = 200,
     log_time: bool | None = None,
+    legend: plotting.LegendPlace = True,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the angles along the phase and against the output variance.
 
@@ -42,6 +44,10 @@ def figure(
         Most moments of the course.
     log_time : bool, optional
         Whether time is logarithmic.
+    legend : bool or {"right", "below", "inside"}
+        Where to put legends, if at all.
+    styles : table
+        By the name of an artist of `pcode.plotting.backprop`, keywords of Matplotlib, or false.
     """
     if variances is None:
         variances = [run.network.nu[-1] * 10.0 ** (k / 4.0) for k in range(17)]
@@ -50,8 +56,8 @@ def figure(
     asked = {"phase": phase, "time": time, "variances": variances, "ratios": ratios, "points": points}
     answer = analysis.ask(run, "backprop", asked)
     with plotting.style():
-        fig = Figure(figsize=(5.6, 5.2), layout="constrained")
+        fig = plotting.figure(5.6, 5.2)
         upper, lower = fig.subplots(2, 1)
-        answer.plot(upper, log_time=log_time)
-        answer.plot(lower, against="variance", legend=False)
+        answer.plot(upper, log_time=log_time, legend=legend, styles=styles)
+        answer.plot(lower, against="variance", legend=False, styles=styles)
     return fig

@@ -24,6 +24,7 @@ def figure(
     phase: int | str | None = None,
     span: float | None = None,
     method: str | None = None,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the figures of the checks beside their thresholds.
 
@@ -36,9 +37,11 @@ def figure(
         For how long.
     method : str, optional
         The second solver.
+    styles : table
+        By the name of an artist of `pcode.plotting.certificate`, keywords of Matplotlib, or false.
     """
     answer = analysis.ask(run, "certificate", {"phase": phase, "span": span, "method": method})
     with plotting.style():
-        fig = Figure(figsize=(5.6, 3.0), layout="constrained")
-        answer.plot(fig.subplots())
+        fig = plotting.figure(5.6, 3.0)
+        answer.plot(fig.subplots(), styles=styles)
     return fig

@@ -29,6 +29,8 @@ def figure(
     log_time: bool | None = None,
     log_y: bool | None = None,
     clock: str | None = None,
+    legend: plotting.LegendPlace = True,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the dynamic energy over the slaved one.
 
@@ -46,16 +48,20 @@ def figure(
         Whether energies have a logarithmic axis.
     clock : {"tau", "delta", "time"} or str, optional
         Unit of the time axis; where it is not said, tau, or delta where tau = 0.
+    legend : bool or {"right", "below", "inside"}
+        Where to put legends, if at all.
+    styles : table
+        By the name of an artist of `pcode.plotting.energy`, keywords of Matplotlib, or false.
     """
     plotting.check_extent(run, phase)
     if log_time is None:
         log_time = plotting.suits_log_time(run, phase)
     options = {"layers": layers, "phase": phase, "log_time": log_time, "log_y": log_y, "clock": clock}
-    options["remark"] = True
+    options |= {"remark": True, "styles": styles}
     with plotting.style():
-        fig = Figure(figsize=(6.0, 4.8), layout="constrained")
+        fig = plotting.figure(6.0, 4.8)
         upper, lower = fig.subplots(2, 1, sharex=True)
-        plotting.energy(run, "dynamic", ax=upper, **options)
+        plotting.energy(run, "dynamic", ax=upper, legend=legend, **options)
         plotting.energy(run, "slaved", ax=lower, legend=False, phase_names=False, **options)
         upper.tick_params(labelbottom=False)
         upper.set_xlabel("")

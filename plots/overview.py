@@ -21,6 +21,9 @@ from matplotlib.figure import Figure
 
 from pcode import Run, plotting
 
+# Inches; in a narrow figure what is slow stands below what is fast, with symbols for labels.
+WIDTH, NARROW = 7.2, 5.0
+
 
 def figure(
     run: Run,
@@ -28,6 +31,7 @@ def figure(
     phase: int | str | list[int | str] | None = None,
     samples: int | list[int] | None = None,
     how: str = "auto",
+    legend: plotting.LegendPlace = True,
 ) -> Figure:
     """Draw one page: nodes on the left, weights on the right, energies below.
 
@@ -42,43 +46,66 @@ def figure(
         Rows of the data whose nodes to draw.
     how : {"auto", "lines", "bands", "heatmap"}
         How to draw nodes and weights.
+    legend : bool or {"right", "below", "inside"}
+        Where to put the legend of each panel, if at all.
     """
     plotting.check_extent(run, phase)
     layer = max(1, run.network.n - 1) if layer is None else layer
-    nodes = {"samples": samples, "phase": phase, "log_time": True, "how": how}
+    nodes = {"samples": samples, "phase": phase, "log_time": True, "how": how, "legend": legend}
+    energy = {"phase_names": False, "remark": True, "legend": legend}
+    learning = [k for k in plotting.choose_phases(run, phase) if run.phases[k].learn]
+    # A test of some tau after many delta would be a spike at the end.
+    slowly = {"phase": learning or phase, "legend": legend and bool(learning)}
     with plotting.style():
-        fig = Figure(figsize=(7.2, 6.6), layout="constrained")
-        fast, slow = fig.subplots(3, 2, sharex="col").T
+        width = plotting.figure_width(WIDTH)
+        narrow = width < NARROW
+        fig = plotting.figure(width, 10.0 if narrow else 6.6)
+        fast, slow = _panels(fig, narrow)
         plotting.value_nodes(run, layer, ax=fast[0], **nodes)
         plotting.error_nodes(run, layer, ax=fast[1], phase_names=False, **nodes)
-        slow_clock = "time" if run.network.time_unit else "delta"
-        energy = {"phase_names": False, "remark": True}
         plotting.energy(run, "dynamic", phase=phase, log_time=True, ax=fast[2], **energy)
-        learning = [k for k in plotting.choose_phases(run, phase) if run.phases[k].learn]
-        # A test of some tau after many delta would be a spike at the end.
-        slowly = {"phase": learning or phase}
         plotting.weight_drift(run, layer - 1, "M", how=how, ax=slow[0], **slowly)
         plotting.weight_norms(run, phase_names=False, ax=slow[1], **slowly)
-        plotting.energy(run, "slaved", clock=slow_clock, ax=slow[2], **slowly, **energy)
+        clock = "time" if run.network.time_unit else "delta"
+        plotting.energy(run, "slaved", clock=clock, ax=slow[2], **(energy | {"phase": slowly["phase"]}))
         _say_once([fast[0], fast[1], slow[0]])
         _say_once([fast[2], slow[2]])
-        _mark_delta(run, list(fast), phase)
+        _mark_delta(run, fast, phase)
         if not learning:
-            for ax in slow[:2]:
-                ax.text(0.5, 0.6, "weights held", transform=ax.transAxes, ha="center")
+            _say_held(slow[:2])
         for ax in (*fast[:2], *slow[:2]):
             ax.tick_params(labelbottom=False)
             ax.set_xlabel("")
-        fig.suptitle(_title(run))
+        for ax in (*fast, *slow) if narrow else ():
+            ax.set_ylabel(plotting.symbol_of(ax.get_ylabel()))
+        fig.suptitle(_title(run, narrow))
     return fig
+
+
+def _panels(fig: Figure, narrow: bool) -> tuple[list[Axes], list[Axes]]:
+    """The panels of what is fast and of what is slow: side by side, or the one below the other."""
+    axes = fig.subplots(*((6, 1) if narrow else (3, 2)))
+    fast, slow = (axes[:3], axes[3:]) if narrow else axes.T
+    for column in (fast, slow):
+        for ax in column[1:]:
+            ax.sharex(column[0])
+    return list(fast), list(slow)
+
+
+def _say_held(panels: list[Axes]) -> None:
+    """Say why nothing moves, in place of ticks for it."""
+    for ax in panels:
+        ax.set_yticks([0.0])
+        ax.text(0.5, 0.6, "weights held", transform=ax.transAxes, ha="center")
 
 
 def _say_once(panels: list[Axes]) -> None:
     """Take away legends that say what the first one says, as those of bands do."""
-    first, *rest = [[text.get_text() for text in ax.get_legend().get_texts()] for ax in panels]
-    for ax, texts in zip(panels[1:], rest, strict=True):
-        if texts == first:
-            ax.get_legend().remove()
+    legends = [ax.get_legend() for ax in panels]
+    texts = [[text.get_text() for text in one.get_texts()] if one else [] for one in legends]
+    for legend, said in zip(legends[1:], texts[1:], strict=True):
+        if legend and said == texts[0]:
+            legend.remove()
 
 
 def _mark_delta(run: Run, panels: list[Axes], phase: int | str | list[int | str] | None) -> None:
@@ -96,7 +123,7 @@ def _mark_delta(run: Run, panels: list[Axes], phase: int | str | list[int | str]
                             xycoords=ax.get_xaxis_transform(), textcoords="offset points")  # fmt: skip
 
 
-def _title(run: Run) -> str:
+def _title(run: Run, narrow: bool) -> str:
     network = run.network
     nu = sorted(set(network.nu))
     spread = f"{nu[0]:g}" if len(nu) == 1 else f"{nu[0]:g} to {nu[-1]:g}"
@@ -104,4 +131,5 @@ def _title(run: Run) -> str:
     samples = run.sample_count
     batch = f"{samples} sample" + "s" * (samples > 1)
     tau, delta = (plotting.time_text(t, network.time_unit) for t in (network.tau, network.delta))
-    return rf"{layers}, {batch}:  $\tau$ = {tau},  $\delta$ = {delta},  $\nu$ = {spread}"
+    first = f"{layers}, {batch}:" + ("\n" if narrow else "  ")
+    return rf"{first}$\tau$ = {tau},  $\delta$ = {delta},  $\nu$ = {spread}"

@@ -23,6 +23,8 @@ def figure(
     tolerance: float = 0.01,
     ratios: list[float] | None = None,
     duration: float | None = None,
+    legend: plotting.LegendPlace = True,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the distance against tau/delta and against time.
 
@@ -37,12 +39,16 @@ def figure(
         delta/tau to try besides the run's own.
     duration : float, optional
         How much of the phase to compare, in units of delta.
+    legend : bool or {"right", "below", "inside"}
+        Where to put legends, if at all.
+    styles : table
+        By the name of an artist of `pcode.plotting.separation`, keywords of Matplotlib, or false.
     """
     asked = {"phase": phase, "tolerance": tolerance, "ratios": ratios, "duration": duration}
     answer = analysis.ask(run, "separation", asked)
     with plotting.style():
-        fig = Figure(figsize=(5.6, 5.2), layout="constrained")
+        fig = plotting.figure(5.6, 5.2)
         upper, lower = fig.subplots(2, 1)
-        answer.plot(upper)
-        answer.plot(lower, against="time")
+        answer.plot(upper, legend=legend, styles=styles)
+        answer.plot(lower, against="time", legend=legend, styles=styles)
     return fig

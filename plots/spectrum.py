@@ -26,6 +26,8 @@ def figure(
     moments: int = 6,
     at: str = "rest",
     regions: bool = True,
+    legend: plotting.LegendPlace = True,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw eigenvalues over the complex plane, and rates against time.
 
@@ -40,15 +42,20 @@ def figure(
         Whether the nodes are brought to rest for the weights of each moment, or taken as they were.
     regions : bool
         Whether to draw the stability regions.
+    legend : bool or {"right", "below", "inside"}
+        Where to put legends, if at all.
+    styles : table
+        By the name of an artist of `pcode.plotting.spectrum`, keywords of Matplotlib, or false.
     """
     index = plotting.moving_phase(run, phase)
     if moments < 2:
         raise InputError("moments", f"must be 2 or more, not {moments}")
     answer = analysis.ask(run, "spectrum", {"phase": index, "moments": moments, "at": at})
     with plotting.style():
-        fig = Figure(figsize=(6.8, 5.4), layout="constrained")
+        fig = plotting.figure(6.8, 5.4)
         plane, rates = fig.subplots(2, 1, height_ratios=[3.0, 2.0])
-        plotting.spectrum(answer, "plane", regions=regions, ax=plane)
-        plotting.spectrum(answer, "time", ax=rates)
+        look = {"legend": legend, "styles": styles}
+        plotting.spectrum(answer, "plane", regions=regions, ax=plane, **look)
+        plotting.spectrum(answer, "time", ax=rates, **look)
         fig.suptitle(f"phase {answer.phase}, {len(answer.times)} moments", fontsize="medium")
     return fig

@@ -20,6 +20,9 @@ from matplotlib.figure import Figure
 
 from pcode import Run, plotting
 
+# Inches; in a narrow figure the scatters stand below the matrices.
+WIDTH, NARROW = 7.2, 5.0
+
 SUITS = ("alignment", "digits")
 
 
@@ -30,6 +33,7 @@ def figure(
     phase: int | str | list[int | str] | None = None,
     log_time: bool = False,
     clock: str | None = None,
+    legend: plotting.LegendPlace = True,
 ) -> Figure:
     """Draw the matrices of every link, scatter and angle of W and M, a row for each link.
 
@@ -46,6 +50,8 @@ def figure(
         Whether every phase has a logarithmic time axis of its own.
     clock : {"delta", "tau", "time"} or str, optional
         Unit of the time axis; see `value_nodes`.
+    legend : bool or {"right", "below", "inside"}
+        Where to put the legends of scatter and angle, if at all.
     """
     plotting.check_extent(run, phase)
     shown = plotting.choose_layers(run, layers, last=run.network.n - 1, most=4)
@@ -55,12 +61,14 @@ def figure(
     moments = ("before", "after", "change") if learned else ("before",)
     images = plotting.image_shape_of(run) is not None
     with plotting.style():
-        widths = [1.0] * len(moments) + [0.06] + [1.2] * compared
+        scatters = compared and plotting.figure_width(WIDTH) >= NARROW
+        widths = [1.0] * len(moments) + [0.06] + [1.2] * scatters
         heights = [1.4 if images and link == 0 else 1.0 for link in shown]
-        size = (max(4.8, 1.3 * sum(widths) + 0.7), 1.7 * (sum(heights) + compared) + 0.3)
-        fig = Figure(figsize=size, layout="constrained")
-        parts = fig.add_gridspec(1 + compared, 1, height_ratios=[sum(heights), 1.0][: 1 + compared])
+        rows = [sum(heights)] + [1.0] * compared + [1.0] * (compared and not scatters)
+        fig = plotting.figure(max(4.8, 1.3 * sum(widths) + 0.7), 1.7 * sum(rows) + 0.3)
+        parts = fig.add_gridspec(len(rows), 1, height_ratios=rows)
         grid = parts[0].subgridspec(len(shown), len(widths), width_ratios=widths, height_ratios=heights)
+        beside = None if scatters else parts[1].subgridspec(1, max(2, len(shown))) if compared else None
         for row, link in enumerate(shown):
             panels = [fig.add_subplot(grid[row, column]) for column in range(len(widths))]
             _matrices(run, link, kind, moments, panels[: len(moments) + 1], phase, images and link == 0)
@@ -68,12 +76,14 @@ def figure(
                 for ax, moment in zip(panels, moments, strict=False):
                     ax.set_title(moment if learned else "weights, held")
             if compared:
-                plotting.feedback_scatter(run, link, phase=phase, legend=row == 0, ax=panels[-1])
+                ax = panels[-1] if beside is None else fig.add_subplot(beside[row])
+                plotting.feedback_scatter(run, link, phase=phase, legend=row == 0 and legend, ax=ax)
         if compared:
-            ax = fig.add_subplot(parts[1])
-            plotting.feedback_angle(run, list(shown), phase=phase, log_time=log_time, clock=clock, ax=ax)
+            ax = fig.add_subplot(parts[-1])
+            time = {"phase": phase, "log_time": log_time, "clock": clock, "legend": legend}
+            plotting.feedback_angle(run, list(shown), ax=ax, **time)
         else:
-            fig.supxlabel(_alike(run, apart), fontsize="small")
+            fig.supxlabel(_alike(run, apart), fontsize=plotting.small_text())
     return fig
 
 

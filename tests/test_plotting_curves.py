@@ -36,12 +36,26 @@ def test_samples_of_a_single_node_are_told_apart():
     assert legend_texts(plotting.value_nodes(xor(), 2)) == [f"sample {k}" for k in range(4)]
 
 
-def test_several_nodes_and_samples_give_every_node_one_look_and_one_entry():
+def test_several_nodes_and_samples_give_every_node_one_hue_and_one_entry_and_every_sample_a_shade():
     ax = plotting.value_nodes(xor(), 1, how="lines")
-    looks = {(line.get_color(), line.get_linestyle()) for line in curves(ax)}
     assert len(curves(ax)) == 8 * 4
-    assert len(legend_texts(ax)) == 8
-    assert len({color for color, _ in looks}) == 8
+    texts = legend_texts(ax)
+    assert len(texts) == 8 + 4
+    assert texts[8:] == [f"sample {k}" for k in range(4)]
+    looks = np.array([to_rgb(line.get_color()) for line in curves(ax)]).reshape(8, 4, 3)
+    dashes = np.array([line.get_linestyle() for line in curves(ax)]).reshape(8, 4)
+    assert all(len(set(node)) == 1 for node in dashes)
+    # From sample to sample, the shades of a node become lighter.
+    assert (np.diff(looks.sum(axis=2), axis=1) > 0.15).all()
+    assert len({tuple(look) for look in looks.reshape(-1, 3).round(6)}) == 8 * 4
+
+
+def test_samples_are_told_apart_where_nodes_are_so_many_that_they_have_shades():
+    run = synthetic_run((2, 9, 1), (Stage(samples=(0, 1, 2, 3)),))
+    ax = plotting.value_nodes(run, 1)
+    assert len(curves(ax)) == 9 * 4
+    assert len({(line.get_color(), line.get_linestyle()) for line in curves(ax)}) == 9 * 4
+    assert legend_texts(ax)[-4:] == [f"sample {k}" for k in range(4)]
 
 
 def test_a_line_is_broken_where_one_phase_gives_way_to_the_next():
@@ -56,7 +70,7 @@ def test_labels_come_from_the_attributes_of_the_dataset():
     data["x1"].attrs = {"long_name": "membrane potential", "units": "mV"}
     ax = plotting.value_nodes(type(single())(data), 1)
     assert "membrane potential" in ax.get_ylabel()
-    assert "[mV]" in ax.get_ylabel()
+    assert "(mV)" in ax.get_ylabel()
     assert "$x^{1}$" in ax.get_ylabel()
     assert "dimensionless" not in plotting.value_nodes(single(), 1).get_ylabel()
 

@@ -134,6 +134,7 @@ def test_pictures_of_a_gallery_have_150_dots_an_inch_and_less_than_300_kb(kind, 
 def test_no_recipe_leaves_a_figure_open(xor, name):
     import matplotlib.pyplot as plt
 
+    plt.close("all")
     assert isinstance(load(name).figure(xor), Figure)
     assert plt.get_fignums() == []
 

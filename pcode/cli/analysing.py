@@ -15,6 +15,7 @@ from ..base.errors import InputError
 from ..base.files import replacing
 from ..base.tables import chosen
 from ..run.result import Run
+from .loading import load_run
 from .paths import PICTURES, check_target
 
 
@@ -72,7 +73,9 @@ class Outputs:
             save_figure(figure, self.picture)
 
 
-def analyse_run(question: str, file: Path, options: Mapping[str, Any], outputs: Outputs) -> None:
+def analyse_run(
+    question: str, file: Path, options: Mapping[str, Any], outputs: Outputs, allow_code: bool = False
+) -> None:
     """Print the answer to `question` about the run in `file`, and write what `outputs` asks for.
 
     Raises
@@ -80,7 +83,7 @@ def analyse_run(question: str, file: Path, options: Mapping[str, Any], outputs: 
     InputError
         With the file's name, where the question cannot be answered of this run.
     """
-    run = Run.load(file)
+    run = load_run(file, allow_code)
     try:
         result = ask(run, question, options)
     except InputError as error:

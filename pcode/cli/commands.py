@@ -37,6 +37,13 @@ SetOption = Annotated[
         help="Change a key of the scenario: network.delta=1e4, phase.0.duration=10. As often as you like.",
     ),
 ]
+AllowCodeOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-code",
+        help="Import an activation of your own, module:name, which runs the code of its module.",
+    ),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -64,12 +71,13 @@ def run(
     method: MethodOption = None,
     changes: SetOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing result.")] = False,
+    allow_code: AllowCodeOption = False,
 ) -> int:
     """Simulate a scenario: writes run.nc, report.json and its figures."""
     from .running import run_scenario
 
     imports_done()
-    loaded = _load(scenario, method, changes)
+    loaded = _load(scenario, method, changes, allow_code)
     signals = context.obj if isinstance(context.obj, Signals) else Signals()
     return run_scenario(loaded, out or Path("results") / loaded.name, force, signals)
 
@@ -104,10 +112,11 @@ def plot(
         float | None,
         typer.Option("--font-size", metavar="PT", help="Size of text in points; tick labels have 7/8 of it."),
     ] = None,
+    allow_code: AllowCodeOption = False,
 ) -> int:
     """Draw a figure of a run."""
     from ..plotting.recipes import Recipe
-    from ..run.result import Run
+    from .loading import load_run
     from .paths import PICTURES, check_target, found_run
     from .running import asked_style, draw
 
@@ -119,7 +128,7 @@ def plot(
     run_file = found_run(run_file)
     target = out or run_file.parent / f"{loaded.name}.png"
     with asked_style(size, font_size):
-        draw(loaded, Run.load(run_file), [target], chosen)
+        draw(loaded, load_run(run_file, allow_code), [target], chosen)
     typer.echo(str(target))
     return DONE
 
@@ -143,6 +152,7 @@ def animate(
         float, typer.Option("--seconds", metavar="S", help="How long the film is, in seconds.")
     ] = 8.0,
     fps: Annotated[int, typer.Option("--fps", metavar="N", help="Pictures a second.")] = 10,
+    allow_code: AllowCodeOption = False,
 ) -> int:
     """Film a run: its phase plane as the weights learn, its energy and the network."""
     from .filming import film_run
@@ -150,7 +160,7 @@ def animate(
 
     imports_done()
     run_file = found_run(run_file)
-    typer.echo(str(film_run(run_file, out, _options(options, "phase=0"), seconds, fps)))
+    typer.echo(str(film_run(run_file, out, _options(options, "phase=0"), seconds, fps, allow_code)))
     return DONE
 
 
@@ -181,6 +191,7 @@ def analyse(
             "--set", metavar="OPTION=VALUE", help="Set an option; `pcode list QUESTION` tells of them."
         ),
     ] = None,
+    allow_code: AllowCodeOption = False,
 ) -> int:
     """Answer a question about a run."""
     from ..analysis.registry import by_name
@@ -191,16 +202,21 @@ def analyse(
     by_name(question)
     outputs = Outputs(as_json, out, csv, latex, table)
     outputs.check()
-    analyse_run(question, found_run(run_file), _options(options, "phase=0"), outputs)
+    analyse_run(question, found_run(run_file), _options(options, "phase=0"), outputs, allow_code)
     return DONE
 
 
 @app.command()
-def check(scenario: ScenarioArgument, method: MethodOption = None, changes: SetOption = None) -> int:
+def check(
+    scenario: ScenarioArgument,
+    method: MethodOption = None,
+    changes: SetOption = None,
+    allow_code: AllowCodeOption = False,
+) -> int:
     """Check a scenario and tell what it will solve, without running it."""
     from .running import describe, recipes_of
 
-    loaded = _load(scenario, method, changes)
+    loaded = _load(scenario, method, changes, allow_code)
     notes = loaded.check()
     recipes_of(loaded)
     typer.echo("\n".join(describe(loaded)))
@@ -276,11 +292,11 @@ def schema() -> int:
     return DONE
 
 
-def _load(scenario: str, method: str | None, changes: list[str] | None) -> Scenario:
+def _load(scenario: str, method: str | None, changes: list[str] | None, allow_code: bool) -> Scenario:
     from ..scenario import Scenario
 
     chosen = [f'solver.method="{method}"'] if method is not None else []
-    return Scenario.load(scenario, [*(changes or ()), *chosen])
+    return Scenario.load(scenario, [*(changes or ()), *chosen], allow_code=allow_code)
 
 
 def _options(options: list[str] | None, example: str) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from .convergence import convergence
 from .energies import energy, energy_remark
 from .equilibrium import equilibrium
 from .images import image_shape_of, receptive_fields
-from .legends import figure_legend, place_legend
+from .labels import symbol_of
+from .legends import LegendPlace, figure_legend, place_legend
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .moments import film_moments, film_phase, moment_text, node_plane
 from .network import network, network_key
@@ -35,14 +36,16 @@ from .solver import knows_order, solver_work, step_orders, step_sizes
 from .spectrum import spectrum
 from .stability import stability
 from .style import STYLE, figure, style
-from .styles import styles_for
+from .styles import StylesOption, styles_for
 from .trajectories import moving_phase, principal_components, trajectory
 from .weights import weight_drift, weight_kinds, weight_norms
 
 __all__ = [
     "FIGURES",
     "STYLE",
+    "LegendPlace",
     "RunPlots",
+    "StylesOption",
     "TimeAxis",
     "activation_slopes",
     "animate",
@@ -90,6 +93,7 @@ __all__ = [
     "style",
     "styles_for",
     "suits_log_time",
+    "symbol_of",
     "telling_plane",
     "time_text",
     "trajectory",

@@ -207,7 +207,7 @@ def _unit(run: Run, clock: Clock, times: Sequence[Array], dim: str, log_time: bo
         return (network.tau if clock == "tau" else network.delta), ""
     if network.time_unit is None:
         name = str(run.data[dim].attrs.get("units", ""))
-        return 1.0, name.replace("of tau", r"of $\tau$").replace("of delta", r"of $\delta$")
+        return 1.0, in_mathtext(name)
     if clock == "time":
         lasting = [float(t[-1] - (t[0] if log_time else 0.0)) for t in times if t.size]
         constant = network.delta if dim == "weight_time" else network.tau or network.delta
@@ -216,18 +216,23 @@ def _unit(run: Run, clock: Clock, times: Sequence[Array], dim: str, log_time: bo
     return float(units.converted(1.0, clock, network.time_unit)), clock
 
 
-def time_since_start(extent: float, unit: str | None) -> tuple[float, str]:
+def in_mathtext(unit: str) -> str:
+    """A unit with the symbols of time constants for their names."""
+    return unit.replace("of tau", r"of $\tau$").replace("of delta", r"of $\delta$")
+
+
+def time_since_start(extent: float, unit: str) -> tuple[float, str]:
     """For an axis of times since a phase's start: one unit of it in the run's time, and its label.
 
     Parameters
     ----------
     extent : float
         The longest time to show, in the run's time.
-    unit : str or None
-        The run's unit of time.
+    unit : str
+        That of the run's time, such as ms, "unit of tau" or "unit of delta", as answers have it.
     """
-    if unit is None:
-        return 1.0, r"time since start of phase, $t - t_0$ (unit of $\tau$)"
+    if unit.startswith("unit of"):
+        return 1.0, f"time since start of phase, $t - t_0$ ({in_mathtext(unit)})"
     name = units.readable(extent, unit)
     return float(units.converted(1.0, name, unit)), f"time since start of phase, $t - t_0$ ({name})"
 

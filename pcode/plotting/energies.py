@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from ..model.network import Array
 from ..run.result import Run
@@ -22,8 +24,11 @@ from ..run.select import (
 from ..run.weights import departure_from_transpose
 from .clock import Clock, TimeAxis
 from .labels import label_of
-from .series import LARGEST, dot_instants, finish, fit, joined
+from .legends import LegendPlace, check_legend
+from .series import LARGEST, ON_TIME, dot_instants, finish, fit, joined
+from .sizes import small_text
 from .style import NEUTRAL, axes_or_new, distinct, line_style
+from .styles import Artists, Styles, StylesOption, draws
 
 Which = Literal["dynamic", "slaved"]
 
@@ -32,6 +37,8 @@ TERMS = {
     "dynamic": r"\frac{1}{2}\nu^l\langle|\varepsilon^l|^2\rangle",
     "slaved": r"\frac{1}{2}\langle|x^l-\mu^l|^2\rangle/\nu^l",
 }
+
+ARTISTS: Artists = {"total": Line2D, "layers": Line2D, "dots": Line2D, "remark": Text, **ON_TIME}
 
 # W is M^T where they differ by no more than this part of the largest weight.
 ROUNDING = 1e-6
@@ -85,6 +92,7 @@ def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None)
     return r"$F$ falls once $\varepsilon$ has caught up with $x$"
 
 
+@draws(ARTISTS)
 @of_run
 def energy(
     run: Run,
@@ -97,9 +105,10 @@ def energy(
     phase: PhaseChoice = None,
     log_time: bool = False,
     clock: Clock | None = None,
-    legend: bool = True,
+    legend: LegendPlace = True,
     phase_names: bool = True,
     remark: bool = False,
+    styles: StylesOption = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -120,8 +129,9 @@ def energy(
     log_y : bool, optional
         Whether energies have a logarithmic axis, without the zeros; where it is not said, they
         have one if they span more than two decades.
-    phase, log_time, clock, legend, phase_names, ax, **kwargs
-        As for `value_nodes`; the keywords go to `Axes.plot`.
+    phase, log_time, clock, legend, phase_names, styles, ax, **kwargs
+        As for `value_nodes`; the keywords go to `Axes.plot`. The artists are ``total``, ``layers``,
+        ``dots``, ``remark``, ``phases``, ``phase_names`` and ``legend``.
     remark : bool
         Whether to write above the Axes whether this energy falls, and why; see `energy_remark`.
 
@@ -138,20 +148,22 @@ def energy(
     check_word("which", which, tuple(VARIABLES))
     chosen = choose_layers(run, layers, first=1)
     check_flags(total=total, log_y=False if log_y is None else log_y)
-    check_flags(legend=legend, phase_names=phase_names, remark=remark)
+    check_flags(phase_names=phase_names, remark=remark)
+    check_legend(legend)
+    look = Styles(styles, ARTISTS, total=kwargs, layers=kwargs)
     axis = TimeAxis.of(run, "time", phase, clock, log_time)
     variable = run.data[VARIABLES[which]]
     t, values = joined(axis.stretches, [variable.to_numpy()[s.rows] for s in axis.stretches])
     curves = _curves(values, chosen, total and run.network.n > 1)
     with axes_or_new(ax) as ax:
-        logarithmic = _draw(ax, axis, t, curves, log_y, kwargs)
-        finish(ax, axis, label_of(variable, TERMS[which]), legend, phase_names)
-        if remark:
-            above = 12.0 if phase_names else 4.0  # of the names
-            look: dict[str, Any] = {"fontsize": "small", "color": NEUTRAL, "pad": above}
-            ax.set_title(energy_remark(run, which, phase), loc="left", **look)
+        logarithmic = _draw(ax, axis, t, curves, log_y, look)
+        finish(ax, axis, label_of(variable, TERMS[which]), legend, phase_names, look)
+        if remark and "remark" in look:
+            above = small_text() + 5.0 if phase_names else 4.0  # of the names
+            text = look.of("remark", fontsize=small_text(), color=NEUTRAL, pad=above, loc="left")
+            ax.set_title(energy_remark(run, which, phase), **text)
         if logarithmic:
-            _cut_off(ax, t, np.stack([curve for curve, _ in curves]))
+            _cut_off(ax, t, np.stack([curve for curve, *_ in curves]))
     return ax
 
 
@@ -159,18 +171,20 @@ def _draw(
     ax: Axes,
     axis: TimeAxis,
     t: Array,
-    curves: Sequence[tuple[Array, dict[str, Any]]],
+    curves: Sequence[tuple[Array, str, dict[str, Any]]],
     log_y: bool | None,
-    style: dict[str, Any],
+    look: Styles,
 ) -> bool:
     """Put the curves over the times `t` on `ax`; say whether it has become logarithmic."""
-    values = np.stack([curve for curve, _ in curves])
+    values = np.stack([curve for curve, *_ in curves])
     positive = values[values > 0.0]
     spans = positive.size > 0 and bool(positive.max() > SPAN * positive.min())
     logarithmic = spans if log_y is None else log_y
-    for curve, given in curves:
+    for curve, name, given in curves:
         shown = np.where(curve > 0.0, curve, np.nan) if logarithmic else curve
-        dot_instants(ax, axis.stretches, ax.plot(t, shown, **(given | style)))
+        lines = ax.plot(t, shown, **look.of(name, **given)) if name in look else []
+        if "dots" in look:
+            dot_instants(ax, axis.stretches, lines)
     if logarithmic:
         ax.set_yscale("log")
     else:
@@ -178,19 +192,19 @@ def _draw(
     return logarithmic
 
 
-def _curves(values: Array, layers: Sequence[int], total: bool) -> list[tuple[Array, dict[str, Any]]]:
-    """Take the curves of `values`, shape (T, n), and say how each is drawn."""
+def _curves(values: Array, layers: Sequence[int], total: bool) -> list[tuple[Array, str, dict[str, Any]]]:
+    """Take the curves of `values`, shape (T, n); say which artist each is, and how it is drawn."""
     n = values.shape[1]
     with np.errstate(invalid="ignore"):
         values = np.where(np.abs(values) <= LARGEST, values, np.nan)
     labelled = layers if len(layers) <= distinct() else (layers[0], layers[-1])
-    curves = []
+    curves: list[tuple[Array, str, dict[str, Any]]] = []
     if total:
         broad = {"color": NEUTRAL, "linestyle": "-", "linewidth": 3.0, "alpha": 0.4, "label": "all layers"}
-        curves.append((values.sum(axis=1), broad))
+        curves.append((values.sum(axis=1), "total", broad))
     for layer in layers:
         label = f"layer {layer}" if layer in labelled else "_nolegend_"
-        curves.append((values[:, layer - 1], line_style(layer - 1, n) | {"label": label}))
+        curves.append((values[:, layer - 1], "layers", line_style(layer - 1, n) | {"label": label}))
     return curves
 
 

@@ -16,6 +16,7 @@ from ..model.network import Array
 from ..run.result import Run
 from .clock import TimeAxis
 from .diagram import columns
+from .drawing import ARTISTS as NETWORK
 from .drawing import Drawing, add_bars
 from .energies import energy
 from .images import image_shape_of
@@ -101,9 +102,8 @@ class Film:
             self.figure.add_axes((0.575, 0.2, 0.395, 0.27)),
             self.figure.add_axes((0.56, 0.0, 0.43, 0.1)),
         )
-        self._drawing = Drawing(
-            below, columns(net.sizes, image=image_shape_of(run)), now.clamped, scales(run), None, {}
-        )
+        cols, look = columns(net.sizes, image=image_shape_of(run)), Styles(None, NETWORK)
+        self._drawing = Drawing(below, cols, now.clamped, scales(run), None, look)
         key.set_axis_off()
         add_bars(key, scales(run), nodes=True, kinds=self._drawing.kinds, y=0.28, short=True)
 

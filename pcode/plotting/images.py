@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.image import AxesImage
 
 from ..base import checks
 from ..base.errors import InputError
@@ -18,6 +21,9 @@ from ..run.select import PhaseChoice, check_flags, check_word, of_run
 from .matrices import DIVERGING, NOTHING, MatrixKind, When, drawable, scale_of, three_moments
 from .mosaic import Mosaic
 from .style import axes_or_new
+from .styles import Artists, Styles, StylesOption, draws
+
+ARTISTS: Artists = {"images": AxesImage, "frames": LineCollection, "colorbar": Artist}
 
 
 def image_shape_of(run: Run, given: Any = None) -> tuple[int, int] | None:
@@ -35,6 +41,7 @@ def image_shape_of(run: Run, given: Any = None) -> tuple[int, int] | None:
     return None if known is None else checked_shape(np.asarray(known).tolist(), size)
 
 
+@draws(ARTISTS)
 @of_run
 def receptive_fields(
     run: Run,
@@ -46,6 +53,7 @@ def receptive_fields(
     phase: PhaseChoice = None,
     largest: float | None = None,
     colorbar: bool = True,
+    styles: StylesOption = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -65,8 +73,8 @@ def receptive_fields(
     image_shape : tuple of int, optional
         Rows and columns of the images that layer 0 shows. What the run says where left out: scenarios
         have it in ``[data]``, and `simulate` takes ``attributes={"image_shape": [8, 8]}``.
-    phase, largest, colorbar, ax, **kwargs
-        As for `weight_matrix`.
+    phase, largest, colorbar, styles, ax, **kwargs
+        As for `weight_matrix`; the artists are ``images``, ``frames`` and ``colorbar``.
 
     Returns
     -------
@@ -88,22 +96,21 @@ def receptive_fields(
     matrices = three_moments(run, 0, kind, phase)
     largest = scale_of(matrices) if largest is None else checks.number("largest", largest, above=0.0)
     images = matrices[when].T if kind == "M" else matrices[when]
+    look = Styles(styles, ARTISTS, images=kwargs)
     with axes_or_new(ax) as ax:
         box = ax.get_window_extent()
         mosaic = Mosaic.fitting(len(images), shape, box.width / box.height)
-        given: dict[str, Any] = {
-            "cmap": colormaps[DIVERGING].with_extremes(bad=NOTHING),
-            "vmin": -largest,
-            "vmax": largest,
-        }
-        image = ax.imshow(mosaic.picture(drawable(images)), **(given | kwargs))
-        mosaic.put_on(ax, image)
+        cmap = colormaps[DIVERGING].with_extremes(bad=NOTHING)
+        given = look.of("images", cmap=cmap, vmin=-largest, vmax=largest)
+        image = ax.imshow(mosaic.picture(drawable(images)), **given)
+        image.set_visible("images" in look)
+        mosaic.put_on(ax, image, look.of("frames") if "frames" in look else None)
         ax.set_xticks([])
         ax.set_yticks([])
         ax.spines[:].set_visible(False)
         some = "" if mosaic.count == mosaic.total else f"{mosaic.count} of the {mosaic.total} "
         ax.set_ylabel(f"weights of {some or 'the '}nodes\nof layer 1, an image each")
-        if colorbar:
+        if colorbar and "colorbar" in look:
             what = "change of " if when == "change" else ""
-            ax.figure.colorbar(image, ax=ax, label=f"{what}${BY_NAME[kind].label(0)}$")
+            ax.figure.colorbar(image, ax=ax, **look.of("colorbar", label=f"{what}${BY_NAME[kind].label(0)}$"))
     return ax

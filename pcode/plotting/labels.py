@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 import xarray as xr
@@ -30,3 +31,9 @@ def label_of(variable: xr.DataArray, symbol: str, change: str = "") -> str:
     if lines and len(lines[-1]) < LINE - 6:
         return "\n".join([*lines[:-1], f"{lines[-1]}, {tail}"])
     return "\n".join([*lines, tail])
+
+
+def symbol_of(label: str) -> str:
+    """The last symbol of a label, for a panel too small for the words; the label itself where it has none."""
+    symbols = re.findall(r"\$[^$]*\$", label)
+    return symbols[-1] if symbols else label

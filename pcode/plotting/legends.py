@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.legend import Legend
 from matplotlib.transforms import Bbox, BboxBase
 
@@ -22,8 +24,12 @@ LegendPlace = Literal["right", "below", "inside"] | bool
 PLACES = ("right", "below", "inside")
 SHARE = 0.25
 
-# Entries that a legend beside a small panel has room for, one below the other.
-ROWS = 9
+# Inches between the labels of an Axes and a legend below them.
+GAP = 0.03
+
+# Part of the height of an Axes, with what stands above and below it, that a legend beside it may have, and
+# the height of an entry in letters.
+HEIGHT, ENTRY = 0.7, 1.35
 
 
 def check_legend(legend: object) -> None:
@@ -38,6 +44,7 @@ def place_legend(
     place: LegendPlace = True,
     handles: Sequence[Any] | None = None,
     labels: Sequence[str] | None = None,
+    across: Sequence[Axes] = (),
     **keywords: Any,
 ) -> Legend | None:
     """Put a legend of an Axes where `place` says; give it back, or None where there is nothing to put there.
@@ -49,6 +56,8 @@ def place_legend(
         True: right, or below where it would take more than a quarter of the width there.
     handles, labels : sequence, optional
         Those of the Axes where left out.
+    across : sequence of Axes
+        A row of Axes, below all of which a legend may stand.
     **keywords
         To `Axes.legend`, over those of the place; with ``loc`` or ``bbox_to_anchor`` the place is theirs.
     """
@@ -62,14 +71,15 @@ def place_legend(
     if place == "inside":
         framed: dict[str, Any] = {"loc": "best", "frameon": True}
         return ax.legend(handles, labels, **(framed | keywords))
-    columns = {"ncols": math.ceil(len(handles) / ROWS)}
-    beside: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} | columns
+    row = list(across) or [ax]
+    beside: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+    beside |= {"ncols": math.ceil(len(handles) / _rows(ax))}
     if place != "below":
         legend = ax.legend(handles, labels, **(beside | keywords))
-        if place == "right" or _width(legend) <= SHARE * _room(ax):
+        if place == "right" or legend.get_window_extent().width <= SHARE * _room(row):
             return legend
         legend.remove()
-    return _below(ax, handles, labels, keywords)
+    return _below(row, handles, labels, keywords)
 
 
 def figure_legend(
@@ -116,46 +126,84 @@ def fitting_columns(
 
 
 class LegendBelow(Legend):
-    """A legend right below an Axes, its ticks and its labels, wherever the layout moves these."""
+    """A legend right below a row of Axes, their ticks and labels, wherever the layout moves these.
+
+    Parameters
+    ----------
+    row : sequence of matplotlib.axes.Axes
+        It belongs to the first.
+    **options
+        Of `matplotlib.legend.Legend`.
+    """
+
+    def __init__(self, row: Sequence[Axes], **options: Any) -> None:
+        self._row = tuple(row)
+        super().__init__(row[0], **options)
 
     def get_bbox_to_anchor(self) -> BboxBase:
-        """The Axes with its ticks and labels, as far as they stand left of it and below."""
-        ax = self.axes
-        boxes = [axis.get_tightbbox() for axis in (ax.xaxis, ax.yaxis) if axis.get_visible() and ax.axison]
-        seen = [box for box in boxes if box is not None]
-        left, low = min([ax.bbox.x0, *(b.x0 for b in seen)]), min([ax.bbox.y0, *(b.y0 for b in seen)])
-        gap = 0.3 * rcParams["font.size"] / 72.0 * cast(Figure, ax.figure).dpi
-        return Bbox([[left, low - gap], [ax.bbox.x1, low - gap]])
+        """A line below the row, as long as the Axes with the ticks and labels on their left."""
+        shown = [ax for ax in self._row if ax.axison]
+        seen = [axis.get_tightbbox() for ax in shown for axis in (ax.xaxis, ax.yaxis) if axis.get_visible()]
+        boxes: list[BboxBase] = [box for box in seen if box is not None]
+        boxes += [ax.bbox for ax in self._row]
+        low = min(box.y0 for box in boxes) - GAP * self.axes.figure.dpi
+        ends = min(box.x0 for box in boxes), max(ax.bbox.x1 for ax in self._row)
+        return Bbox([[ends[0], low], [ends[1], low]])
+
+    def get_tightbbox(self, renderer: Any = None) -> Bbox | None:
+        """What a layout is to keep free for it: its height, but no width beyond that of its first Axes."""
+        box = super().get_tightbbox(renderer)
+        if box is None or len(self._row) == 1:
+            return box
+        return Bbox([[self.axes.bbox.x0, box.y0], [self.axes.bbox.x1, box.y1]])
 
 
-def _below(ax: Axes, handles: Sequence[Any], labels: Sequence[str], keywords: dict[str, Any]) -> Legend:
-    columns = fitting_columns(ax, handles, labels, _room(ax), keywords)
+def _below(row: Sequence[Axes], handles: Sequence[Any], labels: Sequence[str], keywords: Any) -> Legend:
+    ax = row[0]
+    columns = fitting_columns(ax, handles, labels, _room(row), keywords)
     given: dict[str, Any] = {"loc": "upper center", "ncols": columns} | keywords
-    ax.legend(handles, labels, **given)
-    legend = LegendBelow(ax, handles, labels, **given)
+    usual = ax.legend(handles, labels, **given)
+    legend = LegendBelow(row, handles=handles, labels=labels, **given)
     # As Axes.legend does; there is no public way to give an Axes a legend of another class.
-    legend._remove_method = ax.get_legend()._remove_method  # type: ignore[attr-defined, union-attr]
+    legend._remove_method = usual._remove_method  # type: ignore[attr-defined]
     ax.legend_ = legend
     return legend
 
 
-def _width(legend: Legend) -> float:
-    return legend.get_window_extent().width
+def width_left(ax: Axes) -> float:
+    """The width in pixels that an Axes will have between its labels and a legend to its right."""
+    labels, legend = ax.yaxis.get_tightbbox(), ax.get_legend()
+    left = ax.bbox.x0 - labels.x0 if labels is not None else 0.0
+    right = 0.0
+    if legend is not None and legend.get_bbox_to_anchor().x0 >= ax.bbox.x1:
+        right = legend.get_window_extent().width
+    return _room([ax]) - left - right
 
 
-def _room(ax: Axes) -> float:
-    """The width in pixels that an Axes and what stands beside it have in a figure that is laid out."""
-    width = cast(Figure, ax.figure).bbox.width
-    spec = ax.get_subplotspec()
+def _room(row: Sequence[Axes]) -> float:
+    """The width in pixels that a row of Axes, with what stands beside them, has in a figure laid out."""
+    spec = row[0].get_subplotspec()
     if spec is None:
-        return ax.bbox.width
-    grid = spec.get_gridspec()
-    shares = np.array(grid.get_width_ratios(), dtype=float)
-    whole = spec.get_topmost_subplotspec()
-    outer = 1.0 if whole is spec else _share(whole)
-    return float(width * outer * shares[spec.colspan].sum() / shares.sum())
+        return sum(ax.bbox.width for ax in row)
+    width = cast(Figure, row[0].figure).bbox.width
+    outer = spec.get_topmost_subplotspec()
+    whole = 1.0 if outer is spec else _share([outer])
+    specs = [ax.get_subplotspec() for ax in row]
+    return float(width * whole * _share([one for one in specs if one is not None]))
 
 
-def _share(spec: Any) -> float:
-    shares = np.array(spec.get_gridspec().get_width_ratios(), dtype=float)
-    return float(shares[spec.colspan].sum() / shares.sum())
+def _rows(ax: Axes) -> int:
+    """How many entries a legend beside an Axes has room for, one below the other; one at least."""
+    spec, fig = ax.get_subplotspec(), cast(Figure, ax.figure)
+    height = ax.bbox.height if spec is None else fig.bbox.height
+    if spec is not None:
+        shares = np.array(spec.get_gridspec().get_height_ratios(), dtype=float)
+        height *= shares[spec.rowspan].sum() / shares.sum()
+    letter = FontProperties(size=rcParams["legend.fontsize"]).get_size_in_points() / 72.0 * fig.dpi
+    return max(1, int(HEIGHT * height / (ENTRY * letter)))
+
+
+def _share(specs: Sequence[SubplotSpec]) -> float:
+    """The part of the width of their grid that cells of one row have."""
+    shares = np.array(specs[0].get_gridspec().get_width_ratios(), dtype=float)
+    return float(sum(shares[spec.colspan].sum() for spec in specs) / shares.sum())

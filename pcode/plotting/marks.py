@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 
 from ..model.network import Array
+from .legends import width_left
 from .sizes import small_text
 from .styles import Artists, Styles
 
@@ -63,10 +65,23 @@ def start_mark(ax: Axes, path: Array, styles: Styles, zorder: float) -> None:
 
 
 def note_above(ax: Axes, text: str, styles: Styles) -> None:
-    """Write what was done with the rest of the run over an Axes, as the artist "note"."""
-    if "note" in styles:
-        look = styles.of("note", fontsize=small_text(), color="0.3")
-        ax.set_title(text, loc="left", **look)
+    """Write what was done with the rest of the run over an Axes, as the artist "note", in lines that fit.
+
+    To be called when all else of its width, labels and a legend, is there.
+    """
+    if "note" not in styles:
+        return
+    title = ax.set_title(text, loc="left", **styles.of("note", fontsize=small_text(), color="0.3"))
+    room = width_left(ax)
+    lines = [""]
+    for word in re.split(r"(?<!=) (?!=)", text):
+        longer = f"{lines[-1]} {word}".strip()
+        title.set_text(longer)
+        if not lines[-1] or title.get_window_extent().width <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    title.set_text("\n".join(lines))
 
 
 def round_times(since: Array, length: Array, count: int = 5) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,15 +86,19 @@ class Mosaic:
         middle = 0.5 * (left + right)
         return middle - half, middle + half, half * high / wide
 
-    def put_on(self, ax: Axes, image: AxesImage) -> None:
-        """Clip `image`, which shows the picture on `ax`, to the images that there are, and frame each."""
+    def put_on(self, ax: Axes, image: AxesImage, frames: Mapping[str, Any] | None) -> None:
+        """Clip `image`, which shows the picture on `ax`, to the images that there are.
+
+        Each gets a frame with the keywords `frames` of `LineCollection`, unless that is None.
+        """
         left, right, bottom, top = image.get_extent()
         full, rest = divmod(self.count, self.columns)
         x, y = np.linspace(left, right, self.columns + 1), np.linspace(top, bottom, self.rows + 1)
         steps = [(left, top), (right, top), (right, y[full])]
         steps += [(x[rest], y[full]), (x[rest], bottom), (left, bottom)] if rest else [(left, bottom)]
         image.set_clip_path(Path([*steps, steps[0]], closed=True), ax.transData)
-        ax.add_collection(self.frames(left, right, bottom, top), autolim=False)
+        if frames is not None:
+            ax.add_collection(self.frames(left, right, bottom, top, **frames), autolim=False)
 
     def frames(self, left: float, right: float, bottom: float, top: float, **style: Any) -> LineCollection:
         """A thin frame about each image of a picture with these edges."""
@@ -103,5 +108,5 @@ class Mosaic:
             row, column = divmod(k, self.columns)
             across, down = x[[column, column + 1]], y[[row, row + 1]]
             outlines.append(np.column_stack([across[[0, 1, 1, 0, 0]], down[[0, 0, 1, 1, 0]]]))
-        look: dict[str, Any] = {"colors": FRAMES, "linewidths": 0.4, "zorder": 2.5, "gid": "frames"}
+        look: dict[str, Any] = {"color": FRAMES, "linewidth": 0.4, "zorder": 2.5, "gid": "frames"}
         return LineCollection(outlines, **(look | style))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from ..base import checks, units
@@ -17,13 +18,16 @@ from ..run.result import Run
 from ..run.select import check_flags, choose_samples, of_run
 from ..run.snapshot import PhaseOption, Snapshot, TimeOption
 from .diagram import COMPACT, FLATNESS, columns
-from .drawing import KEY_ABOVE, Drawing, Scales, add_bars, link_kinds
+from .drawing import ARTISTS, KEY_ABOVE, Drawing, Scales, add_bars, link_kinds
 from .images import image_shape_of
 from .series import LARGEST
 from .style import axes_or_new
+from .styles import Artists, Styles, StylesOption, draws
 
 # How far beyond their median the values of a run that failed may go and still set its colours.
 RUNAWAY = 100.0
+
+KEY: Artists = {"colorbars": Artist}
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ def scales(run: Run) -> Scales:
     )
 
 
+@draws(ARTISTS)
 @checks.first_is((Run, Network), "a pcode.Run or a pcode.Network")
 def network(
     run: Run | Network,
@@ -116,6 +121,7 @@ def network(
     title: bool = True,
     compact: bool = False,
     image_shape: tuple[int, int] | None = None,
+    styles: StylesOption = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -151,6 +157,10 @@ def network(
         Whether the picture is small: taller than usual for its width, without the names of layers.
     image_shape : tuple of int, optional
         Rows and columns of the images that layer 0 shows; what a run says where left out.
+    styles : mapping of str to mapping or bool, optional
+        By the name of an artist, keywords of Matplotlib for it, or False to leave it out. There are
+        ``values``, ``errors``, ``M`` and ``W`` (lines; the linewidth is that of the strongest),
+        ``matrices``, ``frames`` (of images), ``beams``, ``labels``, ``title`` and ``colorbars``.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure, reached as ``ax.figure``, where left out.
     **kwargs
@@ -184,10 +194,11 @@ def network(
         image = None if image_shape is None else checked_shape(image_shape, net.sizes[0])
         moment = _by_itself(net, weights)
         scale = Scales(1.0, 1.0, _size(() if weights is None else (*weights.M, *weights.feedback)))
+    look = Styles(styles, ARTISTS, values=kwargs, errors=kwargs)
     with axes_or_new(ax) as ax:
         W = _draw_feedback(net, feedback)
         cols = columns(net.sizes, COMPACT if compact else FLATNESS, image)
-        drawing = Drawing(ax, cols, moment.clamped, scale, W, kwargs, named=not compact)
+        drawing = Drawing(ax, cols, moment.clamped, scale, W, look, named=not compact)
         drawing.show(moment.x, moment.eps, moment.weights)
         if bars:
             drawing.add_bars(nodes=moment.x is not None)
@@ -196,8 +207,17 @@ def network(
     return ax
 
 
+@draws(KEY)
 @of_run
-def network_key(run: Run, /, *, feedback: bool | None = None, ax: Axes | None = None) -> Axes:
+def network_key(
+    run: Run,
+    /,
+    *,
+    feedback: bool | None = None,
+    short: bool = False,
+    styles: StylesOption = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Colour bars for several drawings of one run, in an Axes of their own; about half an inch will do.
 
     Parameters
@@ -206,6 +226,10 @@ def network_key(run: Run, /, *, feedback: bool | None = None, ax: Axes | None = 
         The run to draw.
     feedback : bool, optional
         As for `network`.
+    short : bool
+        Whether to leave out which half of a node shows what.
+    styles
+        As for `network`; the only artist is ``colorbars``.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure, reached as ``ax.figure``, where left out.
 
@@ -224,7 +248,8 @@ def network_key(run: Run, /, *, feedback: bool | None = None, ax: Axes | None = 
     )
     with axes_or_new(ax) as ax:
         ax.set_axis_off()
-        add_bars(ax, scales(run), nodes=True, kinds=kinds, y=KEY_ABOVE)
+        bars = Styles(styles, KEY)
+        add_bars(ax, scales(run), nodes=True, kinds=kinds, y=KEY_ABOVE, short=short, styles=bars)
     return ax
 
 

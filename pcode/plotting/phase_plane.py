@@ -154,10 +154,10 @@ def draw_plane(
     if trajectory:
         handles += _trajectory(ax, plane, marks, look)
     handles += _equilibria(ax, plane, look)
-    if note:
-        note_above(ax, plane.rest, look)
     if "legend" in look:
         place_legend(ax, legend, handles, **look.of("legend"))
+    if note:
+        note_above(ax, plane.rest, look)
 
 
 def _flow(ax: Axes, plane: PhasePlane, look: Styles) -> None:
@@ -217,7 +217,10 @@ def _lines(ax: Axes, curves: Any, look: Styles, name: str, drawn: dict[str, Any]
 
 
 def _equilibria(ax: Axes, plane: PhasePlane, look: Styles) -> list[Any]:
-    """A marker for every equilibrium, filled where it is stable in the plane; one entry for each kind."""
+    """A marker for every equilibrium, filled where it is stable in the plane; one entry for each kind.
+
+    They stand under the run, which may spiral closely around one.
+    """
     handles: dict[str, Any] = {}
     for point in plane.equilibria:
         label = _name(point)
@@ -226,7 +229,7 @@ def _equilibria(ax: Axes, plane: PhasePlane, look: Styles) -> list[Any]:
             continue
         mark: dict[str, Any] = {"linestyle": "none", "marker": MARKERS[point.kind], "markersize": 6.5}
         mark |= {"markerfacecolor": "black" if point.stable else "white", "markeredgecolor": "black"}
-        mark |= {"markeredgewidth": 1.0, "zorder": 5.0}
+        mark |= {"markeredgewidth": 1.0, "zorder": 2.6}
         mark |= {"label": "_nolegend_" if label in handles else label}
         (handle,) = ax.plot(*point.point[:, None], **look.of(name, **mark))
         handles.setdefault(label, handle)

@@ -19,7 +19,7 @@ from ..model.network import Array
 from ..run.select import check_flags, check_word
 from .clock import Stretch, TimeAxis
 from .legends import LegendPlace, check_legend, place_legend
-from .style import axes_or_new, distinct, line_style
+from .style import NEUTRAL, axes_or_new, distinct, line_style, member_style
 from .styles import ENTRIES, Artists, Styles, StylesOption
 
 # What there is on every time axis, and what `draw` puts on one.
@@ -49,6 +49,9 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 # Values of a failed run beyond so many times their median size get an axis that is logarithmic there.
 RUNAWAY = 1000.0
+
+# Room beyond a constant and beyond 0, in parts of the distance.
+FLAT_MARGIN = 0.15
 
 # A diverging run ends in numbers whose differences overflow; no axis can show them beside the rest.
 LARGEST = 1e100
@@ -119,6 +122,8 @@ def draw(
     look = Styles(styles, ARTISTS, lines=keywords, median=keywords, heatmap=keywords)
     if how == "auto":
         how = "lines" if curves.count <= MOST_LINES else "bands"
+    if curves.count == 1 and legend is True:
+        legend = False  # the label of the axis says what it is
     with axes_or_new(ax) as ax:
         {"lines": _lines, "bands": _bands, "heatmap": _heatmap}[how](ax, axis, curves, look)
         if how != "heatmap":
@@ -198,10 +203,21 @@ def fit(ax: Axes, stretches: Sequence[Stretch], parts: Sequence[Array]) -> None:
             ticks.set_params(numticks=7)
             ax.yaxis.set_major_locator(ticks)
             return
-    low, high = ax.get_ylim()
-    size = max(abs(low), abs(high))
-    if high - low < 1e-6 * size:
-        ax.set_ylim(0.5 * (low + high) - 0.05 * size, 0.5 * (low + high) + 0.05 * size)
+    flat_axis(ax, "y")
+
+
+def flat_axis(ax: Axes, which: Literal["x", "y"]) -> None:
+    """Give an axis of data that are constant up to rounding a range from 0 to beyond it, and a tick there."""
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    low, high = axis.get_data_interval()
+    value, size = 0.5 * (low + high), max(abs(low), abs(high))
+    if not np.isfinite(size) or high - low > 1e-6 * size:
+        return
+    reach = (min(value, 0.0), max(value, 0.0)) if size > 0.0 else (-1.0, 1.0)
+    margin = FLAT_MARGIN * (reach[1] - reach[0])
+    axis.set_view_interval(reach[0] - margin, reach[1] + margin, ignore=True)
+    ticks = sorted({0.0, float(f"{value:.4g}")})
+    axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
 
 
 def _lines(ax: Axes, axis: TimeAxis, curves: Curves, styles: Styles) -> None:
@@ -219,10 +235,27 @@ def _lines(ax: Axes, axis: TimeAxis, curves: Curves, styles: Styles) -> None:
         label = name(kind) if kind in labelled and (by_member or member == 0) else "_nolegend_"
         names = ("lines", *curves.names(group, member))
         if all(one in styles for one in names):
-            given = line_style(kind, kinds) | thin | heavy | {"label": label}
-            lines += ax.plot(t, values[:, group, member], **styles.of(*names, **given))
+            given = line_style(kind, kinds) | thin | heavy
+            if not by_member and members > 1:
+                if label != "_nolegend_":
+                    ax.plot([], [], **styles.of(*names[:2], **given, label=label))
+                label = "_nolegend_"
+                given |= member_style(given["color"], member, members, kinds)
+            lines += ax.plot(t, values[:, group, member], **styles.of(*names, **given, label=label))
+    if groups > 1 and members > 1 and "lines" in styles:
+        _name_members(ax, curves, kinds)
     if "dots" in styles:
         dot_instants(ax, axis.stretches, lines, curves.continuous)
+
+
+def _name_members(ax: Axes, curves: Curves, kinds: int) -> None:
+    """Entries of a legend for the members of every group: lines without points, in grey."""
+    members = curves.values.shape[2]
+    named = range(members) if members <= distinct() else (0, members - 1)
+    for member in named:
+        look: dict[str, Any] = {"color": NEUTRAL, "linestyle": "-"}
+        look |= member_style(NEUTRAL, member, members, kinds)
+        ax.plot([], [], **look, label=curves.member_label(member))
 
 
 def _bands(ax: Axes, axis: TimeAxis, curves: Curves, styles: Styles) -> None:

@@ -126,10 +126,10 @@ def slow_manifold(
             handles += _single(ax, manifold, curves[0], marks, look)
         else:
             handles += _several(ax, curves, look)
-        if note and manifold.held:
-            note_above(ax, f"{manifold.held} held as at t = {manifold.t:.6g}", look)
         if "legend" in look:
             place_legend(ax, legend, handles, **look.of("legend"))
+        if note and manifold.held:
+            note_above(ax, f"{manifold.held} held as at t = {manifold.t:.6g}", look)
     return ax
 
 

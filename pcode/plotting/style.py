@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -12,12 +11,20 @@ from typing import Any
 from matplotlib import RcParams, colormaps, rc_context, rc_params_from_file, rcParams
 from matplotlib import style as matplotlib_style
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from . import session
 from .sizes import SizeOption, asking, figure_size, font_sizes
 
 STYLE = Path(__file__).with_name("pcode.mplstyle")
+
+# Parts of black and of white in the first and the last member of a group, and the widths of their lines.
+DARKEST, LIGHTEST = 0.5, 0.55
+WIDEST, THINNEST = 1.2, 0.6
+
+# Of the members of groups that have shades themselves.
+DASHES = ("-", "--", ":", "-.")
 
 # For whatever belongs to no curve: phase boundaries, remarks. Legible on white and on black.
 NEUTRAL = "0.45"
@@ -128,9 +135,16 @@ def line_style(k: int, count: int) -> dict[str, Any]:
     return {"color": colormaps["cividis"](0.9 * k / (count - 1)), "linestyle": "-"}
 
 
-def outside_legend(ax: Axes) -> None:
-    """Put a legend to the right of the Axes, where it covers no data."""
-    handles, labels = ax.get_legend_handles_labels()
-    if handles:
-        columns = math.ceil(len(handles) / 9)
-        ax.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.0, 1.0), ncols=columns)
+def member_style(color: Any, k: int, count: int, groups: int) -> dict[str, Any]:
+    """What tells member `k` of `count` from the others of its group: shade and width, from dark to light.
+
+    Dashes where there are more than `distinct()` groups, which have shades themselves.
+    """
+    if count == 1:
+        return {}
+    if groups > distinct():
+        return {"linestyle": DASHES[k % len(DASHES)]}
+    share = k / (count - 1)
+    black, white = DARKEST * max(1.0 - 2.0 * share, 0.0), LIGHTEST * max(2.0 * share - 1.0, 0.0)
+    shade = tuple((1.0 - black - white) * part + white for part in to_rgb(color))
+    return {"color": shade, "linewidth": WIDEST + share * (THINNEST - WIDEST)}

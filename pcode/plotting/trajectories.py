@@ -32,7 +32,7 @@ from ..run.select import (
 )
 from .clock import Clock, TimeAxis
 from .legends import LegendPlace, check_legend, place_legend
-from .series import LARGEST
+from .series import LARGEST, flat_axis
 from .style import axes_or_new, style
 from .styles import Artists, Styles, StylesOption, draws
 
@@ -326,7 +326,13 @@ def _draw(ax: Axes, path: Path, log_time: bool, colorbar: bool | Sequence[Axes],
     if "path" in look:
         ax.add_collection(lines)
     for k, name, marker, face in ((0, "start", "o", "white"), (-1, "end", "s", "black")):
-        mark: dict[str, Any] = {"marker": marker, "color": "black", "linestyle": "none", "zorder": 3}
+        mark: dict[str, Any] = {
+            "marker": marker,
+            "color": "black",
+            "linestyle": "none",
+            "zorder": 3,
+            "clip_on": False,
+        }
         if name in look:
             ax.plot(*points[[k]].T, **look.of(name, **mark, label=name, markersize=5.0, markerfacecolor=face))
     _dress(ax, path, lines, colorbar if "path" in look and "colorbar" in look else False, look)
@@ -337,10 +343,8 @@ def _dress(
 ) -> None:
     for which, label in zip("xyz", path.labels, strict=False):
         getattr(ax, f"set_{which}label")(label)
-        low, high = getattr(ax, f"get_{which}lim")()
-        size = max(abs(low), abs(high), 1e-12)
-        if high - low < 1e-6 * size:  # an axis that magnifies no rounding
-            getattr(ax, f"set_{which}lim")(low - 0.05 * size, high + 0.05 * size)
+    flat_axis(ax, "x")
+    flat_axis(ax, "y")
     if colorbar:
         beside = ax if isinstance(colorbar, bool) else colorbar
         pad: dict[str, Any] = {"pad": 0.1} if len(path.labels) == 3 else {}

@@ -47,15 +47,20 @@ class Scenario(Short):
         Its tables, typed.
     changes : tuple of str
         What was changed, as ``key=value``.
+    allow_code : bool
+        Whether an activation ``module:name`` may be imported.
     """
 
     path: Path
     text: str
     file: ScenarioFile
     changes: tuple[str, ...] = ()
+    allow_code: bool = False
 
     @classmethod
-    def load(cls, scenario: str | os.PathLike[str], changes: Sequence[str] = ()) -> Scenario:
+    def load(
+        cls, scenario: str | os.PathLike[str], changes: Sequence[str] = (), *, allow_code: bool = False
+    ) -> Scenario:
         """Read a scenario.
 
         Parameters
@@ -64,6 +69,9 @@ class Scenario(Short):
             A scenario file, or the name of a shipped one.
         changes : sequence of str
             Changes to single keys, such as ``network.delta=1e4`` or ``phase.0.duration=10``.
+        allow_code : bool
+            Whether an activation ``module:name`` may be imported, from the scenario's folder or elsewhere,
+            which runs the code of its module.
 
         Raises
         ------
@@ -83,7 +91,7 @@ class Scenario(Short):
                 file = ScenarioFile.model_validate(document)
             except ValidationError as error:
                 raise one_line(error, document) from None
-        return cls(path, changed, file, tuple(changes))
+        return cls(path, changed, file, tuple(changes), checks.flag("allow_code", allow_code))
 
     @property
     def name(self) -> str:
@@ -94,7 +102,7 @@ class Scenario(Short):
     def network(self) -> Network:
         """The network."""
         with self._naming("network"):
-            return build_network(self.file.network)
+            return build_network(self.file.network, self.path.parent, self.allow_code)
 
     @cached_property
     def weights(self) -> Weights:

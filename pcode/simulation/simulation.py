@@ -78,6 +78,7 @@ class Simulation:
     ) -> None:
         self._save = checked_save(network, save, method)
         self._network, self._method = network, method
+        _ = network.sigma  # not those of a file whose functions are not loaded
         self._settings = settings_of(rtol, atol, max_steps)
         self._weights = weights_of(network, weights)
         check_nodes(nodes)
@@ -261,7 +262,7 @@ class Simulation:
         own["notes"] = json.dumps([*notes, *self._callbacks.notes.lines])
         data = nodes.assign_coords(weights.coords).assign(weights.data_vars)
         groups = {"solver": self._steps.dataset(), **clamps.groups(), **groups}
-        return Run(data.assign_attrs(own | self._attributes), groups)
+        return Run(data.assign_attrs(own | self._attributes), groups, self.network)
 
 
 def simulate(
