@@ -40,7 +40,8 @@ class WeightsTable(Table):
     for each of the links 0..n-1 with the shape (n_{l+1}, n_l). Left out, it is what the file
     holds, or the transpose of M."""
     file: str | None = None
-    """With init = "file": an .npz file with the arrays M0, M1, ..., W0, ..., beta1, ..."""
+    """With init = "file": an .npz file with the arrays M0, M1, ... of shapes (n_l, n_{l+1}), W0, W1, ... of
+    shapes (n_{l+1}, n_l), and beta1, beta2, ... of shapes (n_l,)."""
     M: list[Rows] | None = None
     """With init = "given": one matrix for each of the links 0..n-1, of the shape (n_l, n_{l+1})."""
     beta: list[list[float]] | None = None
