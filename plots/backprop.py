@@ -16,6 +16,9 @@ from matplotlib.figure import Figure
 
 from pcode import Run, analysis, plotting
 
+# Inches; a narrow figure is as high, with labels in several lines.
+WIDTH, NARROW = 5.6, 5.0
+
 SUITS = ("alignment", "separation", "xor")
 
 
@@ -56,8 +59,11 @@ def figure(
     asked = {"phase": phase, "time": time, "variances": variances, "ratios": ratios, "points": points}
     answer = analysis.ask(run, "backprop", asked)
     with plotting.style():
-        fig = plotting.figure(5.6, 5.2)
+        width = plotting.figure_width(WIDTH)
+        fig = plotting.figure(width, 5.2)
         upper, lower = fig.subplots(2, 1)
         answer.plot(upper, log_time=log_time, legend=legend, styles=styles)
         answer.plot(lower, against="variance", legend=False, styles=styles)
+        for ax in fig.axes if width < NARROW else ():
+            ax.set_ylabel(plotting.in_lines(ax.get_ylabel()))
     return fig

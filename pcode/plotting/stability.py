@@ -96,7 +96,7 @@ def stability(
             ax.set_ylabel("gain of all weights, $g$")
         else:
             handles = _ray(ax, answer, look)
-            rate = in_mathtext(answer.rate_unit)
+            rate = f"1/{in_mathtext(answer.time_unit)}"
             ax.set_ylabel(rf"largest $\mathrm{{Re}}\,\lambda$ of the nodes ({rate})")
         other = {"negated": r"-M^\top", "random": r"R", "own": r"W"}[answer.against]
         ax.set_xlabel(f"share $m$ of ${other}$ in the feedback")
