@@ -7,7 +7,8 @@ the layer (dotted), with the nodes as they are (or at rest, as the axis then say
 were saved), against time, in the unit in which tau, the time constant
 of the nodes, is given. Below, the same with the nodes at rest, as the variance nu^n of the output grows: in
 theory the angle goes to 0 as 1/nu^n, if the feedback W is the transpose of M; what is left where it is not
-is the feedback's doing. The grey line is the variance of this run.
+is the feedback's doing. The grey line is the variance of this run. Of a single weight or node and sample the
+angle is 0 or 180 degrees.
 """
 
 from __future__ import annotations

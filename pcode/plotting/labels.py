@@ -41,7 +41,8 @@ def symbol_of(label: str) -> str:
 
 def in_lines(label: str, letters: int = 22) -> str:
     """A label in lines of about so many `letters`, for a panel too small for one; mathtext and what is in
-    parentheses stay whole."""
+    parentheses stay whole.
+    """
     lines: list[str] = []
     length = 0
     for part in re.findall(r"(?:\([^)]*\)|\$[^$]*\$|[^\s$(])+", label):

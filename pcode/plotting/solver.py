@@ -30,8 +30,8 @@ EARLY = 1e-2
 # Inches from which on an Axes has room for a legend beside it.
 WIDE = 3.5
 
-# On such an axis steps show that end later than this part of where the logarithm begins.
-SHOWN = 0.1
+# Steps show that end later than this part of where a logarithm of time begins, or of a linear axis.
+SHOWN, SLIVER = 0.1, 2e-3
 
 SIZES: Artists = {
     "steps": Line2D,
@@ -306,12 +306,12 @@ def _axis(run: Run, phase: PhaseChoice, log_time: bool, clock: Clock | None) -> 
 
 
 def _lowest(axis: TimeAxis, sizes: Array) -> float:
-    """The shortest step that shows; the first ones of a phase stand within a line where time is logarithmic."""
+    """The shortest step that shows: the first ones of a phase stand within the line where it starts."""
     shown = []
     for stretch in axis.stretches:
         since = stretch.t[1:] - stretch.start
-        seen = since >= (SHOWN * stretch.first if axis.log_time else 0.0)
-        shown.append(sizes[_steps(stretch.rows)][seen])
+        least = SHOWN * stretch.first if axis.log_time else SLIVER * (stretch.end - stretch.start)
+        shown.append(sizes[_steps(stretch.rows)][since >= least])
     return float(np.min(np.concatenate(shown)))
 
 
