@@ -15,8 +15,10 @@ from .base.lazy import register
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from . import analysis, plotting, scenario
     from .base.errors import InputError
     from .base.status import SolverStats, Status
+    from .model.activation import Activation
     from .model.activations import ACTIVATIONS
     from .model.expression import Expression
     from .model.network import Network, Weights
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACTIVATIONS",
     "METHODS",
+    "Activation",
     "Expression",
     "InputError",
     "Moment",
@@ -47,12 +50,16 @@ __all__ = [
     "Status",
     "TimeSeries",
     "Weights",
+    "analysis",
+    "plotting",
+    "scenario",
     "simulate",
 ]
 
 _HOME = {
     "ACTIVATIONS": "model.activations",
     "METHODS": "solvers",
+    "Activation": "model.activation",
     "Expression": "model.expression",
     "InputError": "base.errors",
     "Moment": "simulation",
@@ -72,6 +79,8 @@ _HOME = {
     "simulate": "simulation",
 }
 
+# Rooms that are imported when they are first used, as in ``pcode.plotting.STYLE``.
+_ROOMS = ("analysis", "plotting", "scenario")
 
 # What a module reaches of others that import it.
 register("plots of a run", lambda: import_module(".plotting", __name__).RunPlots)
@@ -83,6 +92,8 @@ def __getattr__(name: str) -> Any:
     # JAX takes a second to import: `pcode --help` should not wait for it.
     if name in _HOME:
         return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    if name in _ROOMS:
+        return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.short import Short
 from ..base.tables import Table
 from ..model.network import Array
 from ..model.state import State
@@ -40,8 +41,6 @@ OPEN = 1e-8
 # Other starts than these many take days.
 MOST_STARTS = 100_000
 
-STARTS = ("state", "feedforward", "zero")
-
 IN_WORDS: dict[Kind, str] = {
     "stable": "stable",
     "unstable": "unstable: a real eigenvalue is positive",
@@ -53,7 +52,7 @@ IN_WORDS: dict[Kind, str] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Found(Short):
     """One equilibrium of one sample.
 
     Attributes
@@ -237,8 +236,7 @@ def equilibrium(
     InputError
         If there is no such phase or time, or an option is out of range.
     """
-    if start not in STARTS:
-        raise InputError("start", f"must be state, feedforward or zero, not {start!r}")
+    checks.word("start", start, get_args(Start))
     starts = checks.whole("starts", starts)
     if starts < 0:
         raise InputError("starts", f"must be 0 or more, not {starts}")

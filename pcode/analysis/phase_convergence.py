@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..base.short import Short
 from ..model.network import Array
 from .settling.drift_and_energy import EnergyCourse, WeightDrift
 
 
 @dataclass(frozen=True)
-class PhaseConvergence:
+class PhaseConvergence(Short):
     """How one phase converged; times in the run's unit, since the phase's start.
 
     Attributes

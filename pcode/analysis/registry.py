@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.near import did_you_mean
 from ..base.options import checked_options
 from ..run.dataset import time_units
 from ..run.result import Run
@@ -69,8 +69,7 @@ def by_name(name: str) -> Question:
         If there is none of that name.
     """
     if not isinstance(name, str) or name not in QUESTIONS:
-        close = get_close_matches(name, QUESTIONS, n=1) if isinstance(name, str) else []
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(QUESTIONS)}"
+        hint = did_you_mean(name, QUESTIONS, f"there are {', '.join(QUESTIONS)}")
         raise InputError("question", f"no question {checks.shown(name)}; {hint}")
     return QUESTIONS[name]
 

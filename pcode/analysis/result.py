@@ -76,6 +76,10 @@ class Result:
         """
         return chosen(self.tables(), table).to_dataframe()
 
+    def to_csv(self, table: str | None = None) -> str:
+        """The answer as a table in CSV, with units in the headings; see `to_dataframe`."""
+        return chosen(self.tables(), table).to_csv()
+
     def to_latex(self, table: str | None = None) -> str:
         """The answer as a table in LaTeX, with the rules of the package booktabs.
 

@@ -321,8 +321,9 @@ def _limit(
 ) -> tuple[Array, float, str]:
     """Weights of the singular limit at `times`, the nodes' slowest rate times tau, and why it ended early."""
     limit = replace(network, tau=0.0)
+    whole = make_problem(limit, phase, state, reduce=False)
     try:
-        rest = settled(make_problem(limit, phase, state, reduce=False))
+        rest = settled(whole)
     except InputError as error:
         why = error.what.replace("tau = 0 they must", "tau = 0 the nodes must").split(";")[0]
         what = f"there is no singular limit to compare with: {why}"

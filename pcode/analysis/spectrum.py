@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -213,8 +213,7 @@ def spectrum(
         If there is no such moment, tau is 0, the nodes have no rest at it, or there are too many
         eigenvalues to have them all where that is asked for.
     """
-    if at not in ("rest", "state"):
-        raise InputError("at", f"must be rest or state, not {at!r}")
+    checks.word("at", at, get_args(Where))
     saved = max(run.data.sizes["time"], run.data.sizes["weight_time"])
     moments = min(checks.whole("moments", moments), saved)  # there are no more
     if moments < 0:

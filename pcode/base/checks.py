@@ -12,7 +12,7 @@ import inspect
 import math
 import operator
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from numbers import Real
 from pathlib import Path
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .near import hint
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -154,9 +155,14 @@ def word(where: str, value: object, words: Iterable[str]) -> str:
     """
     known = tuple(words)
     if not isinstance(value, str) or value not in known:
-        *most, last = known
-        raise InputError(where, f"must be {', '.join(most)} or {last}, not {shown(value)}")
+        raise InputError(where, f"must be {any_of(known)}, not {shown(value)}{hint(value, known)}")
     return str(value)
+
+
+def any_of(words: Sequence[str]) -> str:
+    """The words as a list in a sentence: a, b or c."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def text(where: str, value: object) -> str:

@@ -145,7 +145,7 @@ class Table:
         units = {column.unit for column in columns if "unit of" in column.unit and "/" not in column.unit}
         times = "".join(f"; times in the {unit}" for unit in sorted(units))
         note = " ".join(f"{self.about}{left_out}{times}".split())
-        return f"% {note}. Needs \\usepackage{{booktabs}}.\n{tabular}"
+        return f"% {note}. Needs \\usepackage{{booktabs}}.\n{tabular.rstrip()}\n"
 
 
 def per(unit: str) -> str:

@@ -142,7 +142,8 @@ def describe(scenario: Scenario) -> list[str]:
     """What a scenario will solve and keep, line by line."""
     network, plan, solver = scenario.network, scenario.plan, scenario.file.solver
     unit = suffix(network.time_unit)
-    sigma = network.activation[0] if len(set(network.activation)) == 1 else ", ".join(network.activation)
+    names = dict.fromkeys(map(str, network.activation))
+    sigma = next(iter(names)) if len(names) == 1 else ", ".join(map(str, network.activation))
     lines = [
         f"{scenario.path}: {scenario.file.title or 'no title'}",
         f"network  {'-'.join(map(str, network.sizes))}, {sigma}, {network.feedback} feedback, "

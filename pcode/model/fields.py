@@ -7,18 +7,24 @@ types that it accepts and the type that it stores. The schema of scenario files 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 from ..base import checks, units
 from ..base.errors import InputError
+from .activation import Activation
+from .activations import Entry, entry_of
+from .saved_activation import SavedActivation
 
 # Smallest time constant: rates are divided by tau and delta, and must not overflow.
 SHORTEST = 1e-150
 
 # Most weights: one copy of more would take over 80 GB.
 MOST_WEIGHTS = 10**10
+
+# What a network takes as an activation.
+Activatable = str | Callable[[Any], Any] | Activation | SavedActivation
 
 Given = TypeVar("Given")
 Kept = TypeVar("Kept")
@@ -192,33 +198,20 @@ class Choice(Field[Kept, Kept]):
         return checks.word(self.name, value, self.words)
 
 
-class Names(Field[str | Sequence[str], tuple[str, ...]]):
-    """A name for each of the layers 0..n-1, or one for all.
+class Activations(Field[Activatable | Sequence[Activatable], tuple[Entry, ...]]):
+    """An activation for each of the layers 0..n-1, or one for all: a name or a function."""
 
-    Parameters
-    ----------
-    default : str
-    known : callable
-        Called with each name; raises InputError if it is unknown.
-    """
-
-    def __init__(self, default: str, known: Any) -> None:
-        super().__init__(default)
-        self.known = known
-
-    def checked(self, owner: Layered, value: str | Sequence[str]) -> tuple[str, ...]:
-        """One name a layer."""
+    def checked(self, owner: Layered, value: Any) -> tuple[Entry, ...]:
+        """One entry a layer."""
         last = owner.n - 1
-        right = f"a name, or a list of one for each of the layers 0..{last}"
-        one = (value,) * owner.n if isinstance(value, str) else None
-        names = one or checks.listed(self.name, value, right)
-        if len(names) != owner.n:
-            what = f"has {len(names)} names; give one, or one for each of the layers 0..{last}"
+        right = f"a name or a function, or a list of one for each of the layers 0..{last}"
+        if not checks.is_many(value):
+            return (entry_of(self.name, value, right),) * owner.n
+        given = tuple(value)
+        if len(given) != owner.n:
+            what = f"has {len(given)} names; give one, or one for each of the layers 0..{last}"
             raise InputError(self.name, what)
-        for name in names:
-            checks.instance(self.name, name, str, right)
-            self.known(name)
-        return tuple(map(str, names))
+        return tuple(entry_of(self.name, one, right) for one in given)
 
 
 class Sizes(Field[Sequence[int], tuple[int, ...]]):

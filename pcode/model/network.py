@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from ..base import checks, units
 from ..base.errors import InputError
-from . import activations
-from .fields import Choice, Field, Names, Number, PerLayer, Sizes, TimeConstant, TimeUnit
+from ..base.short import short_repr
+from .activation import Activation
+from .activations import activation_of
+from .fields import Activations, Choice, Field, Number, PerLayer, Sizes, TimeConstant, TimeUnit
 from .variables import WEIGHTS, Variable
 
 Array = NDArray[np.float64]
@@ -44,6 +46,9 @@ class Weights(NamedTuple):
     W: tuple[Array, ...] | None
     beta: tuple[Array, ...]
 
+    def __repr__(self) -> str:
+        return short_repr(self)
+
     @property
     def feedback(self) -> tuple[Array, ...]:
         """The feedback weights in use: `W`, or the transpose of `M` where they are tied."""
@@ -58,9 +63,10 @@ class Network:
     ----------
     sizes : sequence of int
         Numbers of nodes of the layers 0 (input) to n (output). Two layers at least.
-    activation : str or sequence of str
-        The function sigma of the value nodes: one name, or one for each of the layers 0..n-1. See
-        `pcode.ACTIVATIONS`.
+    activation : str, callable or Activation, or a sequence of these
+        The function sigma of the value nodes: one for all, or one for each of the layers 0..n-1. Names are
+        those of `pcode.ACTIVATIONS`; a function of your own is written with `jax.numpy`, see
+        `pcode.Activation`.
     tau : float, str or pint.Quantity
         Time constant of value and error nodes: a number in your unit of time, or a time with a unit such as
         "10 ms"; 0: nodes at rest at every instant. With 0, the singular limit, the weights alone are
@@ -87,10 +93,10 @@ class Network:
 
     Notes
     -----
-    `activation` and `nu` are kept as tuples with one entry a layer, `tau` and `delta` as numbers in
-    `time_unit`. The equations are those of
-    Whittington and Bogacz (2017) with error nodes of their own (Bogacz 2017, eqs. 53-54), see
-    the README.
+    `activation` and `nu` are kept as tuples with one entry a layer: names of shipped activations, and an
+    `Activation` for each function of your own; `tau` and `delta` as numbers in `time_unit`. Networks are
+    equal if their functions are the same objects. The equations are those of Whittington and Bogacz (2017)
+    with error nodes of their own (Bogacz 2017, eqs. 53-54), see the README.
 
     The ``[network]`` table of scenario files has these fields; the first sentence about each describes it
     there.
@@ -98,7 +104,7 @@ class Network:
 
     # Checked in this order: all but the first may need the number of layers.
     sizes: Sizes = Sizes()
-    activation: Names = Names("tanh", known=activations.by_name)
+    activation: Activations = Activations("tanh")
     tau: TimeConstant = TimeConstant(1.0, least=0.0, means="nodes always at rest")
     delta: TimeConstant = TimeConstant(200.0, above=0.0)
     nu: PerLayer = PerLayer(1.0, plural="variances")
@@ -148,6 +154,15 @@ class Network:
         self.check_unit(where, time.unit)
         return float(units.converted(time.value, time.unit, str(self.time_unit)))
 
+    def __repr__(self) -> str:
+        """The arguments that make it, without None and 0; one value where all layers share it."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, value in values.items():
+            if name != "sizes" and isinstance(value, tuple) and len(set(value)) == 1:
+                values[name] = value[0]
+        told = (f"{k}={v!r}" for k, v in values.items() if k == "tau" or v not in (None, 0.0))
+        return f"Network({', '.join(told)})"
+
     @classmethod
     def declared(cls) -> dict[str, Field[Any, Any]]:
         """The declarations of the fields, by name."""
@@ -157,6 +172,17 @@ class Network:
     def n(self) -> int:
         """Number of the last layer; the layers are 0..n."""
         return len(self.sizes) - 1
+
+    @property
+    def sigma(self) -> tuple[Activation, ...]:
+        """The activations themselves, for layers 0..n-1.
+
+        Raises
+        ------
+        InputError
+            If one was saved in a file, and is not loaded; see `pcode.Run.load`.
+        """
+        return tuple(map(activation_of, self.activation))
 
     @property
     def links(self) -> tuple[tuple[int, int], ...]:
@@ -169,7 +195,7 @@ class Network:
         return tuple(v for v in WEIGHTS if v.feedback is None or self.feedback != "tied")
 
     def to_dict(self) -> dict[str, Any]:
-        """The constructor's arguments, as plain values."""
+        """The constructor's arguments, as plain values but for activations of your own."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 

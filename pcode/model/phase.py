@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..base import checks, units
 from ..base.errors import InputError
+from ..base.short import Short
 from .clamp import (
     ClampSchedule,
     Curve,
@@ -37,7 +38,7 @@ Clampable = ArrayLike | Clamp | Callable[[Any], Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Phase:
+class Phase(Short):
     """One part of a run, with one set of clamps.
 
     Parameters

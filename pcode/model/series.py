@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..base import checks, units
 from ..base.errors import InputError
+from ..base.short import Short
 from .clamp import ClampSchedule, Pieces, pieces_through
 from .network import Array
 
@@ -18,7 +19,7 @@ SeriesKind = Literal["linear", "cubic"]
 
 
 @dataclass(frozen=True, eq=False)
-class TimeSeries:
+class TimeSeries(Short):
     """Values that a clamped layer follows: interpolated between breakpoints, constant beyond them.
 
     Parameters
@@ -66,8 +67,7 @@ class TimeSeries:
             raise InputError("values", "must be finite, or NaN for a free node")
         if (np.isnan(series) != np.isnan(series[:1])).any():
             raise InputError("values", "a node must be free (NaN) at all times or at none")
-        if kind not in get_args(SeriesKind):
-            raise InputError("kind", f"must be linear or cubic, not {kind!r}")
+        checks.word("kind", kind, get_args(SeriesKind))
         object.__setattr__(self, "t", times)
         object.__setattr__(self, "values", series)
         object.__setattr__(self, "kind", kind)

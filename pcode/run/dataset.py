@@ -38,6 +38,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from ..base.short import Short
 from ..model.network import Array, Network
 from ..model.variables import NODES, Variable
 
@@ -54,7 +55,7 @@ Integers = NDArray[np.int64]
 
 
 @dataclass
-class Rows:
+class Rows(Short):
     """The saved rows of one phase, of the nodes or of the weights.
 
     Attributes

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from ..base.short import Short
 from ..base.status import SolverStats, Status
 from .clamps import ClampArrays, ClampRecord
 
@@ -14,7 +15,7 @@ ProbeValue = float | list[Any]
 
 
 @dataclass(frozen=True)
-class PhaseRecord:
+class PhaseRecord(Short):
     """A phase of a run: what it was, and how it ended.
 
     Attributes

@@ -21,9 +21,11 @@ from ..base.html import table
 from ..base.lazy import loaded
 from ..base.status import Status
 from ..base.units import suffix
+from ..model.fields import Activatable
 from ..model.network import Array, Network, Weights
 from ..model.state import State
 from ..model.variables import NODES, WEIGHTS
+from .activations import with_activations
 from .clamps import ClampArrays
 from .older import upgraded
 from .record import PhaseRecord
@@ -52,9 +54,17 @@ class Run:
     groups : mapping of str to xarray.Dataset, optional
         Datasets with dimensions of their own, by the name of their group in the file: `solver`, the solver's
         steps; `clamps`, the masks and time series of the phases' clamps; and those of observers, by name.
+    network : Network, optional
+        The network, where it has activations of your own, which attributes cannot hold; else it is made from
+        the attributes.
     """
 
-    def __init__(self, data: xr.Dataset, groups: Mapping[str, xr.Dataset] | None = None) -> None:
+    def __init__(
+        self,
+        data: xr.Dataset,
+        groups: Mapping[str, xr.Dataset] | None = None,
+        network: Network | None = None,
+    ) -> None:
         checks.instance("data", data, xr.Dataset, "the xarray.Dataset of a run")
         given = {} if groups is None else groups
         checks.instance("groups", given, Mapping, "a mapping from names to datasets")
@@ -62,6 +72,9 @@ class Run:
             checks.instance(f"groups[{name}]", group, xr.Dataset, "an xarray.Dataset")
         self.data = data
         self.groups = dict(given)
+        if network is not None:
+            checks.instance("network", network, Network, "a pcode.Network")
+        self._network = network
 
     @property
     def solver(self) -> xr.Dataset:
@@ -74,7 +87,7 @@ class Run:
     @cached_property
     def network(self) -> Network:
         """The network that was simulated."""
-        return Network(**json.loads(self.data.attrs["network"]))
+        return self._network or Network(**json.loads(self.data.attrs["network"]))
 
     @cached_property
     def phases(self) -> tuple[PhaseRecord, ...]:
@@ -190,14 +203,35 @@ class Run:
                 _write(group, temporary, name if name in OWN_GROUPS else f"{OTHERS}/{name}")
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Run:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        activation: Activatable | Sequence[Activatable] | None = None,
+        allow_code: bool = False,
+    ) -> Run:
         """Read a run that `save` wrote.
+
+        An activation of your own is kept in a file by its name and import path. To open the file imports
+        nothing: the data are there, and figures of data. What has to compute with the network, such as a
+        phase plane or a question, needs the function, by `activation` or `allow_code`.
+
+        Parameters
+        ----------
+        path : path
+        activation : callable or Activation, or a sequence, optional
+            The function that the run was made with; or one entry for each of the layers 0..n-1, names
+            included, as for `Network`. A function is given the kinks that the file tells.
+        allow_code : bool
+            Import such functions by their import paths, which runs the code of their modules.
 
         Raises
         ------
         InputError
-            If the file does not exist, cannot be read, or holds no run of pcode.
+            If the file does not exist, cannot be read, or holds no run of pcode; if an activation cannot be
+            imported, or is not the one of the run.
         """
+        allow_code = checks.flag("allow_code", allow_code)
         path = checks.path("path", path)
         if path.is_dir():
             raise InputError("run", "is a folder; give the run.nc in it", str(path))
@@ -217,7 +251,10 @@ class Run:
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             what = f"holds no run that this version of pcode can read ({checks.shown(error)})"
             raise InputError("run", what, str(path)) from None
-        return run
+        try:
+            return cls(run.data, run.groups, with_activations(run.network, activation, allow_code))
+        except InputError as error:
+            raise error.in_file(str(path)) from None
 
     def __repr__(self) -> str:
         layers = "-".join(map(str, self.network.sizes))

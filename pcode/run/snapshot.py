@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.errors import InputError
+from ..base.short import Short
 from ..base.units import suffix
 from ..model.network import Array, Network
 from ..model.phase import Clamp, Phase
@@ -26,7 +27,7 @@ TimeOption = float | str | None
 
 
 @dataclass(frozen=True, eq=False)
-class Snapshot:
+class Snapshot(Short):
     """A phase of a run, and the state at one of its saved times.
 
     Attributes

@@ -13,6 +13,7 @@ from ..base.errors import InputError
 from ..model import data as data_sets
 from ..model.data import Data, read_npz
 from ..model.expression import Expression
+from ..model.importing import importable, imported
 from ..model.network import Array, FeedbackInit, Network, Weights
 from ..model.phase import Phase
 from ..model.series import TimeSeries
@@ -20,9 +21,38 @@ from .network_table import NetworkTable
 from .schema import DataTable, PhaseTable, SeriesTable, WeightsTable
 
 
-def build_network(table: NetworkTable) -> Network:
-    """The network of a scenario."""
-    return Network(**table.model_dump())
+def build_network(table: NetworkTable, folder: Path, allow_code: bool = False) -> Network:
+    """The network of a scenario.
+
+    Parameters
+    ----------
+    table : NetworkTable
+    folder : Path
+        The scenario's folder, whose modules can be imported.
+    allow_code : bool
+        Whether an activation ``module:name`` may be imported.
+
+    Raises
+    ------
+    InputError
+        If a value is wrong, or code is asked for that is not allowed.
+    """
+    values = table.model_dump()
+    given = values["activation"]
+    entries = [given] if isinstance(given, str) else given
+    with importable([folder]):
+        found = [_activation(entry, allow_code) for entry in entries]
+    return Network(**values | {"activation": found[0] if isinstance(given, str) else found})
+
+
+def _activation(entry: str, allow_code: bool) -> Any:
+    """An activation by name, or what stands at ``module:name``."""
+    if ":" not in entry:
+        return entry
+    if not allow_code:
+        what = f'"{entry}" is code outside of this file; with --allow-code it is imported'
+        raise InputError("activation", f"{what}, from this file's folder or where Python looks else")
+    return imported("activation", entry)
 
 
 def build_weights(table: WeightsTable, network: Network, folder: Path) -> Weights:
@@ -104,19 +134,32 @@ def build_data(table: DataTable, folder: Path) -> Data:
     InputError
         If there is not exactly one source, or it cannot be read.
     """
-    sources = [key for key in ("name", "file", "inputs") if getattr(table, key) is not None]
+    columns = {key: getattr(table, key) for key in ("inputs", "targets") if _are_names(getattr(table, key))}
+    sources = [
+        key for key in ("name", "file", "inputs") if getattr(table, key) is not None and key not in columns
+    ]
+    if columns and sources != ["file"]:
+        key = next(iter(columns))
+        raise InputError(key, 'names columns, which goes with file = "..." alone; give the file they are in')
     if len(sources) != 1:
         found = " and ".join(sources) or "none of them"
         raise InputError("", f"must have one of name, file, or inputs (with targets); it has {found}")
-    if table.targets is not None and sources != ["inputs"]:
-        raise InputError("targets", f"goes with inputs only; {sources[0]} brings its own targets")
+    if table.targets is not None and sources != ["inputs"] and "targets" not in columns:
+        what = f"goes with inputs only; {sources[0]} brings its own targets"
+        named = ", whose columns it may name" if sources == ["file"] else ""
+        raise InputError("targets", f"{what}{named}")
     if table.name is not None:
         data = data_sets.by_name(table.name)
     elif table.file is not None:
-        data = data_sets.from_file(folder / table.file)
+        data = data_sets.from_file(folder / table.file, **columns)
     else:
         data = Data(table.inputs, table.targets)
     return data.split(table.train, table.test, table.seed)
+
+
+def _are_names(value: Any) -> bool:
+    """Whether a key of [data] names columns of a file, rather than holding numbers."""
+    return bool(value) and all(isinstance(entry, str) for entry in value)
 
 
 @dataclass(frozen=True)
@@ -154,15 +197,14 @@ class Shown:
         shown = array[list(rows)]
         if not np.isfinite(shown).all():
             row, column = np.argwhere(~np.isfinite(shown))[0]
-            place = f"{name}, row {self.data.origin[rows[row]]}, value {column}"
-            raise InputError(
-                where,
-                f"{place} (counted from 0) is {shown[row, column]}; a sample to be shown must be finite",
-            )
+            place, value = self.data.place(name, rows[row], column), shown[row, column]
+            empty = " (an empty cell)" if self.data.places is not None and np.isnan(value) else ""
+            place = place if self.data.places is None else f"{place} of {self.table.file}"
+            raise InputError(where, f"{place} is {value}{empty}; a sample to be shown must be finite")
         return shown
 
     def _where(self, name: str) -> str:
-        if self.table.inputs is not None:
+        if self.table.file is None and self.table.inputs is not None:
             return f"data.{name}"
         return "data.file" if self.table.file is not None else "data.name"
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from ..analysis.registry import by_name
 from ..base import checks, shipped
 from ..base.errors import InputError
+from ..base.short import Short
 from ..model.data import IMAGES, Data
 from ..model.images import IMAGE_SHAPE, image_shape
 from ..model.network import Network, Weights
@@ -28,12 +29,12 @@ from ..simulation.plan import Plan, plan
 from . import text
 from .build import Shown, build_data, build_network, build_phase, build_weights
 from .judging import probes
-from .lines import one_line
+from .lines import check_change, one_line
 from .schema import ScenarioFile, SolverTable
 
 
 @dataclass(frozen=True, eq=False)
-class Scenario:
+class Scenario(Short):
     """What a scenario file asks for.
 
     Attributes
@@ -46,15 +47,20 @@ class Scenario:
         Its tables, typed.
     changes : tuple of str
         What was changed, as ``key=value``.
+    allow_code : bool
+        Whether an activation ``module:name`` may be imported.
     """
 
     path: Path
     text: str
     file: ScenarioFile
     changes: tuple[str, ...] = ()
+    allow_code: bool = False
 
     @classmethod
-    def load(cls, scenario: str | os.PathLike[str], changes: Sequence[str] = ()) -> Scenario:
+    def load(
+        cls, scenario: str | os.PathLike[str], changes: Sequence[str] = (), *, allow_code: bool = False
+    ) -> Scenario:
         """Read a scenario.
 
         Parameters
@@ -63,6 +69,9 @@ class Scenario:
             A scenario file, or the name of a shipped one.
         changes : sequence of str
             Changes to single keys, such as ``network.delta=1e4`` or ``phase.0.duration=10``.
+        allow_code : bool
+            Whether an activation ``module:name`` may be imported, from the scenario's folder or elsewhere,
+            which runs the code of its module.
 
         Raises
         ------
@@ -71,16 +80,18 @@ class Scenario:
         """
         path = shipped.find("scenarios", str(checks.path("scenario", scenario)))
         changes = checks.listed("changes", changes, 'a list of texts such as "network.delta=1e4"')
-        for change in changes:
-            text.parse_change(checks.text("changes", change))
-        with _naming(path, changes):
-            changed = text.apply(text.read(path), changes)
+        parsed = [text.parse_change(checks.text("changes", change)) for change in changes]
+        with _naming(path, changes, own_keys=True):
+            written = text.read(path)
+            for keys, _ in parsed:
+                check_change(keys, text.parse(written))
+            changed = text.apply(written, changes)
             document = text.parse(changed)
             try:
                 file = ScenarioFile.model_validate(document)
             except ValidationError as error:
                 raise one_line(error, document) from None
-        return cls(path, changed, file, tuple(changes))
+        return cls(path, changed, file, tuple(changes), checks.flag("allow_code", allow_code))
 
     @property
     def name(self) -> str:
@@ -91,7 +102,7 @@ class Scenario:
     def network(self) -> Network:
         """The network."""
         with self._naming("network"):
-            return build_network(self.file.network)
+            return build_network(self.file.network, self.path.parent, self.allow_code)
 
     @cached_property
     def weights(self) -> Weights:
@@ -232,15 +243,15 @@ class Scenario:
 
 
 @contextmanager
-def _naming(path: Path, changes: Sequence[str], table: str = "") -> Iterator[None]:
-    """Give errors the keys of the file, and its name."""
+def _naming(path: Path, changes: Sequence[str], table: str = "", own_keys: bool = False) -> Iterator[None]:
+    """Give errors the keys of the file, and its name; with `own_keys` they have its keys already."""
     try:
         yield
     except InputError as error:
         if error.source is not None and error.source != "--set":
             raise
         inner = error.within(table) if table else error
-        where = _key(inner.where.rstrip("."))
+        where = inner.where if own_keys else _key(inner.where.rstrip("."))
         source = str(path)
         for change in changes:
             key = change.partition("=")[0].strip()

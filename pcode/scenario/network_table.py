@@ -35,7 +35,7 @@ def annotation(declared: fields.Field[Any, Any]) -> Any:
             return _number(declared.above, declared.least)
         case fields.PerLayer():
             return _one_or_list(_number(declared.above, None), "number", "a number", "one number", "1..n")
-        case fields.Names():
+        case fields.Activations():
             return _one_or_list(str, "text", "a name", "one name", "0..n-1")
         case fields.Choice():
             return Literal[*sorted(declared.words, key=lambda word: word != declared.default)]

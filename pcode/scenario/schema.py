@@ -47,6 +47,18 @@ class WeightsTable(Table):
     """With init = "given": one row for each of the layers 1..n; 0 where left out."""
 
 
+def _rows_or_names(value: Any) -> str:
+    """As `kind_of`, with a list of names told from rows of numbers."""
+    names = isinstance(value, list) and any(isinstance(entry, str) for entry in value)
+    return "list" if names else "rows" if isinstance(value, list) else kind_of(value)
+
+
+RowsOrNames = Annotated[
+    Annotated[Rows, Tag("rows")] | Annotated[list[str], Tag("list")],
+    either("rows of numbers, or with a file a list of names of its columns", _rows_or_names),
+]
+
+
 class DataTable(Table):
     """The samples to show: of one source, by name, from a file, or given here."""
 
@@ -54,11 +66,14 @@ class DataTable(Table):
     """A data set by name."""
     file: str | None = None
     """An .npz file (arrays inputs and targets, one row a sample) or a .csv file (a header with
-    columns input0, input1, ..., target0, ...)."""
-    inputs: Rows | None = None
-    """One row a sample, one value for each node of the input layer."""
-    targets: Rows | None = None
-    """One row a sample, one value for each node of the output layer."""
+    columns input0, input1, ..., target0, ...); or other columns or arrays, which inputs and targets
+    name."""
+    inputs: RowsOrNames | None = None
+    """One row a sample, one value for each node of the input layer; or with a file the names of its
+    columns for them."""
+    targets: RowsOrNames | None = None
+    """One row a sample, one value for each node of the output layer; or with a file the names of its
+    columns for them."""
     train: int | None = Field(default=None, ge=0)
     """How many samples to draw to train on; left out, all that are not to test on."""
     test: int | None = Field(default=None, ge=0)
@@ -218,7 +233,8 @@ def json_schema() -> dict[str, Any]:
     tables = schema["$defs"]
     for form in tables["NetworkTable"]["properties"]["activation"]["oneOf"]:
         names = form["items"] if form["type"] == "array" else form
-        names["enum"] = list(ACTIVATIONS)
+        # Or a function of one's own, module:name, which --allow-code allows.
+        names["anyOf"] = [{"enum": list(ACTIVATIONS)}, {"pattern": r"^[\w.]+:[\w.]+$"}]
     tables["SolverTable"]["properties"]["method"]["enum"] = list(METHODS)
     tables["AnalysisTable"]["properties"]["questions"]["items"]["enum"] = list(QUESTIONS)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "pcode scenario"} | schema

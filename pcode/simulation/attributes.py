@@ -11,6 +11,7 @@ from functools import cache
 from importlib import metadata
 
 from ..base.status import SolverStats, Status
+from ..model.activations import to_plain
 from ..model.network import Network
 from ..run.clamps import ClampArrays
 from ..run.record import PhaseRecord
@@ -26,7 +27,7 @@ def attributes_of(
     total = sum((record.stats for record in records), SolverStats())
     unit: dict[str, str | float] = {} if network.time_unit is None else {"time_unit": network.time_unit}
     return unit | {
-        "network": json.dumps(network.to_dict()),
+        "network": json.dumps(network.to_dict(), default=to_plain),
         "phases": json.dumps([record.to_dict(clamps) for record in records]),
         "status": str(status),
         "message": messages[-1],

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.units import suffix
 from ..model.images import IMAGE_SHAPE, image_shape
 from ..model.network import Network, Weights
 from ..model.phase import NodeStart, Phase, Save
@@ -77,6 +78,7 @@ class Simulation:
     ) -> None:
         self._save = checked_save(network, save, method)
         self._network, self._method = network, method
+        _ = network.sigma  # not those of a file whose functions are not loaded
         self._settings = settings_of(rtol, atol, max_steps)
         self._weights = weights_of(network, weights)
         check_nodes(nodes)
@@ -91,6 +93,12 @@ class Simulation:
         self._trajectories = NodeTrajectory(network, self._save), WeightTrajectory(network, self._save)
         self._steps = SolverSteps(network)
         self._result: Run | None = None
+
+    def __repr__(self) -> str:
+        layers, unit = "-".join(map(str, self._network.sizes)), suffix(self._network.time_unit)
+        count = len(self._records)
+        ended = f", the last: {self._records[-1].status}" if count else ""
+        return f"<pcode.Simulation {layers}, t = {self.t:g}{unit}, {count} phase{'s' * (count != 1)}{ended}>"
 
     @property
     def network(self) -> Network:
@@ -254,7 +262,7 @@ class Simulation:
         own["notes"] = json.dumps([*notes, *self._callbacks.notes.lines])
         data = nodes.assign_coords(weights.coords).assign(weights.data_vars)
         groups = {"solver": self._steps.dataset(), **clamps.groups(), **groups}
-        return Run(data.assign_attrs(own | self._attributes), groups)
+        return Run(data.assign_attrs(own | self._attributes), groups, self.network)
 
 
 def simulate(

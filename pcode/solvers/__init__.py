@@ -6,6 +6,7 @@ A solver sees an initial value problem, never the network. It imports `system` a
 from __future__ import annotations
 
 from ..base.errors import InputError
+from ..base.near import hint
 from .attempt import attempt
 from .auto import AutoSolver
 from .base import IVP, Settings, Solution, Solver
@@ -45,5 +46,6 @@ def by_name(name: str) -> Solver:
         If there is none of that name.
     """
     if name not in METHODS:
-        raise InputError("method", f"no method {name!r}; there are {', '.join(METHODS)}")
+        known = f"there are {', '.join(METHODS)}{hint(name, METHODS)}"
+        raise InputError("method", f"no method {name!r}; {known}")
     return METHODS[name]

@@ -10,7 +10,9 @@ import numpy as np
 from scipy.sparse import csc_matrix
 
 from ..base._jax import IN_ORDER, jax, jnp
-from ..model import activations, dynamics
+from ..base.short import Short
+from ..model import dynamics
+from ..model.activations import Entry, activation_of
 from ..model.clamp import ClampSchedule, Curve
 from ..model.network import Array, Network, Weights
 from ..model.phase import Phase
@@ -95,8 +97,8 @@ def _solve(system: System, factors: Any, r: Any) -> Any:
 
 
 @partial(jax.jit, static_argnames="activation")
-def _feedforward(given: Any, weights: Weights, activation: tuple[str, ...]) -> dynamics.Layers:
-    sigma = tuple(map(activations.by_name, activation))
+def _feedforward(given: Any, weights: Weights, activation: tuple[Entry, ...]) -> dynamics.Layers:
+    sigma = tuple(map(activation_of, activation))
     return dynamics.feedforward(given, weights.M, weights.beta, sigma)
 
 
@@ -106,7 +108,7 @@ def feedforward(network: Network, weights: Weights, given: tuple[Array, ...]) ->
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class Problem(Short):
     """A phase as an initial value problem dy/dt = f(t, y), t the phase's own time.
 
     f jumps where a clamp does. So a problem is for one interval between two jumps, and `after_jump` returns
@@ -250,6 +252,16 @@ class Problem:
         if not changed:
             return None
         return replace(self, start=t, y0=np.asarray(y_after), system=self.system.changed(mode=mode))
+
+    def at_kinks(self, y: Array) -> Array:
+        """The unknowns with held nodes exactly at their kinks, which solvers keep but for rounding."""
+        y = np.array(y)
+        views = self.system.layout.views(y)
+        for layer, at in enumerate(jax.tree.map(np.asarray, self.system).held_at(np)):
+            if at is not None:
+                x = views[f"x{layer}"]
+                x[...] = np.where(np.isnan(at), x, at)
+        return y
 
     def factor(self, t: float, y: Array, a: float) -> Any:
         """Factors of I - a J at (t, y), for `solve`."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...base._jax import jax
 from ...base.errors import InputError
+from ...base.short import Short
 from ...model.network import Array
 from ...run.result import Run
 from ...run.select import of_run
@@ -49,7 +50,7 @@ RESTS, MOST_ALONG = 100, 20_000
 
 
 @dataclass(frozen=True, eq=False)
-class Branch:
+class Branch(Short):
     """A curve of equilibria of the nodes.
 
     Attributes
@@ -80,7 +81,7 @@ class Branch:
 
 
 @dataclass(frozen=True, eq=False)
-class CriticalManifold:
+class CriticalManifold(Short):
     """The critical manifold over one weight, and the run for comparison.
 
     Attributes

@@ -16,6 +16,7 @@ import numpy as np
 from ...base import checks
 from ...base._jax import jnp
 from ...base.errors import InputError
+from ...base.short import Short
 from ...base.units import suffix
 from ...model.network import Array
 from ...run.result import Run
@@ -46,7 +47,7 @@ NEAR_REST = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
-class PhasePlane:
+class PhasePlane(Short):
     """What there is to see in the plane of two coordinates.
 
     Attributes
@@ -217,9 +218,8 @@ def slaved_nodes(made: Chart, rest: OtherNodes) -> Any:
                 "rest", f"there are no nodes {unknown[0]!r} that move here; there are {', '.join(names)}"
             )
         said = dict.fromkeys(names, "held") | {name: str(word) for name, word in rest.items()}
-    wrong = [word for word in said.values() if word not in ("held", "slaved")]
-    if wrong:
-        raise InputError("rest", f"must be slaved or held, not {wrong[0]!r}")
+    for word in said.values():
+        checks.word("rest", word, ("slaved", "held"))
     nodes = other_nodes(made)
     asked = np.zeros(made.problem.layout.size, bool)
     for name, word in said.items():

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
+from ...base.short import Short
 from ...model.network import Array
 from ...system.problem import Problem
 from .jacobians import NodeSystem, SlowSystem
@@ -45,7 +46,7 @@ FLOW_TIMES = 10.0
 
 
 @dataclass(frozen=True, eq=False)
-class Eigenvalues:
+class Eigenvalues(Short):
     """Eigenvalues of a Jacobian, in one over the unit of time.
 
     Attributes
