@@ -40,9 +40,7 @@ def symbol_of(label: str) -> str:
 
 
 def in_lines(label: str, letters: int = 22) -> str:
-    """A label in lines of about so many `letters`, for a panel too small for one; mathtext and what is in
-    parentheses stay whole.
-    """
+    """A label in lines of about so many `letters`; mathtext and what is in parentheses stay whole."""
     lines: list[str] = []
     length = 0
     for part in re.findall(r"(?:\([^)]*\)|\$[^$]*\$|[^\s$(])+", label):
