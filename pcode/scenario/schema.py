@@ -41,7 +41,8 @@ class WeightsTable(Table):
     holds, or the transpose of M."""
     file: str | None = None
     """With init = "file": an .npz file with the arrays M0, M1, ... of shapes (n_l, n_{l+1}), W0, W1, ... of
-    shapes (n_{l+1}, n_l), and beta1, beta2, ... of shapes (n_l,)."""
+    shapes (n_{l+1}, n_l), and beta1, beta2, ... of shapes (n_l,). W and beta may be left out: W is then the
+    transpose of M, or as said by W, and beta is 0."""
     M: list[Rows] | None = None
     """With init = "given": one matrix for each of the links 0..n-1, of the shape (n_l, n_{l+1})."""
     beta: list[list[float]] | None = None
