@@ -7,7 +7,8 @@ the layer (dotted), with the nodes as they are (or at rest, as the axis then say
 were saved), against time, in the unit in which tau, the time constant
 of the nodes, is given. Below, the same with the nodes at rest, as the variance nu^n of the output grows: in
 theory the angle goes to 0 as 1/nu^n, if the feedback W is the transpose of M; what is left where it is not
-is the feedback's doing. The grey line is the variance of this run.
+is the feedback's doing. The grey line is the variance of this run. Of a single weight or node and sample the
+angle is 0 or 180 degrees.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from pcode import Run, analysis, plotting
+
+# Inches; a narrow figure is as high, with labels in several lines.
+WIDTH, NARROW = 5.6, 5.0
 
 SUITS = ("alignment", "separation", "xor")
 
@@ -56,8 +60,11 @@ def figure(
     asked = {"phase": phase, "time": time, "variances": variances, "ratios": ratios, "points": points}
     answer = analysis.ask(run, "backprop", asked)
     with plotting.style():
-        fig = plotting.figure(5.6, 5.2)
+        width = plotting.figure_width(WIDTH)
+        fig = plotting.figure(width, 5.2)
         upper, lower = fig.subplots(2, 1)
         answer.plot(upper, log_time=log_time, legend=legend, styles=styles)
         answer.plot(lower, against="variance", legend=False, styles=styles)
+        for ax in fig.axes if width < NARROW else ():
+            ax.set_ylabel(plotting.in_lines(ax.get_ylabel()))
     return fig

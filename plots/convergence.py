@@ -14,6 +14,9 @@ from matplotlib.figure import Figure
 
 from pcode import Run, analysis, plotting
 
+# Inches; a narrow figure is higher, for the legends below its panels.
+WIDTH, NARROW = 5.6, 5.0
+
 SUITS = ("textbook",)
 
 
@@ -44,7 +47,8 @@ def figure(
     answer = analysis.ask(run, "convergence", {"phase": phase, "fraction": fraction})
     shown = [k for k, found in enumerate(answer.phases) if found.at_rest][-3:] or [0]
     with plotting.style():
-        fig = plotting.figure(5.6, 0.4 + 2.4 * len(shown))
+        width = plotting.figure_width(WIDTH)
+        fig = plotting.figure(width, 0.4 + (2.9 if width < NARROW else 2.4) * len(shown))
         for ax, k in zip(fig.subplots(len(shown), 1, squeeze=False).flat, shown, strict=True):
             answer.plot(ax, phase=k, log_time=log_time, legend=legend, styles=styles)
             ax.set_title(f"phase {answer.phases[k].phase}")

@@ -21,6 +21,9 @@ from matplotlib.figure import Figure
 
 from pcode import Run, plotting
 
+# Inches; a narrow figure is as high, with symbols for labels.
+WIDTH, NARROW = 6.0, 5.0
+
 
 def figure(
     run: Run,
@@ -59,10 +62,13 @@ def figure(
     options = {"layers": layers, "phase": phase, "log_time": log_time, "log_y": log_y, "clock": clock}
     options |= {"remark": True, "styles": styles}
     with plotting.style():
-        fig = plotting.figure(6.0, 4.8)
+        width = plotting.figure_width(WIDTH)
+        fig = plotting.figure(width, 4.8)
         upper, lower = fig.subplots(2, 1, sharex=True)
         plotting.energy(run, "dynamic", ax=upper, legend=legend, **options)
         plotting.energy(run, "slaved", ax=lower, legend=False, phase_names=False, **options)
         upper.tick_params(labelbottom=False)
         upper.set_xlabel("")
+        for ax in (upper, lower) if width < NARROW else ():
+            ax.set_ylabel(plotting.symbol_of(ax.get_ylabel()))
     return fig

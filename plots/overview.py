@@ -51,7 +51,7 @@ def figure(
     """
     plotting.check_extent(run, phase)
     layer = max(1, run.network.n - 1) if layer is None else layer
-    nodes = {"samples": samples, "phase": phase, "log_time": True, "how": how, "legend": legend}
+    nodes = {"samples": samples, "phase": phase, "log_time": True, "how": how, "legend": False}
     energy = {"phase_names": False, "remark": True, "legend": legend}
     learning = [k for k in plotting.choose_phases(run, phase) if run.phases[k].learn]
     # A test of some tau after many delta would be a spike at the end.
@@ -59,7 +59,7 @@ def figure(
     with plotting.style():
         width = plotting.figure_width(WIDTH)
         narrow = width < NARROW
-        fig = plotting.figure(width, 10.0 if narrow else 6.6)
+        fig = plotting.figure(width, 9.2 if narrow else 6.6)
         fast, slow = _panels(fig, narrow)
         plotting.value_nodes(run, layer, ax=fast[0], **nodes)
         plotting.error_nodes(run, layer, ax=fast[1], phase_names=False, **nodes)
@@ -68,8 +68,10 @@ def figure(
         plotting.weight_norms(run, phase_names=False, ax=slow[1], **slowly)
         clock = "time" if run.network.time_unit else "delta"
         plotting.energy(run, "slaved", clock=clock, ax=slow[2], **(energy | {"phase": slowly["phase"]}))
-        _say_once([fast[0], fast[1], slow[0]])
-        _say_once([fast[2], slow[2]])
+        if legend:
+            _name_nodes(fast, "right" if legend is True and not narrow else legend)
+        _say_once(fast[0], slow[0])
+        _say_once(fast[2], slow[2])
         _mark_delta(run, fast, phase)
         if not learning:
             _say_held(slow[:2])
@@ -99,13 +101,29 @@ def _say_held(panels: list[Axes]) -> None:
         ax.text(0.5, 0.6, "weights held", transform=ax.transAxes, ha="center")
 
 
-def _say_once(panels: list[Axes]) -> None:
-    """Take away legends that say what the first one says, as those of bands do."""
-    legends = [ax.get_legend() for ax in panels]
-    texts = [[text.get_text() for text in one.get_texts()] if one else [] for one in legends]
-    for legend, said in zip(legends[1:], texts[1:], strict=True):
-        if legend and said == texts[0]:
-            legend.remove()
+def _name_nodes(panels: list[Axes], place: plotting.LegendPlace) -> None:
+    """Name the nodes, which look alike in both panels, at the first one, and their samples at the second."""
+    handles, values = panels[0].get_legend_handles_labels()
+    errors = panels[1].get_legend_handles_labels()[1]
+    both = [
+        f"{value}, {error}" if value != error else value for value, error in zip(values, errors, strict=True)
+    ]
+    entries = list(zip(handles, both, strict=True))
+    nodes = [entry for entry in entries if entry[1] not in values]
+    others = [entry for entry in entries if entry[1] in values]
+    if len(nodes) == 1:
+        nodes = []  # the labels of the axes say what it is
+    for ax, named in zip(panels, (nodes or others, others if nodes else []), strict=False):
+        if named:
+            plotting.place_legend(ax, place, *zip(*named, strict=True))
+
+
+def _say_once(first: Axes, second: Axes) -> None:
+    """Take away a legend that says what another one says."""
+    texts = [[text.get_text() for text in ax.get_legend().get_texts()] if ax.get_legend() else []
+             for ax in (first, second)]  # fmt: skip
+    if texts[1] and texts[0] == texts[1]:
+        second.get_legend().remove()
 
 
 def _mark_delta(run: Run, panels: list[Axes], phase: int | str | list[int | str] | None) -> None:

@@ -14,6 +14,9 @@ from matplotlib.figure import Figure
 
 from pcode import Run, analysis, plotting
 
+# Inches; a narrow figure is as high, with labels in several lines.
+WIDTH, NARROW = 5.6, 5.0
+
 SUITS = ("separation",)
 
 
@@ -47,8 +50,11 @@ def figure(
     asked = {"phase": phase, "tolerance": tolerance, "ratios": ratios, "duration": duration}
     answer = analysis.ask(run, "separation", asked)
     with plotting.style():
-        fig = plotting.figure(5.6, 5.2)
+        width = plotting.figure_width(WIDTH)
+        fig = plotting.figure(width, 5.2)
         upper, lower = fig.subplots(2, 1)
         answer.plot(upper, legend=legend, styles=styles)
         answer.plot(lower, against="time", legend=legend, styles=styles)
+        for ax in fig.axes if width < NARROW else ():
+            ax.set_ylabel(plotting.in_lines(ax.get_ylabel()))
     return fig

@@ -7,7 +7,8 @@ the run ends and the next begins, stars where one ended because all was at rest;
 counts from the start of every phase. Below it the order of the steps, where it is known; methods
 of one order have a straight line. At the bottom the work of each phase: steps, evaluations of the
 right-hand side, and Jacobians, which are evaluations of the matrix or linearisations. Of more than
-20,000 steps the shortest and the longest of every few neighbours are shown.
+20,000 steps the shortest and the longest of every few neighbours are shown. The first steps of a
+phase, within the line where it starts, may be shorter than the panel shows.
 """
 
 from __future__ import annotations

@@ -17,13 +17,16 @@ from matplotlib.figure import Figure
 
 from pcode import InputError, Run, analysis, plotting
 
+# Inches; a narrow figure is as high, with labels in several lines.
+WIDTH, NARROW = 6.8, 5.0
+
 SUITS = ("timescales", "unstable_feedback", "xor")
 
 
 def figure(
     run: Run,
     phase: int | str | None = None,
-    moments: int = 6,
+    moments: int = 12,
     at: str = "rest",
     regions: bool = True,
     legend: plotting.LegendPlace = True,
@@ -52,10 +55,13 @@ def figure(
         raise InputError("moments", f"must be 2 or more, not {moments}")
     answer = analysis.ask(run, "spectrum", {"phase": index, "moments": moments, "at": at})
     with plotting.style():
-        fig = plotting.figure(6.8, 5.4)
+        width = plotting.figure_width(WIDTH)
+        fig = plotting.figure(width, 6.2 if width < NARROW else 5.4)
         plane, rates = fig.subplots(2, 1, height_ratios=[3.0, 2.0])
         look = {"legend": legend, "styles": styles}
         plotting.spectrum(answer, "plane", regions=regions, ax=plane, **look)
         plotting.spectrum(answer, "time", ax=rates, **look)
         fig.suptitle(f"phase {answer.phase}, {len(answer.times)} moments", fontsize="medium")
+        for ax in fig.axes if width < NARROW else ():
+            ax.set_ylabel(plotting.in_lines(ax.get_ylabel()))
     return fig

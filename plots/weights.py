@@ -72,6 +72,9 @@ def figure(
         for row, link in enumerate(shown):
             panels = [fig.add_subplot(grid[row, column]) for column in range(len(widths))]
             _matrices(run, link, kind, moments, panels[: len(moments) + 1], phase, images and link == 0)
+            if not scatters and plotting.figure_width(WIDTH) < NARROW:
+                for ax in panels[: len(moments)][::2]:  # one label has the room of three
+                    ax.set_xlabel("")
             if row == 0:
                 for ax, moment in zip(panels, moments, strict=False):
                     ax.set_title(moment if learned else "weights, held")

@@ -71,7 +71,7 @@ RUNS: dict[str, Callable[..., Axes]] = {
 ABSENT = {
     "energy": {"dots"},
     "feedback_angle": {"dots"},
-    "stability": {"growth", "points", "zero"},
+    "stability": {"growth", "points", "zero", "note"},
     "spectrum": {"rates"},
 }
 

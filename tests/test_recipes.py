@@ -320,8 +320,8 @@ def test_the_slow_panels_of_the_overview_end_where_learning_does(xor):
 
 def test_the_overview_names_nodes_and_errors_and_says_what_bands_are_once(xor):
     few = load("overview").figure(xor).axes
-    assert legend_texts(few[0]) == [f"$x^{{1}}_{{{k}}}$" for k in range(8)]
-    assert legend_texts(few[2]) == [rf"$\varepsilon^{{1}}_{{{k}}}$" for k in range(8)]
+    assert legend_texts(few[0]) == [rf"$x^{{1}}_{{{k}}}$, $\varepsilon^{{1}}_{{{k}}}$" for k in range(8)]
+    assert legend_texts(few[2]) == [f"sample {k}" for k in range(4)]
     many = load("overview").figure(RUNS["500 nodes in a layer"]()).axes
     assert "median" in legend_texts(many[0])
     assert legend_texts(many[2]) == []

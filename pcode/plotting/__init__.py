@@ -21,7 +21,7 @@ from .convergence import convergence
 from .energies import energy, energy_remark
 from .equilibrium import equilibrium
 from .images import image_shape_of, receptive_fields
-from .labels import symbol_of
+from .labels import in_lines, symbol_of
 from .legends import LegendPlace, figure_legend, place_legend
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .moments import film_moments, film_phase, moment_text, node_plane
@@ -70,6 +70,7 @@ __all__ = [
     "film_moments",
     "film_phase",
     "image_shape_of",
+    "in_lines",
     "knows_order",
     "last_finite",
     "moment_text",

@@ -110,12 +110,14 @@ def backprop(
             ax.set_ylim(bottom=0.0)
         else:
             _draw(ax, answer.variances, answer.by_variance, marks, look)
+            flat = not ax.dataLim.y1 > NOTHING
             if "own" in look:
                 ax.axvline(answer.nu, **look.of("own", color=NEUTRAL, linewidth=0.8, zorder=0.5))
             if "own_name" in look:
                 small = look.of("own_name", fontsize=small_text(), color=NEUTRAL)
                 at: dict[str, Any] = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points"}
-                ax.annotate("this run", (answer.nu, 0.0), (3, 3), **at, **small)
+                high = 0.5 if flat else 0.0  # not on a curve along the bottom
+                ax.annotate("this run", (answer.nu, high), (3, 3), **at, **small)
             ax.set_xlabel(r"output variance, $\nu^n$")
             ax.set_xscale("log")
             if ax.dataLim.y1 > NOTHING:

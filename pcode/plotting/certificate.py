@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from ..analysis.result import of_answer
 from ..base.errors import InputError
+from .labels import in_lines
 from .marks import number
 from .sizes import small_text
 from .style import NEUTRAL, axes_or_new, line_style
@@ -25,7 +27,7 @@ ARTISTS: Artists = {"points": Line2D, "thresholds": Line2D, "distances": Line2D,
 ZERO = 1e-3
 
 # Room for a number beside the outermost marks, in inches, and between these, in decades at least.
-ROOM = 0.75
+ROOM = 0.72
 LEAST_SPAN = 2.0
 
 MARKS = {"pass": "o", "fail": "X"}
@@ -94,7 +96,9 @@ def certificate(
         ax.set_xlim(10.0 ** (low - room), 10.0 ** (high + room))
         ax.set_yticks(range(len(checks)), [c.name for c in checks])
         ax.set_ylim(len(checks) - 0.5, -0.5)
-        ax.set_xlabel("figure (point) and the most that passes (bar), dimensionless")
+        label = "figure (point) and the most that passes (bar), dimensionless"
+        letter = 0.55 * rcParams["axes.labelsize"] / 72.0 * ax.figure.dpi
+        ax.set_xlabel(in_lines(label, int(ax.get_window_extent().width / letter)))
     return ax
 
 

@@ -170,7 +170,7 @@ class Drawing:
             a, b = self.cols[k], self.cols[k + 1]
             shape = _times(a.size, b.size)
             if a.image is not None:
-                shape = f"{min(b.size, MOST_IMAGES)} images of {_times(*a.image)}"
+                shape = f"{min(b.size, MOST_IMAGES)} images\nof {_times(*a.image)}"
             middle = 0.5 * (a.x + a.half + b.x - b.half)
             below = self.styles.of("labels", ha="center", va="top", fontsize=small_text())
             self.ax.text(middle, low - 0.5 * RADIUS, f"$M^{{{k}}}$\n{shape}", **below, gid="link")

@@ -43,6 +43,9 @@ ARTISTS: Artists = {"total": Line2D, "layers": Line2D, "dots": Line2D, "remark":
 # W is M^T where they differ by no more than this part of the largest weight.
 ROUNDING = 1e-6
 
+# Energies up to this are the rounding of errors that are 0.
+NOTHING = 1e-28
+
 # A logarithmic axis is chosen where the energies span more than this factor.
 SPAN = 100.0
 
@@ -197,6 +200,7 @@ def _curves(values: Array, layers: Sequence[int], total: bool) -> list[tuple[Arr
     n = values.shape[1]
     with np.errstate(invalid="ignore"):
         values = np.where(np.abs(values) <= LARGEST, values, np.nan)
+        values = np.where(np.abs(values) <= NOTHING, 0.0, values)
     labelled = layers if len(layers) <= distinct() else (layers[0], layers[-1])
     curves: list[tuple[Array, str, dict[str, Any]]] = []
     if total:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from ..base import checks
 from ..base.errors import InputError
@@ -30,13 +31,14 @@ from ..run.select import (
 from .clock import Clock, TimeAxis
 from .legends import LegendPlace, check_legend, place_legend
 from .series import LARGEST, ON_TIME, dot_instants, finish, joined
+from .sizes import small_text
 from .style import NEUTRAL, axes_or_new, distinct, line_style
 from .styles import Artists, Styles, StylesOption, draws
 
 When = Literal["before", "after", "change"]
 MatrixKind = Literal["M", "W"]
 
-MATRIX: Artists = {"matrix": AxesImage, "colorbar": Artist}
+MATRIX: Artists = {"matrix": AxesImage, "numbers": Text, "colorbar": Artist}
 SCATTER: Artists = {"before": Line2D, "after": Line2D, "transpose": Line2D, "legend": Legend}
 ANGLES: Artists = {"lines": Line2D, "dots": Line2D, **ON_TIME}
 
@@ -52,6 +54,11 @@ MOST_POINTS = 5_000
 # Angles in degrees below which an axis would magnify rounding; it has the ticks of a right angle then.
 LEAST_ANGLE = 1e-4
 RIGHT_ANGLE = (0.0, 30.0, 60.0, 90.0)
+
+# Most nodes along a side of a matrix whose weights are written on it, and which colours are light: by the
+# shares of red, green and blue in the brightness (ITU-R BT.601).
+MOST_NUMBERS = 3
+LUMA, LIGHT = (0.299, 0.587, 0.114), 0.5
 
 # Most ticks along a side of a matrix.
 MOST_TICKS = 4
@@ -95,7 +102,7 @@ def weight_matrix(
         Whether to put a colour bar beside the Axes.
     styles : mapping of str to mapping or bool, optional
         By the name of an artist, keywords of Matplotlib for it, or False to leave it out. There are
-        ``matrix`` and ``colorbar``.
+        ``matrix``, ``numbers`` (of small ones) and ``colorbar``.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure, reached as ``ax.figure``, where left out.
     **kwargs
@@ -122,6 +129,8 @@ def weight_matrix(
         image = ax.imshow(drawable(matrices[when]), **given)
         image.set_visible("matrix" in look)
         ax.set_facecolor(NOTHING)  # shows where there is no number
+        if matrices[when].size and max(matrices[when].shape) <= MOST_NUMBERS and "numbers" in look:
+            _write_numbers(ax, matrices[when], image, look)
         rows, columns = matrices[when].shape
         ax.set_yticks(_nodes(rows))
         ax.set_xticks(_nodes(columns))
@@ -297,6 +306,16 @@ def _unit(v: Array) -> Array:
         v = v / np.abs(v).max(axis=1, keepdims=True)
         unit: Array = v / np.linalg.norm(v, axis=1, keepdims=True)
     return unit
+
+
+def _write_numbers(ax: Axes, matrix: Array, image: AxesImage, look: Styles) -> None:
+    """Write each weight of a small matrix where it stands, dark on light and light on dark."""
+    for (row, column), value in np.ndenumerate(matrix):
+        if np.isfinite(value):
+            brightness = float(np.dot(image.to_rgba(np.array([value]))[0, :3], LUMA))
+            color = "white" if brightness < LIGHT else "black"
+            text = look.of("numbers", color=color, ha="center", va="center", fontsize=small_text())
+            ax.text(column, row, f"{value:.2g}", **text)
 
 
 def three_moments(run: Run, layer: int, kind: MatrixKind, phase: PhaseChoice) -> dict[When, Array]:

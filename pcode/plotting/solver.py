@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..base.errors import InputError
 from ..base.status import Status
+from ..model.network import Array
 from ..run.result import Run
 from ..run.select import PhaseChoice, check_flags, choose_phases, of_run
 from .clock import Clock, TimeAxis
@@ -25,6 +26,12 @@ from .styles import Artists, Styles, StylesOption, draws
 
 # Steps longer than this part of their phase's first saved time are where its logarithmic axis begins.
 EARLY = 1e-2
+
+# Inches from which on an Axes has room for a legend beside it.
+WIDE = 3.5
+
+# Steps show that end later than this part of where a logarithm of time begins, or of a linear axis.
+SHOWN, SLIVER = 0.1, 2e-3
 
 SIZES: Artists = {
     "steps": Line2D,
@@ -117,12 +124,15 @@ def step_sizes(
             star |= {"clip_on": False, "transform": ax.get_xaxis_transform(), "zorder": 3}
             ax.plot(rests, np.full(len(rests), 0.03), **look.of("rest", **star, label="at rest"))
         ax.set_yscale("log")
+        ax.set_ylim(bottom=_lowest(axis, sizes) / 3.0)
         mark = {"tau": r"h / \tau", "delta": r"h / \delta", "time": "h"}[axis.clock]
         of = f" ({axis.name})" if axis.name else ""
         finish(ax, axis, f"length of step, ${mark}${of}", False, phase_names, look)
         if "legend" in look:
-            low = {"loc": "center left", "bbox_to_anchor": (1.0, 0.3)} if legend is True else {}
-            place_legend(ax, legend, **look.of("legend", **low))
+            low: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.3)}  # below the names
+            beside = legend is True and ax.get_window_extent().width > WIDE * ax.figure.dpi
+            place = "below" if legend is True and not beside else legend
+            place_legend(ax, place, **look.of("legend", **(low if beside else {})))
     return ax
 
 
@@ -293,6 +303,16 @@ def _axis(run: Run, phase: PhaseChoice, log_time: bool, clock: Clock | None) -> 
     if not stretches:
         raise InputError("phase", "the solver took no step there; choose a phase in which time passed")
     return replace(axis, stretches=tuple(stretches))
+
+
+def _lowest(axis: TimeAxis, sizes: Array) -> float:
+    """The shortest step that shows: the first ones of a phase stand within the line where it starts."""
+    shown = []
+    for stretch in axis.stretches:
+        since = stretch.t[1:] - stretch.start
+        least = SHOWN * stretch.first if axis.log_time else SLIVER * (stretch.end - stretch.start)
+        shown.append(sizes[_steps(stretch.rows)][since >= least])
+    return float(np.min(np.concatenate(shown)))
 
 
 def _steps(rows: slice) -> slice:

@@ -197,7 +197,7 @@ def _course(ax: Axes, answer: Spectrum, look: Styles) -> None:
     if not answer.course:
         what = 'has no rates along the run; ask for some, e.g. --set moments=20, or draw against = "plane"'
         raise InputError("against", what)
-    unit, label = time_since_start(answer.times[-1] - answer.times[0], answer.time_unit)
+    unit, time_label = time_since_start(answer.times[-1] - answer.times[0], answer.time_unit)
     t = (answer.times - answer.times[0]) / unit
     for name, label, k, dashes in RATES:
         rates = np.array([_value(rates, name) for rates in answer.course])
@@ -211,8 +211,8 @@ def _course(ax: Axes, answer: Spectrum, look: Styles) -> None:
         ax.set_ylim(10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high) + 1e-9))
     if t.size > 2 and t[-1] > SPAN * t[1]:
         ax.set_xscale("log")
-    ax.set_xlabel(label)
-    ax.set_ylabel(f"rate of decay ({in_mathtext(answer.rate_unit)})")
+    ax.set_xlabel(time_label)
+    ax.set_ylabel(f"rate of decay (1/{in_mathtext(answer.time_unit)})")
 
 
 def _value(rates: Rates, name: str) -> float:

@@ -12,6 +12,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 
 from ..analysis.result import of_answer
 from ..model.network import Array
@@ -30,6 +31,7 @@ ARTISTS: Artists = {
     "growth": Line2D,
     "points": Line2D,
     "zero": Line2D,
+    "note": Text,
     "legend": Legend,
 }
 
@@ -72,8 +74,8 @@ def stability(
         take more than a quarter of the width.
     styles : mapping of str to mapping or bool, optional
         By the name of an artist, keywords of Matplotlib for it, or False to leave it out. There are
-        ``map``, ``border`` and ``simulated``, or, with one gain, ``growth``, ``points`` and ``zero``; and
-        ``legend``.
+        ``map``, ``border``, ``simulated`` and ``note``, or, with one gain, ``growth``, ``points`` and
+        ``zero``; and ``legend``.
     ax : matplotlib.axes.Axes, optional
         One on a new figure where left out.
     **kwargs
@@ -96,7 +98,7 @@ def stability(
             ax.set_ylabel("gain of all weights, $g$")
         else:
             handles = _ray(ax, answer, look)
-            rate = in_mathtext(answer.rate_unit)
+            rate = f"1/{in_mathtext(answer.time_unit)}"
             ax.set_ylabel(rf"largest $\mathrm{{Re}}\,\lambda$ of the nodes ({rate})")
         other = {"negated": r"-M^\top", "random": r"R", "own": r"W"}[answer.against]
         ax.set_xlabel(f"share $m$ of ${other}$ in the feedback")
@@ -116,11 +118,15 @@ def _map(ax: Axes, answer: Stability, look: Styles) -> list[Any]:
     }
     if "map" in look:
         ax.pcolormesh(mixes, gains, codes, **look.of("map", **given))
+    there = np.unique(codes)
+    if there.size == 1 and "note" in look:
+        note = look.of("note", ha="center", va="center", color=NEUTRAL)
+        ax.text(0.5, 0.5, f"{looks[there[0]][1]}\nwherever looked at", transform=ax.transAxes, **note)
     ax.set_xlim(mixes[0], mixes[-1])
     ax.set_ylim(gains[0], gains[-1])
     handles: list[Any] = [
         Patch(facecolor=looks[k][0], edgecolor=NEUTRAL, linewidth=0.4, label=looks[k][1])
-        for k in (np.unique(codes) if "map" in look else ())
+        for k in (there if "map" in look else ())
     ]
     if answer.border and "border" in look:
         found = {point.gain: point.mix for point in answer.border}

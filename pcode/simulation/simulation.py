@@ -316,8 +316,8 @@ def simulate(
         A function ``progress(report)``, called with a `Progress` at most ten times a second; not called again
         once it has raised.
     stop : callable, optional
-        A function ``stop()``, called between steps; if it returns True, or raises, the run ends with status `interrupted`. By
-        default the first Ctrl-C does so, and a second one raises KeyboardInterrupt.
+        A function ``stop()``, called between steps; if it returns True, or raises, the run ends with
+        status `interrupted`. By default the first Ctrl-C does so, and a second one raises KeyboardInterrupt.
 
     Returns
     -------
