@@ -100,6 +100,20 @@ def test_a_table_too_wide_for_a_page_is_refused_and_nothing_is_written(tmp_path,
     assert main(["analyse", "equilibrium", str(tmp_path), *files, "--table", "samples"]) == 0
 
 
+def test_a_table_with_nothing_in_it_is_not_written_and_the_others_are_named(result, tmp_path, capsys):
+    path = tmp_path / "t.csv"
+    asked = ["analyse", "spectrum", str(result), "--csv", str(path), "--table", "course"]
+    capsys.readouterr()
+    assert main(asked) == 2
+    err = capsys.readouterr().err
+    assert (
+        "--table: there is nothing in the table course of this answer; there is in eigenvalues, both" in err
+    )
+    assert not path.exists()
+    assert main([*asked, "--set", "moments=3"]) == 0
+    assert len(pd.read_csv(path)) == 3
+
+
 @pytest.mark.parametrize("command", [["plot", "energy"], ["analyse", "backprop"], ["animate"]])
 def test_a_run_that_is_not_there_is_named_and_no_option_is_blamed(tmp_path, monkeypatch, capsys, command):
     monkeypatch.chdir(tmp_path)
