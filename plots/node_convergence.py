@@ -111,7 +111,7 @@ def _panels(fig: Figure, values: list[bool]) -> list[tuple[Axes | None, Axes]]:
 
 
 def _compact(panels: list[Axes], narrow: bool) -> None:
-    """Symbols for labels where panels are small, and as many ticks in any size, so that the layout has room."""
+    """Symbols for labels where panels are small; as many ticks in any size, so that a layout has room."""
     for ax in panels:
         if narrow:
             ax.set_ylabel(plotting.symbol_of(ax.get_ylabel()))

@@ -20,6 +20,7 @@ from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 from ..model.network import Array, Weights
 from .diagram import LANE, RADIUS, Column, beam, discs, half_discs, lines, pairs, picture
 from .series import LARGEST
+from .sizes import small_text
 
 # Lines of M beyond which W is not drawn beside them.
 MOST_PAIRED = 12
@@ -205,7 +206,7 @@ def add_bars(
         bar.set_label(label.partition(" (")[0] if short else label, fontsize=7, labelpad=1.0)
         bar.outline.set_linewidth(0.4)
         bar.locator = MaxNLocator(3, symmetric=True)
-        inset.tick_params(labelsize=6, length=2.0, pad=1.0)
+        inset.tick_params(labelsize=small_text(), length=2.0, pad=1.0)
 
 
 def _layer(

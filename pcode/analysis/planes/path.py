@@ -15,8 +15,8 @@ from ...solvers.base import Settings
 from .coordinates import Chart
 
 # A leg of the path is coarse if it is longer than this part of the window, and bent by more than this angle
-# against a neighbour. It is integrated anew, into so many parts, where that is a jump and not how the whole path
-# was saved, at most this part of all legs; and in networks that are not too large.
+# against a neighbour. It is integrated anew, into so many parts, where that is a jump and not how the whole
+# path was saved: at most this part of all legs; and in networks that are not too large.
 APART, BENT, PARTS, JUMP, MOST_UNKNOWNS = 0.03, 0.15, 40, 0.01, 3000
 
 SETTINGS = Settings(1e-6, 1e-9, 3000)
