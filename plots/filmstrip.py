@@ -1,22 +1,29 @@
 r"""Settling and learning in a strip of moments: the nullclines drift as the weights learn.
 
-Each column is a moment of one phase. Above, the plane of two nodes, for one sample: grey streamlines are
-their rates, with the weights as they are at that moment, and the colours are their nullclines, solid where
-the first node does not move and dashed where the second does not; the other nodes are at rest for every
-point of the plane, or held as they are where the text in the corner says so. Markers are equilibria: circle
-for a node, square for a focus, diamond for a centre, cross for a saddle, filled where stable. The run so
-far is black, from its ring on, what follows is pale, and a yellow dot is the run at that moment. Within a
-few tau it falls to the equilibrium; the weights, which move on the slow time delta, then carry the
-equilibrium along. Below, the network at that moment: upper halves of the circles are values, lower halves
-errors, thick outlines mark clamped values, and lines are weights M (dashed: W), the stronger the wider.
-Layers of more than 20 nodes are strips, and their M a picture.
+Each column is a moment of one phase; a narrow figure has them in several rows. Above, the plane of two nodes,
+for one sample: grey streamlines are their rates, with the weights as they are at that moment, and the colours
+are their nullclines, solid where the first node does not move and dashed where the second does not; the
+other nodes are at rest for every point of the plane, or held as they are where the text in the corner says
+so. Markers are equilibria: circle for a node, square for a focus, diamond for a centre, cross for a saddle,
+filled where stable. Dotted is the stable manifold of a saddle, dash-dotted its unstable one. The run so far
+is black, from its ring on, what follows is pale, and a yellow dot is the run at that moment; a jump between
+two saved times is integrated anew. Within a few tau it falls to the equilibrium; the weights, which move on
+the slow time delta, then carry the equilibrium along. Below it, the network at that moment: upper halves of
+the circles are values, lower halves errors, thick outlines mark clamped values, and lines are weights M
+(dashed: W), the stronger the wider. Layers of more than 20 nodes are strips, and their M a picture.
 """
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 from matplotlib.figure import Figure
 
 from pcode import InputError, Run, plotting
+
+# Inches: of the whole, of one that has room for few words only, and of a column.
+WIDTH, NARROW, NARROWEST = 7.2, 5.0, 1.3
 
 SUITS = ("slow_manifold", "timescales", "xor")
 
@@ -30,6 +37,8 @@ def figure(
     rest: str | None = None,
     phase: int | str | None = None,
     sample: int | None = None,
+    legend: plotting.LegendPlace = True,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the phase plane over the network, a column for each moment.
 
@@ -48,6 +57,10 @@ def figure(
         Index or name of the phase; the first that learns, or else the last, where left out.
     sample : int, optional
         Whose nodes the network shows, a row of the data; the first where left out.
+    legend : bool or {"right", "below", "inside"}
+        Where to put the legend of the planes, if at all; above all where left out.
+    styles : table
+        By the name of an artist of `pcode.plotting.phase_plane`, keywords of Matplotlib, or false.
     """
     count = moments if times is None else len(times)
     if not 2 <= count <= 6:
@@ -63,27 +76,43 @@ def figure(
     rest = rest or "slaved"
     shown = times if times is not None else plotting.film_moments(run, count, chosen, "log")
     window = _window(run, x, y, rest, chosen)
+    drawn = {"phase": chosen, "sample": sample, "bars": False, "title": False, "compact": True}
+    plain = {"phase": chosen, "rest": rest, "resolution": 41, "marks": False, "legend": False, "note": False}
     with plotting.style():
-        fig = Figure(figsize=(1.6 + 1.6 * count, 4.4), layout="constrained")
-        grid = fig.add_gridspec(3, count, height_ratios=[2.2, 1.5, 0.5])
+        width = plotting.figure_width(WIDTH if count > 3 else 1.6 + 1.6 * count)
+        columns = min(count, max(1, int(width / NARROWEST)))
+        blocks = math.ceil(count / columns)
+        tall = _tallness(run, drawn) * (width / columns - 0.2)
+        fig = plotting.figure(width, 0.9 + blocks * (width / columns + 0.35 + tall))
+        grid = fig.add_gridspec(
+            2 * blocks + 1, columns, height_ratios=[width / columns, tall] * blocks + [0.45]
+        )
         for k, time in enumerate(shown):
-            plane, net = fig.add_subplot(grid[0, k]), fig.add_subplot(grid[1, k])
-            plotting.phase_plane(run, x, y, rest=rest, phase=chosen, time=time, resolution=41, marks=False,
-                                 legend=False, note=False, ax=plane, **window)  # fmt: skip
-            plotting.network(run, phase=chosen, time=time, sample=sample, bars=False, title=False,
-                             compact=True, ax=net)  # fmt: skip
+            row, column = 2 * (k // columns), k % columns
+            plane, net = fig.add_subplot(grid[row, column]), fig.add_subplot(grid[row + 1, column])
+            plotting.phase_plane(run, x, y, time=time, styles=styles, ax=plane, **plain, **window)
+            plotting.network(run, time=time, ax=net, **drawn)
             plane.set_title(plotting.moment_text(run, chosen, time))
             plane.locator_params(nbins=4)  # the same in any size, so that the layout leaves room for them
-            if k:
+            if column:
                 plane.set_ylabel("")
                 plane.tick_params(labelleft=False)
-            elif rest == "held":
-                plane.text(0.03, 0.97, "other nodes held", transform=plane.transAxes, va="top", fontsize=6)
-        plotting.network_key(run, ax=fig.add_subplot(grid[2, :]))
+            if k == 0 and rest == "held":
+                plane.text(0.03, 0.97, "other nodes held", transform=plane.transAxes, va="top",
+                           fontsize=plotting.small_text())  # fmt: skip
+        plotting.network_key(run, short=width < NARROW, ax=fig.add_subplot(grid[-1, :]))
         entries = {line.get_label(): line for ax in fig.axes for line in ax.get_lines()}
         named = [label for label in entries if not label.startswith("_")]
-        fig.legend([entries[label] for label in named], named, loc="outside upper center", ncols=5)
+        plotting.figure_legend(fig, legend, [entries[label] for label in named], named)
     return fig
+
+
+def _tallness(run: Run, options: dict[str, Any]) -> float:
+    """Height of a drawing of the network, for a width of 1."""
+    ax = Figure().add_subplot()
+    plotting.network(run, ax=ax, **options)
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    return (y1 - y0) / (x1 - x0)
 
 
 def _window(run: Run, x: str, y: str, rest: str, phase: int) -> dict[str, tuple[float, float]]:

@@ -23,6 +23,9 @@ from matplotlib.figure import Figure
 
 from pcode import InputError, Run, plotting
 
+# Inches below which there are two panels side by side at most.
+NARROW = 5.0
+
 SUITS: dict[str, dict[str, object]] = {
     "slow_manifold": {"x": "M0[0,0]", "y": "x1[0]", "times": 4474.0},  # in the fold
     "textbook": {},
@@ -42,6 +45,8 @@ def figure(
     xlim: list[float] | None = None,
     ylim: list[float] | None = None,
     resolution: int | None = None,
+    legend: plotting.LegendPlace = True,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the phase plane of two coordinates.
 
@@ -64,6 +69,10 @@ def figure(
         The window.
     resolution : int, optional
         Points along a side of the grid on which nullclines are sought.
+    legend : bool or {"right", "below", "inside"}
+        Where to put the legend, if at all.
+    styles : table
+        By the name of an artist of `pcode.plotting.phase_plane`, keywords of Matplotlib, or false.
     """
     if (x is None) is not (y is None):
         raise InputError(
@@ -77,32 +86,36 @@ def figure(
     moments = times if isinstance(times, list) else [times]
     if not 1 <= len(moments) <= 6:
         raise InputError("times", f"must be one to six moments, not {len(moments)}")
-    columns = min(len(moments), 3)
-    rows = -(-len(moments) // columns)
     with plotting.style():
-        size = (6.0, 3.7) if len(moments) == 1 else (2.1 + 2.5 * columns, 0.4 + 2.5 * rows)
-        fig = Figure(figsize=size, layout="constrained")
+        alone = len(moments) == 1
+        width = plotting.figure_width(6.0 if alone else 2.1 + 2.5 * min(len(moments), 3))
+        columns = min(len(moments), 3 if width >= NARROW else 2)
+        rows = -(-len(moments) // columns)
+        panel = width / columns
+        height = 3.7 if alone and width >= NARROW else 0.6 + (0.95 if alone else 0.85) * panel * rows
+        fig = plotting.figure(width, height)
         panels = fig.subplots(rows, columns, squeeze=False).ravel()
         window = {"xlim": xlim, "ylim": ylim}
         for ax, moment in zip(panels, moments, strict=False):
             plotting.phase_plane(
-                run, x, y, rest=rest, phase=phase, time=moment, resolution=resolution,
-                legend=len(moments) == 1, note=len(moments) == 1, ax=ax, **window,
+                run, x, y, rest=rest, phase=phase, time=moment, resolution=resolution, note=alone,
+                legend=legend if alone else False, styles=styles, ax=ax, **window,
             )  # fmt: skip
             window = {"xlim": list(ax.get_xlim()), "ylim": list(ax.get_ylim())}
-            if moment is not None and len(moments) > 1:
+            if moment is not None and not alone:
                 ax.set_title(f"t = {moment:g}")
         for ax in panels[len(moments) :]:
             ax.set_axis_off()
-        if len(moments) > 1:
-            _finish(fig, list(panels[: len(moments)]), columns)
+        if not alone:
+            _finish(fig, list(panels[: len(moments)]), columns, legend)
     return fig
 
 
-def _finish(fig: Figure, panels: list[Axes], columns: int) -> None:
+def _finish(fig: Figure, panels: list[Axes], columns: int, legend: plotting.LegendPlace) -> None:
     """One legend for all panels, and labels at the outer ones only."""
     entries = {}
     for k, ax in enumerate(panels):
         entries |= {line.get_label(): line for line in ax.get_lines() if line.get_label()[0] != "_"}
         ax.set_ylabel("" if k % columns else ax.get_ylabel())
-    fig.legend(entries.values(), entries.keys(), loc="outside right upper")
+        ax.set_xlabel("" if k + columns < len(panels) else ax.get_xlabel())
+    plotting.figure_legend(fig, legend, list(entries.values()), list(entries))

@@ -14,6 +14,9 @@ from matplotlib.figure import Figure
 
 from pcode import InputError, Run, plotting
 
+# Inches; a narrow figure has symbols for labels.
+WIDTH, NARROW = 6.0, 4.0
+
 
 def figure(
     run: Run,
@@ -23,6 +26,8 @@ def figure(
     log_time: bool = False,
     clock: str | None = None,
     how: str = "auto",
+    legend: plotting.LegendPlace = True,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the value nodes of a layer over the slopes of its activation.
 
@@ -37,10 +42,14 @@ def figure(
         Rows of the data to draw.
     log_time : bool
         Whether every phase has a logarithmic time axis of its own.
-    clock : {"tau", "delta", "time"}, optional
+    clock : {"tau", "delta", "time"} or str, optional
         Unit of the time axis; where it is not said, tau, or delta where tau = 0.
     how : {"auto", "lines", "bands", "heatmap"}
         How to draw the nodes.
+    legend : bool or {"right", "below", "inside"}
+        Where to put the legend, if at all.
+    styles : table
+        By the name of an artist of `pcode.plotting.value_nodes`, keywords of Matplotlib, or false.
     """
     plotting.check_extent(run, phase)
     activations = run.network.sigma
@@ -52,10 +61,11 @@ def figure(
             raise InputError("layer", what)
         layer = next((k for k in kinked if k > 0), kinked[0])
     options = {"samples": samples, "phase": phase, "log_time": log_time, "clock": clock, "how": how}
+    options["styles"] = styles
     with plotting.style():
-        fig = Figure(figsize=(6.0, 4.4), layout="constrained")
+        fig = plotting.figure(WIDTH, 4.4)
         upper, lower = fig.subplots(2, 1, sharex=True)
-        plotting.value_nodes(run, layer, ax=upper, **options)
+        plotting.value_nodes(run, layer, ax=upper, legend=legend, **options)
         plotting.activation_slopes(run, layer, ax=lower, legend=False, phase_names=False, **options)
         sigma = activations[layer]
         for kink in sigma.kinks:
@@ -64,4 +74,6 @@ def figure(
                 lower.axhline(float(slope), color="0.6", linewidth=0.8, zorder=0)
         upper.tick_params(labelbottom=False)
         upper.set_xlabel("")
+        for ax in (upper, lower) if fig.get_figwidth() < NARROW else ():
+            ax.set_ylabel(plotting.symbol_of(ax.get_ylabel()))
     return fig

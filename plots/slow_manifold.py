@@ -4,12 +4,12 @@ Broad grey curves are the critical manifold: the equilibria of the nodes of one 
 solid where they are stable and dashed where not; diamonds are folds, where a stable branch ends, and
 triangles places where an oscillation sets in. Other weights are held at their values of the moment that
 the line over the panel names. As they move too, the dotted curve shows where the node would rest for all
-weights of the run: that is what the trajectory falls onto. Left, the run from its ring on, integrated anew
+weights of the run: that is what the trajectory falls onto. First, the run from its ring on, integrated anew
 so that jumps are seen: thin and red where it is fast, broad and blue where it is slow, that is slower, in
 units of the window, than 1/sqrt(tau delta); dots are times since the phase's start, in units of tau or
-delta. Right, the same for several delta/tau, broad where slow and thin where fast: the larger it is, the
+delta. Second, the same for several delta/tau, broad where slow and thin where fast: the larger it is, the
 more closely the trajectory keeps to the manifold, up to its folds. Where weights are held, or a network
-has more than 3,000 unknowns, there is no right panel, and such a network shows its saved times.
+has more than 3,000 unknowns, there is no second panel, and such a network shows its saved times.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from pcode import InputError, Run, plotting
+
+# Inches; in a narrow figure one panel stands over the other.
+WIDTH, NARROW = 7.2, 5.0
 
 SUITS = ("slow_manifold", "timescales")
 
@@ -29,6 +32,8 @@ def figure(
     phase: int | str | None = None,
     time: float | None = None,
     limits: list[float] | None = None,
+    legend: plotting.LegendPlace = True,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the critical manifold with the run, and with trajectories at several delta/tau.
 
@@ -46,17 +51,24 @@ def figure(
         The moment whose other weights are held, in the run's time; the phase's end where left out.
     limits : two floats, optional
         Ends of the weight's axis.
+    legend : bool or {"right", "below", "inside"}
+        Where to put the legend, if at all; above both panels where left out.
+    styles : table
+        By the name of an artist of `pcode.plotting.slow_manifold`, keywords of Matplotlib, or false.
     """
     network = run.network
     own = network.delta / network.tau if network.tau > 0.0 else 1e4
     asked = ratios or [own / 100.0, own / 10.0, own]
     manifold = plotting.critical_manifold(run, weight, node, phase=phase, time=time, limits=limits)
     with plotting.style():
-        fig = Figure(figsize=(7.2, 3.6), layout="constrained")
-        left, right = fig.subplots(1, 2, sharex=True)
-        plotting.slow_manifold(run, manifold=manifold, legend=False, ax=left)
+        width = plotting.figure_width(WIDTH)
+        side_by_side = width >= NARROW
+        fig = plotting.figure(width, 3.6 if side_by_side else 5.2)
+        left, right = fig.subplots(*((1, 2) if side_by_side else (2, 1)), sharex=True)
+        plain = {"manifold": manifold, "legend": False, "styles": styles}
+        plotting.slow_manifold(run, **plain, ax=left)
         try:
-            plotting.slow_manifold(run, manifold=manifold, ratios=asked, legend=False, note=False, ax=right)
+            plotting.slow_manifold(run, **plain, ratios=asked, note=False, ax=right)
         except InputError as error:
             if ratios is not None or error.where != "ratios":
                 raise
@@ -64,7 +76,7 @@ def figure(
             left.set_subplotspec(fig.add_gridspec(1, 1)[0])
             panels = [left]
         else:
-            right.set_ylabel("")
+            (right.set_ylabel if side_by_side else left.set_xlabel)("")
             low, high = zip(left.get_ylim(), right.get_ylim(), strict=True)
             for ax in (left, right):
                 ax.set_ylim(min(low), max(high))
@@ -72,5 +84,5 @@ def figure(
         entries = {}
         for ax in panels:
             entries |= {line.get_label(): line for line in ax.get_lines() if line.get_label()[0] != "_"}
-        fig.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=4)
+        plotting.figure_legend(fig, legend, list(entries.values()), list(entries))
     return fig

@@ -24,6 +24,9 @@ SUITS = ("digits", "textbook", "xor")
 
 MOST = 9
 
+# Inches; in a narrow figure there are two panels side by side at most.
+WIDTH, NARROW = 7.2, 5.0
+
 
 def figure(
     run: Run,
@@ -33,6 +36,8 @@ def figure(
     together: bool = False,
     log_time: bool | None = None,
     clock: str | None = None,
+    legend: plotting.LegendPlace = True,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the path of each sample's nodes, a panel for each sample.
 
@@ -50,31 +55,42 @@ def figure(
         Whether the components are those of all samples together, each about its own mean.
     log_time : bool, optional
         Whether time is logarithmic in the colours.
-    clock : {"tau", "delta", "time"}, optional
+    clock : {"tau", "delta", "time"} or str, optional
         Unit of time.
+    legend : bool or {"right", "below", "inside"}
+        Where to put a legend of the two marks, if at all; above all panels where left out.
+    styles : table
+        By the name of an artist of `pcode.plotting.trajectory`, keywords of Matplotlib, or false.
     """
     index = plotting.moving_phase(run, phase)
     shown = plotting.choose_samples(run, samples, [index])
     if samples is None and len(shown) > MOST:
         shown = tuple(shown[round(k * (len(shown) - 1) / (MOST - 1))] for k in range(MOST))
-    columns = 1 if len(shown) == 1 else 2 if len(shown) in (2, 4) else 3
-    rows = math.ceil(len(shown) / columns)
     space = {"projection": "3d"} if nodes is not None and len(nodes) == 3 else {}
     options = {"phase": index, "together": together, "log_time": log_time, "clock": clock}
     with plotting.style():
-        size = (4.6, 3.4) if columns == 1 else (7.2, (2.9 if columns == 2 else 2.3) * rows + 0.3)
-        fig = Figure(figsize=size, layout="constrained")
+        width = plotting.figure_width(4.6 if len(shown) == 1 else WIDTH)
+        narrow = width < NARROW and len(shown) > 1
+        columns = 1 if len(shown) == 1 else 2 if len(shown) in (2, 4) or narrow else 3
+        rows = math.ceil(len(shown) / columns)
+        tall = 1.55 if narrow else 2.9 if columns == 2 else 2.3
+        height = 3.4 if columns == 1 else tall * rows + (0.8 if narrow else 0.3)
+        fig = plotting.figure(width, height)
         grid = fig.subplots(rows, columns, squeeze=False, sharex=together, sharey=together, subplot_kw=space)
         panels = list(grid.flat)
+        options["styles"] = ({"colorbar": {"location": "bottom"}} if narrow else {}) | dict(styles or {})
         for ax, sample in zip(panels, shown, strict=False):
             bar = panels if ax is panels[0] else False
             plotting.trajectory(run, sample, nodes, colorbar=bar, legend=False, ax=ax, **options)
             options["log_time"] = isinstance(ax.collections[0].norm, LogNorm)  # one bar for all
             ax.set_title(f"sample {sample}")
-            ax.locator_params(nbins=6 if columns == 1 else 5)
+            ax.locator_params(nbins=6 if columns == 1 else 4 if narrow else 5)
+            if narrow:
+                ax.set_xlabel(ax.get_xlabel().replace(" of variance", ""))
+                ax.set_ylabel(ax.get_ylabel().replace(" of variance", ""))
             if together and not space:
                 ax.label_outer()
         for ax in panels[len(shown) :]:
             ax.set_axis_off()
-        fig.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+        plotting.figure_legend(fig, legend, *panels[0].get_legend_handles_labels())
     return fig

@@ -25,7 +25,7 @@ def test_one_value_serves_all_layers():
         ({"sizes": (10**6, 10**6)}, r"sizes: ask for 1\.0e\+12 weights, 8000 GB a copy; use smaller layers"),
         ({"tau": -1.0}, r"tau: must be 0 \(nodes always at rest\) or more, not -1"),
         ({"delta": -5}, "delta: must be positive, not -5"),
-        ({"delta": "slow"}, "delta: must be a number, not 'slow'"),
+        ({"delta": "slow"}, "delta: must be a number, or a time with a unit such as \"10 ms\", not 'slow'"),
         ({"delta": True}, "delta: must be a number, not True"),
         ({"nu": 0.0}, "nu: variances must be positive, not 0"),
         ({"nu": (1.0, 1.0, 1.0)}, r"nu: has 3 values; give one, or one for each of the layers 1\.\.2"),

@@ -49,13 +49,16 @@ def test_every_function_makes_its_own_figure_where_no_axes_is_given(name):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_no_function_changes_a_setting_or_leaves_a_figure_open(name):
+def test_no_function_changes_a_setting_or_leaves_more_than_its_last_figure_open(name):
     import matplotlib.pyplot as plt
 
+    plt.close("all")
+    plt.get_backend()  # which is found when it is first asked for
     before = mpl.rcParams.copy()
-    getattr(plotting, name)(xor(), *FUNCTIONS[name], log_time=True)
+    made = [getattr(plotting, name)(xor(), *FUNCTIONS[name], log_time=True).figure for _ in range(3)]
     assert mpl.rcParams.copy() == before
-    assert plt.get_fignums() == []
+    assert [plt.figure(number) for number in plt.get_fignums()] == made[-1:]
+    plt.close("all")
 
 
 def test_importing_the_plots_imports_no_pyplot_and_changes_no_setting():

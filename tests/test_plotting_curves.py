@@ -9,6 +9,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
 from synthetic_runs import TRAIN, Stage, single, synthetic_run, wide, xor
 
+import pcode
 from pcode import InputError, Status, plotting
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -35,12 +36,26 @@ def test_samples_of_a_single_node_are_told_apart():
     assert legend_texts(plotting.value_nodes(xor(), 2)) == [f"sample {k}" for k in range(4)]
 
 
-def test_several_nodes_and_samples_give_every_node_one_look_and_one_entry():
+def test_several_nodes_and_samples_give_every_node_one_hue_and_one_entry_and_every_sample_a_shade():
     ax = plotting.value_nodes(xor(), 1, how="lines")
-    looks = {(line.get_color(), line.get_linestyle()) for line in curves(ax)}
     assert len(curves(ax)) == 8 * 4
-    assert len(legend_texts(ax)) == 8
-    assert len({color for color, _ in looks}) == 8
+    texts = legend_texts(ax)
+    assert len(texts) == 8 + 4
+    assert texts[8:] == [f"sample {k}" for k in range(4)]
+    looks = np.array([to_rgb(line.get_color()) for line in curves(ax)]).reshape(8, 4, 3)
+    dashes = np.array([line.get_linestyle() for line in curves(ax)]).reshape(8, 4)
+    assert all(len(set(node)) == 1 for node in dashes)
+    # From sample to sample, the shades of a node become lighter.
+    assert (np.diff(looks.sum(axis=2), axis=1) > 0.15).all()
+    assert len({tuple(look) for look in looks.reshape(-1, 3).round(6)}) == 8 * 4
+
+
+def test_samples_are_told_apart_where_nodes_are_so_many_that_they_have_shades():
+    run = synthetic_run((2, 9, 1), (Stage(samples=(0, 1, 2, 3)),))
+    ax = plotting.value_nodes(run, 1)
+    assert len(curves(ax)) == 9 * 4
+    assert len({(line.get_color(), line.get_linestyle()) for line in curves(ax)}) == 9 * 4
+    assert legend_texts(ax)[-4:] == [f"sample {k}" for k in range(4)]
 
 
 def test_a_line_is_broken_where_one_phase_gives_way_to_the_next():
@@ -55,7 +70,7 @@ def test_labels_come_from_the_attributes_of_the_dataset():
     data["x1"].attrs = {"long_name": "membrane potential", "units": "mV"}
     ax = plotting.value_nodes(type(single())(data), 1)
     assert "membrane potential" in ax.get_ylabel()
-    assert "[mV]" in ax.get_ylabel()
+    assert "(mV)" in ax.get_ylabel()
     assert "$x^{1}$" in ax.get_ylabel()
     assert "dimensionless" not in plotting.value_nodes(single(), 1).get_ylabel()
 
@@ -179,6 +194,34 @@ def test_energies_are_those_of_the_dataset_by_layer_and_together(which, variable
 def test_the_two_energies_are_named_apart():
     assert "as they are" in plotting.energy(xor(), "dynamic").get_ylabel().replace("\n", " ")
     assert "at rest value" in plotting.energy(xor(), "slaved").get_ylabel().replace("\n", " ")
+
+
+def test_an_energy_that_is_said_to_fall_falls_and_one_hindered_names_its_reasons():
+    X, Y = np.array([[1.0], [-0.5]]), np.array([[0.3], [0.8]])
+    learn = pcode.Phase("learn", clamp={0: X, 2: Y}, duration=400.0)
+
+    def simulated(**options):
+        net = pcode.Network((1, 3, 1), delta=100.0, nu=1.0, **options)
+        save = pcode.Save(nodes=40, weights=10)
+        start = net.init_weights(rng=1, W="independent" if net.feedback == "fixed" else "transpose")
+        return pcode.simulate(net, [learn], weights=start, save=save)
+
+    limit = simulated(tau=0.0, feedback="tied")
+    assert plotting.energy_remark(limit, "slaved") == plotting.energy_remark(limit, "dynamic")
+    assert "falls" in plotting.energy_remark(limit, "slaved")
+    assert (np.diff(limit.data["energy_slaved"].sum("layer")) < 0.0).all()
+    lagging = simulated(feedback="learned")
+    dynamic, slaved = (lagging.data[name].sum("layer").to_numpy() for name in ("energy", "energy_slaved"))
+    assert "may rise" in plotting.energy_remark(lagging, "dynamic")
+    assert np.diff(dynamic).max() > 0.0
+    assert "falls once" in plotting.energy_remark(lagging, "slaved")
+    late = lagging.data["time"].to_numpy() > 20.0
+    assert (np.diff(slaved[late]) < 0.0).all()
+    hindered = simulated(feedback="fixed", weight_decay=0.1, node_decay=0.1)
+    said = plotting.energy_remark(hindered, "slaved")
+    assert said == r"$F$ may rise: $W \neq M^\top$, weights decay, nodes decay"
+    lag = r"$\varepsilon$ lags behind $x$, "
+    assert plotting.energy_remark(hindered, "dynamic") == said.replace("rise: ", f"rise: {lag}")
 
 
 def test_energies_over_many_decades_have_a_logarithmic_axis_that_leaves_out_zeros():

@@ -275,7 +275,7 @@ def test_the_schema_is_valid_and_describes_every_key() -> None:
 def test_the_network_table_has_the_arguments_of_network_with_their_defaults() -> None:
     keys = json_schema()["$defs"]["NetworkTable"]["properties"]
     parameters = inspect.signature(Network).parameters.values()
-    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
+    defaults = {one.name: one.default for one in parameters if one.default not in (one.empty, None)}
     assert list(keys) == [one.name for one in parameters]
     assert {name: key["default"] for name, key in keys.items() if "default" in key} == defaults
 

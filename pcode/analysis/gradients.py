@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base._jax import jax, jnp
+from ..base.short import short_repr
 from ..model import dynamics
 from ..model.activations import Entry, activation_of
 from ..model.network import Array, Network, Weights
@@ -43,6 +44,9 @@ class Comparison(NamedTuple):
     flow_size: Array
     feedback_angle: Array
     feedback_size: Array
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 def compare(network: Network, state: State) -> Comparison:

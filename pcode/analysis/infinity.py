@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..base.short import Short
 from ..model.activation import Activation
 from ..model.network import Array
 from ..run.snapshot import Snapshot
@@ -38,7 +39,7 @@ SETTINGS = Settings(1e-6, 1e-9, 5000)
 
 
 @dataclass(frozen=True, eq=False)
-class Unbounded:
+class Unbounded(Short):
     """Nodes that go to infinity.
 
     Attributes

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.short import Short
 from .csv_file import Places, read_csv
 from .network import Array
 
@@ -23,7 +24,7 @@ Part = Literal["train", "test", "all"]
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
+class Data(Short):
     """Samples: inputs and, optionally, targets.
 
     Parameters
@@ -164,6 +165,10 @@ DATA: Mapping[str, tuple[Callable[[], Data], str]] = {
         "8x8 images of handwritten digits: 1797 samples, 64 inputs in [0, 1], 10 one-hot targets",
     ),
 }
+
+
+# Rows and columns of the images that the inputs of some data sets are.
+IMAGES: Mapping[str, tuple[int, int]] = {"digits": (8, 8)}
 
 
 def by_name(name: str) -> Data:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-from ..base import checks
+from ..base import checks, units
 from ..base.errors import InputError
 from .activation import Activation
 from .activations import Entry, entry_of
@@ -52,6 +52,11 @@ class Field(Generic[Given, Kept]):
     def __init__(self, default: Given | None = None) -> None:
         self.default = default
 
+    @property
+    def required(self) -> bool:
+        """Whether there is no default."""
+        return self.default is None
+
     @abstractmethod
     def checked(self, owner: Layered, value: Given) -> Kept:
         """`value` as it is stored.
@@ -80,7 +85,7 @@ class Field(Generic[Given, Kept]):
         owner.__dict__[self.name] = self.checked(owner, value)
 
 
-class Number(Field[float, float]):
+class Bounded(Field[Given, float]):
     """A finite number within bounds.
 
     Parameters
@@ -94,7 +99,7 @@ class Number(Field[float, float]):
 
     def __init__(
         self,
-        default: float | None = None,
+        default: Given | None = None,
         *,
         above: float | None = None,
         least: float | None = None,
@@ -103,7 +108,7 @@ class Number(Field[float, float]):
         super().__init__(default)
         self.above, self.least, self.means = above, least, means
 
-    def checked(self, owner: Layered, value: float) -> float:
+    def checked(self, owner: Layered, value: Given) -> float:
         """`value` as a float."""
         kept = checks.number(self.name, value, above=self.above)
         if self.least is not None and kept < self.least:
@@ -112,16 +117,39 @@ class Number(Field[float, float]):
         return kept
 
 
-class TimeConstant(Number):
-    """A number that rates are divided by: not so small that they overflow, or 0 if its bounds allow 0."""
+class Number(Bounded[float]):
+    """A finite number within bounds."""
 
-    def checked(self, owner: Layered, value: float) -> float:
-        """`value` as a float."""
-        kept = super().checked(owner, value)
+
+class TimeConstant(Bounded["units.TimeLike"]):
+    """A time that rates are divided by: not so small that they overflow, or 0 if its bounds allow 0.
+
+    One that is given with a unit is kept as it is, until the owner assigns it as a number.
+    """
+
+    def checked(self, owner: Layered, value: units.TimeLike) -> Any:
+        """`value` as a float, or as a `Time`."""
+        time = units.time(self.name, value)
+        if isinstance(time, units.Time):
+            return time
+        kept = super().checked(owner, time)
         if 0.0 < kept < SHORTEST:
             what = f"must be {SHORTEST:g} or more, not {kept:g}: rates would overflow"
             raise InputError(self.name, what)
         return kept
+
+
+class TimeUnit(Field["str | None", "str | None"]):
+    """The short name of a unit of time, or None."""
+
+    required = False
+
+    def __get__(self, owner: object | None, kind: type) -> str | None:
+        return None if owner is None else owner.__dict__[self.name]
+
+    def checked(self, owner: Layered, value: str | None) -> str | None:
+        """The short name of the unit that `value` names."""
+        return None if value is None else units.unit(self.name, value)
 
 
 class PerLayer(Field[float | Sequence[float], tuple[float, ...]]):

@@ -6,16 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import checks
+from ..base import checks, units
 from ..base.errors import InputError, together
+from ..base.short import short_repr
 from .activation import Activation
 from .activations import activation_of
-from .fields import Activations, Choice, Field, Number, PerLayer, Sizes, TimeConstant
+from .fields import Activations, Choice, Field, Number, PerLayer, Sizes, TimeConstant, TimeUnit
 from .torch_weights import linear_layers
 from .variables import WEIGHTS, Variable
 
@@ -85,6 +86,9 @@ class Weights(NamedTuple):
             network = Network((M[0].shape[0], *(one.shape[1] for one in M)))
         return network.check_weights(cls(M, None if W is None else tuple(W), beta))
 
+    def __repr__(self) -> str:
+        return short_repr(self)
+
     @property
     def feedback(self) -> tuple[Array, ...]:
         """The feedback weights in use: `W`, or the transpose of `M` where they are tied."""
@@ -103,11 +107,12 @@ class Network:
         The function sigma of the value nodes: one for all, or one for each of the layers 0..n-1. Names are
         those of `pcode.ACTIVATIONS`; a function of your own is written with `jax.numpy`, see
         `pcode.Activation`.
-    tau : float
-        Time constant of value and error nodes, in your unit of time; 0: nodes at rest at every instant. With
-        0, the singular limit, the weights alone are unknowns.
-    delta : float
-        Time constant of the weights, in the same unit; normally much larger than tau.
+    tau : float, str or pint.Quantity
+        Time constant of value and error nodes: a number in your unit of time, or a time with a unit such as
+        "10 ms"; 0: nodes at rest at every instant. With 0, the singular limit, the weights alone are
+        unknowns.
+    delta : float, str or pint.Quantity
+        Time constant of the weights, likewise; normally much larger than tau.
     nu : float or sequence of float
         Variance of a layer (not a precision): one for all, or one for each of the layers 1..n. Dimensionless,
         > 0.
@@ -117,6 +122,9 @@ class Network:
         Decay lambda_x of the value nodes. Dimensionless, >= 0.
     feedback : {"learned", "tied", "fixed"}
         W follows its own equation, is M transposed at all times, or stays as it is.
+    time_unit : str, optional
+        Unit of all times of a run, such as "ms". By default that of the first time constant that has one; all
+        times must then be given with a unit. Where none has, the unit is left open.
 
     Raises
     ------
@@ -126,9 +134,9 @@ class Network:
     Notes
     -----
     `activation` and `nu` are kept as tuples with one entry a layer: names of shipped activations, and an
-    `Activation` for each function of your own. Networks are equal if their functions are the same objects.
-    The equations are those of Whittington and Bogacz (2017) with error nodes of their own (Bogacz 2017,
-    eqs. 53-54), see the README.
+    `Activation` for each function of your own; `tau` and `delta` as numbers in `time_unit`. Networks are
+    equal if their functions are the same objects. The equations are those of Whittington and Bogacz (2017)
+    with error nodes of their own (Bogacz 2017, eqs. 53-54), see the README.
 
     The ``[network]`` table of scenario files has these fields; the first sentence about each describes it
     there.
@@ -143,6 +151,57 @@ class Network:
     weight_decay: Number = Number(0.0, least=0.0)
     node_decay: Number = Number(0.0, least=0.0)
     feedback: Choice[Feedback] = Choice("learned", get_args(Feedback))
+    time_unit: TimeUnit = TimeUnit()
+
+    # Whether a number without a unit is a time in `time_unit`.
+    _bare: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Bring the time constants into one unit."""
+        declared = self.declared().items()
+        given = {name: vars(self)[name] for name, field in declared if isinstance(field, TimeConstant)}
+        right = "give it with a unit too, or set time_unit"
+        unit, times = units.common(self.time_unit, given, right)
+        object.__setattr__(self, "_bare", self.time_unit is not None or unit is None)
+        for name, value in {"time_unit": unit, **times}.items():
+            object.__setattr__(self, name, value)
+
+    def check_unit(self, where: str, unit: str | None) -> None:
+        """Raise InputError, naming `where`, unless times that have this unit, or none, go with the network's.
+
+        If the network has no unit, times must have none; if it has been given times with a unit but no
+        `time_unit`, they must have one.
+        """
+        if unit is not None and self.time_unit is None:
+            what = f"has a unit ({unit}), but tau and delta have none; give them with one, or set time_unit"
+            raise InputError(where, what)
+        if unit is None and not self._bare:
+            unit = self.time_unit
+            what = f'has no unit, but tau and delta have one; write it with one, such as "10 {unit}", or set'
+            raise InputError(where, f"{what} time_unit")
+
+    def time(self, where: str, value: Any) -> float:
+        """A time, such as a number or "10 ms", as a number in the unit of the network.
+
+        Raises
+        ------
+        InputError
+            Naming `where`, if it is no time, or has a unit where the network has none.
+        """
+        time = units.time(where, value)
+        if not isinstance(time, units.Time):
+            return time
+        self.check_unit(where, time.unit)
+        return float(units.converted(time.value, time.unit, str(self.time_unit)))
+
+    def __repr__(self) -> str:
+        """The arguments that make it, without None and 0; one value where all layers share it."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, value in values.items():
+            if name != "sizes" and isinstance(value, tuple) and len(set(value)) == 1:
+                values[name] = value[0]
+        told = (f"{k}={v!r}" for k, v in values.items() if k == "tau" or v not in (None, 0.0))
+        return f"Network({', '.join(told)})"
 
     @classmethod
     def declared(cls) -> dict[str, Field[Any, Any]]:

@@ -8,15 +8,21 @@ what is below.
 
 from ..analysis.manifolds.manifold import critical_manifold
 from ..analysis.planes.choice import last_finite, telling_plane
+from ..base.units import text as time_text
 from ..run.select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
+from ..run.weights import departure_from_transpose
 from .accessor import RunPlots
 from .animation import animate
 from .answers import FIGURES
 from .backprop import backprop
 from .certificate import certificate
+from .clock import TimeAxis
 from .convergence import convergence
-from .energies import energy
+from .energies import energy, energy_remark
 from .equilibrium import equilibrium
+from .images import image_shape_of, receptive_fields
+from .labels import in_lines, symbol_of
+from .legends import LegendPlace, figure_legend, place_legend
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .moments import film_moments, film_phase, moment_text, node_plane
 from .network import network, network_key
@@ -24,18 +30,23 @@ from .nodes import activation_slopes, error_nodes, value_nodes
 from .output import save_figure
 from .phase_plane import phase_plane
 from .separation import separation
+from .sizes import figure_width, small_text
 from .slow_manifold import slow_manifold
 from .solver import knows_order, solver_work, step_orders, step_sizes
 from .spectrum import spectrum
 from .stability import stability
-from .style import STYLE, style
+from .style import STYLE, figure, style
+from .styles import StylesOption, styles_for
 from .trajectories import moving_phase, principal_components, trajectory
 from .weights import weight_drift, weight_kinds, weight_norms
 
 __all__ = [
     "FIGURES",
     "STYLE",
+    "LegendPlace",
     "RunPlots",
+    "StylesOption",
+    "TimeAxis",
     "activation_slopes",
     "animate",
     "backprop",
@@ -46,13 +57,20 @@ __all__ = [
     "choose_samples",
     "convergence",
     "critical_manifold",
+    "departure_from_transpose",
     "energy",
+    "energy_remark",
     "equilibrium",
     "error_nodes",
     "feedback_angle",
     "feedback_scatter",
+    "figure",
+    "figure_legend",
+    "figure_width",
     "film_moments",
     "film_phase",
+    "image_shape_of",
+    "in_lines",
     "knows_order",
     "last_finite",
     "moment_text",
@@ -61,18 +79,24 @@ __all__ = [
     "network_key",
     "node_plane",
     "phase_plane",
+    "place_legend",
     "principal_components",
+    "receptive_fields",
     "save_figure",
     "separation",
     "slow_manifold",
+    "small_text",
     "solver_work",
     "spectrum",
     "stability",
     "step_orders",
     "step_sizes",
     "style",
+    "styles_for",
     "suits_log_time",
+    "symbol_of",
     "telling_plane",
+    "time_text",
     "trajectory",
     "value_nodes",
     "weight_drift",

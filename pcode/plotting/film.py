@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,13 +15,17 @@ from ..analysis.planes.plane import phase_plane as compute
 from ..base.errors import InputError
 from ..model.network import Array
 from ..run.result import Run
+from .clock import TimeAxis
 from .diagram import columns
+from .drawing import ARTISTS as NETWORK
 from .drawing import Drawing, add_bars
 from .energies import energy
+from .images import image_shape_of
 from .moments import film_phase, moment_text
 from .network import Moment, scales
-from .phase_plane import draw_plane
+from .phase_plane import ARTISTS, draw_plane
 from .style import NEUTRAL, style
+from .styles import Styles
 
 # Points along a side of the grid on which each frame seeks its nullclines.
 RESOLUTION = 41
@@ -77,6 +82,7 @@ class Film:
             self._plane = ChosenPlane(x, y, rest, self.phase)
         last = _last_plane(run, self._plane)
         self._window = {"xlim": (last.x[0], last.x[-1]), "ylim": (last.y[0], last.y[-1])}
+        self._last = last
         with style():
             self.figure = Figure(figsize=SIZE, dpi=DPI)
             self.figure.set_layout_engine("none")
@@ -90,6 +96,7 @@ class Film:
         above = self.figure.add_axes((0.64, 0.62, 0.34, 0.27))
         log_time = net.tau > 0.0
         energy(run, "slaved", phase=self.phase, log_time=log_time, legend=False, phase_names=False, ax=above)
+        self._unit = TimeAxis.of(run, "time", self.phase, None, log_time).unit
         above.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=5, fontsize=6, columnspacing=1.0)
         above.set_ylabel("energy $F$\n(errors at rest value)", fontsize=7)
         self._clock = above.axvline(0.0, color="#D55E00", linewidth=1.2, gid="now")
@@ -97,18 +104,18 @@ class Film:
             self.figure.add_axes((0.575, 0.2, 0.395, 0.27)),
             self.figure.add_axes((0.56, 0.0, 0.43, 0.1)),
         )
-        self._drawing = Drawing(below, columns(net.sizes), now.clamped, scales(run), None, {})
+        cols, look = columns(net.sizes, image=image_shape_of(run)), Styles(None, NETWORK)
+        self._drawing = Drawing(below, cols, now.clamped, scales(run), None, look)
         key.set_axis_off()
         add_bars(key, scales(run), nodes=True, kinds=self._drawing.kinds, y=0.28, short=True)
 
     def show(self, time: float) -> None:
         """Draw the moment of the phase at `time`, in the run's time."""
-        run, net = self.run, self.run.network
-        unit = net.tau or net.delta
+        run = self.run
         with style():
             now = Moment.of(run, self.phase, time, self.sample)
             self._drawing.show(now.x, now.eps, now.weights)
-            self._clock.set_xdata([time / unit, time / unit])
+            self._clock.set_xdata([time / self._unit, time / self._unit])
             self._left.clear()
             # Ticks are made when they are drawn, where the style may be another.
             self._left.tick_params(labelsize=7, width=0.6, length=3.0)
@@ -124,16 +131,27 @@ class Film:
                 "phase": self.phase,
                 "time": time,
                 "resolution": RESOLUTION,
+                "finer": False,
                 **self._window,
             }
             computed = compute(self.run, plane.x, plane.y, rest=plane.rest, **given)
+            computed = replace(computed, times=self._last.times, trajectory=self._last.trajectory)
         except InputError as error:
             ax.text(0.5, 0.5, "no plane at this moment", ha="center", transform=ax.transAxes, color=NEUTRAL)
             ax.set_xlabel(str(error.where))
             ax.set_xticks([])
             ax.set_yticks([])
             return
-        draw_plane(ax, computed, trajectory=True, marks=False, legend=False, note=False, style={})
+        draw_plane(
+            ax,
+            computed,
+            trajectory=True,
+            mark=True,
+            marks=False,
+            legend=False,
+            note=False,
+            look=Styles(None, ARTISTS),
+        )
         ax.yaxis.set_label_coords(-0.17, 0.5)
         others = "other nodes at rest" if plane.rest == "slaved" else "other nodes held"
         ax.set_title(f"{others}, weights as they are now", fontsize=7, loc="left", color="0.3")

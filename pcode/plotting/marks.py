@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
+from matplotlib.text import Text
 
 from ..model.network import Array
+from .legends import width_left
+from .sizes import small_text
+from .styles import Artists, Styles
 
 # Arrow heads along a trajectory, and the room of a label, in parts of the window.
 ARROWS = 3
 LABEL_ROOM = np.array([0.13, 0.07])
+
+# The artists along a trajectory.
+ALONG: Artists = {"start": Line2D, "arrows": FancyArrowPatch, "times": Line2D, "time_labels": Text}
 
 # What a round time begins with.
 ROUND = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0)
@@ -31,9 +40,9 @@ def lengths(ax: Axes, path: Array) -> Array:
     return np.concatenate([[0.0], np.cumsum(steps)])
 
 
-def arrow_heads(ax: Axes, path: Array, color: Any) -> None:
+def arrow_heads(ax: Axes, path: Array, color: Any, styles: Styles) -> None:
     """Arrow heads along the path, shape (T, 2), at equal parts of its length."""
-    if len(path) < 2:
+    if len(path) < 2 or "arrows" not in styles:
         return
     length = lengths(ax, path)
     if not length[-1] > 0.05:
@@ -43,8 +52,36 @@ def arrow_heads(ax: Axes, path: Array, color: Any) -> None:
         near = (at - 2e-3 * length[-1], at + 2e-3 * length[-1])
         x, y = (np.interp(near, length, path[:, k]).tolist() for k in range(2))
         look: dict[str, Any] = {"linewidth": 0.0, "shrinkA": 0.0, "shrinkB": 0.0, "zorder": 3.5}
-        ends: dict[str, Any] = {"posA": (x[0], y[0]), "posB": (x[1], y[1])}
-        ax.add_patch(FancyArrowPatch(**ends, arrowstyle="-|>", mutation_scale=9.0, color=color, **look))
+        look |= {"arrowstyle": "-|>", "mutation_scale": 9.0, "color": color}
+        ax.add_patch(FancyArrowPatch((x[0], y[0]), (x[1], y[1]), **styles.of("arrows", **look)))
+
+
+def start_mark(ax: Axes, path: Array, styles: Styles, zorder: float) -> None:
+    """Put a ring where the path, shape (T, 2), starts."""
+    if "start" in styles:
+        ring: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 4.0, "zorder": zorder}
+        ring |= {"markerfacecolor": "white", "markeredgecolor": "black", "gid": "start"}
+        ax.plot(*path[:1].T, **styles.of("start", **ring))
+
+
+def note_above(ax: Axes, text: str, styles: Styles) -> None:
+    """Write what was done with the rest of the run over an Axes, as the artist "note", in lines that fit.
+
+    To be called when all else of its width, labels and a legend, is there.
+    """
+    if "note" not in styles:
+        return
+    title = ax.set_title(text, loc="left", **styles.of("note", fontsize=small_text(), color="0.3"))
+    room = width_left(ax)
+    lines = [""]
+    for word in re.split(r"(?<!=) (?!=)", text):
+        longer = f"{lines[-1]} {word}".strip()
+        title.set_text(longer)
+        if not lines[-1] or title.get_window_extent().width <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    title.set_text("\n".join(lines))
 
 
 def round_times(since: Array, length: Array, count: int = 5) -> list[float]:
@@ -73,7 +110,14 @@ def round_times(since: Array, length: Array, count: int = 5) -> list[float]:
 
 
 def time_marks(
-    ax: Axes, path: Array, since: Array, times: list[float], symbol: str, color: Any, taken: Any = ()
+    ax: Axes,
+    path: Array,
+    since: Array,
+    times: list[float],
+    symbol: str,
+    color: Any,
+    styles: Styles,
+    taken: Any = (),
 ) -> list[Array]:
     """Dots on the path at `times`, labelled in units of `symbol`, where there is room; the places used.
 
@@ -86,11 +130,13 @@ def time_marks(
         In mathtext.
     color
         Of the dots.
+    styles : Styles
+        Of the artists "times", the dots, and "time_labels".
     taken : sequence of ndarray
         Places, in parts of the window, where labels are already.
     """
     placed = list(taken)
-    for value in times:
+    for value in times if "times" in styles else ():
         at = np.array([np.interp(value, since, path[:, k]) for k in range(2)])
         spot = in_window(ax, at)
         if (spot < 0.02).any() or (spot > 0.98).any():
@@ -98,16 +144,16 @@ def time_marks(
         if any(np.abs((spot - other) / LABEL_ROOM).max() < 1.0 for other in placed):
             continue
         placed.append(spot)
-        ax.plot(
-            *at[:, None], linestyle="none", marker="o", markersize=2.8, color=color, zorder=4.0, gid="time"
-        )
-        right = spot[0] < 0.85
-        ax.annotate(
-            f"${number(value)}\\,{symbol}$", (at[0], at[1]), (4 if right else -4, 4),
-            textcoords="offset points", fontsize=6.5,
-            ha="left" if right else "right", va="bottom", zorder=6.0, annotation_clip=True,
-            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75},
-        )  # fmt: skip
+        dot: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 2.8, "zorder": 4.0}
+        ax.plot(*at[:, None], **styles.of("times", **dot, color=color, gid="time"))
+        if "time_labels" in styles:
+            right = spot[0] < 0.85
+            box = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
+            given: dict[str, Any] = {"fontsize": small_text(), "va": "bottom", "zorder": 6.0, "bbox": box}
+            look = styles.of("time_labels", **given, ha="left" if right else "right")
+            text = f"${number(value)}\\,{symbol}$"
+            ax.annotate(text, (at[0], at[1]), (4 if right else -4, 4), textcoords="offset points",
+                        annotation_clip=True, **look)  # fmt: skip
     return placed
 
 

@@ -14,9 +14,12 @@ from ..run.result import Run
 from ..run.select import Choice, PhaseChoice, check_layer, choose_phases, choose_samples, of_run, of_samples
 from .clock import Clock, TimeAxis
 from .labels import label_of
-from .series import Curves, How, draw
+from .legends import LegendPlace
+from .series import ARTISTS, Curves, How, draw
+from .styles import StylesOption, draws
 
 
+@draws(ARTISTS)
 @of_run
 def value_nodes(
     run: Run,
@@ -28,8 +31,9 @@ def value_nodes(
     log_time: bool = False,
     clock: Clock | None = None,
     how: How = "auto",
-    legend: bool = True,
+    legend: LegendPlace = True,
     phase_names: bool = True,
+    styles: StylesOption = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -47,18 +51,24 @@ def value_nodes(
         Index or name of the phases to draw; all where left out.
     log_time : bool
         Whether every phase has a logarithmic axis of its own, counted from its start.
-    clock : {"tau", "delta", "time"}, optional
-        Unit of the time axis; "time" is the run's own. Where left out it is tau, or delta where
-        tau = 0.
+    clock : {"tau", "delta", "time"} or str, optional
+        Unit of the time axis: a time constant, the run's unit of time, shown as ms or s as suits the axis, or
+        a unit by name. "time" where left out if the run has a unit, else tau, or delta where tau = 0.
     how : {"auto", "lines", "bands", "heatmap"}
         One line for each node and sample; their quantiles, which are those over nodes and samples
         together, or, with two nodes and several samples, those of each node over the
         samples; or a map with a row for each node, the mean over the samples. "auto" draws lines
         where there are 36 at most, else bands.
-    legend : bool
-        Whether to put a legend to the right of the Axes.
+    legend : bool or {"right", "below", "inside"}
+        Where to put a legend, if at all. True is to the right of the Axes, or below it where it would
+        take more than a quarter of the width.
     phase_names : bool
         Whether to write the names of the phases above it; where they start is always marked.
+    styles : mapping of str to mapping or bool, optional
+        By the name of an artist, keywords of Matplotlib for it, or False to leave it out. There are
+        ``lines``, ``dots`` (phases without extent), ``median``, ``bands``, ``extremes``, ``heatmap``,
+        ``colorbar``, ``phases`` (where they start), ``phase_names``, ``legend``, and single curves by
+        their node, such as ``x1[0]``, or ``x1[0,3]`` of sample 3.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure, reached as ``ax.figure``, where left out.
     **kwargs
@@ -77,9 +87,10 @@ def value_nodes(
     check_layer("layer", layer, 0, run.network.n)
     axis = TimeAxis.of(run, "time", phase, clock, log_time)
     curves = _curves(run, f"{X}{layer}", X.label(layer), samples, phase)
-    return draw(ax, axis, curves, how, legend, phase_names, kwargs)
+    return draw(ax, axis, curves, how, legend, phase_names, styles, kwargs)
 
 
+@draws(ARTISTS)
 @of_run
 def error_nodes(
     run: Run,
@@ -91,8 +102,9 @@ def error_nodes(
     log_time: bool = False,
     clock: Clock | None = None,
     how: How = "auto",
-    legend: bool = True,
+    legend: LegendPlace = True,
     phase_names: bool = True,
+    styles: StylesOption = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -104,7 +116,7 @@ def error_nodes(
         The run to draw.
     layer : int
         l, 1..n.
-    samples, phase, log_time, clock, how, legend, phase_names, ax, **kwargs
+    samples, phase, log_time, clock, how, legend, phase_names, styles, ax, **kwargs
         As for `value_nodes`.
 
     Returns
@@ -120,9 +132,11 @@ def error_nodes(
     check_layer("layer", layer, 1, run.network.n)
     axis = TimeAxis.of(run, "time", phase, clock, log_time)
     curves = _curves(run, f"{EPS}{layer}", EPS.label(layer), samples, phase)
-    return draw(ax, axis, curves, how, legend, phase_names, kwargs)
+    return draw(ax, axis, curves, how, legend, phase_names, styles, kwargs)
 
 
+@draws(ARTISTS)
+@of_run
 def activation_slopes(
     run: Run,
     /,
@@ -133,8 +147,9 @@ def activation_slopes(
     log_time: bool = False,
     clock: Clock | None = None,
     how: How = "auto",
-    legend: bool = True,
+    legend: LegendPlace = True,
     phase_names: bool = True,
+    styles: StylesOption = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -146,7 +161,7 @@ def activation_slopes(
         The run to draw.
     layer : int
         l, 0..n-1.
-    samples, phase, log_time, clock, how, legend, phase_names, ax, **kwargs
+    samples, phase, log_time, clock, how, legend, phase_names, styles, ax, **kwargs
         As for `value_nodes`.
 
     Returns
@@ -166,7 +181,9 @@ def activation_slopes(
     chosen = choose_samples(run, samples, choose_phases(run, phase))
     slopes = np.moveaxis(of_samples(run, slopes_along(run, layer), chosen), 1, 2)
     label = rf"slopes of layer {layer}, ${symbol}$"
-    return draw(ax, axis, replace(curves, values=slopes, label=label), how, legend, phase_names, kwargs)
+    return draw(
+        ax, axis, replace(curves, values=slopes, label=label), how, legend, phase_names, styles, kwargs
+    )
 
 
 def _curves(run: Run, name: str, symbol: str, samples: Choice, phase: PhaseChoice) -> Curves:
@@ -180,4 +197,5 @@ def _curves(run: Run, name: str, symbol: str, samples: Choice, phase: PhaseChoic
         members_are="sample",
         group_label=lambda node: f"${symbol}_{{{node}}}$",
         member_label=lambda k: f"sample {chosen[k]}",
+        names=lambda node, k: (f"{name}[{node}]", f"{name}[{node},{chosen[k]}]"),
     )

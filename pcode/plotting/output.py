@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from ..base import checks
 from ..base.errors import InputError
 from ..base.files import replacing
-from .style import style
+from .style import StyledFigure, style
 
 # What to leave out of each format, so that the same figure gives the same file.
 FORMATS: dict[str, dict[str, None]] = {
@@ -49,7 +49,8 @@ def save_figure(fig: Figure, path: str | os.PathLike[str]) -> None:
         raise InputError("output", f"must end in .png, .svg or .pdf; this has {found}", str(path))
     # Matplotlib warns of letters that its font has not, and of room that is scarce.
     quiet = warnings.catch_warnings(action="ignore", category=UserWarning)
-    with style(), replacing(path) as temporary, quiet, _laid_out(fig):
+    settings = fig.settings() if isinstance(fig, StyledFigure) else style()
+    with settings, replacing(path) as temporary, quiet, _laid_out(fig):
         fig.savefig(temporary, format=suffix[1:], metadata=FORMATS[suffix])
 
 

@@ -6,8 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from ..analysis.planes.fixed_points import FixedPoint
 from ..analysis.planes.plane import OtherNodes, PhasePlane
@@ -16,9 +19,11 @@ from ..analysis.planes.window import Limits
 from ..model.network import Array
 from ..run.result import Run
 from ..run.select import check_flags, of_run
-from ..run.snapshot import PhaseOption
-from .marks import arrow_heads, lengths, round_times, time_marks
+from ..run.snapshot import PhaseOption, TimeOption
+from .legends import LegendPlace, check_legend, place_legend
+from .marks import ALONG, arrow_heads, lengths, note_above, round_times, start_mark, time_marks
 from .style import axes_or_new
+from .styles import Artists, Styles, StylesOption, draws
 
 # First and second nullcline, stable and unstable separatrices, the field.
 FIRST: dict[str, Any] = {"color": "#0072B2", "linestyle": "-"}
@@ -27,6 +32,17 @@ STABLE: dict[str, Any] = {"color": "#009E73", "linestyle": (0, (1, 1))}
 UNSTABLE: dict[str, Any] = {"color": "#CC79A7", "linestyle": (0, (3, 1, 1, 1))}
 FIELD = "0.72"
 
+ARTISTS: Artists = {
+    "flow": Artist,
+    **dict.fromkeys(
+        ("nullcline_x", "nullcline_y", "continua", "stable_manifold", "unstable_manifold"), Line2D
+    ),
+    **dict.fromkeys(("stable_equilibria", "unstable_equilibria", "run", "run_later", "now"), Line2D),
+    **ALONG,
+    "note": Text,
+    "legend": Legend,
+}
+
 # Markers by kind: filled where stable.
 MARKERS = {"node": "o", "focus": "s", "centre": "D", "saddle": "X", "degenerate": "*"}
 
@@ -34,6 +50,7 @@ MARKERS = {"node": "o", "focus": "s", "centre": "D", "saddle": "X", "degenerate"
 FLOW_SIDE = 41
 
 
+@draws(ARTISTS)
 @of_run
 def phase_plane(
     run: Run,
@@ -43,14 +60,15 @@ def phase_plane(
     *,
     rest: OtherNodes = "slaved",
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     xlim: Limits = None,
     ylim: Limits = None,
     resolution: int | None = None,
     trajectory: bool = True,
     marks: bool = True,
-    legend: bool = True,
+    legend: LegendPlace = True,
     note: bool = True,
+    styles: StylesOption = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -75,13 +93,23 @@ def phase_plane(
     phase : int or str, optional
         Phase of the moment; for weights the last that learns, for nodes the first where left out.
     time : float, optional
-        The moment whose values are held, in the run's time; the end of the phase where left out.
+        The moment whose values are held, in the run's time, and at which a yellow dot marks the run; the end
+        of the phase, without a mark, where left out.
     xlim, ylim : two floats, optional
         The window; around the trajectory and the equilibria next to it where left out.
     resolution : int, optional
         Points along a side of the grid on which nullclines are sought.
-    trajectory, marks, legend, note : bool
-        Whether to draw the run, its marks of time, a legend to the right, and what became of the rest.
+    trajectory, marks, note : bool
+        Whether to draw the run, its marks of time, and what became of the rest.
+    legend : bool or {"right", "below", "inside"}
+        Where to put a legend, if at all. True is to the right of the Axes, or below it where it would
+        take more than a quarter of the width.
+    styles : mapping of str to mapping or bool, optional
+        By the name of an artist, keywords of Matplotlib for it, or False to leave it out. There are
+        ``flow`` (keywords of `Axes.streamplot`), ``nullcline_x`` and ``nullcline_y`` (where the first and the
+        second coordinate are still), ``continua``, ``stable_manifold`` and ``unstable_manifold`` of saddles,
+        ``stable_equilibria``, ``unstable_equilibria``, ``run``, ``run_later`` (after the moment),
+        ``now``, ``start``, ``arrows``, ``times``, ``time_labels``, ``note`` and ``legend``.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure, reached as ``ax.figure``, where left out.
     **kwargs
@@ -97,10 +125,15 @@ def phase_plane(
     InputError
         If there is no such coordinate, moment or window, or too many nodes to be slaved.
     """
-    check_flags(trajectory=trajectory, marks=marks, legend=legend, note=note)
+    check_flags(trajectory=trajectory, marks=marks, note=note)
+    check_legend(legend)
+    look = Styles(styles, ARTISTS, run=kwargs, run_later=kwargs)
     plane = compute(run, x, y, rest=rest, phase=phase, time=time, xlim=xlim, ylim=ylim, resolution=resolution)
     with axes_or_new(ax) as ax:
-        draw_plane(ax, plane, trajectory=trajectory, marks=marks, legend=legend, note=note, style=kwargs)
+        mark = time is not None
+        draw_plane(
+            ax, plane, trajectory=trajectory, mark=mark, marks=marks, legend=legend, note=note, look=look
+        )
     return ax
 
 
@@ -109,28 +142,33 @@ def draw_plane(
     plane: PhasePlane,
     *,
     trajectory: bool,
+    mark: bool,
     marks: bool,
-    legend: bool,
+    legend: LegendPlace,
     note: bool,
-    style: dict[str, Any],
+    look: Styles,
 ) -> None:
-    """Put a plane that has been computed on `ax`."""
+    """Put a plane that has been computed on `ax`.
+
+    Where `mark` is true the run has a dot at the plane's moment even if it ends there.
+    """
     ax.set_xlim(plane.x[0], plane.x[-1])
     ax.set_ylim(plane.y[0], plane.y[-1])
     ax.set_xlabel(plane.coordinates[0].label)
     ax.set_ylabel(plane.coordinates[1].label)
-    _flow(ax, plane)
-    handles = _curves(ax, plane)
+    if "flow" in look:
+        _flow(ax, plane, look)
+    handles = _curves(ax, plane, look)
     if trajectory:
-        handles += _trajectory(ax, plane, marks, style)
-    handles += _equilibria(ax, plane)
-    if legend and handles:
-        ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        handles += _trajectory(ax, plane, mark, marks, look)
+    handles += _equilibria(ax, plane, look)
+    if "legend" in look:
+        place_legend(ax, legend, handles, **look.of("legend"))
     if note:
-        ax.set_title(plane.rest, loc="left", fontsize=7, color="0.3")
+        note_above(ax, plane.rest, look)
 
 
-def _flow(ax: Axes, plane: PhasePlane) -> None:
+def _flow(ax: Axes, plane: PhasePlane, look: Styles) -> None:
     """Streamlines of the field, in grey."""
     step = max(1, math.ceil((plane.x.size - 1) / FLOW_SIDE))
     x, y = (
@@ -146,8 +184,8 @@ def _flow(ax: Axes, plane: PhasePlane) -> None:
     size = np.ma.hypot(masked[0] / width, masked[1] / height)
     size[np.ma.getdata(size) <= 0.0] = 1.0
     along = (x[::step], y[::step], masked[0] / size, masked[1] / size)
-    ax.streamplot(*along, color=FIELD, linewidth=_widths(size), density=1.1, arrowsize=0.6,
-                  arrowstyle="->", zorder=0.5)  # fmt: skip
+    drawn: dict[str, Any] = {"color": FIELD, "linewidth": _widths(size), "density": 1.1, "zorder": 0.5}
+    ax.streamplot(*along, **look.of("flow", **drawn, arrowsize=0.6, arrowstyle="->"))
     ax.set_xlim(plane.x[0], plane.x[-1])
     ax.set_ylim(plane.y[0], plane.y[-1])
 
@@ -159,45 +197,49 @@ def _widths(size: Any) -> Array:
     return 0.3 + 0.8 * np.clip((speed - slow) / max(fast - slow, 0.5), 0.0, 1.0)  # type: ignore[no-any-return]
 
 
-def _curves(ax: Axes, plane: PhasePlane) -> list[Any]:
+def _curves(ax: Axes, plane: PhasePlane, look: Styles) -> list[Any]:
     """Nullclines, continua of equilibria and separatrices, each branch a line; one entry for each kind."""
     handles = []
-    for branches, look, one in zip(plane.nullclines, (FIRST, SECOND), plane.coordinates, strict=True):
-        label = rf"$\mathrm{{d}}{one.symbol}/\mathrm{{d}}t = 0$"
-        handles += _lines(ax, branches, look | {"linewidth": 1.3, "zorder": 2.0}, label)
-    handles += _lines(
-        ax,
-        plane.continua,
-        {"color": "black", "linewidth": 3.0, "alpha": 0.35, "zorder": 1.8},
-        "equilibria: a whole curve",
+    kinds = zip(
+        ("nullcline_x", "nullcline_y"), plane.nullclines, (FIRST, SECOND), plane.coordinates, strict=True
     )
-    for stable, look, label in (
-        (True, STABLE, "separatrix: stable manifold"),
-        (False, UNSTABLE, "unstable manifold of saddle"),
+    for name, branches, drawn, one in kinds:
+        label = rf"$\mathrm{{d}}{one.symbol}/\mathrm{{d}}t = 0$"
+        handles += _lines(ax, branches, look, name, drawn | {"linewidth": 1.3, "zorder": 2.0, "label": label})
+    whole: dict[str, Any] = {"color": "black", "linewidth": 3.0, "alpha": 0.35, "zorder": 1.8}
+    handles += _lines(ax, plane.continua, look, "continua", whole | {"label": "equilibria: a whole curve"})
+    for stable, name, drawn, label in (
+        (True, "stable_manifold", STABLE, "separatrix: stable manifold"),
+        (False, "unstable_manifold", UNSTABLE, "unstable manifold of saddle"),
     ):
         curves = [one.points for one in plane.separatrices if one.stable is stable]
-        handles += _lines(ax, curves, look | {"linewidth": 1.3, "zorder": 2.2}, label)
+        handles += _lines(ax, curves, look, name, drawn | {"linewidth": 1.3, "zorder": 2.2, "label": label})
     return handles
 
 
-def _lines(ax: Axes, curves: Any, look: dict[str, Any], label: str) -> list[Line2D]:
+def _lines(ax: Axes, curves: Any, look: Styles, name: str, drawn: dict[str, Any]) -> list[Line2D]:
     lines: list[Line2D] = []
-    for curve in curves:
-        lines += ax.plot(*curve.T, **look, label="_nolegend_" if lines else label)
+    for curve in curves if name in look else ():
+        lines += ax.plot(*curve.T, **(look.of(name, **drawn) | ({"label": "_nolegend_"} if lines else {})))
     return lines[:1]
 
 
-def _equilibria(ax: Axes, plane: PhasePlane) -> list[Any]:
-    """A marker for every equilibrium, filled where it is stable in the plane; one entry for each kind."""
+def _equilibria(ax: Axes, plane: PhasePlane, look: Styles) -> list[Any]:
+    """A marker for every equilibrium, filled where it is stable in the plane; one entry for each kind.
+
+    They stand under the run, which may spiral closely around one.
+    """
     handles: dict[str, Any] = {}
     for point in plane.equilibria:
         label = _name(point)
-        face = "black" if point.stable else "white"
-        (handle,) = ax.plot(
-            *point.point[:, None], linestyle="none", marker=MARKERS[point.kind], markersize=6.5,
-            markerfacecolor=face, markeredgecolor="black", markeredgewidth=1.0, zorder=5.0,
-            label="_nolegend_" if label in handles else label,
-        )  # fmt: skip
+        name = "stable_equilibria" if point.stable else "unstable_equilibria"
+        if name not in look:
+            continue
+        mark: dict[str, Any] = {"linestyle": "none", "marker": MARKERS[point.kind], "markersize": 6.5}
+        mark |= {"markerfacecolor": "black" if point.stable else "white", "markeredgecolor": "black"}
+        mark |= {"markeredgewidth": 1.0, "zorder": 2.6}
+        mark |= {"label": "_nolegend_" if label in handles else label}
+        (handle,) = ax.plot(*point.point[:, None], **look.of(name, **mark))
         handles.setdefault(label, handle)
     return list(handles.values())
 
@@ -211,35 +253,38 @@ def _name(point: FixedPoint) -> str:
     return point.name
 
 
-def _trajectory(ax: Axes, plane: PhasePlane, marks: bool, style: dict[str, Any]) -> list[Any]:
+def _trajectory(ax: Axes, plane: PhasePlane, mark: bool, marks: bool, look: Styles) -> list[Any]:
     """The run, with arrows along it, a ring where it starts and dots at round times."""
     kept = np.isfinite(plane.trajectory).all(axis=1)
     path, t = plane.trajectory[kept], plane.times[kept]
     if not len(path):
         return []
-    given: dict[str, Any] = {
-        "color": "black",
-        "linewidth": 1.1,
-        "linestyle": "-",
-        "zorder": 3.0,
-        "label": "run",
-    }
+    black: dict[str, Any] = {"color": "black", "linewidth": 1.1, "linestyle": "-", "zorder": 3.0}
+    given = look.of("run", **black, label="run")
     now = int(np.searchsorted(t, plane.t, side="right"))
-    handles: list[Any] = list(ax.plot(*path[:now].T, **(given | style)))
-    if now < len(path):
-        faint = {"alpha": 0.35, "label": "_nolegend_"}
-        ax.plot(*path[max(now - 1, 0) :].T, **(given | style | faint))
-        # Smaller than the markers of equilibria, and over them: the run is soon at one.
-        dot: dict[str, Any] = {"marker": "o", "markersize": 4.0, "markerfacecolor": "#F0E442"}
-        handles += ax.plot(*path[max(now - 1, 0)][:, None], linestyle="none", markeredgecolor="black",
-                           markeredgewidth=0.6, label="run at this moment", zorder=5.5, **dot)  # fmt: skip
-    ax.plot(*path[:1].T, linestyle="none", marker="o", markersize=4.0, markerfacecolor="white",
-            markeredgecolor="black", zorder=4.0, gid="start")  # fmt: skip
-    color = handles[0].get_color()
-    arrow_heads(ax, path, color)
+    handles: list[Any] = list(ax.plot(*path[:now].T, **given)) if "run" in look else []
+    here = path[max(now - 1, 0) :]
+    if now < len(path) and "run_later" in look:
+        ax.plot(*here.T, **look.of("run_later", **(given | {"alpha": 0.35, "label": "_nolegend_"})))
+    if (mark or now < len(path)) and "now" in look:
+        handles += _mark_moment(ax, here, look)
+    start_mark(ax, path, look, zorder=4.0)
+    arrow_heads(ax, path, given["color"], look)
     if marks and len(path) > 1:
         slow = plane.tau == 0.0 or any(one.of_weights for one in plane.coordinates)
         since = (t - t[0]) / (plane.delta if slow else plane.tau)
         chosen = round_times(since, lengths(ax, path))
-        time_marks(ax, path, since, chosen, r"\delta" if slow else r"\tau", color)
+        time_marks(ax, path, since, chosen, r"\delta" if slow else r"\tau", given["color"], look)
     return handles
+
+
+def _mark_moment(ax: Axes, path: Array, look: Styles) -> list[Line2D]:
+    """A yellow dot where the path begins: smaller than equilibria and over them: the run is soon at one."""
+    dot: dict[str, Any] = {
+        "linestyle": "none",
+        "marker": "o",
+        "markersize": 4.0,
+        "markerfacecolor": "#F0E442",
+    }
+    dot |= {"markeredgecolor": "black", "markeredgewidth": 0.6, "zorder": 5.5}
+    return ax.plot(*path[:1].T, **look.of("now", **dot, label="run at this moment"))

@@ -7,14 +7,34 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection, QuadMesh
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
 
 from ..model.network import Array
 from ..run.select import check_flags, check_word
 from .clock import Stretch, TimeAxis
-from .style import axes_or_new, distinct, line_style, outside_legend
+from .legends import LegendPlace, check_legend, place_legend
+from .style import NEUTRAL, axes_or_new, distinct, line_style, member_style
+from .styles import ENTRIES, Artists, Styles, StylesOption
+
+# What there is on every time axis, and what `draw` puts on one.
+ON_TIME: Artists = {"phases": Line2D, "phase_names": Text, "legend": Legend}
+ARTISTS: Artists = {
+    "lines": Line2D,
+    "dots": Line2D,
+    "median": Line2D,
+    "bands": PolyCollection,
+    "extremes": Line2D,
+    "heatmap": QuadMesh,
+    "colorbar": Artist,
+    **ON_TIME,
+    ENTRIES: Line2D,
+}
 
 How = Literal["auto", "lines", "bands", "heatmap"]
 
@@ -29,6 +49,9 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 # Values of a failed run beyond so many times their median size get an axis that is logarithmic there.
 RUNAWAY = 1000.0
+
+# Room beyond a constant and beyond 0, in parts of the distance.
+FLAT_MARGIN = 0.15
 
 # A diverging run ends in numbers whose differences overflow; no axis can show them beside the rest.
 LARGEST = 1e100
@@ -52,6 +75,8 @@ class Curves:
         Label of a member, by its index.
     continuous : bool
         Whether they go on from phase to phase without a jump.
+    names : callable
+        Names of a curve, by its group and its member, by which styles may speak of it.
     """
 
     values: Array
@@ -61,6 +86,7 @@ class Curves:
     group_label: Callable[[int], str]
     member_label: Callable[[int], str]
     continuous: bool = False
+    names: Callable[[int, int], tuple[str, ...]] = lambda group, member: ()
 
     @property
     def count(self) -> int:
@@ -81,30 +107,46 @@ def draw(
     axis: TimeAxis,
     curves: Curves,
     how: How,
-    legend: bool,
+    legend: LegendPlace,
     phase_names: bool,
-    style: dict[str, Any],
+    styles: StylesOption,
+    keywords: dict[str, Any],
 ) -> Axes:
-    """Put `curves` on `ax`, or on a new one, mark the phases and label the axes."""
+    """Put `curves` on `ax`, or on a new one, mark the phases and label the axes.
+
+    The `keywords` go to lines, medians and heat maps; `styles` to the artists that are `ARTISTS`.
+    """
     check_word("how", how, ("auto", "lines", "bands", "heatmap"))
-    check_flags(legend=legend, phase_names=phase_names)
+    check_flags(phase_names=phase_names)
+    check_legend(legend)
+    look = Styles(styles, ARTISTS, lines=keywords, median=keywords, heatmap=keywords)
     if how == "auto":
         how = "lines" if curves.count <= MOST_LINES else "bands"
+    if curves.count == 1 and legend is True:
+        legend = False  # the label of the axis says what it is
     with axes_or_new(ax) as ax:
-        {"lines": _lines, "bands": _bands, "heatmap": _heatmap}[how](ax, axis, curves, style)
+        {"lines": _lines, "bands": _bands, "heatmap": _heatmap}[how](ax, axis, curves, look)
         if how != "heatmap":
             fit(ax, axis.stretches, [curves.over(s) for s in axis.stretches])
-        finish(ax, axis, curves.groups_are if how == "heatmap" else curves.label, legend, phase_names)
+        finish(ax, axis, curves.groups_are if how == "heatmap" else curves.label, legend, phase_names, look)
     return ax
 
 
-def finish(ax: Axes, axis: TimeAxis, label: str, legend: bool, phase_names: bool) -> None:
+def finish(
+    ax: Axes,
+    axis: TimeAxis,
+    label: str,
+    legend: LegendPlace,
+    phase_names: bool,
+    styles: Styles | None = None,
+) -> None:
     """Label the y axis, apply the time axis, mark the phases, and put a legend beside."""
+    styles = styles or Styles(None, ON_TIME)
     ax.set_ylabel(label)
-    if legend:
-        outside_legend(ax)
     axis.apply(ax)
-    axis.mark_phases(ax, phase_names)
+    axis.mark_phases(ax, phase_names, styles)
+    if "legend" in styles:
+        place_legend(ax, legend, **styles.of("legend"))
 
 
 def joined(stretches: Sequence[Stretch], parts: Sequence[Array]) -> tuple[Array, Array]:
@@ -161,13 +203,25 @@ def fit(ax: Axes, stretches: Sequence[Stretch], parts: Sequence[Array]) -> None:
             ticks.set_params(numticks=7)
             ax.yaxis.set_major_locator(ticks)
             return
-    low, high = ax.get_ylim()
+    flat_axis(ax, "y")
+
+
+def flat_axis(ax: Axes, which: Literal["x", "y"]) -> None:
+    """Give an axis of data that are constant up to rounding a range from 0 to beyond it, and a tick there."""
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    low, high = axis.get_data_interval()
     size = max(abs(low), abs(high))
-    if high - low < 1e-6 * size:
-        ax.set_ylim(0.5 * (low + high) - 0.05 * size, 0.5 * (low + high) + 0.05 * size)
+    if not np.isfinite(size) or high - low > 1e-6 * size:
+        return
+    value = 0.5 * (low + high)
+    reach = (min(value, 0.0), max(value, 0.0)) if size > 0.0 else (-1.0, 1.0)
+    margin = FLAT_MARGIN * (reach[1] - reach[0])
+    axis.set_view_interval(reach[0] - margin, reach[1] + margin, ignore=True)
+    ticks = sorted({0.0, float(f"{value:.4g}")})
+    axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
 
 
-def _lines(ax: Axes, axis: TimeAxis, curves: Curves, style: dict[str, Any]) -> None:
+def _lines(ax: Axes, axis: TimeAxis, curves: Curves, styles: Styles) -> None:
     t, values = joined(axis.stretches, [curves.over(s) for s in axis.stretches])
     _, groups, members = values.shape
     by_member = groups == 1 and members > 1
@@ -180,41 +234,68 @@ def _lines(ax: Axes, axis: TimeAxis, curves: Curves, style: dict[str, Any]) -> N
     for group, member in np.ndindex(groups, members):
         kind = member if by_member else group
         label = name(kind) if kind in labelled and (by_member or member == 0) else "_nolegend_"
-        given = line_style(kind, kinds) | thin | heavy | {"label": label}
-        lines += ax.plot(t, values[:, group, member], **(given | style))
-    dot_instants(ax, axis.stretches, lines, curves.continuous)
+        names = ("lines", *curves.names(group, member))
+        if all(one in styles for one in names):
+            given = line_style(kind, kinds) | thin | heavy
+            if not by_member and members > 1:
+                if label != "_nolegend_":
+                    ax.plot([], [], **styles.of(*names[:2], **given, label=label))
+                label = "_nolegend_"
+                given |= member_style(given["color"], member, members, kinds)
+            lines += ax.plot(t, values[:, group, member], **styles.of(*names, **given, label=label))
+    if groups > 1 and members > 1 and "lines" in styles:
+        _name_members(ax, curves, kinds)
+    if "dots" in styles:
+        dot_instants(ax, axis.stretches, lines, curves.continuous)
 
 
-def _bands(ax: Axes, axis: TimeAxis, curves: Curves, style: dict[str, Any]) -> None:
+def _name_members(ax: Axes, curves: Curves, kinds: int) -> None:
+    """Entries of a legend for the members of every group: lines without points, in grey."""
+    members = curves.values.shape[2]
+    named = range(members) if members <= distinct() else (0, members - 1)
+    for member in named:
+        look: dict[str, Any] = {"color": NEUTRAL, "linestyle": "-"}
+        look |= member_style(NEUTRAL, member, members, kinds)
+        ax.plot([], [], **look, label=curves.member_label(member))
+
+
+def _bands(ax: Axes, axis: TimeAxis, curves: Curves, styles: Styles) -> None:
     groups, members = curves.values.shape[1:]
     if members > 1 and 1 < groups <= MOST_BANDS:
         for group in range(groups):
-            _band(ax, axis, curves, slice(group, group + 1), line_style(group, groups) | style)
+            _band(ax, axis, curves, slice(group, group + 1), line_style(group, groups), styles)
         return
-    _band(ax, axis, curves, slice(None), line_style(0, 1) | style)
+    _band(ax, axis, curves, slice(None), line_style(0, 1), styles)
 
 
-def _band(ax: Axes, axis: TimeAxis, curves: Curves, groups: slice, style: dict[str, Any]) -> None:
+def _band(
+    ax: Axes, axis: TimeAxis, curves: Curves, groups: slice, look: dict[str, Any], styles: Styles
+) -> None:
     """Draw the median and nested bands of the `groups` taken together."""
     alone = groups == slice(None)
     spread = [_quantiles(curves.over(s)[:, groups]) for s in axis.stretches]
     t, q = joined(axis.stretches, spread)
     least, low, lower, median, upper, high, most = q.T
     label = "median" if alone else curves.group_label(groups.start)
-    (line,) = ax.plot(t, median, **({"label": label} | style))
-    dot_instants(ax, axis.stretches, [line], curves.continuous)
-    shade: dict[str, Any] = {"color": line.get_color(), "linewidth": 0.0, "zorder": 1.5}
-    if alone:
-        ax.fill_between(t, lower, upper, alpha=0.35, label=_share(1), **shade)
+    middle = styles.of("median", **look, label=label)
+    color = middle["color"]
+    if "median" in styles:
+        dot_instants(ax, axis.stretches, ax.plot(t, median, **middle), curves.continuous)
     share = _share(0) if alone or groups.start == 0 else "_nolegend_"
-    ax.fill_between(t, low, high, alpha=0.18, label=share, **shade)
-    for stretch, at_once in zip(axis.stretches, spread, strict=True):
-        if not stretch.end > stretch.start and not curves.continuous:
-            ax.vlines(stretch.end, at_once[-1, 1], at_once[-1, -2], color=line.get_color(), linewidth=0.8)
-    if alone:
-        edge: dict[str, Any] = {"color": line.get_color(), "linewidth": 0.6, "linestyle": ":"}
-        ax.plot(t, least, label="extremes", **edge)
-        ax.plot(t, most, **edge)
+    if "bands" in styles:
+        shade = styles.of("bands", color=color, linewidth=0.0, zorder=1.5)
+        if alone:
+            half: dict[str, Any] = {"alpha": 0.35, "label": _share(1)}
+            ax.fill_between(t, lower, upper, **(half | shade))
+        most_of: dict[str, Any] = {"alpha": 0.18, "label": share}
+        ax.fill_between(t, low, high, **(most_of | shade))
+        for stretch, at_once in zip(axis.stretches, spread, strict=True):
+            if not stretch.end > stretch.start and not curves.continuous:
+                ax.vlines(stretch.end, at_once[-1, 1], at_once[-1, -2], color=shade["color"], linewidth=0.8)
+    if alone and "extremes" in styles:
+        edge = styles.of("extremes", color=color, linewidth=0.6, linestyle=":", label="extremes")
+        ax.plot(t, least, **edge)
+        ax.plot(t, most, **(edge | {"label": "_nolegend_"}))
 
 
 def _share(k: int) -> str:
@@ -232,7 +313,7 @@ def _quantiles(values: Array) -> Array:
     return result
 
 
-def _heatmap(ax: Axes, axis: TimeAxis, curves: Curves, style: dict[str, Any]) -> None:
+def _heatmap(ax: Axes, axis: TimeAxis, curves: Curves, styles: Styles) -> None:
     members = curves.values.shape[2]
     parts = [_mean(curves.over(s)) for s in axis.stretches]
     finite = np.concatenate([part[np.isfinite(part)] for part in parts])
@@ -240,14 +321,14 @@ def _heatmap(ax: Axes, axis: TimeAxis, curves: Curves, style: dict[str, Any]) ->
     rows = np.arange(curves.values.shape[1] + 1) - 0.5
     mesh = None
     for stretch, part in zip(axis.stretches, parts, strict=True):
-        if stretch.end > stretch.start:
+        if stretch.end > stretch.start and "heatmap" in styles:
             middles = 0.5 * (stretch.t[1:] + stretch.t[:-1])
             borders = np.concatenate([stretch.t[:1], middles, stretch.t[-1:]])
-            mesh = ax.pcolormesh(borders, rows, part.T, **({"rasterized": True} | limits | style))
+            mesh = ax.pcolormesh(borders, rows, part.T, **styles.of("heatmap", rasterized=True, **limits))
     ax.yaxis.set_major_locator(MaxNLocator("auto", integer=True))
-    if mesh is not None:
+    if mesh is not None and "colorbar" in styles:
         mean = f"\nmean over {curves.members_are}s" if members > 1 else ""
-        ax.figure.colorbar(mesh, ax=ax, label=curves.label + mean)
+        ax.figure.colorbar(mesh, ax=ax, **styles.of("colorbar", label=curves.label + mean))
 
 
 def _mean(values: Array) -> Array:

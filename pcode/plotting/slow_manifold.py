@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from ..analysis.manifolds.manifold import CriticalManifold, critical_manifold
 from ..analysis.manifolds.trajectory import Trajectory, trajectory
@@ -15,9 +17,11 @@ from ..base.errors import InputError
 from ..model.network import Array
 from ..run.result import Run
 from ..run.select import check_flags, of_run
-from ..run.snapshot import PhaseOption
-from .marks import arrow_heads, lengths, number, round_times, time_marks
+from ..run.snapshot import PhaseOption, TimeOption
+from .legends import LegendPlace, check_legend, place_legend
+from .marks import ALONG, arrow_heads, lengths, note_above, number, round_times, start_mark, time_marks
 from .style import axes_or_new
+from .styles import Artists, Styles, StylesOption, draws
 
 STABLE = {"color": "#9a9a9a", "linewidth": 3.2, "linestyle": "-", "solid_capstyle": "butt"}
 UNSTABLE = {"color": "#9a9a9a", "linewidth": 1.4, "linestyle": (0, (2.5, 1.5))}
@@ -27,7 +31,15 @@ FAST, SLOW = "#D55E00", "#0072B2"
 SEVERAL = ("#E69F00", "#D55E00", "#882255", "#0072B2", "#009E73")
 FAST_WIDTH, SLOW_WIDTH = 0.9, 1.9
 
+ARTISTS: Artists = {
+    **dict.fromkeys(("stable", "unstable", "folds", "hopf", "slow", "fast", "at_rest"), Line2D),
+    **ALONG,
+    "note": Text,
+    "legend": Legend,
+}
 
+
+@draws(ARTISTS)
 @of_run
 def slow_manifold(
     run: Run,
@@ -37,12 +49,13 @@ def slow_manifold(
     *,
     ratios: Sequence[float] | None = None,
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     limits: Sequence[float] | None = None,
     manifold: CriticalManifold | None = None,
     marks: bool = True,
-    legend: bool = True,
+    legend: LegendPlace = True,
     note: bool = True,
+    styles: StylesOption = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -71,8 +84,16 @@ def slow_manifold(
     manifold : pcode.analysis.manifolds.manifold.CriticalManifold, optional
         What `critical_manifold` gave for this run, where it is to be drawn more than once; `weight`, `node`,
         `time` and `limits` are of no account then.
-    marks, legend, note : bool
-        Whether to draw marks of time (of a single trajectory), a legend, and what is held of all that moves.
+    marks, note : bool
+        Whether to draw marks of time (of a single trajectory), and what is held of all that moves.
+    legend : bool or {"right", "below", "inside"}
+        Where to put a legend, if at all. True is to the right of the Axes, or below it where it would
+        take more than a quarter of the width.
+    styles : mapping of str to mapping or bool, optional
+        By the name of an artist, keywords of Matplotlib for it, or False to leave it out. There are
+        ``stable`` and ``unstable`` (stretches of the manifold), ``folds``, ``hopf``, ``slow`` and ``fast``
+        (stretches of the trajectories), ``at_rest`` (for the weights of the run), ``start``, ``arrows``,
+        ``times``, ``time_labels``, ``note`` and ``legend``.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure, reached as ``ax.figure``, where left out.
     **kwargs
@@ -88,7 +109,9 @@ def slow_manifold(
     InputError
         If there is no such weight or node, it is too large, or no equilibrium is found.
     """
-    check_flags(marks=marks, legend=legend, note=note)
+    check_flags(marks=marks, note=note)
+    check_legend(legend)
+    look = Styles(styles, ARTISTS, slow=kwargs, fast=kwargs)
     if manifold is None:
         manifold = critical_manifold(run, weight, node, phase=phase, time=time, limits=limits)
     curves = _followed(run, manifold, ratios)
@@ -98,17 +121,15 @@ def slow_manifold(
         ax.set_ylim(low, high)
         ax.set_xlabel(manifold.weight.label)
         ax.set_ylabel(manifold.node.label)
-        handles = _manifold(ax, manifold)
+        handles = _manifold(ax, manifold, look)
         if ratios is None:
-            handles += _single(ax, manifold, curves[0], marks, kwargs)
+            handles += _single(ax, manifold, curves[0], marks, look)
         else:
-            handles += _several(ax, manifold, curves, kwargs)
-        if legend:
-            ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+            handles += _several(ax, curves, look)
+        if "legend" in look:
+            place_legend(ax, legend, handles, **look.of("legend"))
         if note and manifold.held:
-            ax.set_title(
-                f"{manifold.held} held as at t = {manifold.t:.6g}", loc="left", fontsize=7, color="0.3"
-            )
+            note_above(ax, f"{manifold.held} held as at t = {manifold.t:.6g}", look)
     return ax
 
 
@@ -143,13 +164,15 @@ def _heights(manifold: CriticalManifold, curves: list[Trajectory]) -> tuple[floa
     return float(everything.min()) - margin, float(everything.max()) + margin
 
 
-def _manifold(ax: Axes, manifold: CriticalManifold) -> list[Any]:
+def _manifold(ax: Axes, manifold: CriticalManifold, look: Styles) -> list[Any]:
     """Stable and unstable stretches of every branch, folds and Hopf points."""
     handles: dict[str, Line2D] = {}
 
-    def add(x: Any, y: Any, look: dict[str, Any], label: str) -> None:
-        (line,) = ax.plot(x, y, **look, label="_nolegend_" if label in handles else label)
-        handles.setdefault(label, line)
+    def add(name: str, x: Any, y: Any, drawn: dict[str, Any], label: str) -> None:
+        if name in look:
+            given = look.of(name, **drawn, label="_nolegend_" if label in handles else label)
+            (line,) = ax.plot(x, y, **given)
+            handles.setdefault(label, line)
 
     for branch in manifold.branches:
         stable = branch.stable
@@ -157,92 +180,87 @@ def _manifold(ax: Axes, manifold: CriticalManifold) -> list[Any]:
         for part in np.split(np.arange(stable.size), edges):
             reach = slice(max(part[0] - 1, 0) if not stable[part[0]] else part[0],
                           part[-1] + (1 if stable[part[0]] else 2))  # fmt: skip
-            look = STABLE if stable[part[0]] else UNSTABLE
-            label = "equilibria, stable" if stable[part[0]] else "equilibria, unstable"
-            add(branch.weight[reach], branch.node[reach], look | {"zorder": 1.0}, label)
-        marker = {"linestyle": "none", "markeredgecolor": "black", "zorder": 4.0}
-        at = branch.folds
-        if at.size:
-            look = {"marker": "D", "markersize": 5.0, "markerfacecolor": "white"}
-            add(branch.weight[at], branch.node[at], marker | look, "fold")
-        if branch.turns.size:
-            look = {"marker": "^", "markersize": 5.5, "markerfacecolor": "white"}
-            add(
-                branch.weight[branch.turns],
-                branch.node[branch.turns],
-                marker | look,
-                "oscillation sets in (Hopf)",
-            )
+            name = "stable" if stable[part[0]] else "unstable"
+            drawn = (STABLE if stable[part[0]] else UNSTABLE) | {"zorder": 1.0}
+            add(name, branch.weight[reach], branch.node[reach], drawn, f"equilibria, {name}")
+        mark = {"linestyle": "none", "markeredgecolor": "black", "markerfacecolor": "white", "zorder": 4.0}
+        for name, at, shape, label in (
+            ("folds", branch.folds, {"marker": "D", "markersize": 5.0}, "fold"),
+            ("hopf", branch.turns, {"marker": "^", "markersize": 5.5}, "oscillation sets in (Hopf)"),
+        ):
+            if at.size:
+                add(name, branch.weight[at], branch.node[at], mark | shape, label)
     return [handles[label] for label in sorted(handles, key=lambda one: (one[0] != "e", one))]
 
 
-def _single(
-    ax: Axes, manifold: CriticalManifold, one: Trajectory, marks: bool, style: dict[str, Any]
-) -> list[Any]:
+def _single(ax: Axes, manifold: CriticalManifold, one: Trajectory, marks: bool, look: Styles) -> list[Any]:
     """One trajectory, its slow and fast parts in colours of their own, with arrows and marks of time."""
-    given: dict[str, Any] = {"color": SLOW, "linewidth": SLOW_WIDTH, "zorder": 3.0, "solid_capstyle": "round"}
-    quick: dict[str, Any] = {"color": FAST, "linewidth": FAST_WIDTH, "zorder": 3.1}
-    handles = list(
-        ax.plot(*manifold.along.T, color="black", linewidth=0.9, linestyle=(0, (1, 1.2)), zorder=3.6,
-                label="at rest, weights of the run")
-    ) if manifold.held and len(manifold.along) else []  # fmt: skip
-    if np.ptp(one.weight) > 0.0:
-        handles += _parts(ax, one, given | style, quick | style, ("slow", "fast"))
-    else:  # no weight moves, so nothing is slow
-        handles += ax.plot(one.weight, one.node, **(quick | {"label": "run"} | style))
+    slow: dict[str, Any] = {"color": SLOW, "linewidth": SLOW_WIDTH, "zorder": 3.0, "solid_capstyle": "round"}
+    fast: dict[str, Any] = {"color": FAST, "linewidth": FAST_WIDTH, "zorder": 3.1}
+    handles: list[Any] = []
+    if manifold.held and len(manifold.along) and "at_rest" in look:
+        dotted: dict[str, Any] = {
+            "color": "black",
+            "linewidth": 0.9,
+            "linestyle": (0, (1, 1.2)),
+            "zorder": 3.6,
+        }
+        handles += ax.plot(
+            *manifold.along.T, **look.of("at_rest", **dotted, label="at rest, weights of the run")
+        )
+    moves = bool(np.ptp(one.weight) > 0.0)
+    if moves:
+        handles += _parts(ax, one, slow, fast, ("slow", "fast"), look)
+    elif "fast" in look:  # no weight moves, so nothing is slow
+        handles += ax.plot(one.weight, one.node, **look.of("fast", **fast, label="run"))
     path = np.column_stack([one.weight, one.node])
-    start: dict[str, Any] = {
-        "linestyle": "none",
-        "marker": "o",
-        "markersize": 4.0,
-        "markerfacecolor": "white",
-    }
-    ax.plot(*path[:1].T, **start, markeredgecolor="black", zorder=4.5, gid="start")
-    arrow_heads(ax, path, "black")
+    start_mark(ax, path, look, zorder=4.5)
+    arrow_heads(ax, path, "black", look)
     if marks and manifold.tau > 0.0:
-        if not np.ptp(one.weight) > 0.0:  # no weight moves, so delta tells nothing
-            time_marks(ax, path, one.t, round_times(one.t, lengths(ax, path)), r"\tau", "black")
+        if not moves:  # so delta tells nothing
+            time_marks(ax, path, one.t, round_times(one.t, lengths(ax, path)), r"\tau", "black", look)
             return handles
-        _both_clocks(ax, one, path)
+        _both_clocks(ax, one, path, look)
     return handles
 
 
-def _both_clocks(ax: Axes, one: Trajectory, path: Array) -> None:
+def _both_clocks(ax: Axes, one: Trajectory, path: Array, look: Styles) -> None:
     """Marks of time in units of tau up to the geometric mean of tau and delta, then of delta."""
     length = lengths(ax, path)
     early = one.t <= np.sqrt(one.ratio)
     placed: list[Array] = []
     if early.sum() > 1 and length[early][-1] > 0.1:
         chosen = round_times(one.t[early], length[early], 2)
-        placed = time_marks(ax, path[early], one.t[early], chosen, r"\tau", "black")
+        placed = time_marks(ax, path[early], one.t[early], chosen, r"\tau", "black", look)
     late = ~early
     if late.sum() > 1:
         since = one.t[late] / one.ratio
         chosen = round_times(since, length[late] - length[late][0], 6)
-        time_marks(ax, path[late], since, chosen, r"\delta", "black", placed)
+        time_marks(ax, path[late], since, chosen, r"\delta", "black", look, placed)
 
 
-def _several(
-    ax: Axes, manifold: CriticalManifold, curves: list[Trajectory], style: dict[str, Any]
-) -> list[Any]:
+def _several(ax: Axes, curves: list[Trajectory], look: Styles) -> list[Any]:
     """A trajectory for each delta/tau, in a colour of its own."""
     handles = []
     pick = np.linspace(0, len(SEVERAL) - 1, len(curves)).round().astype(int) if len(curves) > 1 else [3]
     for k, one in zip(pick, curves, strict=True):
         given = {"color": SEVERAL[k], "zorder": 3.0}
         label = rf"$\delta/\tau = {number(one.ratio)}$"
-        lines = _parts(
-            ax, one, given | {"linewidth": 1.7} | style, given | {"linewidth": 0.8} | style, (label, "")
-        )
-        arrow_heads(ax, np.column_stack([one.weight, one.node]), SEVERAL[k])
-        handles += [Line2D([], [], color=SEVERAL[k], linewidth=1.7, label=label)] if lines else []
-    ax.plot(curves[0].weight[:1], curves[0].node[:1], linestyle="none", marker="o", markersize=4.0,
-            markerfacecolor="white", markeredgecolor="black", zorder=4.5, gid="start")  # fmt: skip
+        slow, fast = given | {"linewidth": 1.7}, given | {"linewidth": 0.8}
+        lines = _parts(ax, one, slow, fast, (label, ""), look)
+        arrow_heads(ax, np.column_stack([one.weight, one.node]), SEVERAL[k], look)
+        handles += [Line2D([], [], **look.of("slow", **slow, label=label))] if lines else []
+    start_mark(ax, np.column_stack([curves[0].weight, curves[0].node]), look, zorder=4.5)
     return handles
 
 
 def _parts(
-    ax: Axes, one: Trajectory, slow: dict[str, Any], fast: dict[str, Any], labels: tuple[str, str]
+    ax: Axes,
+    one: Trajectory,
+    slow: dict[str, Any],
+    fast: dict[str, Any],
+    labels: tuple[str, str],
+    look: Styles,
 ) -> list[Any]:
     """The stretches of a trajectory that are slow, and those that are fast; one entry for each kind."""
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
@@ -251,11 +269,13 @@ def _parts(
     if not quick.size:
         return []
     for part in np.split(np.arange(quick.size), np.flatnonzero(np.diff(quick.astype(int))) + 1):
-        label = labels[1] if quick[part[0]] else labels[0]
+        name, drawn, label = ("fast", fast, labels[1]) if quick[part[0]] else ("slow", slow, labels[0])
+        if name not in look:
+            continue
         legs = slice(part[0], part[-1] + 2)
-        look = (fast if quick[part[0]] else slow) | {"linestyle": "-"}
-        (line,) = ax.plot(one.weight[legs], one.node[legs], **(look | {"label": label or "_nolegend_"}))
+        given = look.of(name, **drawn, linestyle="-", label=label)
         if label in handles or not label:
-            line.set_label("_nolegend_")
+            given["label"] = "_nolegend_"
+        (line,) = ax.plot(one.weight[legs], one.node[legs], **given)
         handles.setdefault(label, line)
     return [handles[label] for label in labels if label in handles]

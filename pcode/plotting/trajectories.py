@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 
 from ..base import checks
 from ..base.errors import InputError
@@ -28,14 +31,24 @@ from ..run.select import (
     suits_log_time,
 )
 from .clock import Clock, TimeAxis
-from .series import LARGEST
-from .style import axes_or_new, outside_legend, style
+from .legends import LegendPlace, check_legend, place_legend
+from .series import LARGEST, flat_axis
+from .style import axes_or_new, style
+from .styles import Artists, Styles, StylesOption, draws
 
 Nodes = Sequence[str] | None
 
 # Most samples, and most of their points, from which to find components; of more, every k-th is taken.
 MOST_SAMPLES = 100
 MOST_POINTS = 2_000
+
+ARTISTS: Artists = {
+    "path": LineCollection,
+    "start": Line2D,
+    "end": Line2D,
+    "colorbar": Artist,
+    "legend": Legend,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +73,7 @@ class Path:
     clock: str
 
 
+@draws(ARTISTS)
 @of_run
 def trajectory(
     run: Run,
@@ -72,7 +86,8 @@ def trajectory(
     log_time: bool | None = None,
     clock: Clock | None = None,
     colorbar: bool | Sequence[Axes] = True,
-    legend: bool = True,
+    legend: LegendPlace = True,
+    styles: StylesOption = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -98,12 +113,16 @@ def trajectory(
     log_time : bool, optional
         Whether time since the phase's start is logarithmic in the colours; where it is not
         said, it is if the phase lasts more than 100 tau, or half of the path lies in its first tenth.
-    clock : {"tau", "delta", "time"}, optional
+    clock : {"tau", "delta", "time"} or str, optional
         Unit of time; tau where left out, or delta where tau = 0.
     colorbar : bool or sequence of Axes
         Whether to put a colour bar beside the Axes; or all those beside which it is to stand.
-    legend : bool
-        Whether to put a legend of the two marks beside the Axes.
+    legend : bool or {"right", "below", "inside"}
+        Where to put a legend of the two marks, if at all. True is to the right of the Axes, or below it
+        where it would take more than a quarter of the width.
+    styles : mapping of str to mapping or bool, optional
+        By the name of an artist, keywords of Matplotlib for it, or False to leave it out. There are
+        ``path``, ``start``, ``end``, ``colorbar`` and ``legend``.
     ax : matplotlib.axes.Axes, optional
         Where to draw, with ``projection="3d"`` for three nodes; a new figure where left out.
     **kwargs
@@ -120,7 +139,9 @@ def trajectory(
         If an option is none of those allowed, the run has no such node, sample or phase, or no time
         passed in it.
     """
-    check_flags(together=together, legend=legend)
+    check_flags(together=together)
+    check_legend(legend)
+    look = Styles(styles, ARTISTS, path=kwargs)
     check_flags(log_time=False if log_time is None else log_time)
     index = moving_phase(run, phase)
     if checks.is_many(sample):
@@ -132,9 +153,9 @@ def trajectory(
         with style():
             ax = Figure(layout="constrained").add_subplot(projection="3d")
     with axes_or_new(ax) as ax:
-        _draw(ax, path, logarithmic, colorbar, kwargs)
-        if legend:
-            outside_legend(ax)
+        _draw(ax, path, logarithmic, colorbar, look)
+        if "legend" in look:
+            place_legend(ax, legend, **look.of("legend"))
     return ax
 
 
@@ -277,9 +298,7 @@ def _drawable(values: Array) -> Array:
         return np.where(np.abs(values) <= LARGEST, values, np.nan)
 
 
-def _draw(
-    ax: Axes, path: Path, log_time: bool, colorbar: bool | Sequence[Axes], look: dict[str, Any]
-) -> None:
+def _draw(ax: Axes, path: Path, log_time: bool, colorbar: bool | Sequence[Axes], look: Styles) -> None:
     there = np.isfinite(path.points).all(axis=1)
     t, points = path.t[there], path.points[there]
     space = len(path.labels) == 3
@@ -295,7 +314,7 @@ def _draw(
     pieces = np.stack([points[:-1], points[1:]], axis=1)
     when = np.sqrt(np.maximum(t[:-1], low) * t[1:]) if log_time else 0.5 * (t[:-1] + t[1:])
     given: dict[str, Any] = {"cmap": "viridis", "norm": norm, "array": when, "linewidth": 1.4}
-    given |= {"capstyle": "round"} | look
+    given = look.of("path", **given, capstyle="round")
     if space:
         from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
@@ -304,21 +323,29 @@ def _draw(
         lines = LineCollection(list(pieces), **given)
     # Points that do not show give the axes their limits.
     ax.plot(*points.T, linestyle="none", label="_nolegend_")
-    ax.add_collection(lines)
-    for k, name, marker in ((0, "start", "o"), (-1, "end", "s")):
-        mark: dict[str, Any] = {"marker": marker, "color": "black", "linestyle": "none", "zorder": 3}
-        ax.plot(*points[[k]].T, label=name, markersize=5.0, mfc="white" if k == 0 else "black", **mark)
-    _dress(ax, path, lines, colorbar)
+    if "path" in look:
+        ax.add_collection(lines)
+    for k, name, marker, face in ((0, "start", "o", "white"), (-1, "end", "s", "black")):
+        mark: dict[str, Any] = {
+            "marker": marker,
+            "color": "black",
+            "linestyle": "none",
+            "zorder": 3,
+            "clip_on": False,
+        }
+        if name in look:
+            ax.plot(*points[[k]].T, **look.of(name, **mark, label=name, markersize=5.0, markerfacecolor=face))
+    _dress(ax, path, lines, colorbar if "path" in look and "colorbar" in look else False, look)
 
 
-def _dress(ax: Axes, path: Path, lines: LineCollection, colorbar: bool | Sequence[Axes]) -> None:
+def _dress(
+    ax: Axes, path: Path, lines: LineCollection, colorbar: bool | Sequence[Axes], look: Styles
+) -> None:
     for which, label in zip("xyz", path.labels, strict=False):
         getattr(ax, f"set_{which}label")(label)
-        low, high = getattr(ax, f"get_{which}lim")()
-        size = max(abs(low), abs(high), 1e-12)
-        if high - low < 1e-6 * size:  # an axis that magnifies no rounding
-            getattr(ax, f"set_{which}lim")(low - 0.05 * size, high + 0.05 * size)
+    flat_axis(ax, "x")
+    flat_axis(ax, "y")
     if colorbar:
         beside = ax if isinstance(colorbar, bool) else colorbar
         pad: dict[str, Any] = {"pad": 0.1} if len(path.labels) == 3 else {}
-        ax.figure.colorbar(lines, ax=beside, label=path.clock, **pad)
+        ax.figure.colorbar(lines, ax=beside, **look.of("colorbar", label=path.clock, **pad))

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from ..base.errors import InputError
 from ..model.network import Array
@@ -16,13 +17,20 @@ from ..run.result import Run
 from ..run.select import Choice, PhaseChoice, check_flags, check_layer, check_word, choose_layers, of_run
 from .clock import Clock, TimeAxis
 from .labels import label_of
-from .series import LARGEST, Curves, How, dot_instants, draw, finish, joined
+from .legends import LegendPlace, check_legend
+from .series import ARTISTS, LARGEST, ON_TIME, Curves, How, dot_instants, draw, finish, joined
 from .style import axes_or_new, distinct, line_style
+from .styles import Artists, Styles, StylesOption, draws
 
 Kind = Literal["M", "W", "beta"]
 
 NORM_LABEL = r"norm of the change, $\Vert \cdot(t) - \cdot(0) \Vert$"
 MARKERS = "osD^vPX*"
+
+# From one marker of a curve to the next, in parts of the diagonal of the Axes.
+MARKED = 0.2
+# The artists of `weight_norms`.
+NORMS: Artists = {"M": Line2D, "W": Line2D, "beta": Line2D, **ON_TIME}
 
 
 @of_run
@@ -32,6 +40,7 @@ def weight_kinds(run: Run) -> tuple[Kind, ...]:
     return tuple(v.name for v in WEIGHTS if v.feedback in (None, feedback))  # type: ignore[misc]
 
 
+@draws(ARTISTS)
 @of_run
 def weight_drift(
     run: Run,
@@ -41,10 +50,11 @@ def weight_drift(
     *,
     phase: PhaseChoice = None,
     log_time: bool = False,
-    clock: Clock = "delta",
+    clock: Clock | None = None,
     how: How = "auto",
-    legend: bool = True,
+    legend: LegendPlace = True,
     phase_names: bool = True,
+    styles: StylesOption = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -58,8 +68,9 @@ def weight_drift(
         l of :math:`M^l` and :math:`W^l`, 0..n-1, or of :math:`\beta^l`, 1..n.
     kind : {"M", "W", "beta"}
         Prediction weights, feedback weights or biases.
-    phase, log_time, clock, how, legend, phase_names, ax, **kwargs
-        As for `value_nodes`, with weights in place of nodes and samples, and delta for the clock.
+    phase, log_time, clock, how, legend, phase_names, styles, ax, **kwargs
+        As for `value_nodes`, with weights in place of nodes and samples, and delta in place of tau for the
+        clock. Single curves have names such as ``M0[2,1]`` and ``beta1[0]``.
         The departure is from the start of the run, whatever the phases drawn.
 
     Returns
@@ -91,10 +102,12 @@ def weight_drift(
         group_label=name,
         member_label=name,
         continuous=True,
+        names=lambda k, _: (f"{kind}{layer}[{','.join(map(str, np.unravel_index(k, shape)))}]",),
     )
-    return draw(ax, axis, curves, how, legend, phase_names, kwargs)
+    return draw(ax, axis, curves, how, legend, phase_names, styles, kwargs)
 
 
+@draws(NORMS)
 @of_run
 def weight_norms(
     run: Run,
@@ -104,9 +117,10 @@ def weight_norms(
     layers: Choice = None,
     phase: PhaseChoice = None,
     log_time: bool = False,
-    clock: Clock = "delta",
-    legend: bool = True,
+    clock: Clock | None = None,
+    legend: LegendPlace = True,
     phase_names: bool = True,
+    styles: StylesOption = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -124,8 +138,9 @@ def weight_norms(
         Which weights; all that have an equation of their own where left out.
     layers : int or sequence of int, optional
         Predicted layers l, 1..n; all where left out.
-    phase, log_time, clock, legend, phase_names, ax, **kwargs
-        As for `weight_drift`; the keywords go to `Axes.plot`.
+    phase, log_time, clock, legend, phase_names, styles, ax, **kwargs
+        As for `weight_drift`; the keywords go to `Axes.plot`. The artists are ``M``, ``W``, ``beta``,
+        ``phases``, ``phase_names`` and ``legend``.
 
     Returns
     -------
@@ -140,7 +155,9 @@ def weight_norms(
     wanted = weight_kinds(run) if kinds is None else [kinds] if isinstance(kinds, str) else kinds
     weights = [_weight(run, kind) for kind in wanted]
     chosen = choose_layers(run, layers, first=1)
-    check_flags(legend=legend, phase_names=phase_names)
+    check_flags(phase_names=phase_names)
+    check_legend(legend)
+    look = Styles(styles, NORMS, M=kwargs, W=kwargs, beta=kwargs)
     axis = TimeAxis.of(run, "weight_time", phase, clock, log_time)
     named = chosen if len(chosen) <= distinct() else (chosen[0], chosen[-1])
     with axes_or_new(ax) as ax:
@@ -150,9 +167,10 @@ def weight_norms(
             t, values = joined(axis.stretches, [norms[s.rows] for s in axis.stretches])
             label = f"${weight.label(k)}$" if layer in named else "_nolegend_"
             given = _norm_style(weight, layer - 1, run.network.n, t.size) | {"label": label}
-            lines = ax.plot(t, values, **(given | kwargs))
-            dot_instants(ax, axis.stretches, lines, continuous=True)
-        finish(ax, axis, NORM_LABEL, legend, phase_names)
+            if weight.name in look:
+                lines = ax.plot(t, values, **look.of(weight.name, **given))
+                dot_instants(ax, axis.stretches, lines, continuous=True)
+        finish(ax, axis, NORM_LABEL, legend, phase_names, look)
     return ax
 
 
@@ -185,7 +203,7 @@ def _norm_style(weight: Variable, k: int, count: int, points: int) -> dict[str, 
     color = line_style(k, count)["color"]
     if weight is W:
         return {"color": color, "linestyle": "-", "linewidth": 4.0, "alpha": 0.3, "solid_capstyle": "butt"}
-    # Shifted from layer to layer, so that markers of like curves do not hide one another.
-    every = max(1, points // 8)
-    marks = {"marker": MARKERS[k % len(MARKERS)], "markevery": (k * every // max(count, 2), every)}
+    # Even along the curve as drawn, and shifted from layer to layer, so that like curves show all markers.
+    first = 0.5 * MARKED * (1.0 + k / max(count, 2))
+    marks = {"marker": MARKERS[k % len(MARKERS)], "markevery": (first, MARKED) if points > 1 else 1}
     return {"color": color, "linestyle": "-" if weight is M else ":"} | marks

@@ -16,7 +16,8 @@ from ..model.data import Data, read_npz
 from ..model.expression import Expression
 from ..model.importing import importable, imported
 from ..model.network import Array, FeedbackInit, Network, Weights
-from ..model.phase import Phase, TimeSeries
+from ..model.phase import Phase
+from ..model.series import TimeSeries
 from ..model.variables import Variable
 from .network_table import NetworkTable
 from .schema import DataTable, PhaseTable, SeriesTable, WeightsTable
@@ -233,7 +234,7 @@ class Shown:
         return "data.file" if self.table.file is not None else "data.name"
 
 
-def build_phase(index: int, table: PhaseTable, network: Network, shown: Shown | None) -> Phase:
+def build_phase(index: int, table: PhaseTable, network: Network, shown: Shown | None, folder: Path) -> Phase:
     """One phase of a scenario, with the values of its clamps.
 
     Raises
@@ -263,7 +264,7 @@ def build_phase(index: int, table: PhaseTable, network: Network, shown: Shown | 
             clamp[layer] = shown.values(value, rows, layer, network)
         else:
             try:
-                clamp[layer] = _clamp(value)
+                clamp[layer] = _clamp(value, folder, len(rows or (0,)))
             except InputError as error:
                 raise error.within(f"{here}.clamp.{layer}") from None
     try:
@@ -276,22 +277,37 @@ def build_phase(index: int, table: PhaseTable, network: Network, shown: Shown | 
             settle_tol=table.settle_tol,
             samples=rows,
         )
+        phase = phase.in_unit_of(network)
         phase.check(network)
     except InputError as error:
         raise error.within(here) from None
     return phase
 
 
-def _clamp(value: Any) -> Any:
-    """A clamp that is given in the file itself."""
+def _clamp(value: Any, folder: Path, samples: int) -> Any:
+    """A clamp that is given in the file itself, or as a file of its own."""
     if isinstance(value, SeriesTable):
-        return TimeSeries(value.t, value.values, value.kind)
+        return _series(value, folder, samples)
     try:
         one_a_node = isinstance(value, list) and not any(isinstance(entry, list) for entry in value)
         return Expression(value) if isinstance(value, str) or (value and one_a_node) else value
     except InputError as error:
         what = f'must be "input" or "output" (of the data), or an expression: {error.what}'
         raise InputError("", what) from None
+
+
+def _series(table: SeriesTable, folder: Path, samples: int) -> TimeSeries:
+    """The time series that a table gives, or names the file of."""
+    given = [name for name in ("t", "values") if getattr(table, name) is not None]
+    if table.file is not None and given:
+        raise InputError(given[0], "stands in the file; leave it out, or leave out file")
+    if table.file is not None:
+        file = folder / table.file
+        return TimeSeries.load(file, table.kind, samples=samples, time_unit=table.time_unit)
+    for name in ("t", "values"):
+        if name not in given:
+            raise InputError(name, "is missing; give t and values, or file")
+    return TimeSeries(table.t, table.values, table.kind, table.time_unit)  # type: ignore[arg-type]
 
 
 def _wanted(table: PhaseTable, network: Network) -> dict[int, Any]:

@@ -10,7 +10,7 @@ from pydantic import Field, Tag, create_model
 
 from ..model import fields
 from ..model.network import Network
-from .forms import Table, either
+from .forms import Table, either, time
 
 
 def described(kind: type) -> dict[str, str]:
@@ -27,6 +27,10 @@ def annotation(declared: fields.Field[Any, Any]) -> Any:
             return Annotated[
                 list[Annotated[int, Field(ge=declared.least)]], Field(min_length=declared.shortest)
             ]
+        case fields.TimeConstant():
+            return time(_number(declared.above, declared.least))
+        case fields.TimeUnit():
+            return str | None
         case fields.Number():
             return _number(declared.above, declared.least)
         case fields.PerLayer():
@@ -53,7 +57,7 @@ def _network_table() -> type[Table]:
     keys: dict[str, Any] = {
         name: (
             annotation(declared),
-            Field(... if declared.default is None else declared.default, description=about.get(name)),
+            Field(... if declared.required else declared.default, description=about.get(name)),
         )
         for name, declared in Network.declared().items()
     }

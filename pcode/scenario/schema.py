@@ -8,13 +8,16 @@ from pydantic import Field, Tag
 
 from ..model.data import DATA
 from ..solvers.settings import Settings
-from .forms import NotNegative, Number, Positive, Rows, Table, either, kind_of
+from .forms import NotNegative, Number, Positive, Rows, Table, either, kind_of, time
 from .network_table import NetworkTable
 
 if TYPE_CHECKING:
     DataName = str
+    Time = float | str
+    Duration = float | str
 else:
     DataName = Literal[*DATA]
+    Time, Duration = time(Number), time(Positive)
 
 
 class WeightsTable(Table):
@@ -37,8 +40,9 @@ class WeightsTable(Table):
     for each of the links 0..n-1 with the shape (n_{l+1}, n_l). Left out, it is what the file
     holds, or the transpose of M."""
     file: str | None = None
-    """With init = "file": an .npz file with the arrays M0, M1, ..., W0, ..., beta1, ... W and beta may be
-    left out: W is then the transpose of M, or as said by W, and beta is 0."""
+    """With init = "file": an .npz file with the arrays M0, M1, ... of shapes (n_l, n_{l+1}), W0, W1, ... of
+    shapes (n_{l+1}, n_l), and beta1, beta2, ... of shapes (n_l,). W and beta may be left out: W is then the
+    transpose of M, or as said by W, and beta is 0."""
     M: list[Rows] | None = None
     """With init = "given": one matrix for each of the links 0..n-1, of the shape (n_l, n_{l+1})."""
     beta: list[list[float]] | None = None
@@ -78,6 +82,9 @@ class DataTable(Table):
     """How many samples to draw to test on; left out, none."""
     seed: int = Field(default=0, ge=0)
     """Seed of the draw."""
+    image_shape: list[int] | None = None
+    """Rows and columns of the images that the input layer shows, such as [8, 8], its nodes row by row:
+    figures then draw it as an image; known of data sets by name."""
 
 
 class StartTable(Table):
@@ -90,10 +97,15 @@ class StartTable(Table):
 class SeriesTable(Table):
     """Values that change in the course of a phase, by lines or splines between the given times."""
 
-    t: list[Number]
-    """Times, from the phase's start; a time given twice is a step."""
-    values: list[Rows]
+    t: list[Time] | None = None
+    """Times, from the phase's start, such as 5 or "5 ms"; a time given twice is a step."""
+    values: list[Rows] | None = None
     """For each time one row a sample, one value a node; nan leaves a node free."""
+    file: str | None = None
+    """In place of t and values: a .csv file with a column t, or "t (ms)", and one for each node, the same
+    for all samples; or an .npz file with arrays t and values."""
+    time_unit: str | None = None
+    """Unit of the times, where they are given without one; else that of the network."""
     kind: Literal["linear", "cubic"] = "linear"
     """Between the times: straight lines, or a cubic spline from one step to the next."""
 
@@ -139,8 +151,9 @@ class PhaseTable(Table):
     """Which samples of the data it shows: "train" where left out."""
     learn: bool = True
     """Whether the weights move."""
-    duration: Positive
-    """How long it lasts, in the unit of tau; with until the longest it may last."""
+    duration: Duration
+    """How long it lasts, in the unit of tau, or with a unit such as "5 s"; with until the longest it may
+    last."""
     until: Literal["equilibrium"] | None = None
     """End the phase once all rates have fallen to settle_tol."""
     settle_tol: Positive = 1e-6

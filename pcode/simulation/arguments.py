@@ -10,6 +10,7 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.near import hint
 from ..model.activation import Activation
 from ..model.activations import ACTIVATIONS
 from ..model.network import Network, Weights
@@ -69,7 +70,8 @@ def check_nodes(nodes: Any) -> None:
         checks.word("nodes", nodes, get_args(NodeStart))
     except InputError:
         known = ", ".join(get_args(NodeStart))
-        raise InputError("nodes", f"must be {known} or a State, not {checks.shown(nodes)}") from None
+        what = f"must be {known} or a State, not {checks.shown(nodes)}"
+        raise InputError("nodes", f"{what}{hint(nodes, get_args(NodeStart))}") from None
 
 
 def oddities(network: Network, learning: Iterable[bool]) -> list[str]:

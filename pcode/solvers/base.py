@@ -12,6 +12,7 @@ import numpy as np
 import scipy
 
 from ..base.errors import InputError
+from ..base.short import Short
 from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
@@ -45,7 +46,7 @@ OnStep = Callable[[float, float, Array], bool]
 
 
 @dataclass(frozen=True)
-class Solution:
+class Solution(Short):
     """How the integration of a problem ended.
 
     Attributes

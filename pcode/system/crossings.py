@@ -16,7 +16,8 @@ from scipy.interpolate import PPoly
 from ..base._jax import jax
 from ..model.clamp import SCAN_POINTS, Curve, Function
 from ..model.network import Array, Network
-from ..model.phase import Phase, TimeSeries
+from ..model.phase import Phase
+from ..model.series import TimeSeries
 
 # If there are more crossings, as in large batches, they are ignored: each matters little, and stopping at all
 # of them would be expensive.

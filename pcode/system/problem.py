@@ -10,11 +10,13 @@ import numpy as np
 from scipy.sparse import csc_matrix
 
 from ..base._jax import IN_ORDER, jax, jnp
+from ..base.short import Short
 from ..model import dynamics
 from ..model.activations import Entry, activation_of
 from ..model.clamp import ClampSchedule, Curve
 from ..model.network import Array, Network, Weights
-from ..model.phase import Phase, TimeSeries
+from ..model.phase import Phase
+from ..model.series import TimeSeries
 from ..model.state import Layout, State
 from . import kinks, sparse
 from .coupled import Parameters, Point, Structure, System
@@ -106,7 +108,7 @@ def feedforward(network: Network, weights: Weights, given: tuple[Array, ...]) ->
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class Problem(Short):
     """A phase as an initial value problem dy/dt = f(t, y), t the phase's own time.
 
     f jumps where a clamp does. So a problem is for one interval between two jumps, and `after_jump` returns
@@ -343,6 +345,7 @@ def make_problem(network: Network, phase: Phase, state: State, reduce: bool = Tr
     With `reduce`, unknowns that follow from others are left out (`pcode.system.reduction`). With tau = 0 the
     nodes have no rates: `pcode.system.limit` makes a problem for the weights from this one.
     """
+    phase = phase.in_unit_of(network)
     schedule = phase.schedule.with_stops(crossings(network, phase))
     system = within(coupled_system(network, phase, state), schedule.interval(0.0, "right"))
     comes_to_rest = phase.until == "equilibrium" and schedule.constant_from < phase.duration

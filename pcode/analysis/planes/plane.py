@@ -2,7 +2,7 @@
 
 Of all the rest, nodes are either *held* at their values at a moment of the run, or *slaved*: at every
 point of the plane they are at rest. Weights that are no coordinate are held; `learned` W goes with M,
-from which it keeps its distance (fact 5 of the model).
+from which it keeps its distance (docs/model.md, "Feedback that learns").
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ import numpy as np
 from ...base import checks
 from ...base._jax import jnp
 from ...base.errors import InputError
+from ...base.short import Short
+from ...base.units import suffix
 from ...model.network import Array
 from ...run.result import Run
-from ...run.snapshot import PhaseOption, Snapshot, last_phase
+from ...run.snapshot import PhaseOption, Snapshot, TimeOption, last_phase
 from ...system.rest import holding
 from .coordinates import Chart, Coordinate, chart
 from .field import MOST_DENSE, Field
 from .fixed_points import FixedPoint, fixed_points, rest_and_abscissa
 from .nullclines import zero_curves
+from .path import finer_path
 from .separatrices import Separatrix, separatrices
 from .window import Limits, checked_limits
 
@@ -45,7 +48,7 @@ NEAR_REST = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
-class PhasePlane:
+class PhasePlane(Short):
     """What there is to see in the plane of two coordinates.
 
     Attributes
@@ -69,7 +72,7 @@ class PhasePlane:
         All isolated ones in the window.
     separatrices : tuple of Separatrix
     times : ndarray, shape (T,)
-        Saved times of the phase.
+        Saved times of the phase, and others where a jump falls between two of them.
     trajectory : ndarray, shape (T, 2)
         The run, projected onto the plane.
     now : ndarray, shape (2,)
@@ -106,10 +109,11 @@ def phase_plane(
     *,
     rest: OtherNodes = "slaved",
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     xlim: Limits = None,
     ylim: Limits = None,
     resolution: int | None = None,
+    finer: bool = True,
 ) -> PhasePlane:
     """Rates, nullclines, equilibria and separatrices in the plane of two coordinates of a run.
 
@@ -129,6 +133,8 @@ def phase_plane(
         The window; around the run's trajectory and near equilibria where left out.
     resolution : int, optional
         Points along a side of the grid, 11 to 401; as many as its cost allows where left out.
+    finer : bool
+        Whether a jump between two saved times is integrated anew for the trajectory.
 
     Raises
     ------
@@ -144,6 +150,8 @@ def phase_plane(
     times, trajectory = made.path(run)
     sides = _resolution(field, resolution)
     low, high = _window(field, trajectory, checked_limits("xlim", xlim), checked_limits("ylim", ylim))
+    if finer:
+        times, trajectory = finer_path(run, made, times, trajectory, high - low)
     xs, ys = np.linspace(low[0], high[0], sides), np.linspace(low[1], high[1], sides)
     rates, slaved = on_grid(field, xs, ys)
     if not np.isfinite(rates).any():
@@ -216,9 +224,8 @@ def slaved_nodes(made: Chart, rest: OtherNodes) -> Any:
                 "rest", f"there are no nodes {unknown[0]!r} that move here; there are {', '.join(names)}"
             )
         said = dict.fromkeys(names, "held") | {name: str(word) for name, word in rest.items()}
-    wrong = [word for word in said.values() if word not in ("held", "slaved")]
-    if wrong:
-        raise InputError("rest", f"must be slaved or held, not {wrong[0]!r}")
+    for word in said.values():
+        checks.word("rest", word, ("slaved", "held"))
     nodes = other_nodes(made)
     asked = np.zeros(made.problem.layout.size, bool)
     for name, word in said.items():
@@ -326,7 +333,7 @@ def _in_the_whole(field: Field, point: FixedPoint) -> FixedPoint:
 def _told(field: Field, made: Chart) -> str:
     """What became of all the rest, in words."""
     nodes, K = other_nodes(made).size, field.slaved.size
-    t = f"t = {made.snapshot.t:.6g}"
+    t = f"t = {made.snapshot.t:.6g}{suffix(made.snapshot.network.time_unit)}"
     told = []
     if nodes and nodes == K:
         told.append(
