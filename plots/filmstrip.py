@@ -1,15 +1,16 @@
 r"""Settling and learning in a strip of moments: the nullclines drift as the weights learn.
 
-Each column is a moment of one phase; a narrow figure has them in several rows. Above, the plane of two nodes, for one sample: grey streamlines are
-their rates, with the weights as they are at that moment, and the colours are their nullclines, solid where
-the first node does not move and dashed where the second does not; the other nodes are at rest for every
-point of the plane, or held as they are where the text in the corner says so. Markers are equilibria: circle
-for a node, square for a focus, diamond for a centre, cross for a saddle, filled where stable. The run so
-far is black, from its ring on, what follows is pale, and a yellow dot is the run at that moment. Within a
-few tau it falls to the equilibrium; the weights, which move on the slow time delta, then carry the
-equilibrium along. Below it, the network at that moment: upper halves of the circles are values, lower halves
-errors, thick outlines mark clamped values, and lines are weights M (dashed: W), the stronger the wider.
-Layers of more than 20 nodes are strips, and their M a picture.
+Each column is a moment of one phase; a narrow figure has them in several rows. Above, the plane of two nodes,
+for one sample: grey streamlines are their rates, with the weights as they are at that moment, and the colours
+are their nullclines, solid where the first node does not move and dashed where the second does not; the
+other nodes are at rest for every point of the plane, or held as they are where the text in the corner says
+so. Markers are equilibria: circle for a node, square for a focus, diamond for a centre, cross for a saddle,
+filled where stable. Dotted is the stable manifold of a saddle, dash-dotted its unstable one. The run so far
+is black, from its ring on, what follows is pale, and a yellow dot is the run at that moment; a jump between
+two saved times is integrated anew. Within a few tau it falls to the equilibrium; the weights, which move on
+the slow time delta, then carry the equilibrium along. Below it, the network at that moment: upper halves of
+the circles are values, lower halves errors, thick outlines mark clamped values, and lines are weights M
+(dashed: W), the stronger the wider. Layers of more than 20 nodes are strips, and their M a picture.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pcode import Run, plotting
 
@@ -32,7 +33,7 @@ def figure(
     log_time: bool | None = None,
     clock: str | None = None,
     how: str = "auto",
-    clamped: bool = False,
+    clamped: bool | None = None,
     legend: plotting.LegendPlace = True,
     styles: plotting.StylesOption = None,
 ) -> Figure:
@@ -54,8 +55,9 @@ def figure(
         Unit of the time axis; where it is not said, tau, or delta where tau = 0.
     how : {"auto", "lines", "bands", "heatmap"}
         How to draw the nodes of a layer.
-    clamped : bool
-        Whether to draw value nodes that are clamped to constants throughout.
+    clamped : bool, optional
+        Whether to draw value nodes that are clamped to constants throughout; only of `layers` that are
+        given, where it is not said.
     legend : bool or {"right", "below", "inside"}
         Where each row has its legend, if at all.
     styles : table
@@ -64,6 +66,7 @@ def figure(
     plotting.check_extent(run, phase)
     if log_time is None:
         log_time = plotting.suits_log_time(run, phase)
+    clamped = layers is not None if clamped is None else clamped
     first = 0 if clamped or _moves(run, 0, phase) else 1
     shown = plotting.choose_layers(run, layers, first=0 if layers is not None else first, most=6)
     options = {"samples": samples, "phase": phase, "log_time": log_time, "clock": clock, "how": how}
@@ -71,7 +74,7 @@ def figure(
         width = plotting.figure_width(WIDTH)
         narrow = width < NARROW
         fig = plotting.figure(width, 0.6 + (1.3 if narrow else 1.65) * len(shown))
-        grid = _panels(fig, [clamped or layer == 0 or _moves(run, layer, phase) for layer in shown])
+        grid = _panels(fig, [clamped or _moves(run, layer, phase) for layer in shown])
         for row, (layer, (left, right)) in enumerate(zip(shown, grid, strict=True)):
             kept = options | {"legend": False, "phase_names": row == 0, "styles": styles}
             if left is not None:
@@ -108,10 +111,12 @@ def _panels(fig: Figure, values: list[bool]) -> list[tuple[Axes | None, Axes]]:
 
 
 def _compact(panels: list[Axes], narrow: bool) -> None:
-    """Symbols for labels, and few ticks, where panels are small."""
-    for ax in panels if narrow else ():
-        ax.set_ylabel(plotting.symbol_of(ax.get_ylabel()))
-        ax.locator_params(axis="y", nbins=4)
+    """Symbols for labels where panels are small; as many ticks in any size, so that a layout has room."""
+    for ax in panels:
+        if narrow:
+            ax.set_ylabel(plotting.symbol_of(ax.get_ylabel()))
+        if isinstance(ax.yaxis.get_major_locator(), MaxNLocator):
+            ax.locator_params(axis="y", nbins=4 if narrow else 6)
 
 
 def _time_labels(grid: list[tuple[Axes | None, Axes]], narrow: bool) -> None:

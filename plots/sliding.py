@@ -14,6 +14,9 @@ from matplotlib.figure import Figure
 
 from pcode import InputError, Run, plotting
 
+# Inches; a narrow figure has symbols for labels.
+WIDTH, NARROW = 6.0, 4.0
+
 
 def figure(
     run: Run,
@@ -60,7 +63,7 @@ def figure(
     options = {"samples": samples, "phase": phase, "log_time": log_time, "clock": clock, "how": how}
     options["styles"] = styles
     with plotting.style():
-        fig = plotting.figure(6.0, 4.4)
+        fig = plotting.figure(WIDTH, 4.4)
         upper, lower = fig.subplots(2, 1, sharex=True)
         plotting.value_nodes(run, layer, ax=upper, legend=legend, **options)
         plotting.activation_slopes(run, layer, ax=lower, legend=False, phase_names=False, **options)
@@ -71,4 +74,6 @@ def figure(
                 lower.axhline(float(slope), color="0.6", linewidth=0.8, zorder=0)
         upper.tick_params(labelbottom=False)
         upper.set_xlabel("")
+        for ax in (upper, lower) if fig.get_figwidth() < NARROW else ():
+            ax.set_ylabel(plotting.symbol_of(ax.get_ylabel()))
     return fig

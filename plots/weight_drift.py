@@ -2,8 +2,8 @@ r"""Weights drift from where they started, on the slow clock.
 
 Departure of each weight from its value at the start of the run, against time in units of delta, the
 time constant of the weights: in turn the prediction weights M^(l-1), the feedback weights
-W^(l-1) and the biases beta^l of the prediction of layer l, in a wide figure with one row for each l. Where there are few
-weights each has a line (with a legend of the first and the last where the lines run from dark to
+W^(l-1) and the biases beta^l of the prediction of layer l, in a wide figure a row for each l. Where there
+are few weights each has a line (with a legend of the first and the last where the lines run from dark to
 light in the order of the weights); otherwise the median, the middle half, the middle 90% and the
 extremes over the weights are shown. Kinds of weights without an equation of their own are left out:
 W where it is tied to the transpose of M, or fixed. At the bottom, the Frobenius norms of these

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pcode import Run, plotting
 
@@ -121,4 +122,6 @@ def _matrices(
         if ax is not matrices[0]:
             ax.set_ylabel("")
             ax.tick_params(labelleft=False)
-    bar.figure.colorbar(matrices[-1].images[0], cax=bar, label=f"${kind}^{{{link}}}$")
+    # As many ticks whatever the height, which the layout is still to find.
+    ticks = MaxNLocator(5, symmetric=True)
+    bar.figure.colorbar(matrices[-1].images[0], cax=bar, label=f"${kind}^{{{link}}}$", ticks=ticks)

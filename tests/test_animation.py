@@ -122,6 +122,17 @@ def test_every_picture_has_the_same_window_and_its_time(run):
     assert marks == [0.0, run.data["time"].to_numpy()[200], 1000.0]
 
 
+def test_the_run_has_its_mark_in_every_picture_the_last_one_included(run):
+    film = Film(run)
+    plane = film.figure.axes[0]
+    for time in (0.0, 50.0, 1000.0):
+        film.show(time)
+        (mark,) = [line for line in plane.get_lines() if line.get_label() == "run at this moment"]
+        row = int(np.abs(run.data["time"].to_numpy() - time).argmin())
+        values = [run.data[name].to_numpy()[row, 0, 0] for name in ("x1", "eps2")]
+        np.testing.assert_allclose(np.ravel(mark.get_xydata()), values)
+
+
 def test_a_gif_has_its_pictures_speed_and_size(run, tmp_path):
     told = []
     plotting.animate(run, tmp_path / "film.gif", seconds=0.6, fps=10, tell=told.append)

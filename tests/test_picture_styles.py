@@ -91,10 +91,12 @@ def draw(run):
 
 
 def shown(ax: Axes) -> list[Artist]:
-    """All artists of the figure that are seen and have something to show."""
+    """The artists of all Axes that are seen and have something to show; ticks are their axis's."""
+    panels = [*ax.figure.axes, *ax.child_axes]
     return [
         one
-        for one in ax.figure.findobj(include_self=False)
+        for panel in panels
+        for one in panel.get_children()
         if one.get_visible() and not (isinstance(one, Text) and not one.get_text())
     ]
 

@@ -220,6 +220,8 @@ def test_an_energy_that_is_said_to_fall_falls_and_one_hindered_names_its_reasons
     hindered = simulated(feedback="fixed", weight_decay=0.1, node_decay=0.1)
     said = plotting.energy_remark(hindered, "slaved")
     assert said == r"$F$ may rise: $W \neq M^\top$, weights decay, nodes decay"
+    lag = r"$\varepsilon$ lags behind $x$, "
+    assert plotting.energy_remark(hindered, "dynamic") == said.replace("rise: ", f"rise: {lag}")
 
 
 def test_energies_over_many_decades_have_a_logarithmic_axis_that_leaves_out_zeros():

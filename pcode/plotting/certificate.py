@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
@@ -97,7 +96,7 @@ def certificate(
         ax.set_yticks(range(len(checks)), [c.name for c in checks])
         ax.set_ylim(len(checks) - 0.5, -0.5)
         label = "figure (point) and the most that passes (bar), dimensionless"
-        letter = 0.55 * rcParams["axes.labelsize"] / 72.0 * ax.figure.dpi
+        letter = 0.55 * float(ax.xaxis.label.get_fontsize()) / 72.0 * ax.figure.dpi
         ax.set_xlabel(in_lines(label, int(ax.get_window_extent().width / letter)))
     return ax
 

@@ -242,7 +242,7 @@ def add_bars(
         bar.set_label(label.partition(" (")[0] if short else label, fontsize=small_text(), labelpad=1.0)
         bar.outline.set_linewidth(0.4)
         bar.locator = MaxNLocator(3, symmetric=True)
-        inset.tick_params(labelsize=6.0 / 7.0 * small_text(), length=2.0, pad=1.0)
+        inset.tick_params(labelsize=small_text(), length=2.0, pad=1.0)
 
 
 class _Circles:

@@ -78,18 +78,21 @@ def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None)
     """
     check_word("which", which, tuple(VARIABLES))
     network, phases = run.network, choose_phases(run, phase)
-    if which == "dynamic" and network.tau > 0.0:
-        return r"$F$ may rise while $\varepsilon$ catches up with $x$"
     records = [run.phases[k] for k in phases]
     learning = any(record.learn for record in records)
+    lagging = which == "dynamic" and network.tau > 0.0
     hindered = {
         r"$W \neq M^\top$": departure_from_transpose(run, phase) > ROUNDING,
         "weights decay": network.weight_decay > 0.0 and learning,
         "nodes decay": network.node_decay > 0.0,
         "clamps move": any(record.moving for record in records),
     }
-    if any(hindered.values()):
-        return f"$F$ may rise: {', '.join(why for why, holds in hindered.items() if holds)}"
+    reasons = [why for why, holds in hindered.items() if holds]
+    if reasons:
+        reasons = [r"$\varepsilon$ lags behind $x$"] * lagging + reasons
+        return f"$F$ may rise: {', '.join(reasons)}"
+    if lagging:
+        return r"$F$ may rise while $\varepsilon$ catches up with $x$"
     if network.tau == 0.0:
         return "$F$ falls with nodes at rest" if learning else "$F$ with nodes at rest"
     return r"$F$ falls once $\varepsilon$ has caught up with $x$"

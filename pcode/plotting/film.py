@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -81,6 +82,7 @@ class Film:
             self._plane = ChosenPlane(x, y, rest, self.phase)
         last = _last_plane(run, self._plane)
         self._window = {"xlim": (last.x[0], last.x[-1]), "ylim": (last.y[0], last.y[-1])}
+        self._last = last
         with style():
             self.figure = Figure(figsize=SIZE, dpi=DPI)
             self.figure.set_layout_engine("none")
@@ -129,9 +131,11 @@ class Film:
                 "phase": self.phase,
                 "time": time,
                 "resolution": RESOLUTION,
+                "finer": False,
                 **self._window,
             }
             computed = compute(self.run, plane.x, plane.y, rest=plane.rest, **given)
+            computed = replace(computed, times=self._last.times, trajectory=self._last.trajectory)
         except InputError as error:
             ax.text(0.5, 0.5, "no plane at this moment", ha="center", transform=ax.transAxes, color=NEUTRAL)
             ax.set_xlabel(str(error.where))
@@ -139,7 +143,14 @@ class Film:
             ax.set_yticks([])
             return
         draw_plane(
-            ax, computed, trajectory=True, marks=False, legend=False, note=False, look=Styles(None, ARTISTS)
+            ax,
+            computed,
+            trajectory=True,
+            mark=True,
+            marks=False,
+            legend=False,
+            note=False,
+            look=Styles(None, ARTISTS),
         )
         ax.yaxis.set_label_coords(-0.17, 0.5)
         others = "other nodes at rest" if plane.rest == "slaved" else "other nodes held"

@@ -93,7 +93,8 @@ def phase_plane(
     phase : int or str, optional
         Phase of the moment; for weights the last that learns, for nodes the first where left out.
     time : float, optional
-        The moment whose values are held, in the run's time; the end of the phase where left out.
+        The moment whose values are held, in the run's time, and at which a yellow dot marks the run; the end
+        of the phase, without a mark, where left out.
     xlim, ylim : two floats, optional
         The window; around the trajectory and the equilibria next to it where left out.
     resolution : int, optional
@@ -129,7 +130,10 @@ def phase_plane(
     look = Styles(styles, ARTISTS, run=kwargs, run_later=kwargs)
     plane = compute(run, x, y, rest=rest, phase=phase, time=time, xlim=xlim, ylim=ylim, resolution=resolution)
     with axes_or_new(ax) as ax:
-        draw_plane(ax, plane, trajectory=trajectory, marks=marks, legend=legend, note=note, look=look)
+        mark = time is not None
+        draw_plane(
+            ax, plane, trajectory=trajectory, mark=mark, marks=marks, legend=legend, note=note, look=look
+        )
     return ax
 
 
@@ -138,12 +142,16 @@ def draw_plane(
     plane: PhasePlane,
     *,
     trajectory: bool,
+    mark: bool,
     marks: bool,
     legend: LegendPlace,
     note: bool,
     look: Styles,
 ) -> None:
-    """Put a plane that has been computed on `ax`."""
+    """Put a plane that has been computed on `ax`.
+
+    Where `mark` is true the run has a dot at the plane's moment even if it ends there.
+    """
     ax.set_xlim(plane.x[0], plane.x[-1])
     ax.set_ylim(plane.y[0], plane.y[-1])
     ax.set_xlabel(plane.coordinates[0].label)
@@ -152,7 +160,7 @@ def draw_plane(
         _flow(ax, plane, look)
     handles = _curves(ax, plane, look)
     if trajectory:
-        handles += _trajectory(ax, plane, marks, look)
+        handles += _trajectory(ax, plane, mark, marks, look)
     handles += _equilibria(ax, plane, look)
     if "legend" in look:
         place_legend(ax, legend, handles, **look.of("legend"))
@@ -245,7 +253,7 @@ def _name(point: FixedPoint) -> str:
     return point.name
 
 
-def _trajectory(ax: Axes, plane: PhasePlane, marks: bool, look: Styles) -> list[Any]:
+def _trajectory(ax: Axes, plane: PhasePlane, mark: bool, marks: bool, look: Styles) -> list[Any]:
     """The run, with arrows along it, a ring where it starts and dots at round times."""
     kept = np.isfinite(plane.trajectory).all(axis=1)
     path, t = plane.trajectory[kept], plane.times[kept]
@@ -255,12 +263,11 @@ def _trajectory(ax: Axes, plane: PhasePlane, marks: bool, look: Styles) -> list[
     given = look.of("run", **black, label="run")
     now = int(np.searchsorted(t, plane.t, side="right"))
     handles: list[Any] = list(ax.plot(*path[:now].T, **given)) if "run" in look else []
-    if now < len(path):
-        here = path[max(now - 1, 0) :]
-        if "run_later" in look:
-            ax.plot(*here.T, **look.of("run_later", **(given | {"alpha": 0.35, "label": "_nolegend_"})))
-        if "now" in look:
-            handles += _mark_moment(ax, here, look)
+    here = path[max(now - 1, 0) :]
+    if now < len(path) and "run_later" in look:
+        ax.plot(*here.T, **look.of("run_later", **(given | {"alpha": 0.35, "label": "_nolegend_"})))
+    if (mark or now < len(path)) and "now" in look:
+        handles += _mark_moment(ax, here, look)
     start_mark(ax, path, look, zorder=4.0)
     arrow_heads(ax, path, given["color"], look)
     if marks and len(path) > 1:

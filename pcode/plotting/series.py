@@ -210,9 +210,10 @@ def flat_axis(ax: Axes, which: Literal["x", "y"]) -> None:
     """Give an axis of data that are constant up to rounding a range from 0 to beyond it, and a tick there."""
     axis = ax.xaxis if which == "x" else ax.yaxis
     low, high = axis.get_data_interval()
-    value, size = 0.5 * (low + high), max(abs(low), abs(high))
+    size = max(abs(low), abs(high))
     if not np.isfinite(size) or high - low > 1e-6 * size:
         return
+    value = 0.5 * (low + high)
     reach = (min(value, 0.0), max(value, 0.0)) if size > 0.0 else (-1.0, 1.0)
     margin = FLAT_MARGIN * (reach[1] - reach[0])
     axis.set_view_interval(reach[0] - margin, reach[1] + margin, ignore=True)

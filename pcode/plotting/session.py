@@ -25,6 +25,8 @@ def pyplot() -> ModuleType | None:
         return None
     import matplotlib.pyplot as plt
 
+    # Loads the backend; that of notebooks then sets how figures are shown.
+    plt.draw_if_interactive()  # type: ignore[no-untyped-call]
     return plt
 
 

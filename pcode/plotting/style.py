@@ -53,6 +53,7 @@ def style(size: SizeOption = None, font_size: float | None = None) -> Iterator[N
     >>> with pcode.plotting.style(size="one-column", font_size=8):
     ...     ax = run.plot.phase_plane("x1[0]", "eps1[0]", legend="below")
     """
+    session.pyplot()  # before the context: what a notebook sets as it begins to show figures must outlast it
     with asking(size, font_size) as asked:
         own: dict[str, Any] = {} if asked.font_size is None else font_sizes(asked.font_size)
         if asked.width is not None:

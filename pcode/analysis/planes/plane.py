@@ -26,6 +26,7 @@ from .coordinates import Chart, Coordinate, chart
 from .field import MOST_DENSE, Field
 from .fixed_points import FixedPoint, fixed_points, rest_and_abscissa
 from .nullclines import zero_curves
+from .path import finer_path
 from .separatrices import Separatrix, separatrices
 from .window import Limits, checked_limits
 
@@ -71,7 +72,7 @@ class PhasePlane(Short):
         All isolated ones in the window.
     separatrices : tuple of Separatrix
     times : ndarray, shape (T,)
-        Saved times of the phase.
+        Saved times of the phase, and others where a jump falls between two of them.
     trajectory : ndarray, shape (T, 2)
         The run, projected onto the plane.
     now : ndarray, shape (2,)
@@ -112,6 +113,7 @@ def phase_plane(
     xlim: Limits = None,
     ylim: Limits = None,
     resolution: int | None = None,
+    finer: bool = True,
 ) -> PhasePlane:
     """Rates, nullclines, equilibria and separatrices in the plane of two coordinates of a run.
 
@@ -131,6 +133,8 @@ def phase_plane(
         The window; around the run's trajectory and near equilibria where left out.
     resolution : int, optional
         Points along a side of the grid, 11 to 401; as many as its cost allows where left out.
+    finer : bool
+        Whether a jump between two saved times is integrated anew for the trajectory.
 
     Raises
     ------
@@ -146,6 +150,8 @@ def phase_plane(
     times, trajectory = made.path(run)
     sides = _resolution(field, resolution)
     low, high = _window(field, trajectory, checked_limits("xlim", xlim), checked_limits("ylim", ylim))
+    if finer:
+        times, trajectory = finer_path(run, made, times, trajectory, high - low)
     xs, ys = np.linspace(low[0], high[0], sides), np.linspace(low[1], high[1], sides)
     rates, slaved = on_grid(field, xs, ys)
     if not np.isfinite(rates).any():
