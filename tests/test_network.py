@@ -118,3 +118,14 @@ def test_every_public_name_is_there():
         assert getattr(pcode, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = pcode.nothing
+
+
+def test_all_that_is_wrong_with_weights_is_told_at_once():
+    network = Network((2, 3, 1))
+    weights = Weights(M=(np.ones((3, 2)), np.full((3, 1), np.nan)), W=None, beta=(np.ones(3),))
+    with pytest.raises(InputError) as caught:
+        network.check_weights(weights)
+    assert str(caught.value) == (
+        "M0: has shape (3, 2); it must be (2, 3); M1 has entries that are not finite; "
+        "W is missing; learned feedback needs one W a link; beta has 1 arrays; this network needs 2"
+    )

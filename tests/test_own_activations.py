@@ -230,7 +230,7 @@ def test_own_sine_follows_the_equations_written_with_numpy() -> None:
 
 @pytest.mark.parametrize("method", ["cvode", "Tsit5", "Radau"])
 def test_a_kink_elsewhere_is_treated_as_that_of_relu_at_0(method) -> None:
-    """With sigma(v) = relu(v - 1/2) in layer 1 and beta^1 + 1/2, all is that of relu but x^1, shifted by 1/2."""
+    """With sigma(v) = relu(v - 1/2) in layer 1 and beta^1 + 1/2 only x^1 is other than with relu, by 1/2."""
     shifted = pcode.Activation(lambda v: jax.nn.relu(v - 0.5), name="shifted", kinks=[0.5])
     runs = []
     for sigma, shift in (("relu", 0.0), (shifted, 0.5)):
@@ -282,3 +282,11 @@ def test_questions_take_own_functions() -> None:
     shipped = ask(learned(["identity", "tanh"]), "backprop")
     assert set(answer.to_dict()) == set(shipped.to_dict())
     assert "stable" in str(ask(run, "equilibrium"))
+
+
+def test_reverse_derivatives_are_finite_where_a_branch_not_taken_has_none() -> None:
+    """Of x exp(-1/x) for x > 0, else 0, whose branch for x > 0 has no derivative at 0."""
+    sigma = pcode.Activation(lambda v: jnp.where(v > 0.0, v * jnp.exp(-1.0 / v), 0.0))
+    at = np.array([-1.0, 0.0, 2.0])
+    found = np.asarray(jax.grad(lambda x: sigma.f(x).sum())(jnp.asarray(at)))
+    np.testing.assert_allclose(found, [0.0, 0.0, np.exp(-0.5) * 1.5], rtol=1e-14)

@@ -269,3 +269,72 @@ def test_a_mix_in_a_scenario_is_refused_naming_the_key(scenario, capsys, change,
     err = capsys.readouterr().err
     assert said in err
     assert err.count("\n") == 1
+
+
+DRIVE = """\
+t (ms),left,right
+0,0.5,-1
+100,1.5,1
+100,0,0
+1e3,0,0.25
+"""
+
+
+def test_a_time_series_is_read_from_a_file_with_the_unit_of_its_header(tmp_path):
+    (tmp_path / "drive.csv").write_text(DRIVE)
+    series = TimeSeries.load(tmp_path / "drive.csv", samples=2)
+    assert series.time_unit == "ms"
+    np.testing.assert_array_equal(series.t, [0.0, 100.0, 100.0, 1000.0])
+    np.testing.assert_array_equal(series.at(50.0), [[1.0, 0.0], [1.0, 0.0]])  # half way, for both samples
+    np.savez(tmp_path / "drive.npz", t=series.t, values=series.values)
+    again = TimeSeries.load(tmp_path / "drive.npz", time_unit="ms")
+    np.testing.assert_array_equal(again.values, series.values)
+
+
+FROM_FILE = """
+[network]
+sizes = [2, 1]
+tau = "10 ms"
+delta = "5 s"
+[[phase]]
+clamp = { 0 = { file = "drive.csv" } }
+learn = false
+duration = "0.5 s"
+[plots]
+recipes = []
+"""
+
+
+def test_a_scenario_takes_a_time_series_from_a_file(tmp_path):
+    (tmp_path / "drive.csv").write_text(DRIVE)
+    (tmp_path / "s.toml").write_text(FROM_FILE)
+    assert main(["run", str(tmp_path / "s.toml"), "--out", str(tmp_path / "r")]) == 0
+    run = pcode.Run.load(tmp_path / "r" / "run.nc")
+    x0, t = run.data.x0.to_numpy()[:, 0], run.data.time.to_numpy()
+    early = t < 100.0
+    np.testing.assert_allclose(x0[early, 0], 0.5 + t[early] / 100.0, rtol=1e-12)
+    assert x0[-1].tolist() == pytest.approx([0.0, 0.25 * 400.0 / 900.0])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("left,right\n0,1\n", "must have a column t of times"),
+        ("t\n0\n", "must have a column t of times and one for each node"),
+        ("t (kg),left,right\n0,0,0\n", "is 'kg', which is not a unit of time"),
+        ("t,left,right\n0,0,0\n5,0,0\n", "clamp.0.t: has no unit"),
+        ("t (ms),left,right\n5,0,0\n0,0,0\n", "t must be finite and never decrease"),
+        ("t (ms),left,right\n,0,0\n0,0,0\n", "t must be finite"),
+        ("t (ms),left,right\n0,a,0\n", "left in line 2"),
+        ("t (ms);left;right\n0;1,5;0\n", "uses ';' between columns"),
+        ("t (ms),left\n0,0\n", "has 1 values a sample; layer 0 has 2 nodes"),
+    ],
+)
+def test_a_file_that_holds_no_time_series_is_refused_with_its_name(tmp_path, capsys, text, said):
+    (tmp_path / "drive.csv").write_text(text)
+    (tmp_path / "s.toml").write_text(FROM_FILE)
+    assert main(["check", str(tmp_path / "s.toml")]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert "phase.0.clamp" in err
+    assert err.count("\n") == 1

@@ -1,7 +1,7 @@
 r"""How near a network's errors and the flow of its weights are to backpropagation.
 
 The reference is the plain feedforward network of the same M and beta, with the loss
-L = mean_b 1/2 |y - f(x^0)|^2, differentiated automatically. By facts 1 and 2 of the model, with
+L = mean_b 1/2 |y - f(x^0)|^2, differentiated automatically. By docs/model.md, "Backpropagation", with
 W = M^T, no decay of the nodes and nodes at rest, as the output variance nu^n grows:
 
     nu^n eps^l                          ->  -B dL/dmu^l    (the descent direction of each sample's loss)

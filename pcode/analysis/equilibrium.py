@@ -212,8 +212,10 @@ def equilibrium(
     Parameters
     ----------
     run : Run
-    phase, time
-        The moment, see `Snapshot.of`; the end of the run where left out.
+    phase : int or str, optional
+        Index or name of a phase; the one that contains `time`, or the last, where left out.
+    time : float, optional
+        The moment, in the run's time; the end of the phase where left out.
     start : {"state", "feedforward", "zero"}
         Where the nodes start: as they were, at the feedforward pass, or at zero. From there they are
         followed along their own flow, and by Newton's method where that comes to no rest.
@@ -342,7 +344,8 @@ def _free_directions(snapshot: Snapshot) -> int:
     """Dimensions that a continuum of equilibria has at least: free nodes of layer 0 beyond those of layer 1.
 
     At rest without decay of the nodes sigma'(x^0) * (eps^1 W^0) = 0, so eps^1 = 0 where W^0 is of
-    full rank, and then layer 0 has but its n_1 predictions to give (fact 4 of the model).
+    full rank, and then layer 0 has but its n_1 predictions to give; see docs/model.md, "Eigenvalues of the
+    nodes".
     """
     if snapshot.network.node_decay > 0.0:
         return 0

@@ -7,8 +7,8 @@ and with the same data, for several tau/delta, over the slow time t/delta:
 
 Euclidean norms: in parts of how far the weights move. In the initial layer, where the nodes go to
 rest for the first time, the two differ by what the nodes do, so it is left out; the trace that it leaves
-in the weights is not. By fact 8 of the model the distance falls to first order in tau/delta, as long as
-nodes are attracted by their equilibrium: the order is fitted, and tells whether this holds.
+in the weights is not. By docs/model.md, "Slow manifold", the distance falls to first order in tau/delta, as
+long as nodes are attracted by their equilibrium: the order is fitted, and tells whether this holds.
 """
 
 from __future__ import annotations

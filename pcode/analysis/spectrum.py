@@ -191,8 +191,10 @@ def spectrum(
     Parameters
     ----------
     run : Run
-    phase, time
-        The moment, see `Snapshot.of`; the end of the last phase that learns where left out.
+    phase : int or str, optional
+        Index or name of a phase; the one that contains `time`, or the last that learns, where left out.
+    time : float, optional
+        The moment, in the run's time; the end of the phase where left out.
     at : {"rest", "state"}
         Bring the nodes to rest for the weights of the moment, or take them as they were.
     moments : int

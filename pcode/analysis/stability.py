@@ -195,8 +195,11 @@ def stability(
     Parameters
     ----------
     run : Run
-    phase, time
-        The moment whose M, beta, clamps and nodes are taken, see `Snapshot.of`.
+    phase : int or str, optional
+        Index or name of a phase; the one that contains `time`, or the last, where left out.
+    time : float, optional
+        The moment whose M, beta, clamps and nodes are taken, in the run's time; the end of the phase where
+        left out.
     against : {"negated", "random", "own"}
         What is mixed into the feedback: -M^T, a random matrix of the norm of M link by link, or
         the W of the moment.

@@ -211,10 +211,11 @@ def is_many(value: object) -> bool:
     return isinstance(value, Iterable) and not other
 
 
-def function(where: str, value: object) -> None:
-    """Raise InputError unless `value` can be called."""
+def function(where: str, value: object, call: str = "") -> None:
+    """Raise InputError unless `value` can be called; `call` shows how, such as ``probe(state, phase)``."""
     if not callable(value):
-        raise InputError(where, f"must be a function, not {shown(value)}")
+        right = f"must be a function, to be called as {call}" if call else "must be a function"
+        raise InputError(where, f"{right}, not {shown(value)}")
 
 
 def instance(where: str, value: object, kind: type | tuple[type, ...], right: str) -> None:

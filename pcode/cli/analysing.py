@@ -57,11 +57,14 @@ class Outputs:
 
     def write(self, result: Result) -> None:
         """Write the files; nothing is written where one of them cannot be made."""
-        try:
-            chosen(result.tables(), self.table, "--table")
-            csv, latex = result.to_csv(self.table), "" if self.latex is None else result.to_latex(self.table)
-        except InputError as error:
-            raise InputError("--table", error.what) from None
+        csv = latex = ""
+        if self.csv is not None or self.latex is not None:
+            try:
+                check_filled(result, self.table)
+                csv = result.to_csv(self.table)
+                latex = "" if self.latex is None else result.to_latex(self.table)
+            except InputError as error:
+                raise InputError("--table", error.what) from None
         figure: Any = None if self.picture is None else result.plot().figure
         for path, text, option in ((self.csv, csv, "--csv"), (self.latex, latex, "--latex")):
             if path is not None:
@@ -71,6 +74,18 @@ class Outputs:
             from ..plotting import save_figure
 
             save_figure(figure, self.picture)
+
+
+def check_filled(result: Result, table: str | None) -> None:
+    """Raise InputError if the answer has no such table, or nothing to fill it."""
+    tables = result.tables()
+    wanted = chosen(tables, table)
+    if len(wanted.columns[0].values):
+        return
+    filled = [name for name, other in tables.items() if len(other.columns[0].values)]
+    name = next(name for name, other in tables.items() if other is wanted)
+    what = f"there is nothing in the table {name} of this answer; there is in {', '.join(filled) or 'none'}"
+    raise InputError("table", f"{what} (`pcode list {result.question}` tells of options)")
 
 
 def analyse_run(

@@ -26,11 +26,15 @@ app = typer.Typer(
 ScenarioArgument = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped scenario.")
 ]
-MethodOption = Annotated[str | None, typer.Option("--method", help="The solver, in place of the scenario's.")]
+MethodOption = Annotated[
+    str | None, typer.Option("--method", metavar="NAME", help="The solver, as `pcode list` names it.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change a key, e.g. network.delta=1e4 or phase.0.duration=10."
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the scenario: network.delta=1e4, phase.0.duration=10. As often as you like.",
     ),
 ]
 AllowCodeOption = Annotated[
@@ -83,7 +87,7 @@ def plot(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or a path to one.")
     ],
-    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The result of a run.")],
+    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The run.nc of a run, or its folder.")],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -91,7 +95,10 @@ def plot(
         ),
     ] = None,
     options: Annotated[
-        list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="Set an option of the recipe.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="OPTION=VALUE", help="Set an option; `pcode list RECIPE` tells of them."
+        ),
     ] = None,
     size: Annotated[
         str | None,
@@ -128,7 +135,7 @@ def plot(
 
 @app.command()
 def animate(
-    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The result of a run.")],
+    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The run.nc of a run, or its folder.")],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -137,9 +144,13 @@ def animate(
     ] = None,
     options: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="OPTION=VALUE", help="Set x, y, rest, phase or sample."),
+        typer.Option(
+            "--set", metavar="OPTION=VALUE", help="Set x, y (such as x1[0]), rest, phase or sample."
+        ),
     ] = None,
-    seconds: Annotated[float, typer.Option("--seconds", metavar="S", help="How long the film is.")] = 8.0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", metavar="S", help="How long the film is, in seconds.")
+    ] = 8.0,
     fps: Annotated[int, typer.Option("--fps", metavar="N", help="Pictures a second.")] = 10,
     allow_code: AllowCodeOption = False,
 ) -> int:
@@ -155,25 +166,30 @@ def animate(
 
 @app.command()
 def analyse(
-    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask; see `pcode list`.")],
-    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The result of a run.")],
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help="What to ask, as `pcode list` names it.")
+    ],
+    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The run.nc of a run, or its folder.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Draw the answer as well: .png, .svg or .pdf.")
     ] = None,
     csv: Annotated[
         Path | None,
-        typer.Option("--csv", help="Write a table of the answer: .csv."),
+        typer.Option("--csv", help="Write a table of the answer to this .csv file."),
     ] = None,
     latex: Annotated[
-        Path | None, typer.Option("--latex", help="Write a table in LaTeX, for the package booktabs: .tex.")
+        Path | None, typer.Option("--latex", help="Write it in LaTeX, with booktabs, to this .tex file.")
     ] = None,
     table: Annotated[
         str | None,
-        typer.Option("--table", metavar="NAME", help="Which table to write; each question has several."),
+        typer.Option("--table", metavar="NAME", help="Which table; `pcode list QUESTION` tells of them."),
     ] = None,
     options: Annotated[
-        list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="Set an option of the question.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="OPTION=VALUE", help="Set an option; `pcode list QUESTION` tells of them."
+        ),
     ] = None,
     allow_code: AllowCodeOption = False,
 ) -> int:
@@ -232,34 +248,24 @@ def gallery(
 
 
 @app.command("list")
-def list_() -> int:
-    """List the scenarios, recipes, questions, methods, data sets and activations that there are."""
-    from ..analysis import QUESTIONS
-    from ..base import shipped
-    from ..model.activations import ACTIVATIONS
-    from ..model.data import DATA
-    from ..plotting.recipes import caption
-    from ..scenario import title
-    from ..solvers import METHODS
+def list_(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Tell all about this one: its options, among others.")
+    ] = None,
+) -> int:
+    """List the scenarios, recipes, questions, methods, data sets and activations; or tell about one."""
+    from .listing import about, names
 
-    sections = {
-        "scenarios": {name: title(path) for name, path in shipped.names("scenarios").items()},
-        "recipes": {name: caption(path) for name, path in shipped.names("plots").items()},
-        "questions": {name: question.about for name, question in QUESTIONS.items()},
-        "methods": {name: "implicit" if solver.implicit else "explicit" for name, solver in METHODS.items()},
-        "data": {name: about for name, (_, about) in DATA.items()},
-        "activations": dict.fromkeys(ACTIVATIONS, ""),
-    }
-    for section, entries in sections.items():
-        typer.echo(section)
-        width = max(map(len, entries), default=0)
-        for name, about in entries.items():
-            typer.echo(f"  {name:<{width}}  {about}".rstrip())
+    typer.echo("\n".join(names() if name is None else about(name)))
     return DONE
 
 
 @app.command()
-def new(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")]) -> int:
+def new(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write, such as my.toml; not one there is.")
+    ],
+) -> int:
     """Write a commented scenario to start from."""
     from ..scenario.template import TEMPLATE
 

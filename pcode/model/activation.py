@@ -98,8 +98,7 @@ class Activation:
             if given is not None:
                 probing.check_derivative(where, function, derivative)
         probing.check_slopes(called, slope, bend)
-        sigma = _from_below(own, slope, bend, at) if at else (own, slope, bend)
-        self._fill(called, *sigma, at, f)
+        self._fill(called, *_ruled(own, slope, bend, at), at, f)
         self._check_kinks()
 
     @classmethod
@@ -132,16 +131,13 @@ class Activation:
 
     def _fill(self, *values: Any) -> None:
         self.name, self.f, self.df, self.d2f, self.kinks, self.function = values
+        self._key = (self.name, self.kinks, *map(_identity, self._own))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Activation) and self._key == other._key
 
     def __hash__(self) -> int:
         return hash(self._key)
-
-    @property
-    def _key(self) -> tuple[Any, ...]:
-        return (self.name, self.kinks, *map(_identity, self._own))
 
     def __deepcopy__(self, _: Any) -> Activation:
         return self  # nothing in it changes
@@ -228,12 +224,13 @@ def _derivatives(
     return df, d2f or _derivative(df)
 
 
-def _from_below(
+def _ruled(
     f: Elementwise, df: Elementwise, d2f: Elementwise, kinks: tuple[float, ...]
 ) -> tuple[Elementwise, Elementwise, Elementwise]:
-    """The same functions with derivatives from below at the kinks, to JAX as well.
+    """The same functions, of which JAX too takes these derivatives, and at the kinks those from below.
 
-    JAX's derivative of `jnp.maximum` at equal arguments is 1/2, and that of others may be anything there.
+    JAX's own derivative of `jnp.maximum` at equal arguments is 1/2, and that of others may be anything there;
+    its derivatives in reverse are NaN where a branch of `jnp.where` that is not taken has none.
     """
 
     def below(x: Any) -> Any:

@@ -62,22 +62,47 @@ def read_csv(
     InputError
         If the file cannot be read, or a cell of these columns is no number.
     """
+    header, lines = _header_and_lines(path, "sample")
+    columns = _by_convention(path, header) if inputs is None else _by_name(path, header, inputs, targets)
+    _check_widths(path, header, lines)
+    table = {
+        kind: [[_cell(path, number, header[k], row[k]) for k in chosen] for number, row in lines]
+        for kind, chosen in columns.items()
+    }
+    names = {kind: [header[k] for k in chosen] for kind, chosen in columns.items()}
+    return table, Places(names, [number for number, _ in lines])
+
+
+def read_columns(path: Path) -> tuple[list[str], list[list[float]]]:
+    """The names of all columns of a ``.csv`` file, and its rows of numbers; NaN for an empty cell.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or a cell is no number.
+    """
+    header, lines = _header_and_lines(path, "time")
+    _check_widths(path, header, lines)
+    rows = [
+        [_cell(path, number, name, cell) for name, cell in zip(header, row, strict=True)]
+        for number, row in lines
+    ]
+    return header, rows
+
+
+def _header_and_lines(path: Path, each: str) -> tuple[list[str], list[Line]]:
     lines = _lines(path, _text(path))
     if not lines:
-        raise InputError("file", f"{path} is empty; it must have a header and a line for each sample")
-    header = [name.strip() for name in lines[0][1]]
-    columns = _by_convention(path, header) if inputs is None else _by_name(path, header, inputs, targets)
-    for number, row in lines[1:]:
+        raise InputError("file", f"{path} is empty; it must have a header and a line for each {each}")
+    return [name.strip() for name in lines[0][1]], lines[1:]
+
+
+def _check_widths(path: Path, header: Sequence[str], lines: Sequence[Line]) -> None:
+    for number, row in lines:
         if len(row) != len(header):
             more = "; a decimal comma? write 1.5, not 1,5" if len(row) > len(header) else ""
             what = f"line {number} of {path} has {len(row)} cells; the header has {len(header)}{more}"
             raise InputError("file", what)
-    table = {
-        kind: [[_cell(path, number, header[k], row[k]) for k in chosen] for number, row in lines[1:]]
-        for kind, chosen in columns.items()
-    }
-    names = {kind: [header[k] for k in chosen] for kind, chosen in columns.items()}
-    return table, Places(names, [number for number, _ in lines[1:]])
 
 
 def _text(path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import checks, units
-from ..base.errors import InputError
+from ..base.errors import InputError, together
 from ..base.short import short_repr
 from .activation import Activation
 from .activations import activation_of
 from .fields import Activations, Choice, Field, Number, PerLayer, Sizes, TimeConstant, TimeUnit
+from .torch_weights import linear_layers
 from .variables import WEIGHTS, Variable
 
 Array = NDArray[np.float64]
@@ -45,6 +46,45 @@ class Weights(NamedTuple):
     M: tuple[Array, ...]
     W: tuple[Array, ...] | None
     beta: tuple[Array, ...]
+
+    @classmethod
+    def from_torch(
+        cls,
+        state_dict: Mapping[str, Any],
+        network: Network | None = None,
+        W: Sequence[Any] | None = None,
+    ) -> Weights:
+        """The weights of a PyTorch model of fully connected layers.
+
+        Parameters
+        ----------
+        state_dict : mapping of str to tensor
+            ``model.state_dict()``: layers in the order in which they follow, each with a ``weight`` of shape
+            (outputs, inputs), which is transposed, and a ``bias``, 0 where there is none. Arrays will do for
+            tensors; PyTorch is not needed.
+        network : Network, optional
+            The network that they are for: its sizes are checked, and tied feedback has no W.
+        W : sequence of array, optional
+            Feedback weights, shapes (n_{l+1}, n_l); the transposes of M where left out.
+
+        Raises
+        ------
+        InputError
+            If there are other layers, or they do not fit each other or the network.
+
+        Notes
+        -----
+        Here an activation comes before the weights, layer 0 included, and not after. ``Linear, Tanh, Linear``
+        in PyTorch is ``activation=["identity", "tanh"]``.
+        """
+        M, beta = linear_layers(state_dict)
+        if network is not None:
+            checks.instance("network", network, Network, "a pcode.Network")
+        if W is None and (network is None or network.feedback != "tied"):
+            W = tuple(np.ascontiguousarray(one.T) for one in M)
+        if network is None:
+            network = Network((M[0].shape[0], *(one.shape[1] for one in M)))
+        return network.check_weights(cls(M, None if W is None else tuple(W), beta))
 
     def __repr__(self) -> str:
         return short_repr(self)
@@ -256,20 +296,25 @@ class Network:
         Raises
         ------
         InputError
-            Naming the array that is missing, misshapen or not finite.
+            Naming every array that is missing, misshapen or not finite.
         """
         right = "Weights(M=..., W=..., beta=...), as Network.init_weights makes them"
         checks.instance("weights", weights, Weights, right)
         kept: dict[str, Any] = {}
+        wrong: list[InputError] = []
         for variable in WEIGHTS:
             name, arrays = variable.name, getattr(weights, variable.name)
             if variable in self.weight_variables:
                 if arrays is None and variable.feedback:
-                    raise InputError(name, f"is missing; {self.feedback} feedback needs one {name} a link")
-                kept[name] = _arrays(variable, arrays, self.sizes)
+                    what = f"is missing; {self.feedback} feedback needs one {name} a link"
+                    wrong.append(InputError(name, what))
+                else:
+                    kept[name] = _arrays(variable, arrays, self.sizes, wrong)
             elif arrays is not None:
                 what = f"tied feedback has no {name}; leave it out, or set feedback to fixed or learned"
-                raise InputError(name, what)
+                wrong.append(InputError(name, what))
+        if wrong:
+            raise together(wrong)
         return Weights(**{"W": None} | kept)
 
 
@@ -283,19 +328,32 @@ def _generator(rng: Any) -> np.random.Generator:
         raise InputError("rng", f"{what}, not {checks.shown(rng)}") from None
 
 
-def _arrays(variable: Variable, values: Sequence[Any], sizes: tuple[int, ...]) -> tuple[Array, ...]:
-    """The arrays of a variable, one a link, if they have its shapes and are finite."""
+def _arrays(
+    variable: Variable, values: Sequence[Any], sizes: tuple[int, ...], wrong: list[InputError]
+) -> tuple[Array, ...]:
+    """The arrays of a variable, one a link; what is not of its shape or not finite is put into `wrong`."""
     layers = variable.layers(len(sizes) - 1)
-    given = checks.listed(variable.name, values, f"a list of {len(layers)} arrays, one a link")
-    if len(given) != len(layers):
-        raise InputError(variable.name, f"has {len(given)} arrays; this network needs {len(layers)}")
     arrays = []
+    try:
+        given = checks.listed(variable.name, values, f"a list of {len(layers)} arrays, one a link")
+        if len(given) != len(layers):
+            raise InputError(variable.name, f"has {len(given)} arrays; this network needs {len(layers)}")
+    except InputError as error:
+        wrong.append(error)
+        return ()
     for layer, value in zip(layers, given, strict=True):
-        name, shape = f"{variable}{layer}", variable.shape(sizes, layer, 0)
-        array = checks.real_array(name, value)
-        if array.shape != shape:
-            raise InputError(name, f"has shape {array.shape}; it must be {shape}")
-        if not np.isfinite(array).all():
-            raise InputError(name, "has entries that are not finite")
-        arrays.append(array)
+        try:
+            arrays.append(_array(f"{variable}{layer}", value, variable.shape(sizes, layer, 0)))
+        except InputError as error:
+            wrong.append(error)
     return tuple(arrays)
+
+
+def _array(name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    """`value` as an array of this shape with finite entries."""
+    array = checks.real_array(name, value)
+    if array.shape != shape:
+        raise InputError(name, f"has shape {array.shape}; it must be {shape}")
+    if not np.isfinite(array).all():
+        raise InputError(name, "has entries that are not finite")
+    return array

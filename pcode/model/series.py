@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -13,9 +16,14 @@ from ..base import checks, units
 from ..base.errors import InputError
 from ..base.short import Short
 from .clamp import ClampSchedule, Pieces, pieces_through
+from .csv_file import read_columns
+from .data import read_npz
 from .network import Array
 
 SeriesKind = Literal["linear", "cubic"]
+
+# The name of the column of times in a file, with or without a unit.
+TIME_COLUMN = re.compile(r"(?:t|time)\s*(?:[(\[]\s*(\w+)\s*[)\]])?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +82,50 @@ class TimeSeries(Short):
         object.__setattr__(self, "time_unit", own or unit)
         _ = self.pieces
 
+    @classmethod
+    def load(
+        cls,
+        file: str | os.PathLike[str],
+        kind: SeriesKind = "linear",
+        *,
+        samples: int = 1,
+        time_unit: str | None = None,
+    ) -> TimeSeries:
+        """Read a time series from a file.
+
+        Parameters
+        ----------
+        file : path
+            A ``.csv`` file with a header: the times in the column ``t``, or with their unit in ``t (ms)``,
+            and the values in the others, one a node, for all samples alike. Or an ``.npz`` file with the
+            arrays ``t``, shape (T,), and ``values``, shape (T, n_l), for all samples alike, or (T, B, n_l).
+        kind : {"linear", "cubic"}
+        samples : int
+            Number B of samples, for values that are alike.
+        time_unit : str, optional
+            Unit of the times, if the file does not say it.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read or holds something else, or as for a series that is given.
+        """
+        path = checks.path("file", file)
+        if path.suffix.lower() == ".csv":
+            t, values, unit = _from_csv(path)
+        elif path.suffix.lower() == ".npz":
+            t, values, unit = *_from_npz(path), None
+        else:
+            raise InputError("file", f"{path} must be an .npz or a .csv file")
+        if values.ndim == 2:
+            values = np.repeat(values[:, None], checks.whole("samples", samples, least=1), axis=1)
+        try:
+            return cls(t, values, kind, unit or time_unit)
+        except InputError as error:
+            if error.where not in ("t", "values"):
+                raise
+            raise InputError("file", f"{path}: {error.where} {error.what}") from None
+
     def in_unit(self, unit: str) -> TimeSeries:
         """The same with its times in `unit`."""
         own = self.time_unit or unit
@@ -114,3 +166,24 @@ class TimeSeries(Short):
         pieces = self.pieces.between(t if side == "right" else -np.inf, np.inf if side == "right" else t)
         values: Array = np.where(np.isnan(self.values[0]), np.nan, pieces.at(t, np))
         return values
+
+
+def _from_csv(path: Path) -> tuple[Array, Array, str | None]:
+    """Times, values of shape (T, n_l), and the unit of the times."""
+    header, rows = read_columns(path)
+    found = [(k, named) for k, name in enumerate(header) if (named := TIME_COLUMN.fullmatch(name))]
+    if len(found) != 1 or len(header) < 2:
+        what = f"{path} must have a column t of times and one for each node, not {', '.join(header)[:200]}"
+        raise InputError("file", what)
+    (k, named), table = found[0], np.array(rows, dtype=float).reshape(len(rows), len(header))
+    unit = None if named[1] is None else units.unit("file", named[1])
+    return table[:, k], np.delete(table, k, axis=1), unit
+
+
+def _from_npz(path: Path) -> tuple[Array, Array]:
+    """Times, and values of shape (T, n_l) or (T, B, n_l)."""
+    arrays = read_npz(path, "file")
+    if set(arrays) != {"t", "values"}:
+        held = ", ".join(arrays) or "nothing"
+        raise InputError("file", f"{path} must hold the arrays t and values; it holds {held}")
+    return arrays["t"], arrays["values"]

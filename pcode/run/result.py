@@ -6,6 +6,7 @@ import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -74,7 +75,8 @@ class Run:
         self.groups = dict(given)
         if network is not None:
             checks.instance("network", network, Network, "a pcode.Network")
-        self._network = network
+        # Replaced, so that its unit of time is given: all numbers of a run are in it.
+        self._network = None if network is None else replace(network)
 
     @property
     def solver(self) -> xr.Dataset:

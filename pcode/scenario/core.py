@@ -139,7 +139,8 @@ class Scenario(Short):
         shown = None if data is None or self.file.data is None else Shown(data, self.file.data)
         with self._naming():
             return tuple(
-                build_phase(index, table, network, shown) for index, table in enumerate(self.file.phase)
+                build_phase(index, table, network, shown, self.path.parent)
+                for index, table in enumerate(self.file.phase)
             )
 
     @cached_property

@@ -40,7 +40,9 @@ class WeightsTable(Table):
     for each of the links 0..n-1 with the shape (n_{l+1}, n_l). Left out, it is what the file
     holds, or the transpose of M."""
     file: str | None = None
-    """With init = "file": an .npz file with the arrays M0, M1, ..., W0, ..., beta1, ..."""
+    """With init = "file": an .npz file with the arrays M0, M1, ... of shapes (n_l, n_{l+1}), W0, W1, ... of
+    shapes (n_{l+1}, n_l), and beta1, beta2, ... of shapes (n_l,). W and beta may be left out: W is then the
+    transpose of M, or as said by W, and beta is 0."""
     M: list[Rows] | None = None
     """With init = "given": one matrix for each of the links 0..n-1, of the shape (n_l, n_{l+1})."""
     beta: list[list[float]] | None = None
@@ -95,10 +97,15 @@ class StartTable(Table):
 class SeriesTable(Table):
     """Values that change in the course of a phase, by lines or splines between the given times."""
 
-    t: list[Time]
+    t: list[Time] | None = None
     """Times, from the phase's start, such as 5 or "5 ms"; a time given twice is a step."""
-    values: list[Rows]
+    values: list[Rows] | None = None
     """For each time one row a sample, one value a node; nan leaves a node free."""
+    file: str | None = None
+    """In place of t and values: a .csv file with a column t, or "t (ms)", and one for each node, the same
+    for all samples; or an .npz file with arrays t and values."""
+    time_unit: str | None = None
+    """Unit of the times, where they are given without one; else that of the network."""
     kind: Literal["linear", "cubic"] = "linear"
     """Between the times: straight lines, or a cubic spline from one step to the next."""
 

@@ -305,16 +305,19 @@ def simulate(
     save : Save, optional
         Which times to save.
     probes : mapping of str to callable, optional
-        Functions of the state and the phase, called at the end of every phase. The number or array that one
-        returns is kept in the phase's record; None is not. A probe that raises has no value there.
+        Functions ``probe(state, phase)`` by name, called at the end of every phase with the `State` reached
+        and the `Phase`, whose `samples` are set. The number or array that one returns is kept in the phase's
+        record, ``run.phases[k].probes[name]``; None is not. A probe that raises has no value there. For
+        example, ``probes={"output": lambda state, phase: state.x[-1]}``.
     attributes : mapping of str to value, optional
         Additional attributes of the result: str, numbers, or lists of these. Figures know
         `image_shape`, rows and columns of the images that layer 0 shows.
     progress : callable, optional
-        Called with a `Progress` at most ten times a second; not called again once it has raised.
+        A function ``progress(report)``, called with a `Progress` at most ten times a second; not called again
+        once it has raised.
     stop : callable, optional
-        Called between steps; if it returns True, or raises, the run ends with status `interrupted`. By
-        default the first Ctrl-C does so, and a second one raises KeyboardInterrupt.
+        A function ``stop()``, called between steps; if it returns True, or raises, the run ends with
+        status `interrupted`. By default the first Ctrl-C does so, and a second one raises KeyboardInterrupt.
 
     Returns
     -------

@@ -15,7 +15,7 @@ from .scipy import SciPySolver
 from .slow import RestingSolver
 from .sundials import CVODESolver
 
-__all__ = ["IVP", "METHODS", "RESTING", "Settings", "Solution", "Solver", "attempt", "by_name"]
+__all__ = ["IVP", "METHODS", "RESTING", "Settings", "Solution", "Solver", "about", "attempt", "by_name"]
 
 _ALL: tuple[Solver, ...] = (
     CVODESolver(),
@@ -35,6 +35,14 @@ METHODS["auto"] = AutoSolver(dict(METHODS))
 
 # Used when there are no unknowns; users cannot choose it.
 RESTING: Solver = RestingSolver()
+
+
+def about(name: str) -> str:
+    """What kind of method it is, in a few words."""
+    solver = METHODS[name]
+    if isinstance(solver, AutoSolver):
+        return "chooses an explicit or an implicit method for each phase (the default)"
+    return "implicit" if solver.implicit else "explicit"
 
 
 def by_name(name: str) -> Solver:

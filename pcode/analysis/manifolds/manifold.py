@@ -1,7 +1,7 @@
 """The critical manifold: where the nodes of a sample rest, as a function of one weight.
 
 The limit tau/delta -> 0 of the slow manifold, which the full flow falls onto and drifts along (Fenichel 1979;
-fact 8 of the model). Its branches are followed through their folds, where a stable branch
+docs/model.md, "Slow manifold"). Its branches are followed through their folds, where a stable branch
 ends and the nodes have to jump. Other weights are held at their values of a moment of the run;
 `learned` W goes with M.
 """

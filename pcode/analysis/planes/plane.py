@@ -2,7 +2,7 @@
 
 Of all the rest, nodes are either *held* at their values at a moment of the run, or *slaved*: at every
 point of the plane they are at rest. Weights that are no coordinate are held; `learned` W goes with M,
-from which it keeps its distance (fact 5 of the model).
+from which it keeps its distance (docs/model.md, "Feedback that learns").
 """
 
 from __future__ import annotations

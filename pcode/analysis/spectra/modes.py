@@ -104,7 +104,7 @@ def node_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenval
 def slow_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenvalues:
     """Eigenvalues of the weights on the slow manifold, at a start of `problem` where the nodes rest.
 
-    With W = M^T the matrix is symmetric, that of a gradient flow (fact 8 of the model), and all
+    With W = M^T the matrix is symmetric, that of a gradient flow (docs/model.md, "Slow manifold"), and all
     eigenvalues of a larger one can be had.
     """
     system = SlowSystem(problem)
