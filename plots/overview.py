@@ -69,7 +69,7 @@ def figure(
         clock = "time" if run.network.time_unit else "delta"
         plotting.energy(run, "slaved", clock=clock, ax=slow[2], **(energy | {"phase": slowly["phase"]}))
         if legend:
-            _name_nodes(fast, "right" if legend is True and not narrow else legend)
+            _name_nodes(fast, "right" if legend is True else legend)
         _say_once(fast[0], slow[0])
         _say_once(fast[2], slow[2])
         _mark_delta(run, fast, phase)

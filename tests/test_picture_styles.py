@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from synthetic_runs import synthetic_run, xor
 import pcode
 from pcode import InputError, plotting
 from pcode.analysis import ask
+from pcode.plotting.recipes import Recipe
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -175,3 +177,38 @@ def test_one_gain_has_a_curve_of_its_own_artists():
     nothing = plotting.stability(answer, styles={"growth": False, "points": False, "zero": False})
     assert everything.get_lines()
     assert not nothing.get_lines()
+
+
+NARROW: dict[str, dict[str, Any]] = {
+    "energy": {},
+    "overview": {},
+    "weights": {},
+    "network": {},
+    "solver": {},
+    "backprop": {"variances": [1.0, 4.0], "points": 12},
+    "certificate": {"span": 5.0},
+    "convergence": {},
+    "equilibrium": {"starts": 1},
+    "separation": {"ratios": [50.0, 100.0, 200.0], "duration": 1.0},
+    "spectrum": {"moments": 3},
+    "stability": {"gains": [0.5, 1.0]},
+}
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_a_recipe_in_one_column_has_its_width_and_nothing_cut_off(run, name):
+    with plotting.style(size="one-column"):
+        fig = Recipe.load(name).draw(run, NARROW[name])
+    fig.draw_without_rendering()
+    width, height = fig.get_size_inches()
+    assert width == pytest.approx(85.0 / 25.4)
+    box = fig.get_tightbbox()
+    assert box.x0 >= -0.01
+    assert box.x1 <= width + 0.01
+    assert box.y0 >= -0.01
+    assert box.y1 <= height + 0.01
+    for ax in fig.axes:
+        for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
+            seen = [text.get_window_extent() for text in labels if text.get_text() and text.get_visible()]
+            inside = [b for b in seen if ax.get_window_extent().padded(5).overlaps(b)]
+            assert not any(one.overlaps(other) for one, other in combinations(inside, 2))
