@@ -1,4 +1,4 @@
-"""Puts scenarios, figure recipes and pages of docs into the wheel, under pcode/_shipped, without the gallery."""
+"""Puts scenarios, figure recipes and pages of docs into the wheel, under pcode/_shipped; no gallery."""
 
 from pathlib import Path
 from typing import Any
