@@ -123,7 +123,7 @@ def figure(measured: Sequence[dict[str, Any]]) -> Figure:
         for ax, case, title in zip(axes, CASES, TITLES, strict=True):
             _curves(ax, [m for m in measured if m["case"] == case.name])
             ax.set_title(title)
-            ax.set_xlabel("seconds, without compilation")
+            ax.set_xlabel("time without compilation (s)")
             ax.margins(0.06)
             ax.xaxis.set_minor_formatter(NullFormatter())
         axes[0].set_ylabel("largest error")

@@ -15,20 +15,25 @@ from .base.lazy import register
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from . import analysis, plotting, scenario
     from .base.errors import InputError
     from .base.status import SolverStats, Status
+    from .model.activation import Activation
     from .model.activations import ACTIVATIONS
     from .model.expression import Expression
     from .model.network import Network, Weights
-    from .model.phase import Phase, Save, TimeSeries
+    from .model.phase import Phase, Save
+    from .model.series import TimeSeries
     from .model.state import State
-    from .run.result import PhaseRecord, Run
+    from .run.record import PhaseRecord
+    from .run.result import Run
     from .simulation import Moment, Observer, Progress, Simulation, simulate
     from .solvers import METHODS
 
 __all__ = [
     "ACTIVATIONS",
     "METHODS",
+    "Activation",
     "Expression",
     "InputError",
     "Moment",
@@ -45,19 +50,23 @@ __all__ = [
     "Status",
     "TimeSeries",
     "Weights",
+    "analysis",
+    "plotting",
+    "scenario",
     "simulate",
 ]
 
 _HOME = {
     "ACTIVATIONS": "model.activations",
     "METHODS": "solvers",
+    "Activation": "model.activation",
     "Expression": "model.expression",
     "InputError": "base.errors",
     "Moment": "simulation",
     "Network": "model.network",
     "Observer": "simulation",
     "Phase": "model.phase",
-    "PhaseRecord": "run.result",
+    "PhaseRecord": "run.record",
     "Progress": "simulation",
     "Run": "run.result",
     "Save": "model.phase",
@@ -65,14 +74,17 @@ _HOME = {
     "SolverStats": "base.status",
     "State": "model.state",
     "Status": "base.status",
-    "TimeSeries": "model.phase",
+    "TimeSeries": "model.series",
     "Weights": "model.network",
     "simulate": "simulation",
 }
 
+# Rooms that are imported when they are first used, as in ``pcode.plotting.STYLE``.
+_ROOMS = ("analysis", "plotting", "scenario")
 
-# Rooms below plotting reach it through these.
+# What a module reaches of others that import it.
 register("plots of a run", lambda: import_module(".plotting", __name__).RunPlots)
+register("data frames of a run", lambda: import_module(".run.frames", __name__).to_dataframe)
 register("figures of answers", lambda: import_module(".plotting", __name__).FIGURES)
 
 
@@ -80,6 +92,8 @@ def __getattr__(name: str) -> Any:
     # JAX takes a second to import: `pcode --help` should not wait for it.
     if name in _HOME:
         return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    if name in _ROOMS:
+        return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,10 +1,13 @@
 r"""Whether the run can be trusted: each check beside its threshold.
 
-Each row is a check of the run: of its equilibria, of what theory says is conserved, or against a tighter
-tolerance and a second solver. The point is its figure, the bar the threshold, on one logarithmic axis; a
-figure to the left of its bar has passed, and a cross marks one that has not. A figure of 0 stands at the
-left end. Differences of solvers are measured in units of what the tolerances allow; the integrations are
-of some 20 tau, with tau the time constant of the nodes, where the phase is long or large.
+Each row is a check of the run that applies to it. equilibrium: the largest rate at the end of a phase that
+came to rest, held against the settle_tol asked for. energy: the energy at rest beside its closed form, of a
+linear network. tolerance and solver: the largest difference of nodes and weights, over 1 + their size, from
+the phase integrated again, at a tenth of the tolerance and by a second solver, held against 100 times
+rtol. feedback: the difference of W - M^T from what theory says is left of it. The point is the figure, the
+bar the most that passes, with their numbers, on one logarithmic axis; a figure to the left of its bar has
+passed, and a cross marks one that has not. A figure of 0 stands at the left end. Where the phase is long or
+large, its first 20 tau are integrated again, tau being the time constant of the nodes.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ def figure(
     phase: int | str | None = None,
     span: float | None = None,
     method: str | None = None,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the figures of the checks beside their thresholds.
 
@@ -33,9 +37,11 @@ def figure(
         For how long.
     method : str, optional
         The second solver.
+    styles : table
+        By the name of an artist of `pcode.plotting.certificate`, keywords of Matplotlib, or false.
     """
     answer = analysis.ask(run, "certificate", {"phase": phase, "span": span, "method": method})
     with plotting.style():
-        fig = Figure(figsize=(5.6, 3.0), layout="constrained")
-        answer.plot(fig.subplots())
+        fig = plotting.figure(5.6, 3.0)
+        answer.plot(fig.subplots(), styles=styles)
     return fig

@@ -14,6 +14,9 @@ from matplotlib.figure import Figure
 
 from pcode import Run, analysis, plotting
 
+# Inches; a narrow figure is higher, for the legends below its panels.
+WIDTH, NARROW = 5.6, 5.0
+
 SUITS = ("textbook",)
 
 
@@ -22,6 +25,8 @@ def figure(
     phase: int | str | list[int | str] | None = None,
     fraction: float = 0.01,
     log_time: bool = False,
+    legend: plotting.LegendPlace = True,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the distances from rest, a panel for each phase.
 
@@ -34,12 +39,17 @@ def figure(
         Part of its largest distance at which a layer counts as settled.
     log_time : bool
         Whether time is logarithmic.
+    legend : bool or {"right", "below", "inside"}
+        Where to put legends, if at all.
+    styles : table
+        By the name of an artist of `pcode.plotting.convergence`, keywords of Matplotlib, or false.
     """
     answer = analysis.ask(run, "convergence", {"phase": phase, "fraction": fraction})
     shown = [k for k, found in enumerate(answer.phases) if found.at_rest][-3:] or [0]
     with plotting.style():
-        fig = Figure(figsize=(5.6, 0.4 + 2.4 * len(shown)), layout="constrained")
+        width = plotting.figure_width(WIDTH)
+        fig = plotting.figure(width, 0.4 + (2.9 if width < NARROW else 2.4) * len(shown))
         for ax, k in zip(fig.subplots(len(shown), 1, squeeze=False).flat, shown, strict=True):
-            answer.plot(ax, phase=k, log_time=log_time)
+            answer.plot(ax, phase=k, log_time=log_time, legend=legend, styles=styles)
             ax.set_title(f"phase {answer.phases[k].phase}")
     return fig

@@ -3,6 +3,10 @@ r"""The energy F of every layer, with error nodes as they are and at their rest 
 Above, F = 1/2 sum_l nu^l <|eps^l|^2> with the error nodes as they move: from eps = 0 it starts at
 0, rises, and may oscillate on its way to rest. Below, F = 1/2 sum_l <|x^l - mu^l|^2> / nu^l, the
 energy that it would be if the error nodes were at rest for the present values x and predictions mu.
+That F falls is shown in textbooks for errors at rest at every instant: with W = M^T, no decay and clamps
+that do not move, nodes and weights then follow its slope downwards. Errors with an equation of their own
+lag behind, so here the lower energy falls from when they have caught up, and the upper one need not fall
+before; above each panel stands what holds for this run.
 Thin lines are the terms of the layers l = 1..n, the broad grey line is their sum; <> is the mean
 over the batch. Time is in units of tau, the time constant of the nodes (of delta where tau = 0), and
 vertical lines mark where a phase of the run ends and the next begins; on a logarithmic axis it is
@@ -17,6 +21,9 @@ from matplotlib.figure import Figure
 
 from pcode import Run, plotting
 
+# Inches; a narrow figure is as high, with symbols for labels.
+WIDTH, NARROW = 6.0, 5.0
+
 
 def figure(
     run: Run,
@@ -25,6 +32,8 @@ def figure(
     log_time: bool | None = None,
     log_y: bool | None = None,
     clock: str | None = None,
+    legend: plotting.LegendPlace = True,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the dynamic energy over the slaved one.
 
@@ -40,18 +49,26 @@ def figure(
         have one if a phase lasts more than 100 tau and tau is not 0.
     log_y : bool, optional
         Whether energies have a logarithmic axis.
-    clock : {"tau", "delta", "time"}, optional
+    clock : {"tau", "delta", "time"} or str, optional
         Unit of the time axis; where it is not said, tau, or delta where tau = 0.
+    legend : bool or {"right", "below", "inside"}
+        Where to put legends, if at all.
+    styles : table
+        By the name of an artist of `pcode.plotting.energy`, keywords of Matplotlib, or false.
     """
     plotting.check_extent(run, phase)
     if log_time is None:
         log_time = plotting.suits_log_time(run, phase)
     options = {"layers": layers, "phase": phase, "log_time": log_time, "log_y": log_y, "clock": clock}
+    options |= {"remark": True, "styles": styles}
     with plotting.style():
-        fig = Figure(figsize=(6.0, 4.4), layout="constrained")
+        width = plotting.figure_width(WIDTH)
+        fig = plotting.figure(width, 4.8)
         upper, lower = fig.subplots(2, 1, sharex=True)
-        plotting.energy(run, "dynamic", ax=upper, **options)
+        plotting.energy(run, "dynamic", ax=upper, legend=legend, **options)
         plotting.energy(run, "slaved", ax=lower, legend=False, phase_names=False, **options)
         upper.tick_params(labelbottom=False)
         upper.set_xlabel("")
+        for ax in (upper, lower) if width < NARROW else ():
+            ax.set_ylabel(plotting.symbol_of(ax.get_ylabel()))
     return fig

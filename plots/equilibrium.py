@@ -27,6 +27,8 @@ def figure(
     starts: int = 8,
     spread: float = 1.0,
     seed: int = 0,
+    legend: plotting.LegendPlace = True,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the values at rest.
 
@@ -45,10 +47,14 @@ def figure(
         Their standard deviation about the state.
     seed : int
         Of the random starts.
+    legend : bool or {"right", "below", "inside"}
+        Where to put legends, if at all.
+    styles : table
+        By the name of an artist of `pcode.plotting.equilibrium`, keywords of Matplotlib, or false.
     """
     asked = {"phase": phase, "time": time, "starts": starts, "spread": spread, "seed": seed}
     answer = analysis.ask(run, "equilibrium", asked)
     with plotting.style():
-        fig = Figure(figsize=(6.4, 3.2), layout="constrained")
-        answer.plot(fig.subplots(), sample=sample)
+        fig = plotting.figure(6.4, 3.2)
+        answer.plot(fig.subplots(), sample=sample, legend=legend, styles=styles)
     return fig

@@ -7,7 +7,8 @@ weights, the stronger the wider, orange where positive and purple where negative
 value predicts the next layer, and, where there are few, dashed beside it for W, by which an error is fed
 back. A layer of more than 20 nodes is a block with one row for each node, values on the left and errors on
 the right, and its M is a picture with one row for each node of the layer on its left and one column for
-each node of the layer on its right. Above, a moment early in a phase: where weights learn, one when the
+each node of the layer on its right. Where layer 0 is known to show images, it is drawn as one, and so are the
+weights from it to each node of layer 1. Above, a moment early in a phase: where weights learn, one when the
 nodes have had 20 tau to settle and, with delta much larger, the weights have hardly moved; else its start.
 Below, its end. Colours mean the same in both.
 """
@@ -19,6 +20,9 @@ from matplotlib.figure import Figure
 
 from pcode import InputError, Run, plotting
 
+# Inches; a narrow figure has short names of its colour bars.
+WIDTH, NARROW = 7.2, 5.0
+
 SUITS = ("digits", "textbook", "unstable_feedback", "xor")
 
 
@@ -28,6 +32,7 @@ def figure(
     phase: int | str | None = None,
     sample: int | None = None,
     feedback: bool | None = None,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the network at one moment or several, one below the other.
 
@@ -42,6 +47,8 @@ def figure(
         Row of the data; the first that the phase shows where left out.
     feedback : bool, optional
         Whether to draw W; where it is not said, unless it is tied or there are many lines.
+    styles : table
+        By the name of an artist of `pcode.plotting.network`, keywords of Matplotlib, or false.
     """
     if time is None:
         chosen, moments = _two_moments(run, phase)
@@ -51,13 +58,17 @@ def figure(
         raise InputError("time", f"must be 1 to {MOST} moments, not {len(moments)}")
     sizes = [min(size, 16) for size in run.network.sizes]
     height = min(3.0, 1.1 + 0.25 * max(sizes))
+    of_network, of_key = plotting.styles_for(styles, plotting.network, plotting.network_key)
     with plotting.style():
-        fig = Figure(figsize=(7.2, height * len(moments) + KEY), layout="constrained")
+        width = plotting.figure_width(WIDTH)
+        narrow = width < NARROW
+        height = max(height * width / WIDTH, 0.45 * height + 0.5)
+        fig = plotting.figure(width, height * len(moments) + KEY)
         *panels, key = fig.subplots(len(moments) + 1, 1, height_ratios=[height] * len(moments) + [KEY])
         for ax, moment in zip(panels, moments, strict=True):
             shown = {"phase": chosen, "time": float(moment), "sample": sample, "feedback": feedback}
-            plotting.network(run, bars=False, ax=ax, **shown)
-        plotting.network_key(run, feedback=feedback, ax=key)
+            plotting.network(run, bars=False, styles=of_network, ax=ax, **shown)
+        plotting.network_key(run, feedback=feedback, short=narrow, styles=of_key, ax=key)
     return fig
 
 

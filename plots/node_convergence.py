@@ -51,7 +51,7 @@ def figure(
     log_time : bool, optional
         Whether every phase has a logarithmic time axis of its own; where it is not said, they
         have one if a phase lasts more than 100 tau and tau is not 0.
-    clock : {"tau", "delta", "time"}, optional
+    clock : {"tau", "delta", "time"} or str, optional
         Unit of the time axis; where it is not said, tau, or delta where tau = 0.
     how : {"auto", "lines", "bands", "heatmap"}
         How to draw the nodes of a layer.

@@ -14,6 +14,9 @@ from matplotlib.figure import Figure
 
 from pcode import Run, analysis, plotting
 
+# Inches; a narrow figure is as high, with labels in several lines.
+WIDTH, NARROW = 5.6, 5.0
+
 SUITS = ("separation",)
 
 
@@ -23,6 +26,8 @@ def figure(
     tolerance: float = 0.01,
     ratios: list[float] | None = None,
     duration: float | None = None,
+    legend: plotting.LegendPlace = True,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the distance against tau/delta and against time.
 
@@ -37,12 +42,19 @@ def figure(
         delta/tau to try besides the run's own.
     duration : float, optional
         How much of the phase to compare, in units of delta.
+    legend : bool or {"right", "below", "inside"}
+        Where to put legends, if at all.
+    styles : table
+        By the name of an artist of `pcode.plotting.separation`, keywords of Matplotlib, or false.
     """
     asked = {"phase": phase, "tolerance": tolerance, "ratios": ratios, "duration": duration}
     answer = analysis.ask(run, "separation", asked)
     with plotting.style():
-        fig = Figure(figsize=(5.6, 5.2), layout="constrained")
+        width = plotting.figure_width(WIDTH)
+        fig = plotting.figure(width, 5.2)
         upper, lower = fig.subplots(2, 1)
-        answer.plot(upper)
-        answer.plot(lower, against="time")
+        answer.plot(upper, legend=legend, styles=styles)
+        answer.plot(lower, against="time", legend=legend, styles=styles)
+        for ax in fig.axes if width < NARROW else ():
+            ax.set_ylabel(plotting.in_lines(ax.get_ylabel()))
     return fig

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-import pcode
 from pcode import InputError, Run, plotting
 
 # Inches; a narrow figure has symbols for labels.
@@ -43,7 +42,7 @@ def figure(
         Rows of the data to draw.
     log_time : bool
         Whether every phase has a logarithmic time axis of its own.
-    clock : {"tau", "delta", "time"}, optional
+    clock : {"tau", "delta", "time"} or str, optional
         Unit of the time axis; where it is not said, tau, or delta where tau = 0.
     how : {"auto", "lines", "bands", "heatmap"}
         How to draw the nodes.
@@ -53,11 +52,12 @@ def figure(
         By the name of an artist of `pcode.plotting.value_nodes`, keywords of Matplotlib, or false.
     """
     plotting.check_extent(run, phase)
-    names = run.network.activation
+    activations = run.network.sigma
     if layer is None:
-        kinked = [k for k, name in enumerate(names) if pcode.ACTIVATIONS[name].kinks]
+        kinked = [k for k, sigma in enumerate(activations) if sigma.kinks]
         if not kinked:
-            what = f"no activation of this network has a kink ({', '.join(names)}); relu and leaky_relu have"
+            names = ", ".join(map(str, activations))
+            what = f"no activation of this network has a kink ({names}); relu and leaky_relu have"
             raise InputError("layer", what)
         layer = next((k for k in kinked if k > 0), kinked[0])
     options = {"samples": samples, "phase": phase, "log_time": log_time, "clock": clock, "how": how}
@@ -67,7 +67,7 @@ def figure(
         upper, lower = fig.subplots(2, 1, sharex=True)
         plotting.value_nodes(run, layer, ax=upper, legend=legend, **options)
         plotting.activation_slopes(run, layer, ax=lower, legend=False, phase_names=False, **options)
-        sigma = pcode.ACTIVATIONS[names[layer]]
+        sigma = activations[layer]
         for kink in sigma.kinks:
             upper.axhline(kink, color="0.6", linewidth=0.8, zorder=0)
             for slope in sigma.slopes(kink):

@@ -17,15 +17,20 @@ from matplotlib.figure import Figure
 
 from pcode import InputError, Run, analysis, plotting
 
+# Inches; a narrow figure is as high, with labels in several lines.
+WIDTH, NARROW = 6.8, 5.0
+
 SUITS = ("timescales", "unstable_feedback", "xor")
 
 
 def figure(
     run: Run,
     phase: int | str | None = None,
-    moments: int = 6,
+    moments: int = 12,
     at: str = "rest",
     regions: bool = True,
+    legend: plotting.LegendPlace = True,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw eigenvalues over the complex plane, and rates against time.
 
@@ -40,15 +45,23 @@ def figure(
         Whether the nodes are brought to rest for the weights of each moment, or taken as they were.
     regions : bool
         Whether to draw the stability regions.
+    legend : bool or {"right", "below", "inside"}
+        Where to put legends, if at all.
+    styles : table
+        By the name of an artist of `pcode.plotting.spectrum`, keywords of Matplotlib, or false.
     """
     index = plotting.moving_phase(run, phase)
     if moments < 2:
         raise InputError("moments", f"must be 2 or more, not {moments}")
     answer = analysis.ask(run, "spectrum", {"phase": index, "moments": moments, "at": at})
     with plotting.style():
-        fig = Figure(figsize=(6.8, 5.4), layout="constrained")
+        width = plotting.figure_width(WIDTH)
+        fig = plotting.figure(width, 6.2 if width < NARROW else 5.4)
         plane, rates = fig.subplots(2, 1, height_ratios=[3.0, 2.0])
-        plotting.spectrum(answer, "plane", regions=regions, ax=plane)
-        plotting.spectrum(answer, "time", ax=rates)
+        look = {"legend": legend, "styles": styles}
+        plotting.spectrum(answer, "plane", regions=regions, ax=plane, **look)
+        plotting.spectrum(answer, "time", ax=rates, **look)
         fig.suptitle(f"phase {answer.phase}, {len(answer.times)} moments", fontsize="medium")
+        for ax in fig.axes if width < NARROW else ():
+            ax.set_ylabel(plotting.in_lines(ax.get_ylabel()))
     return fig

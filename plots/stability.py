@@ -28,6 +28,8 @@ def figure(
     samples: int | None = None,
     seed: int = 0,
     check: bool = False,
+    legend: plotting.LegendPlace = True,
+    styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw the map of stability.
 
@@ -48,10 +50,14 @@ def figure(
         Of the random matrix.
     check : bool
         Whether an oscillation on the border is simulated.
+    legend : bool or {"right", "below", "inside"}
+        Where to put legends, if at all.
+    styles : table
+        By the name of an artist of `pcode.plotting.stability`, keywords of Matplotlib, or false.
     """
     asked = {"phase": phase, "time": time, "against": against, "mixes": mixes, "gains": gains}
     answer = analysis.ask(run, "stability", asked | {"samples": samples, "seed": seed, "check": check})
     with plotting.style():
-        fig = Figure(figsize=(5.6, 3.4), layout="constrained")
-        answer.plot(fig.subplots())
+        fig = plotting.figure(5.6, 3.4)
+        answer.plot(fig.subplots(), legend=legend, styles=styles)
     return fig

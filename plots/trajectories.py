@@ -55,7 +55,7 @@ def figure(
         Whether the components are those of all samples together, each about its own mean.
     log_time : bool, optional
         Whether time is logarithmic in the colours.
-    clock : {"tau", "delta", "time"}, optional
+    clock : {"tau", "delta", "time"} or str, optional
         Unit of time.
     legend : bool or {"right", "below", "inside"}
         Where to put a legend of the two marks, if at all; above all panels where left out.

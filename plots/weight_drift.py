@@ -31,7 +31,7 @@ def figure(
     layers: int | list[int] | None = None,
     phase: int | str | list[int | str] | None = None,
     log_time: bool = False,
-    clock: str = "delta",
+    clock: str | None = None,
     how: str = "auto",
     legend: bool = True,
     styles: plotting.StylesOption = None,
@@ -47,8 +47,8 @@ def figure(
         Index or name of the phases to draw.
     log_time : bool
         Whether every phase has a logarithmic time axis of its own.
-    clock : {"delta", "tau", "time"}
-        Unit of the time axis.
+    clock : {"delta", "tau", "time"} or str, optional
+        Unit of the time axis; see `value_nodes`.
     how : {"auto", "lines", "bands", "heatmap"}
         How to draw the weights of a link.
     legend : bool

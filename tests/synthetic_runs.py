@@ -17,7 +17,8 @@ from pcode.model.network import Network
 from pcode.model.phase import Save
 from pcode.run.clamps import ClampRecord
 from pcode.run.dataset import node_coordinates, sample_numbers, weight_coordinates
-from pcode.run.result import PhaseRecord, Run
+from pcode.run.record import PhaseRecord
+from pcode.run.result import Run
 
 
 @dataclass(frozen=True)

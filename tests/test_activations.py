@@ -5,7 +5,8 @@ import pytest
 
 from pcode import InputError
 from pcode.base._jax import jnp
-from pcode.model.activations import ACTIVATIONS, Activation, by_name
+from pcode.model.activation import Activation
+from pcode.model.activations import ACTIVATIONS, by_name
 
 POINTS = np.array([-30.0, -2.0, -0.7, 0.3, 1.1, 2.5, 30.0])  # relu's kink at 0 left out
 
@@ -56,7 +57,7 @@ def test_at_a_kink_the_slope_is_that_from_below_and_nan_is_never_hidden(name):
 
 
 def test_derivatives_that_are_left_out_are_those_of_f():
-    sigma = Activation("sine", jnp.sin)
+    sigma = Activation(jnp.sin, name="sine")
     np.testing.assert_allclose(np.asarray(sigma.df(POINTS)), np.cos(POINTS), rtol=1e-14)
     np.testing.assert_allclose(np.asarray(sigma.d2f(POINTS)), -np.sin(POINTS), rtol=1e-14)
 

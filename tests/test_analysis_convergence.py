@@ -113,6 +113,21 @@ def test_nodes_of_a_learning_phase_are_measured_from_the_rest_of_the_moment():
     assert found.lyapunov is None
 
 
+def test_nodes_that_start_at_rest_only_lag_and_have_no_settling_time_or_overshoot():
+    """They start at the fixed point, found to 1e-9: what is left of it is no distance to overshoot."""
+    network = pcode.Network((1, 2, 1), "tanh", delta=200.0)
+    clamp = {0: [[0.5]], 2: [[1.0]]}
+    rest = pcode.Phase("rest", clamp, learn=False, until="equilibrium", duration=500.0, settle_tol=1e-9)
+    learn = pcode.Phase("learn", clamp, duration=2000.0)
+    run = pcode.simulate(network, [rest, learn], weights=network.init_weights(rng=1))
+    settled, learned = convergence(run).phases
+    assert settled.overshoot[1] > 0.0
+    assert np.isnan(learned.overshoot).all()
+    assert learned.value_settling[1] == 0.0
+    np.testing.assert_array_equal(learned.error_settling, 0.0)
+    assert "learn: at rest from the start" in convergence(run).lines()[0]
+
+
 def limit():
     """The same network in the singular limit: F falls as a gradient flow (fact 8), nodes have no time."""
     network = pcode.Network((1, 1, 1), "identity", tau=0.0, delta=100.0, feedback="tied")

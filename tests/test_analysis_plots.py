@@ -1,5 +1,7 @@
 """Pictures of answers: their curves are the answer's numbers, their axes say what they are."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from matplotlib import rcParams
@@ -8,6 +10,7 @@ from matplotlib.figure import Figure
 import pcode
 from pcode import InputError, plotting
 from pcode.analysis import Result, ask
+from pcode.analysis.certificate import Certificate, Check
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +42,14 @@ def test_angles_are_drawn_against_time_and_against_the_output_variance(answers):
     line = curve(ax, "flow of $M^{1}$")
     np.testing.assert_array_equal(line.get_xdata(), answer.times - answer.times[0])
     np.testing.assert_array_equal(line.get_ydata(), answer.course.flow_angle[:, 1])
-    assert ax.get_ylabel() == "angle to the gradient [degrees]"
+    assert ax.get_ylabel() == "angle to the gradient (degrees)"
     ax = plotting.backprop(answer, "variance", color="red")
     line = curve(ax, r"$\varepsilon^{2}$")
     np.testing.assert_array_equal(line.get_xdata(), answer.variances)
     np.testing.assert_array_equal(line.get_ydata(), answer.by_variance.error_angle[:, 1])
     assert line.get_color() == "red"
     assert ax.get_xscale() == ax.get_yscale() == "log"
-    with pytest.raises(InputError, match="against: must be one of time, variance, not 'nu'"):
+    with pytest.raises(InputError, match="against: must be time or variance, not 'nu'"):
         plotting.backprop(answer, "nu")
 
 
@@ -89,6 +92,34 @@ def test_every_check_with_a_figure_has_a_row(answers):
     points = [line for line in ax.get_lines() if line.get_marker() in ("o", "X")]
     solver = next(check for check in answer.checks if check.name == "solver")
     assert points[rows.index("solver")].get_xdata()[0] == solver.figure
+
+
+def test_a_check_says_its_number_and_the_most_that_passes_where_they_stand():
+    checks = (
+        Check("equilibrium", "pass", 0.0, 1e-6, ""),
+        Check("tolerance", "fail", 3.14159e-3, 1e-4, ""),
+        Check("solver", "pass", 9.21e-7, 2.5e-4, ""),
+    )
+    ax = plotting.certificate(Certificate("train", 1.0, True, checks))
+    ax.figure.draw_without_rendering()
+    said = [text.get_text() for text in ax.texts]
+    assert said == [
+        "$0$",
+        "$10^{-6}$",
+        "$0.0031$",
+        "$10^{-4}$",
+        r"$9.2\times 10^{-7}$",
+        r"$2.5\times 10^{-4}$",
+    ]
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    inside = ax.get_window_extent()
+    assert all(inside.x0 <= box.x0 and box.x1 <= inside.x1 for box in boxes)
+
+
+def test_a_course_of_angles_has_as_many_points_as_a_curve_needs(run):
+    saved = int((run.data["phase"] == 0).sum())
+    assert ask(run, "backprop", {"ratios": [], "variances": [1.0]}).times.size == min(saved, 200)
 
 
 @pytest.mark.parametrize("question", ["backprop", "convergence", "certificate"])

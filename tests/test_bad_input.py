@@ -376,3 +376,39 @@ def test_a_file_that_holds_no_run_cannot_be_drawn(here: Path, capsys: pytest.Cap
 def test_new_does_not_overwrite(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "mine.toml").write_text("precious")
     assert "mine.toml: is there already" in one_line(capsys, ["new", "mine.toml"], here)
+
+
+COLUMNS = 'file = "d.csv"\ninputs = ["age", "dose"]\ntargets = ["response"]'
+
+
+def test_columns_of_a_csv_file_are_named_in_the_scenario(here: Path) -> None:
+    (here / "d.csv").write_text("who,age,dose,response\nAnn,1,2,3\nBo,4,5,6\n")
+    (here / "good.toml").write_text(GOOD.replace('name = "xor"', COLUMNS))
+    assert main(["check", "good.toml"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "key", "told"),
+    [
+        (COLUMNS.replace("age", "ages"), "data.inputs", "has no column 'ages'; its columns are who, age"),
+        (
+            COLUMNS.replace("response", "who"),
+            "data.file",
+            "who in line 2 of d.csv must be a number, not 'Ann'",
+        ),
+        (COLUMNS, "data.file", "dose in line 3 of d.csv is nan (an empty cell)"),
+        ('name = "xor"\ninputs = ["age"]', "data.inputs", "goes with file"),
+        ('inputs = ["age"]', "data.inputs", "goes with file"),
+        ('file = "d.csv"\ntargets = ["response"]', "data.inputs", "is missing; targets names columns"),
+        ('file = "d.csv"\ninputs = "age"', "data.inputs", "a list of names of its columns"),
+        ('file = "d.csv"\ninputs = ["age", 3]', "data.inputs.1", "a text in quotes"),
+    ],
+)
+def test_columns_that_are_wrong_are_told_with_key_line_and_column(
+    here: Path, capsys: pytest.CaptureFixture[str], data: str, key: str, told: str
+) -> None:
+    (here / "d.csv").write_text("who,age,dose,response\nAnn,1,2,3\nBo,4,,6\n")
+    (here / "bad.toml").write_text(GOOD.replace('name = "xor"', data))
+    line = one_line(capsys, ["check", "bad.toml"], here)
+    assert f"bad.toml: {key}: " in line
+    assert told in line

@@ -147,6 +147,100 @@ def test_a_csv_file_that_is_none_is_refused_with_the_place(tmp_path: Path, text:
     assert "d.csv" in str(caught.value)
 
 
+NAMED = {"inputs": ["age", "dose"], "targets": ["response"]}
+
+
+def test_columns_of_any_names_are_taken_by_name_and_others_may_hold_anything(tmp_path: Path) -> None:
+    (tmp_path / "d.CSV").write_text("dose,name,age,response\n2,Ann,1,3\n5,Bo,4,6\n")
+    data = from_file(tmp_path / "d.CSV", **NAMED)
+    np.testing.assert_array_equal(data.inputs, [[1.0, 2.0], [4.0, 5.0]])
+    np.testing.assert_array_equal(data.targets, [[3.0], [6.0]])
+    assert from_file(tmp_path / "d.CSV", inputs=["age"]).targets is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffage,dose,response\r\n1,2,3\r\n",
+        "sep=,\nage,dose,response\n1,2,3\n",
+        '"age","dose","response"\n"1","2","3"\n',
+        'age, "dose", response\n1, "2", 3\n',
+        "age,dose,response,,\n1,2,3,,\n",
+        "\n\nage,dose,response\n \n1,2,3\n\n",
+        "age,dose,response\r1,2,3\r",
+        "age,dose,response\n1.0,2e0,+3",
+    ],
+)
+def test_what_spreadsheets_write_is_read(tmp_path: Path, text: str) -> None:
+    (tmp_path / "d.csv").write_bytes(text.encode())
+    data = from_file(tmp_path / "d.csv", **NAMED)
+    assert (data.inputs.tolist(), data.targets.tolist()) == ([[1.0, 2.0]], [[3.0]])
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "told"),
+    [
+        ("age;dose;response\n1;2;3\n", "file", r"uses ';' between columns \(line 1: .*save it with ','"),
+        (
+            "age;dose;response\n1,5;2;3\n",
+            "file",
+            r"uses ';' .*decimal comma \(1,5 in line 2\).*'\.' in numbers",
+        ),
+        ('"age";"dose";"response"\n"1,5";"2";"3"\n', "file", "uses ';' .*decimal comma"),
+        ("sep=;\nage;dose;response\n1;2;3\n", "file", "uses ';' between columns"),
+        ("age\tdose\tresponse\n1\t2\t3\n", "file", "uses tabs between columns"),
+        ('age,dose,response\n"1,5",2,3\n', "file", "age in line 2 of .* has a decimal comma: 1,5"),
+        ('age,dose,response\n1,2,"1,234.5"\n', "file", "response in line 2 .* comma in a number: 1,234.5"),
+        ("age,dose,response\n1,5,2,0,3,1\n", "file", "line 2 .* 6 cells; the header has 3; a decimal comma"),
+        ("age,dose,response\n1,NA,3\n", "file", "dose in line 2 of .* must be a number, not 'NA'"),
+        ("age,dose,response\n1,2,3\n1,2\n", "file", "line 3 of .* has 2 cells; the header has 3"),
+        ('age,dose,response\n1,"2,3\n', "file", "line 2 of .* cannot be read .*quotes"),
+        ("1,2,3\n4,5,6\n", "inputs", "no column 'age' nor 'dose' nor 'response'.*a header is missing"),
+        ("age,Dose,resp\n1,2,3\n", "inputs", "'dose' nor 'response'; its columns are age, Dose, resp"),
+        ("age,dose,resp\n1,2,3\n", "targets", "no column 'response'; its columns are age, dose, resp"),
+        ("age,dose,age,response\n1,2,3,4\n", "inputs", "has 2 columns 'age'"),
+        ("\n", "file", "is empty; it must have a header"),
+        ("age,dose,response\n", "file", "holds no values"),
+        ("gr\xf6sse\n1\n", "file", "is not a text in UTF-8"),
+    ],
+)
+def test_a_csv_file_of_named_columns_is_refused_with_the_place(
+    tmp_path: Path, text: str, where: str, told: str
+) -> None:
+    (tmp_path / "d.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=told) as caught:
+        from_file(tmp_path / "d.csv", **NAMED)
+    assert caught.value.where == where
+    assert "d.csv" in str(caught.value)
+
+
+def test_numbers_without_a_header_are_told_so(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("1,2\n3,4\n")
+    with pytest.raises(InputError, match="has no header: it begins with 1, 2"):
+        from_file(tmp_path / "d.csv")
+
+
+def test_names_are_given_for_inputs_too_and_once_each(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="inputs: is missing; targets names columns"):
+        from_file(tmp_path / "d.csv", targets=["b"])
+    with pytest.raises(InputError, match="inputs: names 'a' twice"):
+        from_file(tmp_path / "d.csv", inputs=["a", "a"])
+
+
+def test_arrays_of_any_names_are_taken_by_name(tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "d.npz", age=np.arange(3.0), pixels=np.ones((3, 2)), y=np.zeros((3, 1)), short=np.ones(2)
+    )
+    data = from_file(tmp_path / "d.npz", inputs=["pixels", "age"], targets=["y"])
+    np.testing.assert_array_equal(data.inputs, [[1, 1, 0], [1, 1, 1], [1, 1, 2]])
+    assert data.targets.shape == (3, 1)
+    with pytest.raises(InputError, match=r"no array dose nor response \(it holds age, pixels, y, short\)"):
+        from_file(tmp_path / "d.npz", **NAMED)
+    with pytest.raises(InputError, match=r"other numbers of samples: age \(3,\), short \(2,\)"):
+        from_file(tmp_path / "d.npz", inputs=["age", "short"])
+
+
 class Trap:
     """When unpickled, makes a folder."""
 

@@ -123,8 +123,8 @@ def test_a_method_without_derivatives_is_refused_with_those_that_have_them():
 
 
 @pytest.mark.slow
-def test_the_example_of_the_readme_gives_what_finite_differences_of_another_solver_give():
-    text = (Path(__file__).parents[1] / "README.md").read_text()
+def test_the_example_of_the_docs_gives_what_finite_differences_of_another_solver_give():
+    text = (Path(__file__).parents[1] / "docs" / "solvers.md").read_text()
     (example,) = (
         block for block in re.findall("```python\n(.*?)```", text, re.S) if "final_unknowns" in block
     )

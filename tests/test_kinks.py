@@ -11,7 +11,7 @@ from benchmarks.agreement import BOUND, draw, errors, kinds
 from pcode import InputError
 from pcode.analysis import ask
 from pcode.model import activations
-from pcode.model.activations import Activation
+from pcode.model.activation import Activation
 from pcode.model.state import State
 from pcode.solvers.gradients import final_unknowns
 from pcode.system import kinks
@@ -114,10 +114,10 @@ def test_leaky_relu_holds_a_node_by_a_mix_of_its_own_slopes():
 def hard_tanh(monkeypatch):
     """A sigma with two kinks, at -1 and 1, whose derivatives are JAX's own."""
     sigma = Activation(
-        "hard_tanh",
         lambda x: jnp.clip(x, -1.0, 1.0),
-        lambda x: jnp.where(jnp.abs(x) < 1.0, 1.0, 0.0),
-        jnp.zeros_like,
+        name="hard_tanh",
+        df=lambda x: jnp.where(jnp.abs(x) < 1.0, 1.0, 0.0),
+        d2f=jnp.zeros_like,
         kinks=(-1.0, 1.0),
     )
     monkeypatch.setitem(activations.ACTIVATIONS, "hard_tanh", sigma)

@@ -25,7 +25,7 @@ def test_one_value_serves_all_layers():
         ({"sizes": (10**6, 10**6)}, r"sizes: ask for 1\.0e\+12 weights, 8000 GB a copy; use smaller layers"),
         ({"tau": -1.0}, r"tau: must be 0 \(nodes always at rest\) or more, not -1"),
         ({"delta": -5}, "delta: must be positive, not -5"),
-        ({"delta": "slow"}, "delta: must be a number, not 'slow'"),
+        ({"delta": "slow"}, "delta: must be a number, or a time with a unit such as \"10 ms\", not 'slow'"),
         ({"delta": True}, "delta: must be a number, not True"),
         ({"nu": 0.0}, "nu: variances must be positive, not 0"),
         ({"nu": (1.0, 1.0, 1.0)}, r"nu: has 3 values; give one, or one for each of the layers 1\.\.2"),
@@ -118,3 +118,14 @@ def test_every_public_name_is_there():
         assert getattr(pcode, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = pcode.nothing
+
+
+def test_all_that_is_wrong_with_weights_is_told_at_once():
+    network = Network((2, 3, 1))
+    weights = Weights(M=(np.ones((3, 2)), np.full((3, 1), np.nan)), W=None, beta=(np.ones(3),))
+    with pytest.raises(InputError) as caught:
+        network.check_weights(weights)
+    assert str(caught.value) == (
+        "M0: has shape (3, 2); it must be (2, 3); M1 has entries that are not finite; "
+        "W is missing; learned feedback needs one W a link; beta has 1 arrays; this network needs 2"
+    )

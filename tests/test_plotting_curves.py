@@ -9,6 +9,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
 from synthetic_runs import TRAIN, Stage, single, synthetic_run, wide, xor
 
+import pcode
 from pcode import InputError, Status, plotting
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -69,7 +70,7 @@ def test_labels_come_from_the_attributes_of_the_dataset():
     data["x1"].attrs = {"long_name": "membrane potential", "units": "mV"}
     ax = plotting.value_nodes(type(single())(data), 1)
     assert "membrane potential" in ax.get_ylabel()
-    assert "[mV]" in ax.get_ylabel()
+    assert "(mV)" in ax.get_ylabel()
     assert "$x^{1}$" in ax.get_ylabel()
     assert "dimensionless" not in plotting.value_nodes(single(), 1).get_ylabel()
 
@@ -193,6 +194,34 @@ def test_energies_are_those_of_the_dataset_by_layer_and_together(which, variable
 def test_the_two_energies_are_named_apart():
     assert "as they are" in plotting.energy(xor(), "dynamic").get_ylabel().replace("\n", " ")
     assert "at rest value" in plotting.energy(xor(), "slaved").get_ylabel().replace("\n", " ")
+
+
+def test_an_energy_that_is_said_to_fall_falls_and_one_hindered_names_its_reasons():
+    X, Y = np.array([[1.0], [-0.5]]), np.array([[0.3], [0.8]])
+    learn = pcode.Phase("learn", clamp={0: X, 2: Y}, duration=400.0)
+
+    def simulated(**options):
+        net = pcode.Network((1, 3, 1), delta=100.0, nu=1.0, **options)
+        save = pcode.Save(nodes=40, weights=10)
+        start = net.init_weights(rng=1, W="independent" if net.feedback == "fixed" else "transpose")
+        return pcode.simulate(net, [learn], weights=start, save=save)
+
+    limit = simulated(tau=0.0, feedback="tied")
+    assert plotting.energy_remark(limit, "slaved") == plotting.energy_remark(limit, "dynamic")
+    assert "falls" in plotting.energy_remark(limit, "slaved")
+    assert (np.diff(limit.data["energy_slaved"].sum("layer")) < 0.0).all()
+    lagging = simulated(feedback="learned")
+    dynamic, slaved = (lagging.data[name].sum("layer").to_numpy() for name in ("energy", "energy_slaved"))
+    assert "may rise" in plotting.energy_remark(lagging, "dynamic")
+    assert np.diff(dynamic).max() > 0.0
+    assert "falls once" in plotting.energy_remark(lagging, "slaved")
+    late = lagging.data["time"].to_numpy() > 20.0
+    assert (np.diff(slaved[late]) < 0.0).all()
+    hindered = simulated(feedback="fixed", weight_decay=0.1, node_decay=0.1)
+    said = plotting.energy_remark(hindered, "slaved")
+    assert said == r"$F$ may rise: $W \neq M^\top$, weights decay, nodes decay"
+    lag = r"$\varepsilon$ lags behind $x$, "
+    assert plotting.energy_remark(hindered, "dynamic") == said.replace("rise: ", f"rise: {lag}")
 
 
 def test_energies_over_many_decades_have_a_logarithmic_axis_that_leaves_out_zeros():

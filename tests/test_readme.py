@@ -5,6 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+import pcode
+from pcode.scenario import Scenario
+
 TEXT = (Path(__file__).parents[1] / "README.md").read_text()
 
 
@@ -14,6 +17,39 @@ def example(part):
     names = {}
     exec(code, names)
     return names
+
+
+def test_the_example_of_own_parts_starts_at_the_weights_of_pytorch_and_can_be_loaded(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    names = example("def softsign")
+    run, state = names["run"], names["state_dict"]
+    assert str(run.status) == "success"
+    np.testing.assert_array_equal(run.data["M0"][0], state["0.weight"].T)
+    np.testing.assert_array_equal(run.data["W1"][0], state["2.weight"])
+    assert run.data["time"].attrs["units"] == "ms"
+    loaded = pcode.Run.load("own.nc", activation=names["softsign"])
+    at_rest = pcode.analysis.ask(loaded, "equilibrium")
+    assert at_rest.found
+
+
+def test_the_example_of_a_slider_draws_a_phase_plane_for_each_variance(monkeypatch):
+    names = example("ipywidgets")
+    ax = names["settle"](nu=0.5)
+    assert ax.get_xlim() == (0.5, 2.5)
+
+
+def test_the_scenario_of_the_example_is_read(tmp_path):
+    (text,) = re.findall("```toml\n(.*?)```", TEXT, re.DOTALL)
+    (tmp_path / "s.toml").write_text(text)
+    np.savez(tmp_path / "weights.npz", M0=np.ones((2, 3)), M1=np.ones((3, 2)))
+    (tmp_path / "recorded.csv").write_text("trial,left,right,lick,hold\n1,0.5,1,0,1\n")
+    scenario = Scenario.load(tmp_path / "s.toml")
+    assert scenario.network.time_unit == "ms"
+    assert (scenario.network.tau, scenario.network.delta) == (10.0, 5000.0)
+    np.testing.assert_array_equal(scenario.phases[0].clamp[0], [[0.5, 1.0]])
+    np.testing.assert_array_equal(scenario.phases[0].clamp[2], [[0.0, 1.0]])
+    np.testing.assert_allclose(scenario.phases[1].clamp_at(0, 50.0), [1.0, 0.5], rtol=1e-15)
+    np.testing.assert_array_equal(scenario.weights.W[1], np.ones((2, 3)))
 
 
 def test_the_example_of_a_run_that_goes_on_holds_all_its_phases_and_what_the_observer_kept(capsys):

@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from artists import legend_texts
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from PIL import Image
@@ -310,6 +311,28 @@ def test_the_overview_has_the_fast_clock_left_and_the_slow_one_right(xor):
     title = fig.get_suptitle()
     for said in ("2-8-1", "4 samples", r"$\tau$ = 1", r"$\delta$ = 200", r"$\nu$ = 0.1"):
         assert said in title
+
+
+def test_the_slow_panels_of_the_overview_end_where_learning_does(xor):
+    fast, slow = load("overview").figure(xor).axes[::2], load("overview").figure(xor).axes[1::2]
+    end = xor.phases[0].t_end / xor.network.delta
+    assert [ax.get_xlim() for ax in slow] == [pytest.approx((0.0, end))] * 3
+    assert fast[0].get_xlim()[1] == pytest.approx(xor.phases[1].t_end / xor.network.tau)
+
+
+def test_the_overview_names_nodes_and_errors_and_says_what_bands_are_once(xor):
+    few = load("overview").figure(xor).axes
+    assert legend_texts(few[0]) == [rf"$x^{{1}}_{{{k}}}$, $\varepsilon^{{1}}_{{{k}}}$" for k in range(8)]
+    assert legend_texts(few[2]) == [f"sample {k}" for k in range(4)]
+    many = load("overview").figure(RUNS["500 nodes in a layer"]()).axes
+    assert "median" in legend_texts(many[0])
+    assert legend_texts(many[2]) == []
+
+
+def test_the_overview_and_the_energies_say_which_energy_falls_and_why(xor):
+    for name in ("overview", "energy"):
+        said = [ax.get_title(loc="left") for ax in load(name).figure(xor).axes][-2:]
+        assert said[0].startswith("$F$ may rise while")
 
 
 def test_the_overview_marks_delta_on_the_clock_of_the_nodes(xor):

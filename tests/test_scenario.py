@@ -199,6 +199,28 @@ def test_a_file_without_feedback_will_do_where_it_is_tied_or_said_to_be_the_tran
     assert load(tmp_path, tied).weights.W is None
 
 
+@pytest.mark.parametrize("feedback", ["learned", "fixed", "tied"])
+def test_a_weights_file_may_leave_out_feedback_and_biases(tmp_path: Path, feedback: str) -> None:
+    arrays = weight_arrays()
+    np.savez(tmp_path / "w.npz", **{name: arrays[name] for name in ("M0", "M1")})
+    text = with_weights('init = "file"\nfile = "w.npz"').replace("sizes", f'feedback = "{feedback}"\nsizes')
+    weights = load(tmp_path, text).weights
+    np.testing.assert_array_equal(weights.M[0], arrays["M0"])
+    assert [beta.tolist() for beta in weights.beta] == [[0, 0, 0], [0]]
+    if feedback == "tied":
+        assert weights.W is None
+    else:
+        assert weights.W is not None
+        np.testing.assert_array_equal(weights.W[0], arrays["M0"].T)
+
+
+def test_feedback_that_the_file_leaves_out_may_be_drawn(tmp_path: Path) -> None:
+    np.savez(tmp_path / "w.npz", **weight_arrays(feedback=False))
+    weights = load(tmp_path, with_weights('init = "file"\nfile = "w.npz"\nW = "independent"')).weights
+    assert weights.W is not None
+    assert not np.allclose(weights.W[0], weights.M[0].T)
+
+
 def test_weights_may_be_given_in_the_file(tmp_path: Path) -> None:
     given = 'init = "given"\nM = [[[1, 2, 3], [4, 5, 6]], [[1], [2], [3]]]'
     weights = load(tmp_path, with_weights(given)).weights
@@ -253,7 +275,7 @@ def test_the_schema_is_valid_and_describes_every_key() -> None:
 def test_the_network_table_has_the_arguments_of_network_with_their_defaults() -> None:
     keys = json_schema()["$defs"]["NetworkTable"]["properties"]
     parameters = inspect.signature(Network).parameters.values()
-    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
+    defaults = {one.name: one.default for one in parameters if one.default not in (one.empty, None)}
     assert list(keys) == [one.name for one in parameters]
     assert {name: key["default"] for name, key in keys.items() if "default" in key} == defaults
 

@@ -146,3 +146,40 @@ def test_a_weights_file_is_refused_with_the_array_at_fault(
     error = refused(tmp_path, with_weights('init = "file"\nfile = "w.npz"'))
     assert error.where == "weights.file"
     assert told.format(file=tmp_path / "w.npz") in error.what
+
+
+def test_all_that_is_wrong_with_a_weights_file_is_told_at_once(tmp_path: Path) -> None:
+    held = {
+        "M0": np.ones((3, 2)),
+        "W0": np.ones((2, 2)),
+        "W1": np.full((1, 3), np.inf),
+        "beta2": np.ones(1),
+        "epoch": np.array(3),
+    }
+    np.savez(tmp_path / "w.npz", **held)
+    error = refused(tmp_path, with_weights('init = "file"\nfile = "w.npz"'))
+    assert error.where == "weights.file"
+    for told in (
+        "has no array M1, which must have shape (3, 1), nor array beta1, which must have shape (3,)",
+        "it holds M0, W0, W1, beta2, epoch",
+        "array M0 in {file} has shape (3, 2); it must be (2, 3)",
+        "array W0 in {file} has shape (2, 2); it must be (3, 2)",
+        "array W1 in {file} has entries that are not finite",
+    ):
+        assert told.format(file=tmp_path / "w.npz") in error.what
+
+
+def test_arrays_that_may_be_misnamed_biases_or_feedback_are_not_passed_over(tmp_path: Path) -> None:
+    M = {name: weight_arrays()[name] for name in ("M0", "M1")}
+    np.savez(tmp_path / "w.npz", **M, b1=np.ones(3), b2=np.ones(1))
+    error = refused(tmp_path, with_weights('init = "file"\nfile = "w.npz"'))
+    assert "holds b1, b2, which this network has not" in error.what
+    assert "call them W0, W1, beta1, beta2" in error.what
+
+
+def test_all_that_is_wrong_with_given_weights_is_told_at_once(tmp_path: Path) -> None:
+    given = 'init = "given"\nM = [[[1, 2, 3]], [[1], [2]]]\nbeta = [[1, 2, 3], [4, 5]]'
+    error = refused(tmp_path, with_weights(given))
+    assert error.where == "weights.M0"
+    assert "has shape (1, 3); it must be (2, 3); M1 has shape (2, 1); it must be (3, 1)" in error.what
+    assert "beta2 has shape (2,); it must be (1,)" in error.what

@@ -234,7 +234,7 @@ def test_where_few_times_of_the_nodes_were_saved_their_course_is_at_rest_at_thos
         np.testing.assert_allclose(answer.course.flow_angle[k], told, rtol=1e-3, atol=1e-4)
     assert "course is that of nodes at rest for the weights of 12 saved times" in answer.notes[-1]
     ax = answer.plot()
-    assert ax.get_ylabel() == "angle to the gradient, nodes at rest [degrees]"
+    assert ax.get_ylabel() == "angle to the gradient, nodes at rest (degrees)"
     drawn = [line for line in ax.get_lines() if np.isfinite(line.get_ydata()).sum() == 12]
     assert len(drawn) == 4
     assert ask(fine, "backprop", {"ratios": []}).course_at == "state"

@@ -1,7 +1,7 @@
 r"""How near a network's errors and the flow of its weights are to backpropagation.
 
 The reference is the plain feedforward network of the same M and beta, with the loss
-L = mean_b 1/2 |y - f(x^0)|^2, differentiated automatically. By facts 1 and 2 of the model, with
+L = mean_b 1/2 |y - f(x^0)|^2, differentiated automatically. By docs/model.md, "Backpropagation", with
 W = M^T, no decay of the nodes and nodes at rest, as the output variance nu^n grows:
 
     nu^n eps^l                          ->  -B dL/dmu^l    (the descent direction of each sample's loss)
@@ -21,18 +21,22 @@ import numpy as np
 
 from ..base._jax import jnp
 from ..base.errors import InputError
+from ..base.tables import Table
 from ..model.network import Array
 from ..model.phase import Save
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Snapshot, last_phase, resting_moments, spread
+from ..run.snapshot import PhaseOption, Snapshot, TimeOption, last_phase, resting_moments, spread
 from ..simulation import simulate
 from ..system.problem import make_problem
 from ..system.rest import Rest, nodes_at_rest
+from .backprop_tables import course_table, layer_table, ratio_table, variance_table
+from .backprop_words import LEGEND, headline, layer_lines, ratio_lines, variance_lines
 from .gradients import Comparison, compare, hebbian, loss_and_gradients
 from .result import Result
 from .vectors import in_layers, norm
+from .words import counted
 
 ASKS = "how near the errors and the weights' flow are to backpropagation's gradients"
 
@@ -57,9 +61,6 @@ FEWEST = 10
 
 # Root mean square of the gradient below which angles say little but rounding and residuals.
 VANISHED = 1e-9
-
-# Angles below this, in degrees, are rounding, and given as 0.
-ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -126,35 +127,28 @@ class Backprop(Result):
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
-        rest, now = self.rest, self.now
-        samples = f"{self.samples} sample{'s' * (self.samples != 1)}"
-        lines = [
-            f"at rest the weights' flow is {_within(rest.flow_angle)} the gradient's descent, "
-            f"the errors {_within(rest.error_angle).split(' degrees')[0]} (nu^n = {self.nu:g})",
-            f"phase {self.phase!r}, t = {self.t:g}, {samples}, loss {self.loss:.3g}; "
-            f"angle in degrees and relative size, nodes at rest (as they are):",
-        ]
-        lines += [
-            f"  layer {k + 1}  eps {_pair(rest[0:2], k)} ({_pair(now[0:2], k)})"
-            f"   M{k} flow {_pair(rest[2:4], k)} ({_pair(now[2:4], k)})"
-            f"   W{k} to M{k}^T {_pair(rest[4:6], k)}"
-            for k in range(len(rest.error_angle))
-        ]
-        if self.variances.size > 1:
-            angles = (
-                f"{nu:g}: {_most(a)}"
-                for nu, a in zip(self.variances, self.by_variance.flow_angle, strict=True)
-            )
-            lines.append(f"as nu^n grows, largest angle of the flow: {', '.join(angles)}")
-        for ratio, angles, lag in zip(self.ratios, self.ratio_angle, self.ratio_lag, strict=True):
-            if np.isnan(lag).all():
-                lines.append(f"tau/delta = {ratio:.3g}: the simulation failed, or took too many steps")
-                continue
-            lines.append(
-                f"tau/delta = {ratio:.3g}: after one delta the flow is {_within(angles)} the gradient's "
-                f"descent, and lags behind that of nodes at rest by {_short(100 * np.nanmax(lag))}%"
-            )
-        return lines + [f"note: {note}" for note in self.notes]
+        samples = counted(range(self.samples))
+        where = f"phase {self.phase!r}, t = {self.t:g}{self.after_time}, {samples}, loss {self.loss:.3g}"
+        return [
+            headline(self.rest, self.nu),
+            *layer_lines(where, self.rest, self.now),
+            *variance_lines(self.variances, self.by_variance),
+            *ratio_lines(self.ratios, self.ratio_angle, self.ratio_lag),
+            *(f"note: {note}" for note in self.notes),
+        ]  # fmt: skip
+
+    def legend(self) -> tuple[str, ...]:
+        """What the figures of a layer are."""
+        return LEGEND
+
+    def tables(self) -> dict[str, Table]:
+        """The tables `layers`, `variances`, `ratios` and `course`."""
+        return {
+            "layers": layer_table(self.rest, self.now),
+            "variances": variance_table(self.variances, self.by_variance),
+            "ratios": ratio_table(self.ratios, self.ratio_angle, self.ratio_lag),
+            "course": course_table(self.times, self.course, self.time_unit),
+        }
 
 
 @of_run
@@ -162,10 +156,10 @@ def backprop(
     run: Run,
     /,
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     variances: list[float] | None = None,
     ratios: list[float] | None = None,
-    points: int = 40,
+    points: int = 200,
 ) -> Backprop:
     """Compare the errors and the weights' flow with the gradient of the squared error.
 
@@ -361,25 +355,3 @@ def _few(course_at: CourseAt, course: list[Snapshot]) -> tuple[str, ...]:
 def _stack(comparisons: Iterable[Comparison]) -> Comparison:
     listed = list(comparisons)
     return Comparison(*(np.stack(parts) for parts in zip(*listed, strict=True)))
-
-
-def _within(angles: Array) -> str:
-    """How far the angles go, in words: being within a right angle says something, being beyond it not."""
-    far = bool((angles[np.isfinite(angles)] > 90.0).any())
-    return f"{'up to' if far else 'within'} {_most(angles)} degrees {'off' if far else 'of'}"
-
-
-def _most(angles: Array) -> str:
-    known = angles[np.isfinite(angles)]
-    return _short(known.max()) if known.size else "unknown"
-
-
-def _short(number: float) -> str:
-    if number < ROUNDING:
-        return "0"
-    return f"{number:.2g}" if number < 99.5 else f"{number:.0f}"
-
-
-def _pair(parts: Sequence[Array], k: int) -> str:
-    turned, size = parts[0][k], parts[1][k]
-    return f"{_short(turned)}, {size:.2g}" if np.isfinite(turned) else "none"

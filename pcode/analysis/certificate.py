@@ -2,8 +2,8 @@
 
 What a run kept is compared with the theory of the model, and its last learning phase (or another)
 is integrated again: at a tenth of the tolerance, by a solver of another library, and with an equation
-of its own for every variable, since the invariant of learned feedback (fact 5) holds by construction
-where a run derives W from M.
+of its own for every variable, since the invariant of learned feedback (docs/model.md, "Feedback that
+learns") holds by construction where a run derives W from M.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from .. import solvers
 from ..base.errors import InputError
 from ..base.status import Status
+from ..base.tables import Column, Table
 from ..model.network import Array
 from ..model.state import State
 from ..run.result import Run
@@ -115,6 +116,18 @@ class Certificate(Result):
             lines.append(f"  {c.verdict:<14}  {c.name:<12}  {figure}{c.about}")
         return lines
 
+    def tables(self) -> dict[str, Table]:
+        """The table `checks`."""
+
+        def column(name: str, align: str = "") -> Column:
+            return Column(name, [getattr(check, name) for check in self.checks], name, align=align)
+
+        short = map(column, ("name", "verdict", "figure", "threshold"))
+        named = (*short, column("about", r"p{0.45\linewidth}"))
+        return {
+            "checks": Table("check of the run; it passes where the figure is at most the threshold", named)
+        }
+
     def to_dict(self) -> dict[str, object]:
         """The answer as plain values, for JSON."""
         return super().to_dict() | {"passed": self.passed}
@@ -164,7 +177,7 @@ def certificate(
 
 
 def equilibrium_energy(snapshot: Snapshot) -> float:
-    """F* of a linear network clamped at both ends, W = M^T, lambda_x = 0 (fact 7 of the model).
+    """F* of a linear network clamped at both ends, W = M^T, lambda_x = 0: docs/model.md, "Energy at rest".
 
     F* = 1/2 mean_b[r S^-1 r^T] with r = y - (feedforward output) and S = nu^n I +
     sum_l nu^l P_l^T P_l over l = 1..n-1, P_l = M^l M^{l+1} ... M^{n-1}.
@@ -220,7 +233,7 @@ def _energy(end: Snapshot) -> Check:
     }
     for why, there in wanting.items():
         if there:
-            return _none(name, f"no closed form of the equilibrium's energy (fact 7): {why}")
+            return _none(name, f"no closed form of the energy at rest: {why}")
     problem = with_positive_tau(end).problem(learn=False)
     residual = problem.residual(0.0, problem.y0)
     if residual > NEAR_REST:
@@ -228,7 +241,7 @@ def _energy(end: Snapshot) -> Check:
     found, expected = float(problem.energies(0.0, problem.y0)[0].sum()), equilibrium_energy(end)
     # Roots, which are of the size of the errors: so that small energies are judged alike.
     off = abs(np.sqrt(found) - np.sqrt(expected)) / (1.0 + np.sqrt(expected))
-    about = f"sqrt F beside sqrt F* of the closed form (fact 7), F* = {expected:.6g}"
+    about = f"sqrt F beside sqrt F* of the closed form (docs/model.md, 'Energy at rest'), F* = {expected:.6g}"
     return _check(name, float(off), AGREEMENT * max(residual, 1e-12), about)
 
 
@@ -261,7 +274,7 @@ def _repeats(run: Run, start: Snapshot, end: Snapshot, span: float, method: str 
 
 
 def _feedback(start: Snapshot, span: float, method: str, rtol: float, atol: float) -> Check:
-    """W - M^T after `span`, where W has an equation of its own, compared with fact 5 of the model."""
+    """W - M^T after `span`, where W has an equation of its own, beside what the equations say of it."""
     name, network = "feedback", start.network
     if network.feedback != "learned" or not start.phase.learn:
         return _none(name, "no invariant to test: W does not learn")
@@ -274,7 +287,7 @@ def _feedback(start: Snapshot, span: float, method: str, rtol: float, atol: floa
     off = [np.max(np.abs((W - M.T) - shrunk * (W0 - M0.T)) / (1.0 + np.abs(W))) for M0, W0, M, W in links]
     about = (
         f"W - M^T after {span:g}, with an equation for W that runs replace by M's, beside "
-        f"exp(-lambda t/delta) times the first (fact 5)"
+        f"exp(-lambda t/delta) times the first (docs/model.md, 'Feedback that learns')"
     )
     return _check(name, float(max(off)), AGREEMENT * rtol, about)
 

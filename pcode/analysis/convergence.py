@@ -14,10 +14,12 @@ from typing import ClassVar
 import numpy as np
 
 from ..base.errors import InputError
+from ..base.tables import Table
 from ..model.network import Array
 from ..run.result import Run
 from ..run.select import PhaseChoice, choose_phases, of_run
 from .at_rest import rest_of
+from .convergence_tables import convergence_tables
 from .convergence_words import headline, phase_lines
 from .infinity import unbounded
 from .phase_convergence import PhaseConvergence
@@ -49,10 +51,14 @@ class Convergence(Result):
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
-        lines = [headline(self.fraction, self.phases)]
+        lines = [headline(self.fraction, self.phases, self.after_time)]
         for found in self.phases:
-            lines += phase_lines(found, self.fraction)
+            lines += phase_lines(found, self.fraction, self.after_time)
         return lines
+
+    def tables(self) -> dict[str, Table]:
+        """The tables `nodes`, `phases`, `weights`, `energies` and `distances`."""
+        return convergence_tables(self.fraction, self.phases, self.time_unit, self.rate_unit)
 
 
 @of_run

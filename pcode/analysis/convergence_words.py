@@ -16,23 +16,24 @@ ENDED = ("success", "equilibrium", "not_settled")
 ROUNDING = 1e-9
 
 
-def headline(fraction: float, phases: Sequence[PhaseConvergence]) -> str:
+def headline(fraction: float, phases: Sequence[PhaseConvergence], after_time: str) -> str:
     """When the nodes of each phase have settled, in one line."""
-    lines = "; ".join(f"{found.phase}: {_when(found)}" for found in phases)
+    lines = "; ".join(f"{found.phase}: {_when(found, after_time)}" for found in phases)
     return f"nodes, to {100 * fraction:g}% of their largest distance from rest: {lines}"
 
 
-def phase_lines(found: PhaseConvergence, fraction: float) -> list[str]:
+def phase_lines(found: PhaseConvergence, fraction: float, after_time: str) -> list[str]:
     """All lines about a phase."""
     ended = "" if found.status in ENDED else f" ({found.status})"
     lines = [
         f"phase {found.phase!r}, {'learning' if found.learn else 'weights held'}, "
-        f"t = {found.t_start:g} to {found.t_start + found.duration:g}{ended}; times since its start"
+        f"t = {found.t_start:g} to {found.t_start + found.duration:g}{after_time}{ended}; "
+        "times since its start"
     ]
     if found.lost and found.at_rest:
         lines.append(f"  no equilibrium was found at {found.lost} of the moments looked at")
     if found.at_rest and not (found.leaves_rest or found.moving):
-        lines += _layer_lines(found)
+        lines += _layer_lines(found, after_time)
     if found.at_rest:
         lines.append(f"  all nodes: {_together(found)}; {_spectrum_words(found, fraction)}")
     lines += _lag_lines(found)
@@ -50,7 +51,7 @@ def phase_lines(found: PhaseConvergence, fraction: float) -> list[str]:
     return lines + [f"  note: {note}" for note in found.notes]
 
 
-def _when(found: PhaseConvergence) -> str:
+def _when(found: PhaseConvergence, after_time: str) -> str:
     if not found.at_rest:
         return found.why_not
     if found.leaves_rest:
@@ -59,8 +60,8 @@ def _when(found: PhaseConvergence) -> str:
         largest = np.nanmax([*found.value_largest, *found.error_largest])
         return f"no settling time, for a clamp moves the nodes' rest; they are at most {largest:.3g} from it"
     if np.isnan(found.settling):
-        return f"{_settled(found.settling)}{_farthest(found)}"
-    return _settled(found.settling)
+        return f"{_settled(found.settling, after_time)}{_farthest(found)}"
+    return _settled(found.settling, after_time)
 
 
 def _farthest(found: PhaseConvergence) -> str:
@@ -75,17 +76,17 @@ def _farthest(found: PhaseConvergence) -> str:
     return f" ({_name(k, found)} still at {_percent(left[k])} at the end)"
 
 
-def _layer_lines(found: PhaseConvergence) -> list[str]:
+def _layer_lines(found: PhaseConvergence, after_time: str) -> list[str]:
     lines = []
     for layer in range(found.overshoot.size):
         parts = []
         if not np.isnan(found.value_largest[layer]):
-            parts.append(f"values {_settled(found.value_settling[layer])}")
+            parts.append(f"values {_settled(found.value_settling[layer], after_time)}")
             parts.append(_rate(found.value_rate[layer], found.value_period[layer], found.value_swings[layer]))
             if not np.isnan(found.overshoot[layer]):
                 parts.append(f"overshoot {_percent(found.overshoot[layer])}")
         if layer > 0:
-            parts.append(f"errors {_settled(found.error_settling[layer - 1])}")
+            parts.append(f"errors {_settled(found.error_settling[layer - 1], after_time)}")
             k = layer - 1
             parts.append(_rate(found.error_rate[k], found.error_period[k], found.error_swings[k]))
         if parts:
@@ -93,10 +94,10 @@ def _layer_lines(found: PhaseConvergence) -> list[str]:
     return lines
 
 
-def _settled(time: float) -> str:
+def _settled(time: float, after_time: str) -> str:
     if np.isnan(time):
         return "not within the phase"
-    return f"settled after {time:.3g}" if time > 0.0 else "at rest from the start"
+    return f"settled after {time:.3g}{after_time}" if time > 0.0 else "at rest from the start"
 
 
 def _rate(rate: float, period: float = float("nan"), swings: int = 0) -> str:
@@ -155,8 +156,8 @@ def _energy_words(course: EnergyCourse) -> str:
     if np.isnan(course.rises_at):
         return f"falls throughout, {course.first:.3g} to {course.last:.3g}"
     return (
-        f"rises from t = {course.rises_at:.2g}: {course.first:.3g}, at most {course.largest:.3g} "
-        f"(t = {course.largest_at:.3g}), {course.last:.3g} in the end"
+        f"starts at {course.first:.3g}, rises at t = {course.rises_at:.2g} for the first time, is largest at "
+        f"t = {course.largest_at:.3g} ({course.largest:.3g}) and ends at {course.last:.3g}"
     )
 
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.short import Short
+from ..base.tables import Table
 from ..model.network import Array
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Snapshot
+from ..run.snapshot import PhaseOption, Snapshot, TimeOption
 from ..system.problem import feedforward, given_nodes
 from ..system.rest import Rest, nodes_at_rest
 from .at_rest import rest_of, with_positive_tau
+from .equilibrium_tables import equilibrium_table, sample_table
 from .infinity import Unbounded, unbounded
 from .result import Result, plain
 from .spectra.jacobians import NodeSystem
@@ -38,8 +41,6 @@ OPEN = 1e-8
 # Other starts than these many take days.
 MOST_STARTS = 100_000
 
-STARTS = ("state", "feedforward", "zero")
-
 IN_WORDS: dict[Kind, str] = {
     "stable": "stable",
     "unstable": "unstable: a real eigenvalue is positive",
@@ -51,7 +52,7 @@ IN_WORDS: dict[Kind, str] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Found(Short):
     """One equilibrium of one sample.
 
     Attributes
@@ -144,7 +145,7 @@ class Equilibrium(Result):
         return self._answer() + [f"note: {note}" for note in self.notes]
 
     def _answer(self) -> list[str]:
-        where = f"weights of t = {self.t:g} in phase {self.phase!r}, {counted(self.samples)}"
+        where = f"weights of t = {self.t:g}{self.after_time} in phase {self.phase!r}, {counted(self.samples)}"
         largest = f"largest residual {self.residual.max():.1e}"
         if self.unbounded:
             return [
@@ -180,6 +181,12 @@ class Equilibrium(Result):
             )
         return lines
 
+    def tables(self) -> dict[str, Table]:
+        """The tables `equilibria`, with the value nodes of each, and `samples`."""
+        equilibria = [(found.sample, found.kind, found.x) for found in self.equilibria]
+        samples = sample_table(self.samples, self.residual, self.distinct)
+        return {"equilibria": equilibrium_table(equilibria), "samples": samples}
+
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain values; the nodes themselves are left out."""
         values = super().to_dict()
@@ -193,7 +200,7 @@ class Equilibrium(Result):
 def equilibrium(
     run: Run,
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     start: Start = "state",
     starts: int = 8,
     spread: float = 1.0,
@@ -205,8 +212,10 @@ def equilibrium(
     Parameters
     ----------
     run : Run
-    phase, time
-        The moment, see `Snapshot.of`; the end of the run where left out.
+    phase : int or str, optional
+        Index or name of a phase; the one that contains `time`, or the last, where left out.
+    time : float, optional
+        The moment, in the run's time; the end of the phase where left out.
     start : {"state", "feedforward", "zero"}
         Where the nodes start: as they were, at the feedforward pass, or at zero. From there they are
         followed along their own flow, and by Newton's method where that comes to no rest.
@@ -229,8 +238,7 @@ def equilibrium(
     InputError
         If there is no such phase or time, or an option is out of range.
     """
-    if start not in STARTS:
-        raise InputError("start", f"must be state, feedforward or zero, not {start!r}")
+    checks.word("start", start, get_args(Start))
     starts = checks.whole("starts", starts)
     if starts < 0:
         raise InputError("starts", f"must be 0 or more, not {starts}")
@@ -336,7 +344,8 @@ def _free_directions(snapshot: Snapshot) -> int:
     """Dimensions that a continuum of equilibria has at least: free nodes of layer 0 beyond those of layer 1.
 
     At rest without decay of the nodes sigma'(x^0) * (eps^1 W^0) = 0, so eps^1 = 0 where W^0 is of
-    full rank, and then layer 0 has but its n_1 predictions to give (fact 4 of the model).
+    full rank, and then layer 0 has but its n_1 predictions to give; see docs/model.md, "Eigenvalues of the
+    nodes".
     """
     if snapshot.network.node_decay > 0.0:
         return 0

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base._jax import jax, jnp
+from ..base.short import short_repr
 from ..model import dynamics
-from ..model.activations import by_name
+from ..model.activations import Entry, activation_of
 from ..model.network import Array, Network, Weights
 from ..model.state import State
 from .vectors import angle, in_layers, norm
@@ -43,6 +44,9 @@ class Comparison(NamedTuple):
     flow_size: Array
     feedback_angle: Array
     feedback_size: Array
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 def compare(network: Network, state: State) -> Comparison:
@@ -78,9 +82,9 @@ def loss_and_gradients(
 
 @partial(jax.jit, static_argnames="activation")
 def _loss_and_gradients(
-    weights: Weights, inputs: Any, targets: Any, activation: tuple[str, ...]
+    weights: Weights, inputs: Any, targets: Any, activation: tuple[Entry, ...]
 ) -> tuple[Any, Any, Any]:
-    sigma = tuple(map(by_name, activation))
+    sigma = tuple(map(activation_of, activation))
     batch = inputs.shape[0]
     given = (inputs, *(jnp.full((batch, M.shape[1]), jnp.nan) for M in weights.M))
 
@@ -96,7 +100,7 @@ def _loss_and_gradients(
 
 
 @partial(jax.jit, static_argnames="activation")
-def _compare(state: State, nu: Any, activation: tuple[str, ...]) -> tuple[Any, ...]:
+def _compare(state: State, nu: Any, activation: tuple[Entry, ...]) -> tuple[Any, ...]:
     x, eps, weights = state
     batch = x[0].shape[0]
     plain = weights._replace(W=None)
@@ -112,6 +116,6 @@ def _compare(state: State, nu: Any, activation: tuple[str, ...]) -> tuple[Any, .
     return tuple(in_layers(measure, a, b) for a, b in pairs for measure in (turned, size))
 
 
-def hebbian(x: Any, eps: Any, activation: tuple[str, ...]) -> Any:
+def hebbian(x: Any, eps: Any, activation: tuple[Entry, ...]) -> Any:
     """mean_b[sigma(x^l)^T eps^{l+1}], l = 0..n-1: delta dM^l/dt without its decay."""
-    return dynamics.hebbian_terms(x, eps, tuple(map(by_name, activation)))
+    return dynamics.hebbian_terms(x, eps, tuple(map(activation_of, activation)))

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.activations import by_name
+from ..base.short import Short
+from ..model.activation import Activation
 from ..model.network import Array
 from ..run.snapshot import Snapshot
 from ..solvers import METHODS
@@ -38,7 +39,7 @@ SETTINGS = Settings(1e-6, 1e-9, 5000)
 
 
 @dataclass(frozen=True, eq=False)
-class Unbounded:
+class Unbounded(Short):
     """Nodes that go to infinity.
 
     Attributes
@@ -74,7 +75,7 @@ def unbounded(snapshot: Snapshot, rest: Rest) -> Unbounded:
     # What has an error of its own is pulled back to its prediction: it all begins in layer 0.
     if not free[0].any() or network.node_decay > 0.0 or network.tau == 0.0:
         return none
-    sides = [_saturated_sides(name) for name in network.activation]
+    sides = [_saturated_sides(sigma) for sigma in network.sigma]
     saturating = [layer for layer, side in enumerate(sides) if any(side) and free[layer].any()]
     suspect = [layer for layer in saturating if not rest.found or _flat(snapshot, rest, layer, free[layer])]
     values = _followed(snapshot) if suspect else None
@@ -94,19 +95,18 @@ def unbounded(snapshot: Snapshot, rest: Rest) -> Unbounded:
     return Unbounded(tuple(k for k, found in enumerate(grows) if found[samples].any()), samples)
 
 
-def _saturated_sides(activation: str) -> tuple[bool, bool]:
+def _saturated_sides(sigma: Activation) -> tuple[bool, bool]:
     """Whether the slope falls towards 0 for large positive and for large negative values."""
-    df = by_name(activation).df
 
     def falls(side: float) -> bool:
-        near, far = (abs(float(df(np.array(side * at)))) for at in (NEAR, FAR))
+        near, far = (abs(float(sigma.df(np.array(side * at)))) for at in (NEAR, FAR))
         return near > 2.0 * far > 0.0
 
     return falls(1.0), falls(-1.0)
 
 
 def _flat(snapshot: Snapshot, rest: Rest, layer: int, free: Flags) -> bool:
-    slope = np.asarray(by_name(snapshot.network.activation[layer]).df(np.asarray(rest.state.x[layer])))
+    slope = np.asarray(snapshot.network.sigma[layer].df(np.asarray(rest.state.x[layer])))
     return bool((np.abs(slope[free]) < FLAT).any())
 
 

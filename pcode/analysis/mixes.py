@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..model.activations import by_name
 from ..model.network import Array
 from ..run.result import Run
 from ..run.snapshot import Snapshot
@@ -23,7 +22,7 @@ def slopes_along(run: Run, layer: int) -> Array:
     layer : int
         l, 0..n-1.
     """
-    sigma = by_name(run.network.activation[layer])
+    sigma = run.network.sigma[layer]
     found = np.full(run.data[f"x{layer}"].shape, np.nan)
     for row in range(run.data.sizes["time"]):
         moment = Snapshot.at(run, row)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..base.short import Short
 from ..model.network import Array
 from .settling.drift_and_energy import EnergyCourse, WeightDrift
 
 
 @dataclass(frozen=True)
-class PhaseConvergence:
+class PhaseConvergence(Short):
     """How one phase converged; times in the run's unit, since the phase's start.
 
     Attributes
@@ -64,7 +65,7 @@ class PhaseConvergence:
     slowest, fastest : complex
         Eigenvalues of the nodes' Jacobian at rest, at the start of a learning phase, with the
         largest and the smallest real part; of large networks the latter is not known (NaN). Zeros, of
-        a continuum of equilibria (fact 4), are left out.
+        a continuum of equilibria, are left out.
     slowest_end : complex
         Likewise at the end of the phase.
     predicted : float
@@ -79,7 +80,7 @@ class PhaseConvergence:
         With the error nodes as they are, and at their rest value.
     lyapunov : ndarray, shape (T,), or None
         V = 1/2 |x - x*|^2 + 1/2 |eps - eps*|^2, mean over samples, where it is a Lyapunov function
-        (fact 3 of the model): a linear network with W = M^T, weights held and clamps constant.
+        (docs/model.md, "Lyapunov function"): a linear network with W = M^T, weights held and clamps constant.
     lyapunov_rise : float
         Its largest rise from a step to the next, over its largest value.
     notes : tuple of str

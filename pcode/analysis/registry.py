@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,9 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.near import did_you_mean
 from ..base.options import checked_options
+from ..run.dataset import time_units
 from ..run.result import Run
 from ..run.select import of_run
 from .result import Result
@@ -68,8 +69,7 @@ def by_name(name: str) -> Question:
         If there is none of that name.
     """
     if not isinstance(name, str) or name not in QUESTIONS:
-        close = get_close_matches(name, QUESTIONS, n=1) if isinstance(name, str) else []
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(QUESTIONS)}"
+        hint = did_you_mean(name, QUESTIONS, f"there are {', '.join(QUESTIONS)}")
         raise InputError("question", f"no question {checks.shown(name)}; {hint}")
     return QUESTIONS[name]
 
@@ -101,4 +101,4 @@ def ask(run: Run, question: str, options: Mapping[str, Any] | None = None) -> Re
     checked = checked_options(answer, given, f"the question {question}")
     # What overflows in a run that grew beyond bounds shows in the answer; NumPy need not warn of it.
     with np.errstate(all="ignore"):
-        return answer(run, **checked)
+        return replace(answer(run, **checked), time_unit=time_units(run.network))

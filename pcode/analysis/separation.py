@@ -7,8 +7,8 @@ and with the same data, for several tau/delta, over the slow time t/delta:
 
 Euclidean norms: in parts of how far the weights move. In the initial layer, where the nodes go to
 rest for the first time, the two differ by what the nodes do, so it is left out; the trace that it leaves
-in the weights is not. By fact 8 of the model the distance falls to first order in tau/delta, as long as
-nodes are attracted by their equilibrium: the order is fitted, and tells whether this holds.
+in the weights is not. By docs/model.md, "Slow manifold", the distance falls to first order in tau/delta, as
+long as nodes are attracted by their equilibrium: the order is fitted, and tells whether this holds.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 import scipy
 
 from ..base.errors import InputError
+from ..base.tables import Table
 from ..model.network import Array, Network, Weights
 from ..model.phase import Phase
 from ..model.state import State
@@ -31,6 +32,7 @@ from ..solvers import IVP, METHODS, Settings
 from ..system.limit import SlowProblem, settled
 from ..system.problem import make_problem
 from .result import Result
+from .separation_tables import separation_tables
 
 ASKS = "whether delta/tau is large enough for the weights to see nodes at rest only"
 
@@ -117,6 +119,10 @@ class Separation(Result):
     distance: Array
     notes: tuple[str, ...] = ()
 
+    def legend(self) -> tuple[str, ...]:
+        """Nothing: there is no time in the lines."""
+        return ()
+
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
         rows = zip(self.ratios, self.largest, strict=True)
@@ -133,6 +139,10 @@ class Separation(Result):
             fit,
             *(f"note: {note}" for note in self.notes),
         ]
+
+    def tables(self) -> dict[str, Table]:
+        """The tables `ratios` and `distances`, the latter over slow time."""
+        return separation_tables(self.ratios, self.largest, self.fitted, self.slow_time, self.distance)
 
     def _verdict(self) -> str:
         allowed, needed = f"{100 * self.tolerance:g}%", f"delta/tau = {float(f'{self.needed:.3g}'):g}"
@@ -311,8 +321,9 @@ def _limit(
 ) -> tuple[Array, float, str]:
     """Weights of the singular limit at `times`, the nodes' slowest rate times tau, and why it ended early."""
     limit = replace(network, tau=0.0)
+    whole = make_problem(limit, phase, state, reduce=False)
     try:
-        rest = settled(make_problem(limit, phase, state, reduce=False))
+        rest = settled(whole)
     except InputError as error:
         why = error.what.replace("tau = 0 they must", "tau = 0 the nodes must").split(";")[0]
         what = f"there is no singular limit to compare with: {why}"

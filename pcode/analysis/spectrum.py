@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.tables import Table
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Snapshot, last_phase, resting_moments, spread
+from ..run.snapshot import PhaseOption, Snapshot, TimeOption, last_phase, resting_moments, spread
 from .at_rest import rest_of
 from .infinity import unbounded
 from .result import Result, plain
 from .spectra.modes import MOST_WORK, Eigenvalues, full_eigenvalues, node_eigenvalues, slow_eigenvalues
 from .spectra.rates import Rates, advice, check_fraction, rates_of
+from .spectrum_tables import course_table, eigenvalue_table, rate_table
 
 ASKS = "the rates of nodes and weights: stiffness, ringing, stable steps, settling times"
 
@@ -66,6 +68,8 @@ class Spectrum(Result):
         Eigenvalues of the nodes and of the weights at those moments; None where the nodes find no rest.
     notes : tuple of str
         What to mind.
+    samples : tuple of int
+        The rows of the data.
     """
 
     question: ClassVar[str] = "spectrum"
@@ -89,11 +93,13 @@ class Spectrum(Result):
     course: tuple[Rates, ...] = field(repr=False)
     course_parts: tuple[Pair | None, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
+    samples: tuple[int, ...] = ()
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
         r = self.rates
-        where = f"{self.phase!r}, t = {self.t:g}, nodes {'at rest' if self.at == 'rest' else 'as they were'}"
+        nodes = "at rest" if self.at == "rest" else "as they were"
+        where = f"{self.phase!r}, t = {self.t:g}{self.after_time}, nodes {nodes}"
         lines = []
         if r.node_growth is not None:
             period = r.node_growth_period
@@ -148,6 +154,17 @@ class Spectrum(Result):
             lines.append(f"by Arnoldi's method, at the ends of the spectrum only: {', '.join(ends)}")
         return lines
 
+    def tables(self) -> dict[str, Table]:
+        """The tables `eigenvalues`, of nodes and weights; `both`, of both together; `rates`; and `course`."""
+        units = self.time_unit, self.rate_unit
+        given = self.samples, self.fraction, *units
+        return {
+            "eigenvalues": eigenvalue_table({"nodes": self.nodes, "weights": self.weights}, *given),
+            "both": eigenvalue_table({"both": self.full}, *given),
+            "rates": rate_table(self.rates, *units),
+            "course": course_table(self.times, self.course, *units),
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain values; eigenvalues as pairs [real, imaginary]."""
         values = super().to_dict()
@@ -163,7 +180,7 @@ class Spectrum(Result):
 def spectrum(
     run: Run,
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     at: Where = "rest",
     moments: int = 0,
     fraction: float = 0.01,
@@ -174,8 +191,10 @@ def spectrum(
     Parameters
     ----------
     run : Run
-    phase, time
-        The moment, see `Snapshot.of`; the end of the last phase that learns where left out.
+    phase : int or str, optional
+        Index or name of a phase; the one that contains `time`, or the last that learns, where left out.
+    time : float, optional
+        The moment, in the run's time; the end of the phase where left out.
     at : {"rest", "state"}
         Bring the nodes to rest for the weights of the moment, or take them as they were.
     moments : int
@@ -196,8 +215,7 @@ def spectrum(
         If there is no such moment, tau is 0, the nodes have no rest at it, or there are too many
         eigenvalues to have them all where that is asked for.
     """
-    if at not in ("rest", "state"):
-        raise InputError("at", f"must be rest or state, not {at!r}")
+    checks.word("at", at, get_args(Where))
     saved = max(run.data.sizes["time"], run.data.sizes["weight_time"])
     moments = min(checks.whole("moments", moments), saved)  # there are no more
     if moments < 0:
@@ -236,6 +254,7 @@ def spectrum(
         course=course,
         course_parts=parts,
         notes=snapshot.notes,
+        samples=tuple(snapshot.record.samples),
     )
 
 

@@ -10,12 +10,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ..base.errors import InputError
+from ..base.tables import Column, Table
 from ..model.network import Array, Network
 from ..model.phase import Phase, Save
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Snapshot
+from ..run.snapshot import PhaseOption, Snapshot, TimeOption
 from ..simulation import simulate
 from .at_rest import with_positive_tau
 from .result import Result
@@ -114,7 +115,7 @@ class Stability(Result):
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
         R = {"negated": "-M^T", "random": "a random matrix of the norm of M", "own": "the run's own W"}
-        where = f"{self.phase!r}, t = {self.t:g}, {counted(self.samples)}"
+        where = f"{self.phase!r}, t = {self.t:g}{self.after_time}, {counted(self.samples)}"
         lines = [f"{self._headline()} (W mixed with {R[self.against]}; {where})"]
         share = {kind: f"{float((self.kinds == kind).mean()):.0%}" for kind in KINDS}
         lost = "" if share["lost"] == "0%" else f"; for {share['lost']} the equilibrium was lost"
@@ -130,6 +131,32 @@ class Stability(Result):
                 f"amplitude {s.growth:+.1e} a period"
             )
         return lines + [f"note: {note}" for note in self.notes]
+
+    def tables(self) -> dict[str, Table]:
+        """The tables `border`, with a row for each gain, and `map`, with one for each of the weights."""
+        gains, mixes, rate = self.gains.tolist(), self.mixes.tolist(), self.rate_unit
+        distance = r"$|W - M^\top|/|M|$"
+        crossed = {point.gain: point for point in self.border}
+        found = [crossed.get(gain) for gain in gains]
+        none = float("nan")
+        border = (
+            Column("gain", gains, "gain"),
+            Column("mix", [p.mix if p else none for p in found], "mix"),
+            Column("distance", [p.distance if p else none for p in found], distance),
+            Column("kind", [p.kind if p else self.kinds[k, 0] for k, p in enumerate(found)], "beyond"),
+            Column("angular_frequency", [p.frequency if p else none for p in found], r"$\omega$", rate),
+        )
+        every = (
+            Column("gain", np.repeat(gains, len(mixes)).tolist(), "gain"),
+            Column("mix", mixes * len(gains), "mix"),
+            Column("distance", self.distances.tolist() * len(gains), distance),
+            Column("kind", self.kinds.ravel().tolist(), "kind"),
+            Column("growth", self.growth.ravel().tolist(), r"$\max\,\mathrm{Re}\,\lambda$", rate),
+        )
+        about = (
+            "gain of the weights, with the border of stability as W leaves M^T; none where there is no mix"
+        )
+        return {"border": Table(about, border), "map": Table("gain and mix of the weights", every)}
 
     def _headline(self) -> str:
         row = int(np.abs(self.gains - 1.0).argmin())
@@ -155,7 +182,7 @@ class Stability(Result):
 def stability(
     run: Run,
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     against: Against = "negated",
     mixes: Sequence[float] | None = None,
     gains: Sequence[float] | None = None,
@@ -168,8 +195,11 @@ def stability(
     Parameters
     ----------
     run : Run
-    phase, time
-        The moment whose M, beta, clamps and nodes are taken, see `Snapshot.of`.
+    phase : int or str, optional
+        Index or name of a phase; the one that contains `time`, or the last, where left out.
+    time : float, optional
+        The moment whose M, beta, clamps and nodes are taken, in the run's time; the end of the phase where
+        left out.
     against : {"negated", "random", "own"}
         What is mixed into the feedback: -M^T, a random matrix of the norm of M link by link, or
         the W of the moment.

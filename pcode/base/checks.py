@@ -12,7 +12,7 @@ import inspect
 import math
 import operator
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from numbers import Real
 from pathlib import Path
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .near import hint
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -154,9 +155,14 @@ def word(where: str, value: object, words: Iterable[str]) -> str:
     """
     known = tuple(words)
     if not isinstance(value, str) or value not in known:
-        *most, last = known
-        raise InputError(where, f"must be {', '.join(most)} or {last}, not {shown(value)}")
+        raise InputError(where, f"must be {any_of(known)}, not {shown(value)}{hint(value, known)}")
     return str(value)
+
+
+def any_of(words: Sequence[str]) -> str:
+    """The words as a list in a sentence: a, b or c."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def text(where: str, value: object) -> str:
@@ -205,10 +211,11 @@ def is_many(value: object) -> bool:
     return isinstance(value, Iterable) and not other
 
 
-def function(where: str, value: object) -> None:
-    """Raise InputError unless `value` can be called."""
+def function(where: str, value: object, call: str = "") -> None:
+    """Raise InputError unless `value` can be called; `call` shows how, such as ``probe(state, phase)``."""
     if not callable(value):
-        raise InputError(where, f"must be a function, not {shown(value)}")
+        right = f"must be a function, to be called as {call}" if call else "must be a function"
+        raise InputError(where, f"{right}, not {shown(value)}")
 
 
 def instance(where: str, value: object, kind: type | tuple[type, ...], right: str) -> None:

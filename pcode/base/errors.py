@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class InputError(ValueError):
     """Wrong input, described in one line.
@@ -33,3 +35,10 @@ class InputError(ValueError):
     def in_file(self, source: str) -> InputError:
         """The same error, naming the file that it comes from."""
         return InputError(self.where, self.what, source)
+
+
+def together(errors: Sequence[InputError]) -> InputError:
+    """Several errors as one, at the place of the first."""
+    first, *others = errors
+    told = [first.what, *(f"{error.where} {error.what}" for error in others)]
+    return InputError(first.where, "; ".join(told), first.source)

@@ -1,7 +1,7 @@
-"""A registry for objects of an upper room that are reached from a lower one, such as ``run.plot``.
+"""A registry for what is reached from a module that it imports, such as ``run.plot``.
 
-`pcode/__init__.py` registers how each is loaded, so that no room imports one above it and nothing is imported
-before it is needed.
+`pcode/__init__.py` registers how each is loaded, so that no room imports one above it, no modules import one
+another, and nothing is imported before it is needed.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from . import checks
+from . import checks, near
 from .errors import InputError
 
 
@@ -49,7 +49,8 @@ def _checked(function: Callable[..., Any], name: str, value: Any, called: str, s
         if inspect.Parameter.VAR_KEYWORD in [parameter.kind for parameter in parameters]:
             return value
         takes = f"it takes {', '.join(known)}" if known else "it takes none"
-        raise InputError(name, f"{called} has no such option; {takes}", source)
+        what = f"{called} has no such option; {takes}{near.hint(name, known)}"
+        raise InputError(name, what, source)
     try:
         hint = get_type_hints(function)[name]
         adapter: TypeAdapter[Any] = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
@@ -58,6 +59,11 @@ def _checked(function: Callable[..., Any], name: str, value: Any, called: str, s
     try:
         return adapter.validate_python(value)
     except ValidationError:
+        if get_origin(hint) is Literal:
+            try:
+                checks.word(name, value, map(str, get_args(hint)))
+            except InputError as error:
+                raise error.in_file(source) if source else error from None
         raise InputError(name, f"must be {_named(hint)}, not {checks.shown(value)}", source) from None
 
 

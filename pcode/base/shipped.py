@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 from .errors import InputError
+from .near import nearest
 
 Kind = Literal["scenarios", "plots"]
 
@@ -51,9 +51,7 @@ def find(kind: Kind, given: str, beside: Path | None = None) -> Path:
     if given in shipped:
         return shipped[given]
     called = _CALLED[kind]
-    close = get_close_matches(Path(given).name.removesuffix(_SUFFIX[kind]), shipped, n=1)
-    hint = (
-        f"did you mean the shipped {close[0]}?" if close else f"give a path, or one of {', '.join(shipped)}"
-    )
+    close = nearest(Path(given).name.removesuffix(_SUFFIX[kind]), shipped)
+    hint = f"did you mean the shipped {close}?" if close else f"give a path, or one of {', '.join(shipped)}"
     found = f"is a folder, not a {called}" if os.path.isdir(path) else f"there is no such {called}"
     raise InputError("", f"{found}; {hint}", given)

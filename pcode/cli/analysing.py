@@ -4,38 +4,110 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from ..analysis import ask
+from ..analysis import Result, ask
 from ..base.errors import InputError
+from ..base.files import replacing
+from ..base.tables import chosen
 from ..run.result import Run
+from .loading import load_run
+from .paths import PICTURES, check_target
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What to make of an answer besides printing it.
+
+    Attributes
+    ----------
+    as_json : bool
+        Print it as JSON.
+    picture, csv, latex : Path or None
+        Files for its figure and for one of its tables.
+    table : str or None
+        The name of that table; the first by default.
+    """
+
+    as_json: bool = False
+    picture: Path | None = None
+    csv: Path | None = None
+    latex: Path | None = None
+    table: str | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that are written."""
+        return [path for path in (self.picture, self.csv, self.latex) if path is not None]
+
+    def check(self) -> None:
+        """Raise InputError where a file cannot be written, before anything is computed."""
+        if self.picture is not None:
+            check_target(self.picture, "-o", PICTURES)
+        if self.csv is not None:
+            check_target(self.csv, "--csv", (".csv",))
+        if self.latex is not None:
+            check_target(self.latex, "--latex", (".tex",))
+        if self.table is not None and self.csv is None and self.latex is None:
+            raise InputError("--table", "chooses what --csv or --latex writes; give one of them too")
+
+    def write(self, result: Result) -> None:
+        """Write the files; nothing is written where one of them cannot be made."""
+        csv = latex = ""
+        if self.csv is not None or self.latex is not None:
+            try:
+                check_filled(result, self.table)
+                csv = result.to_csv(self.table)
+                latex = "" if self.latex is None else result.to_latex(self.table)
+            except InputError as error:
+                raise InputError("--table", error.what) from None
+        figure: Any = None if self.picture is None else result.plot().figure
+        for path, text, option in ((self.csv, csv, "--csv"), (self.latex, latex, "--latex")):
+            if path is not None:
+                with replacing(path, option) as temporary:
+                    temporary.write_text(text, encoding="utf-8")
+        if self.picture is not None:
+            from ..plotting import save_figure
+
+            save_figure(figure, self.picture)
+
+
+def check_filled(result: Result, table: str | None) -> None:
+    """Raise InputError if the answer has no such table, or nothing to fill it."""
+    tables = result.tables()
+    wanted = chosen(tables, table)
+    if len(wanted.columns[0].values):
+        return
+    filled = [name for name, other in tables.items() if len(other.columns[0].values)]
+    name = next(name for name, other in tables.items() if other is wanted)
+    what = f"there is nothing in the table {name} of this answer; there is in {', '.join(filled) or 'none'}"
+    raise InputError("table", f"{what} (`pcode list {result.question}` tells of options)")
 
 
 def analyse_run(
-    question: str, file: Path, options: Mapping[str, Any], as_json: bool, picture: Path | None
+    question: str, file: Path, options: Mapping[str, Any], outputs: Outputs, allow_code: bool = False
 ) -> None:
-    """Print the answer to `question` about the run in `file`; draw it where a `picture` is wanted.
+    """Print the answer to `question` about the run in `file`, and write what `outputs` asks for.
 
     Raises
     ------
     InputError
         With the file's name, where the question cannot be answered of this run.
     """
-    run = Run.load(file)
+    run = load_run(file, allow_code)
     try:
         result = ask(run, question, options)
     except InputError as error:
         raise (error if error.source else error.in_file(str(file))) from None
-    if picture is not None:
-        from ..plotting import save_figure
-
-        save_figure(result.plot().figure, picture)
+    outputs.write(result)
+    as_json = outputs.as_json
     typer.echo(json.dumps(result.to_dict(), indent=2, allow_nan=False) if as_json else str(result))
-    if picture is not None:
-        typer.echo(str(picture), err=as_json)
+    for path in outputs.files:
+        typer.echo(str(path), err=as_json)
 
 
 def answers(run: Run, questions: Sequence[str]) -> tuple[dict[str, Any], list[str], list[str]]:

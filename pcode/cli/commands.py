@@ -26,11 +26,22 @@ app = typer.Typer(
 ScenarioArgument = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped scenario.")
 ]
-MethodOption = Annotated[str | None, typer.Option("--method", help="The solver, in place of the scenario's.")]
+MethodOption = Annotated[
+    str | None, typer.Option("--method", metavar="NAME", help="The solver, as `pcode list` names it.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change a key, e.g. network.delta=1e4 or phase.0.duration=10."
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the scenario: network.delta=1e4, phase.0.duration=10. As often as you like.",
+    ),
+]
+AllowCodeOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-code",
+        help="Import an activation of your own, module:name, which runs the code of its module.",
     ),
 ]
 
@@ -60,12 +71,13 @@ def run(
     method: MethodOption = None,
     changes: SetOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing result.")] = False,
+    allow_code: AllowCodeOption = False,
 ) -> int:
     """Simulate a scenario: writes run.nc, report.json and its figures."""
     from .running import run_scenario
 
     imports_done()
-    loaded = _load(scenario, method, changes)
+    loaded = _load(scenario, method, changes, allow_code)
     signals = context.obj if isinstance(context.obj, Signals) else Signals()
     return run_scenario(loaded, out or Path("results") / loaded.name, force, signals)
 
@@ -75,7 +87,7 @@ def plot(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or a path to one.")
     ],
-    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The result of a run.")],
+    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The run.nc of a run, or its folder.")],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -83,7 +95,10 @@ def plot(
         ),
     ] = None,
     options: Annotated[
-        list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="Set an option of the recipe.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="OPTION=VALUE", help="Set an option; `pcode list RECIPE` tells of them."
+        ),
     ] = None,
     size: Annotated[
         str | None,
@@ -97,27 +112,30 @@ def plot(
         float | None,
         typer.Option("--font-size", metavar="PT", help="Size of text in points; tick labels have 7/8 of it."),
     ] = None,
+    allow_code: AllowCodeOption = False,
 ) -> int:
     """Draw a figure of a run."""
     from ..plotting.recipes import Recipe
-    from ..run.result import Run
+    from .loading import load_run
+    from .paths import PICTURES, check_target, found_run
     from .running import asked_style, draw
 
     imports_done()
-    if run_file.is_dir():
-        run_file /= "run.nc"
-    target = _picture(out or run_file.parent / f"{Path(recipe).stem}.png")
     chosen = _options(options, "log_time=true")
     loaded = Recipe.load(recipe)
+    if out is not None:
+        check_target(out, "-o", PICTURES)
+    run_file = found_run(run_file)
+    target = out or run_file.parent / f"{loaded.name}.png"
     with asked_style(size, font_size):
-        draw(loaded, Run.load(run_file), [target], chosen)
+        draw(loaded, load_run(run_file, allow_code), [target], chosen)
     typer.echo(str(target))
     return DONE
 
 
 @app.command()
 def animate(
-    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The result of a run.")],
+    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The run.nc of a run, or its folder.")],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -126,52 +144,79 @@ def animate(
     ] = None,
     options: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="OPTION=VALUE", help="Set x, y, rest, phase or sample."),
+        typer.Option(
+            "--set", metavar="OPTION=VALUE", help="Set x, y (such as x1[0]), rest, phase or sample."
+        ),
     ] = None,
-    seconds: Annotated[float, typer.Option("--seconds", metavar="S", help="How long the film is.")] = 8.0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", metavar="S", help="How long the film is, in seconds.")
+    ] = 8.0,
     fps: Annotated[int, typer.Option("--fps", metavar="N", help="Pictures a second.")] = 10,
+    allow_code: AllowCodeOption = False,
 ) -> int:
     """Film a run: its phase plane as the weights learn, its energy and the network."""
     from .filming import film_run
+    from .paths import found_run
 
     imports_done()
-    if run_file.is_dir():
-        run_file /= "run.nc"
-    typer.echo(str(film_run(run_file, out, _options(options, "phase=0"), seconds, fps)))
+    run_file = found_run(run_file)
+    typer.echo(str(film_run(run_file, out, _options(options, "phase=0"), seconds, fps, allow_code)))
     return DONE
 
 
 @app.command()
 def analyse(
-    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask; see `pcode list`.")],
-    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The result of a run.")],
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help="What to ask, as `pcode list` names it.")
+    ],
+    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The run.nc of a run, or its folder.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Draw the answer as well: .png, .svg or .pdf.")
     ] = None,
-    options: Annotated[
-        list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="Set an option of the question.")
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", help="Write a table of the answer to this .csv file."),
     ] = None,
+    latex: Annotated[
+        Path | None, typer.Option("--latex", help="Write it in LaTeX, with booktabs, to this .tex file.")
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option("--table", metavar="NAME", help="Which table; `pcode list QUESTION` tells of them."),
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="OPTION=VALUE", help="Set an option; `pcode list QUESTION` tells of them."
+        ),
+    ] = None,
+    allow_code: AllowCodeOption = False,
 ) -> int:
     """Answer a question about a run."""
     from ..analysis.registry import by_name
-    from .analysing import analyse_run
+    from .analysing import Outputs, analyse_run
+    from .paths import found_run
 
     imports_done()
-    if run_file.is_dir():
-        run_file /= "run.nc"
     by_name(question)
-    picture = None if out is None else _picture(out)
-    analyse_run(question, run_file, _options(options, "phase=0"), as_json, picture)
+    outputs = Outputs(as_json, out, csv, latex, table)
+    outputs.check()
+    analyse_run(question, found_run(run_file), _options(options, "phase=0"), outputs, allow_code)
     return DONE
 
 
 @app.command()
-def check(scenario: ScenarioArgument, method: MethodOption = None, changes: SetOption = None) -> int:
+def check(
+    scenario: ScenarioArgument,
+    method: MethodOption = None,
+    changes: SetOption = None,
+    allow_code: AllowCodeOption = False,
+) -> int:
     """Check a scenario and tell what it will solve, without running it."""
     from .running import describe, recipes_of
 
-    loaded = _load(scenario, method, changes)
+    loaded = _load(scenario, method, changes, allow_code)
     notes = loaded.check()
     recipes_of(loaded)
     typer.echo("\n".join(describe(loaded)))
@@ -203,34 +248,24 @@ def gallery(
 
 
 @app.command("list")
-def list_() -> int:
-    """List the scenarios, recipes, questions, methods, data sets and activations that there are."""
-    from ..analysis import QUESTIONS
-    from ..base import shipped
-    from ..model.activations import ACTIVATIONS
-    from ..model.data import DATA
-    from ..plotting.recipes import caption
-    from ..scenario import title
-    from ..solvers import METHODS
+def list_(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Tell all about this one: its options, among others.")
+    ] = None,
+) -> int:
+    """List the scenarios, recipes, questions, methods, data sets and activations; or tell about one."""
+    from .listing import about, names
 
-    sections = {
-        "scenarios": {name: title(path) for name, path in shipped.names("scenarios").items()},
-        "recipes": {name: caption(path) for name, path in shipped.names("plots").items()},
-        "questions": {name: question.about for name, question in QUESTIONS.items()},
-        "methods": {name: "implicit" if solver.implicit else "explicit" for name, solver in METHODS.items()},
-        "data": {name: about for name, (_, about) in DATA.items()},
-        "activations": dict.fromkeys(ACTIVATIONS, ""),
-    }
-    for section, entries in sections.items():
-        typer.echo(section)
-        width = max(map(len, entries), default=0)
-        for name, about in entries.items():
-            typer.echo(f"  {name:<{width}}  {about}".rstrip())
+    typer.echo("\n".join(names() if name is None else about(name)))
     return DONE
 
 
 @app.command()
-def new(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")]) -> int:
+def new(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write, such as my.toml; not one there is.")
+    ],
+) -> int:
     """Write a commented scenario to start from."""
     from ..scenario.template import TEMPLATE
 
@@ -257,20 +292,11 @@ def schema() -> int:
     return DONE
 
 
-def _load(scenario: str, method: str | None, changes: list[str] | None) -> Scenario:
+def _load(scenario: str, method: str | None, changes: list[str] | None, allow_code: bool) -> Scenario:
     from ..scenario import Scenario
 
     chosen = [f'solver.method="{method}"'] if method is not None else []
-    return Scenario.load(scenario, [*(changes or ()), *chosen])
-
-
-def _picture(path: Path) -> Path:
-    """`path`, if a picture can be written there."""
-    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise InputError("-o", f"must end in .png, .svg or .pdf, not {path.suffix or 'nothing'!r}", str(path))
-    if not path.parent.is_dir():
-        raise InputError("-o", "there is no such folder to write to", str(path.parent))
-    return path
+    return Scenario.load(scenario, [*(changes or ()), *chosen], allow_code=allow_code)
 
 
 def _options(options: list[str] | None, example: str) -> dict[str, Any]:

@@ -10,11 +10,18 @@ from ..base.errors import InputError
 from ..base.options import checked_options
 from ..plotting.animation import animate, can_film, check_film, count_frames
 from ..plotting.film import Film
-from ..run.result import Run
+from .loading import load_run
 from .progress import counting_bar
 
 
-def film_run(file: Path, out: Path | None, options: Mapping[str, Any], seconds: float, fps: int) -> Path:
+def film_run(
+    file: Path,
+    out: Path | None,
+    options: Mapping[str, Any],
+    seconds: float,
+    fps: int,
+    allow_code: bool = False,
+) -> Path:
     """Film the run in `file`; return its path.
 
     Raises
@@ -26,7 +33,7 @@ def film_run(file: Path, out: Path | None, options: Mapping[str, Any], seconds: 
     check_film(target)
     count = count_frames(seconds, fps)
     chosen = checked_options(Film.__init__, options, "the film")
-    run = Run.load(file)
+    run = load_run(file, allow_code)
     try:
         with counting_bar("filming", count) as tell:
             animate(run, target, seconds=seconds, fps=fps, tell=tell, **chosen)

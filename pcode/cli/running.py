@@ -11,6 +11,7 @@ import typer
 
 from ..base.errors import InputError
 from ..base.status import Status
+from ..base.units import suffix
 from ..plotting import save_figure, style
 from ..plotting.recipes import Recipe
 from ..plotting.sizes import checked_font_size, parsed_size
@@ -125,12 +126,13 @@ def asked_style(size: str | None, font_size: float | None) -> AbstractContextMan
 def summary(scenario: Scenario, run: Run) -> list[str]:
     """What became of each phase."""
     lines = [f"{scenario.file.title or scenario.name}: {run.status}"]
+    unit = suffix(run.network.time_unit)
     width = max(len(record.name) for record in run.phases)
     for record in run.phases:
         judged = "".join(f", {name} {value:.4g}" for name, value in record.probes.items())
         seconds = record.stats.compile_seconds + record.stats.solve_seconds
         lines.append(
-            f"  {record.name:<{width}}  {record.status}, t = {record.t_start:g} to {record.t_end:g}, "
+            f"  {record.name:<{width}}  {record.status}, t = {record.t_start:g} to {record.t_end:g}{unit}, "
             f"{record.stats.steps} steps in {seconds:.1f} s{judged}"
         )
     return lines
@@ -139,11 +141,13 @@ def summary(scenario: Scenario, run: Run) -> list[str]:
 def describe(scenario: Scenario) -> list[str]:
     """What a scenario will solve and keep, line by line."""
     network, plan, solver = scenario.network, scenario.plan, scenario.file.solver
-    sigma = network.activation[0] if len(set(network.activation)) == 1 else ", ".join(network.activation)
+    unit = suffix(network.time_unit)
+    names = dict.fromkeys(map(str, network.activation))
+    sigma = next(iter(names)) if len(names) == 1 else ", ".join(map(str, network.activation))
     lines = [
         f"{scenario.path}: {scenario.file.title or 'no title'}",
         f"network  {'-'.join(map(str, network.sizes))}, {sigma}, {network.feedback} feedback, "
-        f"tau = {network.tau:g}, delta = {network.delta:g}",
+        f"tau = {network.tau:g}{unit}, delta = {network.delta:g}{unit}",
     ]
     for k, (phase, layout) in enumerate(zip(scenario.phases, plan.layouts, strict=True)):
         samples = f"{layout.batch} sample{'s' * (layout.batch != 1)}"
@@ -153,7 +157,7 @@ def describe(scenario: Scenario) -> list[str]:
         counts = ", ".join(f"{name} {' x '.join(map(str, shape))}" for name, shape in layout.shapes.items())
         lines += [
             f"phase {k}  {phase.name}: {samples}, clamped layers: {held}, weights {weights}, "
-            f"duration {phase.duration:g}{until}",
+            f"duration {phase.duration:g}{unit}{until}",
             f"         N = {layout.size:,} unknowns: {counts or 'none, the nodes are at rest at once'}",
         ]
     used, allowed = plan.result_bytes, scenario.save.memory

@@ -1,117 +1,17 @@
-"""Activations sigma, with the derivatives that the equations and their Jacobian use."""
+"""The shipped activations by name, and what an entry of `Network.activation` may be."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Hashable, Mapping
+from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
+from ..base import checks
 from ..base._jax import jax, jnp
 from ..base.errors import InputError
-
-Elementwise = Callable[[Any], Any]  # NumPy's arrays or JAX's
-
-
-# Distance from a kink, a few units of rounding, at which sigma' is evaluated for its one-sided value.
-BESIDE = 4.5e-16
-
-
-@dataclass(frozen=True, init=False)
-class Activation:
-    """An elementwise function sigma of the value nodes, with its first two derivatives.
-
-    Parameters
-    ----------
-    name : str
-        Its name in networks and scenario files.
-    f : callable
-        sigma, written with JAX's functions: array to array of the same shape.
-    df, d2f : callable, optional
-        sigma' and sigma''; by automatic differentiation if left out.
-    kinks : tuple of float
-        Points where sigma' jumps, in increasing order; sigma itself is continuous. At a kink `df` must return
-        the left-hand derivative, as is usual for relu. A node can stay at a kink as in a sliding mode, with
-        a mix of both one-sided derivatives, see `pcode.system.kinks`.
-
-    Notes
-    -----
-    m kinks divide the line into m + 1 pieces. The *mode* of a value node, an integer, says where it is: 2 j
-    on piece j (j = 0..m from below), 2 j - 1 if it is held at kink j (j = 1..m), and -1 where sigma is used
-    unchanged. For relu: 0 below 0, 1 held at 0, 2 above.
-    """
-
-    name: str
-    f: Elementwise
-    df: Elementwise
-    d2f: Elementwise
-    kinks: tuple[float, ...]
-
-    def __init__(
-        self,
-        name: str,
-        f: Elementwise,
-        df: Elementwise | None = None,
-        d2f: Elementwise | None = None,
-        kinks: tuple[float, ...] = (),
-    ) -> None:
-        df = df or _derivative(f)
-        for field, value in zip(fields(self), (name, f, df, d2f or _derivative(df), kinks), strict=True):
-            object.__setattr__(self, field.name, value)
-
-    def within(self, mode: Any) -> Activation:
-        """Sigma on the piece that `mode`, shape of x, gives, continued by its tangents beyond the ends.
-
-        So a node that has just passed a kink sees no jump until its mode is changed.
-        """
-        lowest, highest = self._interval(mode)
-
-        def f(x: Any) -> Any:
-            inside = jnp.clip(x, lowest, highest)
-            return self.f(inside) + self.df(inside) * (x - inside)
-
-        def df(x: Any) -> Any:
-            return self.df(jnp.clip(x, lowest, highest))
-
-        def d2f(x: Any) -> Any:
-            return jnp.where((x < lowest) | (x > highest), 0.0, self.d2f(x))
-
-        return Activation(self.name, f, df, d2f, self.kinks)
-
-    def _interval(self, mode: Any) -> tuple[Any, Any]:
-        """Ends of each node's piece, moved inwards by rounding."""
-        lowest, highest = jnp.full_like(mode, -jnp.inf), jnp.full_like(mode, jnp.inf)
-        for j, kink in enumerate(self.kinks, start=1):
-            lowest = jnp.where(mode >= 2 * j, kink + _beside(kink), lowest)
-        for j, kink in reversed(list(enumerate(self.kinks, start=1))):
-            highest = jnp.where((mode >= 0) & (mode <= 2 * j - 2), kink - _beside(kink), highest)
-        return lowest, highest
-
-    def held_at(self, mode: Any, xp: Any = jnp) -> Any:
-        """The kink at which each node is held, NaN where it is free; shape of `mode`."""
-        at = xp.full_like(mode, xp.nan)
-        for j, kink in enumerate(self.kinks, start=1):
-            at = xp.where(mode == 2 * j - 1, kink, at)
-        return at
-
-    def slopes(self, kink: float) -> tuple[float, float]:
-        """The values of sigma' just below and just above a kink."""
-        beside = jnp.array([kink - _beside(kink), kink + _beside(kink)])
-        below, above = self.df(beside)
-        return below, above
-
-
-def _beside(kink: float) -> float:
-    return BESIDE * max(1.0, abs(kink))
-
-
-def _derivative(f: Elementwise) -> Elementwise:
-    """The derivative of an elementwise function, by JAX."""
-
-    def df(x: Any) -> Any:
-        x = jnp.asarray(x)
-        return jax.jvp(f, (x,), (jnp.ones_like(x),))[1]
-
-    return df
+from .activation import Activation
+from .saved_activation import SavedActivation
 
 
 # By hand, because JAX's derivatives are less exact at large x (0 instead of exp(-x) beyond x = 37), and that
@@ -128,17 +28,39 @@ def _d2logistic(x: jax.Array) -> jax.Array:
 LEAK = 0.01
 
 _ALL = (
-    Activation("identity", lambda x: x),
-    Activation("tanh", jnp.tanh),
-    Activation("logistic", jax.nn.sigmoid, _dlogistic, _d2logistic),
+    Activation.unchecked("identity", lambda x: x),
+    Activation.unchecked("tanh", jnp.tanh),
+    Activation.unchecked("logistic", jax.nn.sigmoid, _dlogistic, _d2logistic),
     # Not jnp.maximum, whose derivative at 0 is 1/2 in JAX. NaN stays NaN.
-    Activation("relu", lambda x: jnp.where(x <= 0.0, 0.0, x), kinks=(0.0,)),
-    Activation("leaky_relu", lambda x: jnp.where(x > 0.0, x, LEAK * x), kinks=(0.0,)),
-    Activation("softplus", jax.nn.softplus, jax.nn.sigmoid, _dlogistic),
-    Activation("square", lambda x: x**2),
+    Activation.unchecked("relu", lambda x: jnp.where(x <= 0.0, 0.0, x), kinks=(0.0,)),
+    Activation.unchecked("leaky_relu", lambda x: jnp.where(x > 0.0, x, LEAK * x), kinks=(0.0,)),
+    Activation.unchecked("softplus", jax.nn.softplus, jax.nn.sigmoid, _dlogistic),
+    Activation.unchecked("square", lambda x: x**2),
 )
 
+# An entry of `Network.activation`: a shipped name, or an activation of the user's own.
+Entry = str | Activation | SavedActivation
+
 ACTIVATIONS: dict[str, Activation] = {activation.name: activation for activation in _ALL}
+
+
+# Other words for them, in small letters without spaces, hyphens and underscores.
+_SYNONYMS = {
+    "sigmoid": "logistic",
+    "sigm": "logistic",
+    "expit": "logistic",
+    "linear": "identity",
+    "id": "identity",
+    "none": "identity",
+    "rectifier": "relu",
+    "rectifiedlinear": "relu",
+    "rectlinear": "relu",
+    "lrelu": "leaky_relu",
+    "hyperbolictangent": "tanh",
+    "smoothrelu": "softplus",
+    "quadratic": "square",
+    "squared": "square",
+}
 
 
 def by_name(name: str) -> Activation:
@@ -153,4 +75,78 @@ def by_name(name: str) -> Activation:
         return ACTIVATIONS[name]
     except (KeyError, TypeError):
         known = ", ".join(ACTIVATIONS)
-        raise InputError("activation", f"no activation {name!r}; there are {known}") from None
+        hint = _hint(name) if isinstance(name, str) else ""
+        raise InputError("activation", f"no activation {name!r}{hint}; there are {known}") from None
+
+
+def _hint(name: str) -> str:
+    """What may be meant by a name that is not known."""
+    plain = "".join(letter for letter in name.lower() if letter.isalnum())
+    words = _SYNONYMS | {known.replace("_", ""): known for known in ACTIVATIONS}
+    if plain in words:
+        return f" (did you mean {words[plain]}?)"
+    if ":" in name:
+        return " (in Python give the function itself; module:name is for scenario files)"
+    for module, place in ((jax.nn, "jax.nn"), (jnp, "jax.numpy")):
+        if name.isidentifier() and callable(getattr(module, name, None)):
+            right = f'in Python give the function {place}.{name} itself, in a scenario "{place}:{name}"'
+            return f" ({right} with --allow-code)"
+    close = get_close_matches(plain, words, n=1, cutoff=0.75)
+    return f" (did you mean {words[close[0]]}?)" if close else ""
+
+
+def activation_of(entry: Entry) -> Activation:
+    """The activation of an entry of `Network.activation`.
+
+    Raises
+    ------
+    InputError
+        If it is one that was saved and not loaded.
+    """
+    if isinstance(entry, Activation):
+        return entry
+    if isinstance(entry, SavedActivation):
+        raise entry.not_loaded()
+    return by_name(entry)
+
+
+def entry_of(where: str, value: Any, right: str) -> Entry:
+    """`value` as an entry of `Network.activation`: a name, or an activation of the user's own.
+
+    Parameters
+    ----------
+    where : str
+        The argument to name in errors.
+    value : str, callable, Activation, or a mapping as `Activation.to_dict` gives it
+    right : str
+        What it must be, for the error message.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or an unknown name.
+    """
+    if isinstance(value, SavedActivation):
+        return value
+    if isinstance(value, Mapping):
+        return SavedActivation.from_dict(where, value)
+    if isinstance(value, Activation):
+        return value.name if ACTIVATIONS.get(value.name) is value else value
+    if isinstance(value, str):
+        by_name(value)
+        return str(value)
+    if not callable(value):
+        raise InputError(where, f"must be {right}, not {checks.shown(value)}")
+    try:
+        return _of_function(value) if isinstance(value, Hashable) else Activation(value)
+    except InputError as error:
+        raise InputError(where, error.what) from None
+
+
+# Checks take a moment; a program may make many networks with one function.
+_of_function = lru_cache(maxsize=256)(Activation)
+
+
+def to_plain(entry: Any) -> Any:
+    """An entry of `Network.activation` for JSON."""
+    return entry.to_dict() if isinstance(entry, Activation | SavedActivation) else str(entry)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,8 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.short import Short
+from .csv_file import Places, read_csv
 from .network import Array
 
 # Upper bound on the number of samples, beyond any file.
@@ -23,7 +24,7 @@ Part = Literal["train", "test", "all"]
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
+class Data(Short):
     """Samples: inputs and, optionally, targets.
 
     Parameters
@@ -37,6 +38,8 @@ class Data:
         out.
     origin : sequence of int
         Row of the source that each sample comes from; its own row if left out.
+    places : Places, optional
+        Where the values stand in the file that they come from.
 
     Raises
     ------
@@ -49,9 +52,15 @@ class Data:
     targets: Array | None
     train: int
     origin: tuple[int, ...]
+    places: Places | None
 
     def __init__(
-        self, inputs: Any, targets: Any = None, train: int | None = None, origin: Sequence[int] | None = None
+        self,
+        inputs: Any,
+        targets: Any = None,
+        train: int | None = None,
+        origin: Sequence[int] | None = None,
+        places: Places | None = None,
     ) -> None:
         object.__setattr__(self, "inputs", _table("inputs", inputs))
         object.__setattr__(self, "targets", None if targets is None else _table("targets", targets))
@@ -65,6 +74,7 @@ class Data:
         if len(rows) != count:
             raise InputError("origin", f"has {len(rows)} rows where inputs has {count} samples")
         object.__setattr__(self, "origin", tuple(checks.whole("origin", row, least=0) for row in rows))
+        object.__setattr__(self, "places", places)
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -114,7 +124,14 @@ class Data:
             raise InputError("train", "leaves no sample at all; ask for 1 or more")
         order = self._order(np.random.default_rng(seed))[: of_train + of_test]
         targets = None if self.targets is None else self.targets[order]
-        return Data(self.inputs[order], targets, of_train, [self.origin[k] for k in order])
+        return Data(self.inputs[order], targets, of_train, [self.origin[k] for k in order], self.places)
+
+    def place(self, name: str, row: int, column: int) -> str:
+        """Where a value stands, in words; `name` is ``"inputs"`` or ``"targets"``."""
+        source = self.origin[row]
+        if self.places is None:
+            return f"{name}, row {source}, value {column} (counted from 0)"
+        return f"{self.places.columns[name][column]} in line {self.places.lines[source]}"
 
     def _order(self, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.intp]]:
         """A random order of the samples in which every contiguous part is stratified by class."""
@@ -150,6 +167,10 @@ DATA: Mapping[str, tuple[Callable[[], Data], str]] = {
 }
 
 
+# Rows and columns of the images that the inputs of some data sets are.
+IMAGES: Mapping[str, tuple[int, int]] = {"digits": (8, 8)}
+
+
 def by_name(name: str) -> Data:
     """The data set called `name`.
 
@@ -163,15 +184,20 @@ def by_name(name: str) -> Data:
     return DATA[name][0]()
 
 
-def from_file(path: str | os.PathLike[str]) -> Data:
+def from_file(
+    path: str | os.PathLike[str], inputs: Sequence[str] | None = None, targets: Sequence[str] | None = None
+) -> Data:
     """Read samples from a file.
 
     Parameters
     ----------
     path : path
-        An ``.npz`` file with the arrays ``inputs`` and, optionally, ``targets``, one row a sample; or a
-        ``.csv`` file with a header, in which columns whose names begin with ``input`` are inputs and those
-        that begin with ``target`` are targets, in their order in the file. An empty cell is NaN.
+        A ``.csv`` file with a header, or an ``.npz`` file with one row a sample in each array. An empty cell
+        is NaN.
+    inputs, targets : sequence of str, optional
+        Names of the columns, or arrays, that are inputs and targets, in their order. Left out, these are the
+        columns whose names begin with ``input`` and ``target``, or the arrays ``inputs`` and, if it is there,
+        ``targets``.
 
     Raises
     ------
@@ -179,22 +205,46 @@ def from_file(path: str | os.PathLike[str]) -> Data:
         If the file does not exist, cannot be read, or holds something else.
     """
     path = checks.path("file", path)
-    if path.suffix == ".npz":
-        arrays = read_npz(path, "file")
-        if "inputs" not in arrays:
-            held = ", ".join(arrays) or "nothing"
-            raise InputError(
-                "file", f"{path} has no array inputs (it holds {held}); give it inputs and targets"
-            )
-        columns: dict[str, Any] = {key: arrays[key] for key in ("inputs", "targets") if key in arrays}
-    elif path.suffix == ".csv":
-        columns = _read_csv(path)
+    if targets is not None and inputs is None:
+        raise InputError("inputs", "is missing; targets names columns, so name those of the inputs too")
+    places = None
+    if path.suffix.lower() == ".npz":
+        columns: dict[str, Any] = _from_npz(read_npz(path, "file"), path, inputs, targets)
+    elif path.suffix.lower() == ".csv":
+        columns, places = read_csv(path, inputs, targets)
     else:
         raise InputError("file", f"{path} must be an .npz or a .csv file")
     try:
-        return Data(**columns)
+        return Data(**columns, places=places)
     except InputError as error:
         raise InputError("file", f"{path}: {error.where} {error.what}") from None
+
+
+def _from_npz(
+    arrays: Mapping[str, Array], path: Path, inputs: Sequence[str] | None, targets: Sequence[str] | None
+) -> dict[str, Array]:
+    """Inputs and targets from the arrays of a file."""
+    if inputs is None:
+        inputs, targets = ["inputs"], ["targets"] if "targets" in arrays else None
+    wanted = {"inputs": inputs} | ({} if targets is None else {"targets": targets})
+    missing = [name for names in wanted.values() for name in names if name not in arrays]
+    if missing:
+        held = ", ".join(arrays) or "nothing"
+        right = "give it inputs and targets, or name its arrays in both keys"
+        what = f"{path} has no array {' nor '.join(dict.fromkeys(missing))} (it holds {held}); {right}"
+        raise InputError("file", what)
+    return {kind: _beside(path, [arrays[name] for name in names], names) for kind, names in wanted.items()}
+
+
+def _beside(path: Path, arrays: Sequence[Array], names: Sequence[str]) -> Array:
+    """Arrays side by side: one with a single dimension, of several, is a column."""
+    if len(arrays) == 1:
+        return arrays[0]
+    tables = [array[:, np.newaxis] if array.ndim == 1 else array for array in arrays]
+    if any(table.ndim != 2 or len(table) != len(tables[0]) for table in tables):
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in zip(names, arrays, strict=True))
+        raise InputError("file", f"{path} has arrays with other numbers of samples: {shapes}")
+    return np.concatenate(tables, axis=1)
 
 
 def read_npz(path: str | os.PathLike[str], where: str) -> dict[str, Array]:
@@ -233,44 +283,6 @@ def _of_file(path: str | os.PathLike[str], where: str, name: str, array: Any) ->
         return checks.real_array(name, array)
     except InputError as error:
         raise InputError(where, f"array {name} in {path} {error.what}") from None
-
-
-def _read_csv(path: Path) -> dict[str, Any]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [(reader.line_num, row) for reader in [csv.reader(file)] for row in reader if row]
-    except FileNotFoundError:
-        raise InputError("file", f"there is no file {path}") from None
-    except IsADirectoryError:
-        raise InputError("file", f"{path} is a folder; give a .csv file") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError("file", f"{path} cannot be read as a .csv file ({reason})") from None
-    header = [name.strip() for name in lines[0][1]] if lines else []
-    kinds = [next((kind for kind in ("input", "target") if name.startswith(kind)), None) for name in header]
-    if "input" not in kinds or None in kinds:
-        found = ", ".join(header[:6]) or "nothing"
-        what = f"{path} must begin with a header of input0, input1, ..., target0, ..., not {found}"
-        raise InputError("file", what)
-    table: dict[str, list[list[float]]] = {f"{kind}s": [] for kind in ("input", "target") if kind in kinds}
-    for number, row in lines[1:]:
-        if len(row) != len(header):
-            what = f"line {number} of {path} has {len(row)} cells; the header has {len(header)}"
-            raise InputError("file", what)
-        cells = [_cell(path, number, name, cell) for name, cell in zip(header, row, strict=True)]
-        for key, rows in table.items():
-            rows.append([cell for cell, kind in zip(cells, kinds, strict=True) if f"{kind}s" == key])
-    return table
-
-
-def _cell(path: Path, line: int, column: str, cell: str) -> float:
-    try:
-        if "_" in cell:  # float() accepts 1_000, which no table means
-            raise ValueError
-        return float(cell) if cell.strip() else np.nan
-    except ValueError:
-        what = f"{column} in line {line} of {path} must be a number, not {cell[:40]!r}"
-        raise InputError("file", what) from None
 
 
 def _table(where: str, values: Any) -> Array:

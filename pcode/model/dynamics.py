@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base._jax import jax, jnp
-from .activations import Activation
+from .activation import Activation
 from .network import Network, Weights
 from .state import State
 

@@ -7,18 +7,24 @@ types that it accepts and the type that it stores. The schema of scenario files 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-from ..base import checks
+from ..base import checks, units
 from ..base.errors import InputError
+from .activation import Activation
+from .activations import Entry, entry_of
+from .saved_activation import SavedActivation
 
 # Smallest time constant: rates are divided by tau and delta, and must not overflow.
 SHORTEST = 1e-150
 
 # Most weights: one copy of more would take over 80 GB.
 MOST_WEIGHTS = 10**10
+
+# What a network takes as an activation.
+Activatable = str | Callable[[Any], Any] | Activation | SavedActivation
 
 Given = TypeVar("Given")
 Kept = TypeVar("Kept")
@@ -45,6 +51,11 @@ class Field(Generic[Given, Kept]):
 
     def __init__(self, default: Given | None = None) -> None:
         self.default = default
+
+    @property
+    def required(self) -> bool:
+        """Whether there is no default."""
+        return self.default is None
 
     @abstractmethod
     def checked(self, owner: Layered, value: Given) -> Kept:
@@ -74,7 +85,7 @@ class Field(Generic[Given, Kept]):
         owner.__dict__[self.name] = self.checked(owner, value)
 
 
-class Number(Field[float, float]):
+class Bounded(Field[Given, float]):
     """A finite number within bounds.
 
     Parameters
@@ -88,7 +99,7 @@ class Number(Field[float, float]):
 
     def __init__(
         self,
-        default: float | None = None,
+        default: Given | None = None,
         *,
         above: float | None = None,
         least: float | None = None,
@@ -97,7 +108,7 @@ class Number(Field[float, float]):
         super().__init__(default)
         self.above, self.least, self.means = above, least, means
 
-    def checked(self, owner: Layered, value: float) -> float:
+    def checked(self, owner: Layered, value: Given) -> float:
         """`value` as a float."""
         kept = checks.number(self.name, value, above=self.above)
         if self.least is not None and kept < self.least:
@@ -106,16 +117,39 @@ class Number(Field[float, float]):
         return kept
 
 
-class TimeConstant(Number):
-    """A number that rates are divided by: not so small that they overflow, or 0 if its bounds allow 0."""
+class Number(Bounded[float]):
+    """A finite number within bounds."""
 
-    def checked(self, owner: Layered, value: float) -> float:
-        """`value` as a float."""
-        kept = super().checked(owner, value)
+
+class TimeConstant(Bounded["units.TimeLike"]):
+    """A time that rates are divided by: not so small that they overflow, or 0 if its bounds allow 0.
+
+    One that is given with a unit is kept as it is, until the owner assigns it as a number.
+    """
+
+    def checked(self, owner: Layered, value: units.TimeLike) -> Any:
+        """`value` as a float, or as a `Time`."""
+        time = units.time(self.name, value)
+        if isinstance(time, units.Time):
+            return time
+        kept = super().checked(owner, time)
         if 0.0 < kept < SHORTEST:
             what = f"must be {SHORTEST:g} or more, not {kept:g}: rates would overflow"
             raise InputError(self.name, what)
         return kept
+
+
+class TimeUnit(Field["str | None", "str | None"]):
+    """The short name of a unit of time, or None."""
+
+    required = False
+
+    def __get__(self, owner: object | None, kind: type) -> str | None:
+        return None if owner is None else owner.__dict__[self.name]
+
+    def checked(self, owner: Layered, value: str | None) -> str | None:
+        """The short name of the unit that `value` names."""
+        return None if value is None else units.unit(self.name, value)
 
 
 class PerLayer(Field[float | Sequence[float], tuple[float, ...]]):
@@ -164,33 +198,20 @@ class Choice(Field[Kept, Kept]):
         return checks.word(self.name, value, self.words)
 
 
-class Names(Field[str | Sequence[str], tuple[str, ...]]):
-    """A name for each of the layers 0..n-1, or one for all.
+class Activations(Field[Activatable | Sequence[Activatable], tuple[Entry, ...]]):
+    """An activation for each of the layers 0..n-1, or one for all: a name or a function."""
 
-    Parameters
-    ----------
-    default : str
-    known : callable
-        Called with each name; raises InputError if it is unknown.
-    """
-
-    def __init__(self, default: str, known: Any) -> None:
-        super().__init__(default)
-        self.known = known
-
-    def checked(self, owner: Layered, value: str | Sequence[str]) -> tuple[str, ...]:
-        """One name a layer."""
+    def checked(self, owner: Layered, value: Any) -> tuple[Entry, ...]:
+        """One entry a layer."""
         last = owner.n - 1
-        right = f"a name, or a list of one for each of the layers 0..{last}"
-        one = (value,) * owner.n if isinstance(value, str) else None
-        names = one or checks.listed(self.name, value, right)
-        if len(names) != owner.n:
-            what = f"has {len(names)} names; give one, or one for each of the layers 0..{last}"
+        right = f"a name or a function, or a list of one for each of the layers 0..{last}"
+        if not checks.is_many(value):
+            return (entry_of(self.name, value, right),) * owner.n
+        given = tuple(value)
+        if len(given) != owner.n:
+            what = f"has {len(given)} names; give one, or one for each of the layers 0..{last}"
             raise InputError(self.name, what)
-        for name in names:
-            checks.instance(self.name, name, str, right)
-            self.known(name)
-        return tuple(map(str, names))
+        return tuple(entry_of(self.name, one, right) for one in given)
 
 
 class Sizes(Field[Sequence[int], tuple[int, ...]]):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import checks
-from ..base.errors import InputError
-from . import activations
-from .fields import Choice, Field, Names, Number, PerLayer, Sizes, TimeConstant
+from ..base import checks, units
+from ..base.errors import InputError, together
+from ..base.short import short_repr
+from .activation import Activation
+from .activations import activation_of
+from .fields import Activations, Choice, Field, Number, PerLayer, Sizes, TimeConstant, TimeUnit
+from .torch_weights import linear_layers
 from .variables import WEIGHTS, Variable
 
 Array = NDArray[np.float64]
@@ -44,6 +47,48 @@ class Weights(NamedTuple):
     W: tuple[Array, ...] | None
     beta: tuple[Array, ...]
 
+    @classmethod
+    def from_torch(
+        cls,
+        state_dict: Mapping[str, Any],
+        network: Network | None = None,
+        W: Sequence[Any] | None = None,
+    ) -> Weights:
+        """The weights of a PyTorch model of fully connected layers.
+
+        Parameters
+        ----------
+        state_dict : mapping of str to tensor
+            ``model.state_dict()``: layers in the order in which they follow, each with a ``weight`` of shape
+            (outputs, inputs), which is transposed, and a ``bias``, 0 where there is none. Arrays will do for
+            tensors; PyTorch is not needed.
+        network : Network, optional
+            The network that they are for: its sizes are checked, and tied feedback has no W.
+        W : sequence of array, optional
+            Feedback weights, shapes (n_{l+1}, n_l); the transposes of M where left out.
+
+        Raises
+        ------
+        InputError
+            If there are other layers, or they do not fit each other or the network.
+
+        Notes
+        -----
+        Here an activation comes before the weights, layer 0 included, and not after. ``Linear, Tanh, Linear``
+        in PyTorch is ``activation=["identity", "tanh"]``.
+        """
+        M, beta = linear_layers(state_dict)
+        if network is not None:
+            checks.instance("network", network, Network, "a pcode.Network")
+        if W is None and (network is None or network.feedback != "tied"):
+            W = tuple(np.ascontiguousarray(one.T) for one in M)
+        if network is None:
+            network = Network((M[0].shape[0], *(one.shape[1] for one in M)))
+        return network.check_weights(cls(M, None if W is None else tuple(W), beta))
+
+    def __repr__(self) -> str:
+        return short_repr(self)
+
     @property
     def feedback(self) -> tuple[Array, ...]:
         """The feedback weights in use: `W`, or the transpose of `M` where they are tied."""
@@ -58,14 +103,16 @@ class Network:
     ----------
     sizes : sequence of int
         Numbers of nodes of the layers 0 (input) to n (output). Two layers at least.
-    activation : str or sequence of str
-        The function sigma of the value nodes: one name, or one for each of the layers 0..n-1. See
-        `pcode.ACTIVATIONS`.
-    tau : float
-        Time constant of value and error nodes, in your unit of time; 0: nodes at rest at every instant. With
-        0, the singular limit, the weights alone are unknowns.
-    delta : float
-        Time constant of the weights, in the same unit; normally much larger than tau.
+    activation : str, callable or Activation, or a sequence of these
+        The function sigma of the value nodes: one for all, or one for each of the layers 0..n-1. Names are
+        those of `pcode.ACTIVATIONS`; a function of your own is written with `jax.numpy`, see
+        `pcode.Activation`.
+    tau : float, str or pint.Quantity
+        Time constant of value and error nodes: a number in your unit of time, or a time with a unit such as
+        "10 ms"; 0: nodes at rest at every instant. With 0, the singular limit, the weights alone are
+        unknowns.
+    delta : float, str or pint.Quantity
+        Time constant of the weights, likewise; normally much larger than tau.
     nu : float or sequence of float
         Variance of a layer (not a precision): one for all, or one for each of the layers 1..n. Dimensionless,
         > 0.
@@ -75,6 +122,9 @@ class Network:
         Decay lambda_x of the value nodes. Dimensionless, >= 0.
     feedback : {"learned", "tied", "fixed"}
         W follows its own equation, is M transposed at all times, or stays as it is.
+    time_unit : str, optional
+        Unit of all times of a run, such as "ms". By default that of the first time constant that has one; all
+        times must then be given with a unit. Where none has, the unit is left open.
 
     Raises
     ------
@@ -83,9 +133,10 @@ class Network:
 
     Notes
     -----
-    `activation` and `nu` are kept as tuples with one entry a layer. The equations are those of
-    Whittington and Bogacz (2017) with error nodes of their own (Bogacz 2017, eqs. 53-54), see
-    the README.
+    `activation` and `nu` are kept as tuples with one entry a layer: names of shipped activations, and an
+    `Activation` for each function of your own; `tau` and `delta` as numbers in `time_unit`. Networks are
+    equal if their functions are the same objects. The equations are those of Whittington and Bogacz (2017)
+    with error nodes of their own (Bogacz 2017, eqs. 53-54), see the README.
 
     The ``[network]`` table of scenario files has these fields; the first sentence about each describes it
     there.
@@ -93,13 +144,64 @@ class Network:
 
     # Checked in this order: all but the first may need the number of layers.
     sizes: Sizes = Sizes()
-    activation: Names = Names("tanh", known=activations.by_name)
+    activation: Activations = Activations("tanh")
     tau: TimeConstant = TimeConstant(1.0, least=0.0, means="nodes always at rest")
     delta: TimeConstant = TimeConstant(200.0, above=0.0)
     nu: PerLayer = PerLayer(1.0, plural="variances")
     weight_decay: Number = Number(0.0, least=0.0)
     node_decay: Number = Number(0.0, least=0.0)
     feedback: Choice[Feedback] = Choice("learned", get_args(Feedback))
+    time_unit: TimeUnit = TimeUnit()
+
+    # Whether a number without a unit is a time in `time_unit`.
+    _bare: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Bring the time constants into one unit."""
+        declared = self.declared().items()
+        given = {name: vars(self)[name] for name, field in declared if isinstance(field, TimeConstant)}
+        right = "give it with a unit too, or set time_unit"
+        unit, times = units.common(self.time_unit, given, right)
+        object.__setattr__(self, "_bare", self.time_unit is not None or unit is None)
+        for name, value in {"time_unit": unit, **times}.items():
+            object.__setattr__(self, name, value)
+
+    def check_unit(self, where: str, unit: str | None) -> None:
+        """Raise InputError, naming `where`, unless times that have this unit, or none, go with the network's.
+
+        If the network has no unit, times must have none; if it has been given times with a unit but no
+        `time_unit`, they must have one.
+        """
+        if unit is not None and self.time_unit is None:
+            what = f"has a unit ({unit}), but tau and delta have none; give them with one, or set time_unit"
+            raise InputError(where, what)
+        if unit is None and not self._bare:
+            unit = self.time_unit
+            what = f'has no unit, but tau and delta have one; write it with one, such as "10 {unit}", or set'
+            raise InputError(where, f"{what} time_unit")
+
+    def time(self, where: str, value: Any) -> float:
+        """A time, such as a number or "10 ms", as a number in the unit of the network.
+
+        Raises
+        ------
+        InputError
+            Naming `where`, if it is no time, or has a unit where the network has none.
+        """
+        time = units.time(where, value)
+        if not isinstance(time, units.Time):
+            return time
+        self.check_unit(where, time.unit)
+        return float(units.converted(time.value, time.unit, str(self.time_unit)))
+
+    def __repr__(self) -> str:
+        """The arguments that make it, without None and 0; one value where all layers share it."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, value in values.items():
+            if name != "sizes" and isinstance(value, tuple) and len(set(value)) == 1:
+                values[name] = value[0]
+        told = (f"{k}={v!r}" for k, v in values.items() if k == "tau" or v not in (None, 0.0))
+        return f"Network({', '.join(told)})"
 
     @classmethod
     def declared(cls) -> dict[str, Field[Any, Any]]:
@@ -112,6 +214,17 @@ class Network:
         return len(self.sizes) - 1
 
     @property
+    def sigma(self) -> tuple[Activation, ...]:
+        """The activations themselves, for layers 0..n-1.
+
+        Raises
+        ------
+        InputError
+            If one was saved in a file, and is not loaded; see `pcode.Run.load`.
+        """
+        return tuple(map(activation_of, self.activation))
+
+    @property
     def links(self) -> tuple[tuple[int, int], ...]:
         """Shapes (n_l, n_{l+1}) of M^l, for l = 0..n-1."""
         return tuple(pairwise(self.sizes))
@@ -122,7 +235,7 @@ class Network:
         return tuple(v for v in WEIGHTS if v.feedback is None or self.feedback != "tied")
 
     def to_dict(self) -> dict[str, Any]:
-        """The constructor's arguments, as plain values."""
+        """The constructor's arguments, as plain values but for activations of your own."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
@@ -183,20 +296,25 @@ class Network:
         Raises
         ------
         InputError
-            Naming the array that is missing, misshapen or not finite.
+            Naming every array that is missing, misshapen or not finite.
         """
         right = "Weights(M=..., W=..., beta=...), as Network.init_weights makes them"
         checks.instance("weights", weights, Weights, right)
         kept: dict[str, Any] = {}
+        wrong: list[InputError] = []
         for variable in WEIGHTS:
             name, arrays = variable.name, getattr(weights, variable.name)
             if variable in self.weight_variables:
                 if arrays is None and variable.feedback:
-                    raise InputError(name, f"is missing; {self.feedback} feedback needs one {name} a link")
-                kept[name] = _arrays(variable, arrays, self.sizes)
+                    what = f"is missing; {self.feedback} feedback needs one {name} a link"
+                    wrong.append(InputError(name, what))
+                else:
+                    kept[name] = _arrays(variable, arrays, self.sizes, wrong)
             elif arrays is not None:
                 what = f"tied feedback has no {name}; leave it out, or set feedback to fixed or learned"
-                raise InputError(name, what)
+                wrong.append(InputError(name, what))
+        if wrong:
+            raise together(wrong)
         return Weights(**{"W": None} | kept)
 
 
@@ -210,19 +328,32 @@ def _generator(rng: Any) -> np.random.Generator:
         raise InputError("rng", f"{what}, not {checks.shown(rng)}") from None
 
 
-def _arrays(variable: Variable, values: Sequence[Any], sizes: tuple[int, ...]) -> tuple[Array, ...]:
-    """The arrays of a variable, one a link, if they have its shapes and are finite."""
+def _arrays(
+    variable: Variable, values: Sequence[Any], sizes: tuple[int, ...], wrong: list[InputError]
+) -> tuple[Array, ...]:
+    """The arrays of a variable, one a link; what is not of its shape or not finite is put into `wrong`."""
     layers = variable.layers(len(sizes) - 1)
-    given = checks.listed(variable.name, values, f"a list of {len(layers)} arrays, one a link")
-    if len(given) != len(layers):
-        raise InputError(variable.name, f"has {len(given)} arrays; this network needs {len(layers)}")
     arrays = []
+    try:
+        given = checks.listed(variable.name, values, f"a list of {len(layers)} arrays, one a link")
+        if len(given) != len(layers):
+            raise InputError(variable.name, f"has {len(given)} arrays; this network needs {len(layers)}")
+    except InputError as error:
+        wrong.append(error)
+        return ()
     for layer, value in zip(layers, given, strict=True):
-        name, shape = f"{variable}{layer}", variable.shape(sizes, layer, 0)
-        array = checks.real_array(name, value)
-        if array.shape != shape:
-            raise InputError(name, f"has shape {array.shape}; it must be {shape}")
-        if not np.isfinite(array).all():
-            raise InputError(name, "has entries that are not finite")
-        arrays.append(array)
+        try:
+            arrays.append(_array(f"{variable}{layer}", value, variable.shape(sizes, layer, 0)))
+        except InputError as error:
+            wrong.append(error)
     return tuple(arrays)
+
+
+def _array(name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    """`value` as an array of this shape with finite entries."""
+    array = checks.real_array(name, value)
+    if array.shape != shape:
+        raise InputError(name, f"has shape {array.shape}; it must be {shape}")
+    if not np.isfinite(array).all():
+        raise InputError(name, "has entries that are not finite")
+    return array

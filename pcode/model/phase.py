@@ -4,117 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..base import checks
+from ..base import checks, units
 from ..base.errors import InputError
+from ..base.short import Short
 from .clamp import (
     ClampSchedule,
     Curve,
     Function,
-    Pieces,
     constant_schedule,
     curve_at,
     curve_schedule,
     phase_schedule,
-    pieces_through,
 )
 from .expression import Expression
 from .network import Array, Network
+from .series import TimeSeries
 
 NodeStart = Literal["feedforward", "zero", "equilibrium"]
 Spacing = Literal["log", "linear"]
-SeriesKind = Literal["linear", "cubic"]
 
 # Upper bound on saved times and samples, beyond any memory.
 MOST_ROWS = 10**12
-
-
-@dataclass(frozen=True, eq=False)
-class TimeSeries:
-    """Values that a clamped layer follows: interpolated between breakpoints, constant beyond them.
-
-    Parameters
-    ----------
-    t : array_like, shape (T,)
-        Breakpoints in the phase's own time, never decreasing; a time given twice is a jump.
-    values : array_like, shape (T, B, n_l)
-        Values at the breakpoints. NaN leaves a node free; it must then be NaN at every breakpoint.
-    kind : {"linear", "cubic"}
-        Interpolation: straight lines, or `scipy.interpolate.CubicSpline`, one for each interval between
-        jumps.
-
-    Raises
-    ------
-    InputError
-        If the shapes disagree, times decrease, a node is free at some breakpoints only, or there is no such
-        kind; if values between breakpoints overflow.
-    """
-
-    t: Array
-    values: Array
-    kind: SeriesKind
-
-    def __init__(self, t: ArrayLike, values: ArrayLike, kind: SeriesKind = "linear") -> None:
-        times, series = checks.real_array("t", t), checks.real_array("values", values)
-        if times.ndim != 1 or times.size < 1:
-            raise InputError("t", "must be a list of times")
-        if not np.isfinite(times).all() or (np.diff(times) < 0.0).any():
-            raise InputError("t", "must be finite and never decrease")
-        if (times[2:] == times[:-2]).any():
-            raise InputError("t", "gives a time more than twice; a step needs it twice")
-        if series.ndim != 3 or len(series) != times.size:
-            what = f"have shape {series.shape}; must be ({times.size}, samples, nodes), one a time"
-            raise InputError("values", what)
-        if np.isinf(series).any():
-            raise InputError("values", "must be finite, or NaN for a free node")
-        if (np.isnan(series) != np.isnan(series[:1])).any():
-            raise InputError("values", "a node must be free (NaN) at all times or at none")
-        if kind not in get_args(SeriesKind):
-            raise InputError("kind", f"must be linear or cubic, not {kind!r}")
-        object.__setattr__(self, "t", times)
-        object.__setattr__(self, "values", series)
-        object.__setattr__(self, "kind", kind)
-        _ = self.pieces
-
-    @cached_property
-    def pieces(self) -> Pieces:
-        """The same as piecewise polynomials."""
-        pieces = pieces_through(self.t, np.nan_to_num(self.values), self.kind == "cubic")
-        # A bound on the values: the sum of all terms, taken with the same sign, at the ends of the pieces.
-        coefficients = pieces.coefficients
-        largest = np.maximum(coefficients.max(axis=(2, 3)), -coefficients.min(axis=(2, 3)))
-        lengths = np.diff(pieces.edges, prepend=pieces.edges[0], append=pieces.edges[-1])
-        with np.errstate(over="ignore", invalid="ignore"):
-            powers = lengths[:, None] ** np.arange(coefficients.shape[1])
-            finite = np.isfinite((largest * powers).sum(axis=1))
-        if not finite.all():
-            k = int(np.argmin(finite))
-            between = f"between t = {pieces.edges[k - 1]:g} and {pieces.edges[k]:g}"
-            raise InputError("values", f"overflow {between}; take smaller values, or times further apart")
-        return pieces
-
-    @cached_property
-    def schedule(self) -> ClampSchedule:
-        """When it changes."""
-        t, pieces = self.t, self.pieces
-        twice = np.flatnonzero(t[1:] == t[:-1])
-        before, after = (np.nan_to_num(self.values[k]) for k in (twice, twice + 1))
-        jumps = t[twice][(before != after).any(axis=(1, 2))]
-        moves = (pieces.coefficients[:, 1:] != 0.0).any(axis=(1, 2, 3))
-        ends = np.append(pieces.edges[moves[:-1].nonzero()[0]], jumps)
-        largest = float(np.nanmax(np.abs(self.values), initial=0.0))
-        return ClampSchedule(t, jumps, float(ends.max(initial=0.0)), largest)
-
-    def at(self, t: float, side: Literal["left", "right"] = "right") -> Array:
-        """Values at time `t`, shape (B, n_l); at a jump those before ("left") or after ("right") it."""
-        pieces = self.pieces.between(t if side == "right" else -np.inf, np.inf if side == "right" else t)
-        values: Array = np.where(np.isnan(self.values[0]), np.nan, pieces.at(t, np))
-        return values
 
 
 # What a clamp is, and what may be given for it.
@@ -123,7 +38,7 @@ Clampable = ArrayLike | Clamp | Callable[[Any], Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Phase:
+class Phase(Short):
     """One part of a run, with one set of clamps.
 
     Parameters
@@ -134,8 +49,9 @@ class Phase:
         Values of the clamped layers, by layer. NaN leaves that node free. A callable ``f(t)``, in
         `jax.numpy`, returns the values at the phase's own time t, shape (B, n_l), or (n_l,) for all
         samples alike. What a function of time does in less than a 4,096th of the phase may be missed.
-    duration : float
-        How long it lasts, > 0, in the unit of tau; with `until` the longest it may last.
+    duration : float, str or pint.Quantity
+        How long it lasts, > 0: a number in the unit of tau, or a time with a unit such as "10 ms"; with
+        `until` the longest it may last.
     learn : bool
         Whether the weights learn; otherwise they are held.
     until : {None, "equilibrium"}
@@ -147,11 +63,17 @@ class Phase:
         Which rows of the data the phase shows, one for each of the B rows of its clamps. By default these are
         the samples of the previous phase if its batch is of the same size, else samples not shown before. The
         nodes of a sample that the previous phase showed go on from where they were.
+    time_unit : str, optional
+        Unit of the duration. By default that of the duration as it is given, or else that of the network.
 
     Raises
     ------
     InputError
         If a value is of the wrong type or out of range, or the clamps differ in batch size.
+
+    Notes
+    -----
+    The time t of expressions and functions is a number in the unit of the network.
     """
 
     name: str
@@ -161,17 +83,19 @@ class Phase:
     until: Literal["equilibrium"] | None = None
     settle_tol: float = 1e-6
     samples: tuple[int, ...] | None = None
+    time_unit: str | None = None
 
     def __init__(
         self,
         name: str,
         clamp: Mapping[int, Clampable] | None = None,
         *,
-        duration: float,
+        duration: units.TimeLike,
         learn: bool = True,
         until: Literal["equilibrium"] | None = None,
         settle_tol: float = 1e-6,
         samples: Sequence[int] | None = None,
+        time_unit: str | None = None,
     ) -> None:
         def keep(key: str, value: object) -> None:
             object.__setattr__(self, key, value)
@@ -180,7 +104,10 @@ class Phase:
         given: Any = {} if clamp is None else clamp
         checks.instance("clamp", given, Mapping, "a mapping from layers to values, such as {0: X, 2: Y}")
         keep("clamp", {_layer(layer): _clamp(layer, v) for layer, v in given.items()})
-        keep("duration", checks.number("duration", duration, above=0.0))
+        own = None if time_unit is None else units.unit("time_unit", time_unit)
+        unit, lasting = units.common(own, {"duration": units.time("duration", duration)}, "")
+        keep("duration", checks.number("duration", lasting["duration"], above=0.0))
+        keep("time_unit", unit)
         keep("learn", checks.flag("learn", learn))
         if until is not None and not (isinstance(until, str) and until == "equilibrium"):
             raise InputError("until", f"must be 'equilibrium' or left out, not {checks.shown(until)}")
@@ -190,6 +117,12 @@ class Phase:
         shown = tuple(checks.whole("samples", row, least=0, most=MOST_ROWS) for row in rows)
         keep("samples", None if samples is None else shown)
         self._check_batch()
+        # Their times are in the unit of the network, which is not known if the phase has another.
+        if unit is None:
+            self.check_curves()
+
+    def check_curves(self) -> None:
+        """Raise InputError if a function of time is not finite at some time of the phase."""
         for layer, value in self.clamp.items():
             if isinstance(value, Curve):
                 try:
@@ -219,6 +152,26 @@ class Phase:
         """The same phase, showing these `samples`."""
         return replace(self, samples=tuple(samples))
 
+    def in_unit_of(self, network: Network) -> Phase:
+        """The same phase with its times in the unit of `network`.
+
+        Raises
+        ------
+        InputError
+            If some times have a unit and others have none, and the network does not say which these have.
+        """
+        series = {k: value for k, value in self.clamp.items() if isinstance(value, TimeSeries)}
+        own = {"duration": self.time_unit}
+        own |= {f"clamp[{k}].t": value.time_unit for k, value in series.items() if value.t.any()}
+        unit = network.time_unit
+        for where, given in own.items():
+            network.check_unit(where, given)
+        if unit is None or set(own.values()) <= {None, unit}:
+            return self
+        clamp = {**self.clamp, **{k: value.in_unit(unit) for k, value in series.items()}}
+        duration = units.converted(self.duration, self.time_unit or unit, unit)
+        return replace(self, clamp=clamp, duration=duration, time_unit=unit)
+
     @property
     def schedule(self) -> ClampSchedule:
         """When its clamps change."""
@@ -237,7 +190,7 @@ class Phase:
         return value.at(t, side) if isinstance(value, TimeSeries) else value
 
     def check(self, network: Network) -> None:
-        """Raise InputError if a clamp names a layer or a size that `network` does not have."""
+        """Raise InputError if a clamp does not fit `network`; the phase's times must be in its unit."""
         for layer, value in self.clamp.items():
             if np.isnan(self.clamp_at(layer, 0.0)).all():
                 what = "holds nothing: every value is NaN, which leaves its node free; leave the layer out"
@@ -249,6 +202,8 @@ class Phase:
             if nodes not in (None, network.sizes[layer]):
                 what = f"has {nodes} values a sample; layer {layer} has {network.sizes[layer]} nodes"
                 raise InputError(f"clamp[{layer}]", what)
+        if self.time_unit is not None:
+            self.check_curves()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..base.short import short_repr
 from .network import Array, Feedback, Weights
 from .variables import NODES, VARIABLES, WEIGHTS, Variable
 
@@ -29,6 +30,9 @@ class State(NamedTuple):
     x: tuple[Array, ...]
     eps: tuple[Array, ...]
     weights: Weights
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
     def arrays(self) -> dict[str, Any]:
         """All arrays, by their names in results, such as eps2."""

@@ -8,16 +8,20 @@ what is below.
 
 from ..analysis.manifolds.manifold import critical_manifold
 from ..analysis.planes.choice import last_finite, telling_plane
+from ..base.units import text as time_text
 from ..run.select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
+from ..run.weights import departure_from_transpose
 from .accessor import RunPlots
 from .animation import animate
 from .answers import FIGURES
 from .backprop import backprop
 from .certificate import certificate
+from .clock import TimeAxis
 from .convergence import convergence
-from .energies import energy
+from .energies import energy, energy_remark
 from .equilibrium import equilibrium
-from .labels import symbol_of
+from .images import image_shape_of, receptive_fields
+from .labels import in_lines, symbol_of
 from .legends import LegendPlace, figure_legend, place_legend
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .moments import film_moments, film_phase, moment_text, node_plane
@@ -42,6 +46,7 @@ __all__ = [
     "LegendPlace",
     "RunPlots",
     "StylesOption",
+    "TimeAxis",
     "activation_slopes",
     "animate",
     "backprop",
@@ -52,7 +57,9 @@ __all__ = [
     "choose_samples",
     "convergence",
     "critical_manifold",
+    "departure_from_transpose",
     "energy",
+    "energy_remark",
     "equilibrium",
     "error_nodes",
     "feedback_angle",
@@ -62,6 +69,8 @@ __all__ = [
     "figure_width",
     "film_moments",
     "film_phase",
+    "image_shape_of",
+    "in_lines",
     "knows_order",
     "last_finite",
     "moment_text",
@@ -72,6 +81,7 @@ __all__ = [
     "phase_plane",
     "place_legend",
     "principal_components",
+    "receptive_fields",
     "save_figure",
     "separation",
     "slow_manifold",
@@ -86,6 +96,7 @@ __all__ = [
     "suits_log_time",
     "symbol_of",
     "telling_plane",
+    "time_text",
     "trajectory",
     "value_nodes",
     "weight_drift",

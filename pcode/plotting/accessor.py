@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from ..run.result import Run
 from .energies import energy
+from .images import receptive_fields
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .network import network
 from .nodes import activation_slopes, error_nodes, value_nodes
@@ -59,6 +60,7 @@ class RunPlots:
     weight_norms = _method(weight_norms)
     energy = _method(energy)
     weight_matrix = _method(weight_matrix)
+    receptive_fields = _method(receptive_fields)
     feedback_scatter = _method(feedback_scatter)
     feedback_angle = _method(feedback_angle)
     solver_work = _method(solver_work)

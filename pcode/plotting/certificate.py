@@ -6,27 +6,47 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from ..analysis.result import of_answer
 from ..base.errors import InputError
+from .labels import in_lines
+from .marks import number
+from .sizes import small_text
 from .style import NEUTRAL, axes_or_new, line_style
+from .styles import Artists, Styles, StylesOption, draws
 
 if TYPE_CHECKING:
     from ..analysis.certificate import Certificate
 
+ARTISTS: Artists = {"points": Line2D, "thresholds": Line2D, "distances": Line2D, "numbers": Text}
+
 # Figures of 0, which have no place on a logarithmic axis, stand this far below the least threshold.
 ZERO = 1e-3
+
+# Room for a number beside the outermost marks, in inches, and between these, in decades at least.
+ROOM = 0.72
+LEAST_SPAN = 2.0
 
 MARKS = {"pass": "o", "fail": "X"}
 
 
+@draws(ARTISTS)
 @of_answer
-def certificate(answer: Certificate, /, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
-    """Figure of every check that has one, as a point beside its threshold, a bar; crosses mark failures.
+def certificate(
+    answer: Certificate, /, *, styles: StylesOption = None, ax: Axes | None = None, **kwargs: Any
+) -> Axes:
+    """Figure of every check that has one, as a point beside its threshold, a bar, both with their numbers.
+
+    Crosses mark failures.
 
     Parameters
     ----------
     answer : pcode.analysis.certificate.Certificate
+    styles : mapping of str to mapping or bool, optional
+        By the name of an artist, keywords of Matplotlib for it, or False to leave it out. There are
+        ``points``, ``thresholds``, ``distances`` (the lines between the two) and ``numbers``.
     ax : matplotlib.axes.Axes, optional
         One on a new figure where left out.
     **kwargs
@@ -49,17 +69,41 @@ def certificate(answer: Certificate, /, *, ax: Axes | None = None, **kwargs: Any
         )
     positive = [v for c in checks for v in (c.figure, c.threshold) if v > 0.0]
     least = ZERO * min(positive)
+    look = Styles(styles, ARTISTS, points=kwargs)
     with axes_or_new(ax) as ax:
         for row, c in enumerate(checks):
             figure = c.figure if c.figure > 0.0 else least
             grey: dict[str, Any] = {"color": NEUTRAL, "linestyle": "-", "zorder": 1}
-            ax.plot([figure, c.threshold], [row, row], linewidth=0.8, **grey)
-            ax.plot([c.threshold] * 2, [row - 0.3, row + 0.3], linewidth=2.0, **grey)
-            color = line_style(0 if c.verdict == "pass" else 1, 2)["color"]
-            given: dict[str, Any] = {"color": color, "marker": MARKS[c.verdict], "linestyle": "none"}
-            ax.plot([figure], [row], **(given | kwargs))
+            if "distances" in look:
+                ax.plot([figure, c.threshold], [row, row], **look.of("distances", linewidth=0.8, **grey))
+            if "thresholds" in look:
+                bar = look.of("thresholds", linewidth=2.0, **grey)
+                ax.plot([c.threshold] * 2, [row - 0.3, row + 0.3], **bar)
+            if "points" in look:
+                color = line_style(0 if c.verdict == "pass" else 1, 2)["color"]
+                given: dict[str, Any] = {"color": color, "marker": MARKS[c.verdict], "linestyle": "none"}
+                ax.plot([figure], [row], **look.of("points", **given))
+            if "numbers" in look:
+                below = figure <= c.threshold
+                _number(ax, c.figure, (figure, row), below, look)
+                _number(ax, c.threshold, (c.threshold, row), not below, look)
         ax.set_xscale("log")
+        shown = [*positive, *(least for c in checks if not c.figure > 0.0)]
+        low, high = np.log10([min(shown), max(shown)])
+        share = min(ROOM * ax.figure.dpi / ax.get_window_extent().width, 0.35)
+        room = max(high - low, LEAST_SPAN) * share / (1.0 - 2.0 * share)
+        ax.set_xlim(10.0 ** (low - room), 10.0 ** (high + room))
         ax.set_yticks(range(len(checks)), [c.name for c in checks])
         ax.set_ylim(len(checks) - 0.5, -0.5)
-        ax.set_xlabel("figure (point) and threshold (bar), dimensionless")
+        label = "figure (point) and the most that passes (bar), dimensionless"
+        letter = 0.55 * float(ax.xaxis.label.get_fontsize()) / 72.0 * ax.figure.dpi
+        ax.set_xlabel(in_lines(label, int(ax.get_window_extent().width / letter)))
     return ax
+
+
+def _number(ax: Axes, value: float, at: tuple[float, float], left: bool, look: Styles) -> None:
+    """Write `value` to the left or the right of a mark."""
+    away, align = (-6, "right") if left else (6, "left")
+    text = f"${number(float(f'{value:.2g}')) if value else 0}$"
+    given = look.of("numbers", ha=align, va="center", fontsize=small_text())
+    ax.annotate(text, at, (away, 0), textcoords="offset points", **given)

@@ -1,26 +1,33 @@
-"""Time axes: in units of a time constant, linear, or logarithmic from the start of every phase."""
+"""Time axes: in a time constant or a unit of time, linear, or logarithmic from the start of every phase."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator
 from numpy.typing import NDArray
 
+from ..base import units
 from ..base.errors import InputError
 from ..model.network import Array
-from ..run.result import PhaseRecord, Run
+from ..run.record import PhaseRecord
+from ..run.result import Run
 from ..run.select import PhaseChoice, check_flags, check_word, choose_phases, times_of
 from .sizes import small_text
 from .style import NEUTRAL
 from .styles import Styles
 
-Clock = Literal["tau", "delta", "time"]
+# What times are counted in: "tau", "delta", "time" for the run's unit, shown as ms or s as suits the axis; or
+# one unit, such as "ms".
+Clock = str
+CLOCKS = ("tau", "delta", "time")
+
+# A logarithmic axis shows many units; this many time constants are to be read in one that suits.
+READ_IN = 10.0
 
 # Widths on a logarithmic axis, in decades: from a phase's start to its first saved time, and
 # between two phases that do not follow one another.
@@ -81,39 +88,39 @@ class TimeAxis:
     stretches : tuple of Stretch
         At least one.
     clock : {"tau", "delta", "time"}
-        The unit of time; "time" is the run's own.
+        What times are counted in; "time" is a unit of time.
     log_time : bool
         Whether every stretch has a logarithmic axis of its own, counted from its start.
-    units : str
-        The run's own unit of time.
+    unit : float
+        One unit of the axis, in the run's time.
+    name : str
+        What the unit of time is called, such as ms.
     """
 
     stretches: tuple[Stretch, ...]
     clock: Clock
     log_time: bool
-    units: str
+    unit: float
+    name: str
 
     @classmethod
     def of(cls, run: Run, dim: str, phase: PhaseChoice, clock: Clock | None, log_time: bool) -> TimeAxis:
         """Take the rows along `dim`, "time" or "weight_time", of the phases meant.
 
-        Without a clock it is tau, or delta where tau = 0.
+        Without a clock it is "time" if the run has a unit of time; else tau for nodes, or delta where
+        tau = 0, and delta for weights.
 
         Raises
         ------
         InputError
             If an option is none of those allowed, or nothing was saved in these phases.
         """
-        clock = clock or ("tau" if run.network.tau > 0.0 else "delta")
-        check_word("clock", clock, ("tau", "delta", "time"))
         check_flags(log_time=log_time)
-        network = run.network
-        unit = {"tau": network.tau, "delta": network.delta, "time": 1.0}[clock]
-        if unit == 0.0:
-            raise InputError("clock", "must be delta or time: with tau = 0 nodes have no time of their own")
+        own, chosen = _chosen(run, clock, dim), choose_phases(run, phase)
+        unit, name = _unit(run, own, [times_of(run, k, dim) for k in chosen], dim, log_time)
         index = run.data["phase" if dim == "time" else "weight_phase"].to_numpy()
         stretches = []
-        for k in choose_phases(run, phase):
+        for k in chosen:
             rows = np.flatnonzero(index == k)
             if rows.size:
                 since = times_of(run, k)
@@ -123,16 +130,13 @@ class TimeAxis:
                 stretches.append(Stretch(run.phases[k], slice(rows[0], rows[-1] + 1), t, first))
         if not stretches:
             raise InputError("phase", "nothing was saved there; choose a phase that the run reached")
-        units = str(run.data[dim].attrs.get("units", ""))
-        return cls(tuple(stretches), clock, log_time, units)
+        return cls(tuple(stretches), own if own in CLOCKS else "time", log_time, unit, name)
 
     @property
     def label(self) -> str:
         """What the axis shows."""
-        own = f" ({self.units})" if self.units else ""
-        own = own.replace("of tau)", r"of $\tau$)").replace("of delta)", r"of $\delta$)")
         unit = {"tau": r" / \tau", "delta": r" / \delta", "time": ""}[self.clock]
-        suffix = own if self.clock == "time" else ""
+        suffix = f" ({self.name})" if self.name else ""
         if not self.log_time or (len(self.stretches) == 1 and self.stretches[0].start == 0.0):
             return f"time, $t{unit}${suffix}"
         return f"time since start of phase, $(t - t_0){unit}${suffix}"
@@ -180,6 +184,57 @@ class TimeAxis:
                 "phase_names", ha="center", va="bottom", fontsize=size, color=NEUTRAL, gid="phase"
             )
             ax.text(at, 1.01, text, transform=ax.get_xaxis_transform(), **look)
+
+
+def _chosen(run: Run, clock: Clock | None, dim: str) -> Clock:
+    """The clock asked for, or the default."""
+    network = run.network
+    if clock is None:
+        slow = dim == "weight_time" or network.tau == 0.0
+        return "time" if network.time_unit else "delta" if slow else "tau"
+    if clock == "tau" and network.tau == 0.0:
+        raise InputError("clock", "must be delta or time: with tau = 0 nodes have no time of their own")
+    if network.time_unit is None or clock in CLOCKS or not isinstance(clock, str):
+        check_word("clock", clock, CLOCKS)
+        return clock
+    return units.unit("clock", clock)
+
+
+def _unit(run: Run, clock: Clock, times: Sequence[Array], dim: str, log_time: bool) -> tuple[float, str]:
+    """One unit of the clock in the run's time, and its name, which tau and delta need not have."""
+    network = run.network
+    if clock in ("tau", "delta"):
+        return (network.tau if clock == "tau" else network.delta), ""
+    if network.time_unit is None:
+        name = str(run.data[dim].attrs.get("units", ""))
+        return 1.0, in_mathtext(name)
+    if clock == "time":
+        lasting = [float(t[-1] - (t[0] if log_time else 0.0)) for t in times if t.size]
+        constant = network.delta if dim == "weight_time" else network.tau or network.delta
+        extent = min(max(lasting, default=0.0), READ_IN * constant if log_time else np.inf)
+        clock = units.readable(extent or constant, network.time_unit)
+    return float(units.converted(1.0, clock, network.time_unit)), clock
+
+
+def in_mathtext(unit: str) -> str:
+    """A unit with the symbols of time constants for their names."""
+    return unit.replace("of tau", r"of $\tau$").replace("of delta", r"of $\delta$")
+
+
+def time_since_start(extent: float, unit: str) -> tuple[float, str]:
+    """For an axis of times since a phase's start: one unit of it in the run's time, and its label.
+
+    Parameters
+    ----------
+    extent : float
+        The longest time to show, in the run's time.
+    unit : str
+        That of the run's time, such as ms, "unit of tau" or "unit of delta", as answers have it.
+    """
+    if unit.startswith("unit of"):
+        return 1.0, f"time since start of phase, $t - t_0$ ({in_mathtext(unit)})"
+    name = units.readable(extent, unit)
+    return float(units.converted(1.0, name, unit)), f"time since start of phase, $t - t_0$ ({name})"
 
 
 def _apart(centres: Array, widths: Sequence[float]) -> list[float]:

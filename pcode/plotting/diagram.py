@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -18,6 +18,7 @@ RADIUS = 0.4
 LEAST_DISTANCE = 2.0  # between layers
 LARGEST_GAP = 1.5  # between nodes of a layer
 LEAST_BLOCK = 6.0  # height of a block
+IMAGE_WIDTH = 0.6  # most, in parts of the distance between layers
 LANE = 0.5  # between the lines of M and of W, in radii
 
 # Height of a drawing over its width; of a small one.
@@ -43,6 +44,8 @@ class Column:
         Whether it is a block.
     half : float
         Half the width of what is drawn: of a circle or a block.
+    image : tuple of int, or None
+        Rows and columns, where it is a block that is an image.
     """
 
     layer: int
@@ -51,10 +54,14 @@ class Column:
     y: Array
     block: bool
     half: float
+    image: tuple[int, int] | None = None
 
     @property
     def top(self) -> float:
         """Upper edge of what is drawn."""
+        if self.image is not None:
+            rows, columns = self.image
+            return self.half * rows / columns
         return float(self.y[0]) + (0.5 * self.step if self.block else RADIUS)
 
     @property
@@ -68,18 +75,25 @@ class Column:
         return np.column_stack([np.full(self.size, self.x), self.y])
 
 
-def columns(sizes: Sequence[int], flatness: float = FLATNESS) -> tuple[Column, ...]:
-    """The layers, left to right, of a network with these numbers of nodes."""
-    circles = [size for size in sizes if size <= MOST_CIRCLES]
+def columns(
+    sizes: Sequence[int], flatness: float = FLATNESS, image: tuple[int, int] | None = None
+) -> tuple[Column, ...]:
+    """The layers, left to right, of a network with these numbers of nodes; layer 0 may be an `image`."""
+    circles = [size for size in sizes[image is not None :] if size <= MOST_CIRCLES]
     has_block = len(circles) < len(sizes)
     height = float(max([*circles, LEAST_BLOCK if has_block else 1.0]))
     distance = max(LEAST_DISTANCE, height / flatness / (len(sizes) - 1))
     half = max(RADIUS, 0.05 * height)
-    return tuple(
+    cols = [
         Column(layer, size, layer * distance, _heights(size, height), size > MOST_CIRCLES,
                half if size > MOST_CIRCLES else RADIUS)
         for layer, size in enumerate(sizes)
-    )  # fmt: skip
+    ]  # fmt: skip
+    if image is not None:
+        rows, across = image
+        wide = min(0.5 * IMAGE_WIDTH * distance, 0.5 * height * across / rows)
+        cols[0] = replace(cols[0], x=half - wide, block=True, half=wide, image=image)
+    return tuple(cols)
 
 
 def _heights(size: int, height: float) -> Array:
@@ -126,11 +140,17 @@ def beam(left: Column, right: Column) -> Array:
 
 
 def picture(left: Column, right: Column) -> tuple[float, float, float]:
-    """Left and right edge, and upper one, of the picture of the weights between two layers."""
+    """Left and right edge, and upper one, of the picture of the weights between two layers.
+
+    It stands within their `beam`.
+    """
     a, b = left.x + left.half, right.x - right.half
-    top = min(left.top, right.top)
-    half = min(0.35 * (b - a), top)
-    middle = 0.5 * (a + b)
+    middle, half = 0.5 * (a + b), 0.35 * (b - a)
+    if left.image is None:
+        top = min(left.top, right.top)
+        half = min(half, top)
+    else:
+        top = min(left.top + share * (right.top - left.top) for share in (0.15, 0.85))
     return middle - half, middle + half, top
 
 

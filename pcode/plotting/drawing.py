@@ -8,19 +8,36 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.image import AxesImage
 from matplotlib.patches import Polygon, Rectangle
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
 from ..model.network import Array, Weights
 from .diagram import LANE, RADIUS, Column, beam, discs, half_discs, lines, pairs, picture
+from .mosaic import MOST_IMAGES, Mosaic
 from .series import LARGEST
 from .sizes import small_text
+from .styles import Artists, Styles
+
+ARTISTS: Artists = {
+    "values": PolyCollection,
+    "errors": PolyCollection,
+    "M": LineCollection,
+    "W": LineCollection,
+    "matrices": AxesImage,
+    "frames": LineCollection,
+    "beams": Polygon,
+    "labels": Text,
+    "title": Text,
+    "colorbars": Artist,
+}
 
 # Lines of M beyond which W is not drawn beside them.
 MOST_PAIRED = 12
@@ -64,8 +81,8 @@ class Drawing:
     scales : Scales
     feedback : bool, optional
         Whether to draw W; where None, if there are few lines.
-    style : dict
-        Keywords of the nodes' `PolyCollection`.
+    styles : Styles
+        Of the artists that are `ARTISTS`.
     named : bool
         Whether to name the layers.
     """
@@ -77,25 +94,27 @@ class Drawing:
         clamped: Sequence[Array],
         scales: Scales,
         feedback: bool | None,
-        style: dict[str, Any],
+        styles: Styles,
         named: bool = True,
     ) -> None:
-        self.ax, self.cols, self.scales = ax, tuple(cols), scales
+        self.ax, self.cols, self.scales, self.styles = ax, tuple(cols), scales, styles
         drawn = drawn_links(self.cols)
         count = sum(a.size * b.size for _, a, b in drawn)
         self.kinds = link_kinds(self.cols, feedback)
         paired = len(self.kinds) > 1
         self._weights_shown = False
         self._values = [
-            (_Block if c.block else _Circles)(ax, c, scales, clamped[c.layer], style) for c in self.cols
+            (_Block if c.block else _Circles)(ax, c, scales, clamped[c.layer], styles) for c in self.cols
         ]
         self._lines = {
-            (kind, k): _Links(ax, a, b, kind, paired, count == len(drawn), scales.weights)
+            (kind, k): _Links(ax, a, b, kind, paired, count == len(drawn), scales.weights, styles)
             for k, a, b in drawn
             for kind in self.kinds
+            if kind in styles
         }
-        self._matrices = {k: _matrix(ax, a, b, scales) for k, a, b in pairs(self.cols) if a.block or b.block}
-        if named:
+        blocks = [(k, a, b) for k, a, b in pairs(self.cols) if a.block or b.block]
+        self._matrices = {k: _Matrix(ax, a, b, scales, styles) for k, a, b in blocks}
+        if named and "labels" in styles:
             self._label(clamped)
         self._frame()
 
@@ -116,17 +135,19 @@ class Drawing:
             return
         for (kind, k), links in self._lines.items():
             links.show(weights.M[k] if kind == "M" else weights.feedback[k].T)
-        for k, image in self._matrices.items():
-            image.set_data(_drawable(weights.M[k]))
+        for k, matrix in self._matrices.items():
+            matrix.show(weights.M[k])
 
     def add_bars(self, nodes: bool = True) -> None:
         """Put colour bars below: of values and errors, and, where lines show them, of the weights."""
-        add_bars(self.ax, self.scales, nodes, self.kinds if self._weights_shown else (), -BARS_BELOW)
+        kinds = self.kinds if self._weights_shown else ()
+        add_bars(self.ax, self.scales, nodes, kinds, -BARS_BELOW, styles=self.styles)
 
     def add_title(self, text: str) -> None:
         """Write `text` above."""
         named = any(column.block and column.layer for column in self.cols)
-        self.ax.set_title(text, pad=12.0 if named else 6.0)
+        if "title" in self.styles:
+            self.ax.set_title(text, **self.styles.of("title", pad=small_text() + 5.0 if named else 6.0))
 
     def _label(self, clamped: Sequence[Array]) -> None:
         """Name each layer below it, with what of it is clamped."""
@@ -135,20 +156,24 @@ class Drawing:
             held = int(np.count_nonzero(clamped[column.layer]))
             words = [f"layer {column.layer}"]
             if column.block:
-                words.append(f"{column.size} nodes")
+                words.append(f"{column.size} nodes" if column.image is None else _times(*column.image))
             if held:
                 words.append("clamped" if held == column.size else f"{held} of {column.size}\nclamped")
-            self.ax.text(column.x, low - 0.5 * RADIUS, "\n".join(words), ha="center", va="top",
-                         fontsize=7, gid="layer")  # fmt: skip
+            below = self.styles.of("labels", ha="center", va="top", fontsize=small_text())
+            self.ax.text(column.x, low - 0.5 * RADIUS, "\n".join(words), **below, gid="layer")
             if column.block and column.layer:
                 for name, side in (("$x$", -0.5), (r"$\varepsilon$", 0.5)):
                     at = column.x + side * column.half, column.top
-                    self.ax.annotate(name, at, (0.0, 1.5), textcoords="offset points", ha="center",
-                                     va="bottom", fontsize=7, gid="strip")  # fmt: skip
+                    above = self.styles.of("labels", ha="center", va="bottom", fontsize=small_text())
+                    self.ax.annotate(name, at, (0.0, 1.5), textcoords="offset points", **above, gid="strip")
         for k in self._matrices:
             a, b = self.cols[k], self.cols[k + 1]
-            self.ax.text(0.5 * (a.x + b.x), low - 0.5 * RADIUS, f"$M^{{{k}}}$\n{a.size} $\\times$ {b.size}",
-                         ha="center", va="top", fontsize=7, gid="link")  # fmt: skip
+            shape = _times(a.size, b.size)
+            if a.image is not None:
+                shape = f"{min(b.size, MOST_IMAGES)} images\nof {_times(*a.image)}"
+            middle = 0.5 * (a.x + a.half + b.x - b.half)
+            below = self.styles.of("labels", ha="center", va="top", fontsize=small_text())
+            self.ax.text(middle, low - 0.5 * RADIUS, f"$M^{{{k}}}$\n{shape}", **below, gid="link")
 
     def _frame(self) -> None:
         top = max(column.top for column in self.cols)
@@ -174,7 +199,13 @@ def link_kinds(cols: Sequence[Column], feedback: bool | None) -> tuple[str, ...]
 
 
 def add_bars(
-    ax: Axes, scales: Scales, nodes: bool, kinds: Sequence[str], y: float, short: bool = False
+    ax: Axes,
+    scales: Scales,
+    nodes: bool,
+    kinds: Sequence[str],
+    y: float,
+    short: bool = False,
+    styles: Styles | None = None,
 ) -> None:
     """Put a row of colour bars on `ax`, `y` inches above its lower edge (below it where negative).
 
@@ -189,7 +220,12 @@ def add_bars(
     y : float
     short : bool
         Whether to leave out which half shows what.
+    styles : Styles, optional
+        With the artist `colorbars`, whose keywords go to `Figure.colorbar`.
     """
+    look = styles or Styles(None, ARTISTS)
+    if "colorbars" not in look:
+        return
     bars = [(X_BAR, NODE_COLOURS, scales.x), (EPS_BAR, NODE_COLOURS, scales.eps)] if nodes else []
     if kinds:
         bars.append(("weights " + ", ".join(f"${kind}$" for kind in kinds), WEIGHT_COLOURS, scales.weights))
@@ -202,36 +238,31 @@ def add_bars(
         width = min(0.26, 0.8 / len(bars))
         inset = ax.inset_axes((middle - 0.5 * width, y, width, BAR_HEIGHT), transform=place)
         mappable = ScalarMappable(Normalize(-size, size), _map(cmap))
-        bar = ax.figure.colorbar(mappable, cax=inset, orientation="horizontal")
-        bar.set_label(label.partition(" (")[0] if short else label, fontsize=7, labelpad=1.0)
+        bar = ax.figure.colorbar(mappable, cax=inset, **look.of("colorbars", orientation="horizontal"))
+        bar.set_label(label.partition(" (")[0] if short else label, fontsize=small_text(), labelpad=1.0)
         bar.outline.set_linewidth(0.4)
         bar.locator = MaxNLocator(3, symmetric=True)
         inset.tick_params(labelsize=small_text(), length=2.0, pad=1.0)
 
 
-def _layer(
-    ax: Axes, column: Column, scales: Scales, clamped: Array, style: dict[str, Any]
-) -> _Circles | _Block:
-    return (_Block if column.block else _Circles)(ax, column, scales, clamped, style)
-
-
 class _Circles:
     """A layer of a few nodes: circles, cut in two halves where they have errors."""
 
-    def __init__(
-        self, ax: Axes, column: Column, scales: Scales, clamped: Array, style: dict[str, Any]
-    ) -> None:
-        shared: dict[str, Any] = {"cmap": _map(NODE_COLOURS), "facecolor": "white"}
+    def __init__(self, ax: Axes, column: Column, scales: Scales, clamped: Array, styles: Styles) -> None:
+        cmap, white = _map(NODE_COLOURS), "white"
         outline = discs(column.points) if column.layer == 0 else half_discs(column.points, lower=False)
         widths = np.where(clamped, CLAMPED, FREE)
-        upper = {"norm": _norm(scales.x), "edgecolor": "black", "linewidth": widths, "zorder": 3.0}
-        self.x = PolyCollection(list(outline), **(shared | upper | style))
+        edge: dict[str, Any] = {"edgecolor": "black", "facecolor": white, "cmap": cmap}
+        upper: dict[str, Any] = edge | {"norm": _norm(scales.x), "linewidth": widths, "zorder": 3.0}
+        self.x = PolyCollection(list(outline), **styles.of("values", **upper))
+        self.x.set_visible("values" in styles)
         ax.add_collection(self.x)
         self.eps: PolyCollection | None = None
         if column.layer:
-            lower = {"norm": _norm(scales.eps), "edgecolor": "black", "linewidth": FREE, "zorder": 2.9}
+            lower: dict[str, Any] = edge | {"norm": _norm(scales.eps), "linewidth": FREE, "zorder": 2.9}
             halves = half_discs(column.points, lower=True)
-            self.eps = PolyCollection(list(halves), **(shared | lower | style))
+            self.eps = PolyCollection(list(halves), **styles.of("errors", **lower))
+            self.eps.set_visible("errors" in styles)
             ax.add_collection(self.eps)
 
     def show(self, x: Array, eps: Array | None) -> None:
@@ -241,27 +272,28 @@ class _Circles:
 
 
 class _Block:
-    """A layer of many nodes: a strip of values, and one of errors beside it."""
+    """A layer of many nodes: a strip of values, and one of errors beside it; or an image of values."""
 
-    def __init__(
-        self, ax: Axes, column: Column, scales: Scales, clamped: Array, style: dict[str, Any]
-    ) -> None:
+    def __init__(self, ax: Axes, column: Column, scales: Scales, clamped: Array, styles: Styles) -> None:
         left, right, top = column.x - column.half, column.x + column.half, column.top
         middle = column.x if column.layer else right
-        blank = np.full((column.size, 1), np.nan)
-        cmap = _map(style.get("cmap", NODE_COLOURS))
-        shared: dict[str, Any] = {"cmap": cmap, "zorder": 2.9, "aspect": "auto"}
-        self.x = ax.imshow(blank, extent=(left, middle, -top, top), norm=_norm(scales.x), **shared)
+        self._shape = column.image or (column.size, 1)
+        blank = np.full(self._shape, np.nan)
+        shared: dict[str, Any] = {"zorder": 2.9, "aspect": "auto"}
+        cmaps = [_map(styles.of(name).get("cmap", NODE_COLOURS)) for name in ("values", "errors")]
+        upper: dict[str, Any] = shared | {"cmap": cmaps[0], "norm": _norm(scales.x)}
+        self.x = ax.imshow(blank, extent=(left, middle, -top, top), **upper)
         self.eps = None
         if column.layer:
-            self.eps = ax.imshow(blank, extent=(middle, right, -top, top), norm=_norm(scales.eps), **shared)
+            lower: dict[str, Any] = shared | {"cmap": cmaps[1], "norm": _norm(scales.eps)}
+            self.eps = ax.imshow(blank, extent=(middle, right, -top, top), **lower)
         frame: dict[str, Any] = {"facecolor": "none", "edgecolor": "black", "zorder": 3.0}
         ax.add_patch(Rectangle((left, -top), right - left, 2.0 * top, linewidth=FREE, **frame))
         if clamped.any():
             ax.add_patch(Rectangle((left, -top), middle - left, 2.0 * top, linewidth=CLAMPED, **frame))
 
     def show(self, x: Array, eps: Array | None) -> None:
-        self.x.set_data(_drawable(x)[:, None])
+        self.x.set_data(_drawable(x).reshape(self._shape))
         if self.eps is not None and eps is not None:
             self.eps.set_data(_drawable(eps)[:, None])
 
@@ -270,16 +302,23 @@ class _Links:
     """The weights between two layers of circles, a line each."""
 
     def __init__(
-        self, ax: Axes, left: Column, right: Column, kind: str, paired: bool, arrows: bool, scale: float
+        self,
+        ax: Axes,
+        left: Column,
+        right: Column,
+        kind: str,
+        paired: bool,
+        arrows: bool,
+        scale: float,
+        styles: Styles,
     ) -> None:
         lane = (LANE if kind == "M" else -LANE) if paired else 0.0
         self.segments = lines(left, right, lane).reshape(-1, 2, 2)
         self.scale = scale
         dashes = "-" if kind == "M" else (0, (2.5, 1.0))
-        self.lines = LineCollection(
-            list(self.segments), cmap=_map(WEIGHT_COLOURS), norm=_norm(scale), linestyle=dashes,
-            linewidth=0.6, zorder=2.0,
-        )  # fmt: skip
+        look: dict[str, Any] = {"cmap": _map(WEIGHT_COLOURS), "norm": _norm(scale), "linestyle": dashes}
+        self._widest = float(styles.of(kind).get("linewidth", WIDEST))
+        self.lines = LineCollection(list(self.segments), **styles.of(kind, **look, linewidth=0.6, zorder=2.0))
         self.lines.set_array(np.full(len(self.segments), np.nan))
         ax.add_collection(self.lines)
         if arrows:
@@ -298,16 +337,38 @@ class _Links:
         order = np.argsort(share)
         self.lines.set_segments(list(self.segments[order]))
         self.lines.set_array(values[order])
-        self.lines.set_linewidth((THINNEST + (WIDEST - THINNEST) * np.minimum(share[order], 1.0)).tolist())
+        thin = min(THINNEST, self._widest)
+        self.lines.set_linewidth((thin + (self._widest - thin) * np.minimum(share[order], 1.0)).tolist())
 
 
-def _matrix(ax: Axes, left: Column, right: Column, scales: Scales) -> AxesImage:
-    """A band for the links of a block, with M on it: a row for each node on the left."""
-    ax.add_patch(Polygon(beam(left, right), closed=True, facecolor="0.93", edgecolor="none", zorder=1.0))
-    x0, x1, top = picture(left, right)
-    blank = np.full((left.size, right.size), np.nan)
-    return ax.imshow(blank, extent=(x0, x1, -top, top), cmap=_map(WEIGHT_COLOURS), norm=_norm(scales.weights),
-                     aspect="auto", zorder=2.0)  # fmt: skip
+class _Matrix:
+    """A band for the links of a block, with M on it: a matrix, or an image for each node on the right."""
+
+    def __init__(self, ax: Axes, left: Column, right: Column, scales: Scales, styles: Styles) -> None:
+        band: dict[str, Any] = {"closed": True, "facecolor": "0.93", "edgecolor": "none", "zorder": 1.0}
+        if "beams" in styles:
+            ax.add_patch(Polygon(beam(left, right), **styles.of("beams", **band)))
+        x0, x1, top = picture(left, right)
+        shape = (left.size, right.size)
+        self._mosaic: Mosaic | None = None
+        if left.image is not None:
+            self._mosaic = Mosaic.fitting(right.size, left.image, 0.5 * (x1 - x0) / top)
+            x0, x1, top = self._mosaic.within(x0, x1, top)
+            shape = self._mosaic.size
+        look: dict[str, Any] = {"cmap": _map(WEIGHT_COLOURS), "norm": _norm(scales.weights), "zorder": 2.0}
+        blank, edges = np.full(shape, np.nan), (x0, x1, -top, top)
+        self.image = ax.imshow(blank, extent=edges, aspect="auto", **styles.of("matrices", **look))
+        self.image.set_visible("matrices" in styles)
+        if self._mosaic is not None:
+            self._mosaic.put_on(ax, self.image, styles.of("frames") if "frames" in styles else None)
+
+    def show(self, weights: Array) -> None:
+        values = _drawable(weights)
+        self.image.set_data(values if self._mosaic is None else self._mosaic.picture(values.T))
+
+
+def _times(rows: int, columns: int) -> str:
+    return f"{rows} $\\times$ {columns}"
 
 
 def _drawable(values: Array) -> Array:

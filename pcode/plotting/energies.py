@@ -7,14 +7,28 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from ..model.network import Array
 from ..run.result import Run
-from ..run.select import Choice, PhaseChoice, check_flags, check_word, choose_layers, of_run
+from ..run.select import (
+    Choice,
+    PhaseChoice,
+    check_flags,
+    check_word,
+    choose_layers,
+    choose_phases,
+    of_run,
+)
+from ..run.weights import departure_from_transpose
 from .clock import Clock, TimeAxis
 from .labels import label_of
-from .series import LARGEST, dot_instants, finish, fit, joined
+from .legends import LegendPlace, check_legend
+from .series import LARGEST, ON_TIME, dot_instants, finish, fit, joined
+from .sizes import small_text
 from .style import NEUTRAL, axes_or_new, distinct, line_style
+from .styles import Artists, Styles, StylesOption, draws
 
 Which = Literal["dynamic", "slaved"]
 
@@ -23,6 +37,14 @@ TERMS = {
     "dynamic": r"\frac{1}{2}\nu^l\langle|\varepsilon^l|^2\rangle",
     "slaved": r"\frac{1}{2}\langle|x^l-\mu^l|^2\rangle/\nu^l",
 }
+
+ARTISTS: Artists = {"total": Line2D, "layers": Line2D, "dots": Line2D, "remark": Text, **ON_TIME}
+
+# W is M^T where they differ by no more than this part of the largest weight.
+ROUNDING = 1e-6
+
+# Energies up to this are the rounding of errors that are 0.
+NOTHING = 1e-28
 
 # A logarithmic axis is chosen where the energies span more than this factor.
 SPAN = 100.0
@@ -33,6 +55,50 @@ SLIVER = 0.01
 DEPTH = 1e-14
 
 
+@of_run
+def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None) -> str:
+    r"""Whether the energy of a run falls, and why, in a few words to write above it.
+
+    With errors that lag behind the values (:math:`\tau > 0`) neither energy needs to fall. With errors at
+    rest, :math:`W = M^\top`, clamps that do not move and no decay, nodes and weights follow the slope of
+    F downwards.
+
+    Parameters
+    ----------
+    run : Run
+    which : {"dynamic", "slaved"}
+        As for `energy`.
+    phase : int, str or sequence of these, optional
+        Index or name of the phases meant; all where left out.
+
+    Raises
+    ------
+    InputError
+        If `which` is neither, or the run has no such phase.
+    """
+    check_word("which", which, tuple(VARIABLES))
+    network, phases = run.network, choose_phases(run, phase)
+    records = [run.phases[k] for k in phases]
+    learning = any(record.learn for record in records)
+    lagging = which == "dynamic" and network.tau > 0.0
+    hindered = {
+        r"$W \neq M^\top$": departure_from_transpose(run, phase) > ROUNDING,
+        "weights decay": network.weight_decay > 0.0 and learning,
+        "nodes decay": network.node_decay > 0.0,
+        "clamps move": any(record.moving for record in records),
+    }
+    reasons = [why for why, holds in hindered.items() if holds]
+    if reasons:
+        reasons = [r"$\varepsilon$ lags behind $x$"] * lagging + reasons
+        return f"$F$ may rise: {', '.join(reasons)}"
+    if lagging:
+        return r"$F$ may rise while $\varepsilon$ catches up with $x$"
+    if network.tau == 0.0:
+        return "$F$ falls with nodes at rest" if learning else "$F$ with nodes at rest"
+    return r"$F$ falls once $\varepsilon$ has caught up with $x$"
+
+
+@draws(ARTISTS)
 @of_run
 def energy(
     run: Run,
@@ -45,8 +111,10 @@ def energy(
     phase: PhaseChoice = None,
     log_time: bool = False,
     clock: Clock | None = None,
-    legend: bool = True,
+    legend: LegendPlace = True,
     phase_names: bool = True,
+    remark: bool = False,
+    styles: StylesOption = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -67,8 +135,11 @@ def energy(
     log_y : bool, optional
         Whether energies have a logarithmic axis, without the zeros; where it is not said, they
         have one if they span more than two decades.
-    phase, log_time, clock, legend, phase_names, ax, **kwargs
-        As for `value_nodes`; the keywords go to `Axes.plot`.
+    phase, log_time, clock, legend, phase_names, styles, ax, **kwargs
+        As for `value_nodes`; the keywords go to `Axes.plot`. The artists are ``total``, ``layers``,
+        ``dots``, ``remark``, ``phases``, ``phase_names`` and ``legend``.
+    remark : bool
+        Whether to write above the Axes whether this energy falls, and why; see `energy_remark`.
 
     Returns
     -------
@@ -83,16 +154,22 @@ def energy(
     check_word("which", which, tuple(VARIABLES))
     chosen = choose_layers(run, layers, first=1)
     check_flags(total=total, log_y=False if log_y is None else log_y)
-    check_flags(legend=legend, phase_names=phase_names)
+    check_flags(phase_names=phase_names, remark=remark)
+    check_legend(legend)
+    look = Styles(styles, ARTISTS, total=kwargs, layers=kwargs)
     axis = TimeAxis.of(run, "time", phase, clock, log_time)
     variable = run.data[VARIABLES[which]]
     t, values = joined(axis.stretches, [variable.to_numpy()[s.rows] for s in axis.stretches])
     curves = _curves(values, chosen, total and run.network.n > 1)
     with axes_or_new(ax) as ax:
-        logarithmic = _draw(ax, axis, t, curves, log_y, kwargs)
-        finish(ax, axis, label_of(variable, TERMS[which]), legend, phase_names)
+        logarithmic = _draw(ax, axis, t, curves, log_y, look)
+        finish(ax, axis, label_of(variable, TERMS[which]), legend, phase_names, look)
+        if remark and "remark" in look:
+            above = small_text() + 5.0 if phase_names else 4.0  # of the names
+            text = look.of("remark", fontsize=small_text(), color=NEUTRAL, pad=above, loc="left")
+            ax.set_title(energy_remark(run, which, phase), **text)
         if logarithmic:
-            _cut_off(ax, t, np.stack([curve for curve, _ in curves]))
+            _cut_off(ax, t, np.stack([curve for curve, *_ in curves]))
     return ax
 
 
@@ -100,18 +177,20 @@ def _draw(
     ax: Axes,
     axis: TimeAxis,
     t: Array,
-    curves: Sequence[tuple[Array, dict[str, Any]]],
+    curves: Sequence[tuple[Array, str, dict[str, Any]]],
     log_y: bool | None,
-    style: dict[str, Any],
+    look: Styles,
 ) -> bool:
     """Put the curves over the times `t` on `ax`; say whether it has become logarithmic."""
-    values = np.stack([curve for curve, _ in curves])
+    values = np.stack([curve for curve, *_ in curves])
     positive = values[values > 0.0]
     spans = positive.size > 0 and bool(positive.max() > SPAN * positive.min())
     logarithmic = spans if log_y is None else log_y
-    for curve, given in curves:
+    for curve, name, given in curves:
         shown = np.where(curve > 0.0, curve, np.nan) if logarithmic else curve
-        dot_instants(ax, axis.stretches, ax.plot(t, shown, **(given | style)))
+        lines = ax.plot(t, shown, **look.of(name, **given)) if name in look else []
+        if "dots" in look:
+            dot_instants(ax, axis.stretches, lines)
     if logarithmic:
         ax.set_yscale("log")
     else:
@@ -119,19 +198,20 @@ def _draw(
     return logarithmic
 
 
-def _curves(values: Array, layers: Sequence[int], total: bool) -> list[tuple[Array, dict[str, Any]]]:
-    """Take the curves of `values`, shape (T, n), and say how each is drawn."""
+def _curves(values: Array, layers: Sequence[int], total: bool) -> list[tuple[Array, str, dict[str, Any]]]:
+    """Take the curves of `values`, shape (T, n); say which artist each is, and how it is drawn."""
     n = values.shape[1]
     with np.errstate(invalid="ignore"):
         values = np.where(np.abs(values) <= LARGEST, values, np.nan)
+        values = np.where(np.abs(values) <= NOTHING, 0.0, values)
     labelled = layers if len(layers) <= distinct() else (layers[0], layers[-1])
-    curves = []
+    curves: list[tuple[Array, str, dict[str, Any]]] = []
     if total:
         broad = {"color": NEUTRAL, "linestyle": "-", "linewidth": 3.0, "alpha": 0.4, "label": "all layers"}
-        curves.append((values.sum(axis=1), broad))
+        curves.append((values.sum(axis=1), "total", broad))
     for layer in layers:
         label = f"layer {layer}" if layer in labelled else "_nolegend_"
-        curves.append((values[:, layer - 1], line_style(layer - 1, n) | {"label": label}))
+        curves.append((values[:, layer - 1], "layers", line_style(layer - 1, n) | {"label": label}))
     return curves
 
 

@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 
 from ..analysis.result import of_answer
 from ..base.errors import InputError
-from ..run.select import check_flags
-from .style import NEUTRAL, axes_or_new, line_style, outside_legend
+from .legends import LegendPlace, check_legend, place_legend
+from .style import NEUTRAL, axes_or_new, line_style
+from .styles import Artists, Styles, StylesOption, draws
 
 if TYPE_CHECKING:
     from ..analysis.equilibrium import Equilibrium, Found
+
+ARTISTS: Artists = {"points": Line2D, "zero": Line2D, "borders": Line2D, "legend": Legend}
 
 TOLD = {
     "stable": "stable",
@@ -24,13 +29,15 @@ TOLD = {
 }
 
 
+@draws(ARTISTS)
 @of_answer
 def equilibrium(
     answer: Equilibrium,
     /,
     sample: int | None = None,
     *,
-    legend: bool = True,
+    legend: LegendPlace = True,
+    styles: StylesOption = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -41,7 +48,12 @@ def equilibrium(
     answer : pcode.analysis.equilibrium.Equilibrium
     sample : int, optional
         A row of the data; one with the most equilibria where left out.
-    legend : bool
+    legend : bool or {"right", "below", "inside"}
+        Where to put a legend, if at all. True is to the right of the Axes, or below it where it would
+        take more than a quarter of the width.
+    styles : mapping of str to mapping or bool, optional
+        By the name of an artist, keywords of Matplotlib for it, or False to leave it out. There are
+        ``points``, ``zero`` and ``borders`` (between layers), and ``legend``.
     ax : matplotlib.axes.Axes, optional
         One on a new figure where left out.
     **kwargs
@@ -57,34 +69,36 @@ def equilibrium(
     InputError
         If no equilibrium was found, or there is no such sample.
     """
-    check_flags(legend=legend)
+    check_legend(legend)
+    look = Styles(styles, ARTISTS, points=kwargs)
     shown = _of_sample(answer, sample)
     sizes = [layer.size for layer in shown[0].x]
     starts = np.cumsum([0, *sizes])
     small = max(sizes) <= 40
     with axes_or_new(ax) as ax:
-        for start in starts[1:-1]:
-            ax.axvline(start - 0.5, color=NEUTRAL, linewidth=0.6, zorder=0.5)
-        ax.axhline(0.0, color=NEUTRAL, linewidth=0.4, zorder=0.4)
-        for k, found in enumerate(shown):
-            look = line_style(k, len(shown))
-            given = look | {
+        for start in starts[1:-1] if "borders" in look else ():
+            ax.axvline(start - 0.5, **look.of("borders", color=NEUTRAL, linewidth=0.6, zorder=0.5))
+        if "zero" in look:
+            ax.axhline(0.0, **look.of("zero", color=NEUTRAL, linewidth=0.4, zorder=0.4))
+        for k, found in enumerate(shown if "points" in look else ()):
+            own = line_style(k, len(shown))
+            given = own | {
                 "linestyle": "none",
                 "marker": ("o", "s", "D", "^", "v", "P")[k % 6] if small else ".",
                 "markersize": 5.0 if small else 2.0,
-                "markerfacecolor": look["color"] if found.kind in ("stable", "neutral") else "white",
+                "markerfacecolor": own["color"] if found.kind in ("stable", "neutral") else "white",
                 "label": f"equilibrium {k + 1}: {TOLD[found.kind]}",
             }
             # Side by side where several would hide one another.
             shift = 0.5 * (k - (len(shown) - 1) / 2.0) / len(shown)
-            ax.plot(np.arange(starts[-1]) + shift, np.concatenate(found.x), **(given | kwargs))
+            ax.plot(np.arange(starts[-1]) + shift, np.concatenate(found.x), **look.of("points", **given))
         ax.set_xticks(0.5 * (starts[:-1] + starts[1:] - 1), [f"layer {layer}" for layer in range(len(sizes))])
         ax.tick_params(axis="x", length=0.0)
         ax.set_xlim(-0.6, starts[-1] - 0.4)
         ax.set_xlabel(f"value nodes, by layer (sample {shown[0].sample})")
         ax.set_ylabel("value at rest, $x^l_i$")
-        if legend:
-            outside_legend(ax)
+        if "legend" in look:
+            place_legend(ax, legend, **look.of("legend"))
     return ax
 
 

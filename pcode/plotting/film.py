@@ -15,9 +15,12 @@ from ..analysis.planes.plane import phase_plane as compute
 from ..base.errors import InputError
 from ..model.network import Array
 from ..run.result import Run
+from .clock import TimeAxis
 from .diagram import columns
+from .drawing import ARTISTS as NETWORK
 from .drawing import Drawing, add_bars
 from .energies import energy
+from .images import image_shape_of
 from .moments import film_phase, moment_text
 from .network import Moment, scales
 from .phase_plane import ARTISTS, draw_plane
@@ -93,6 +96,7 @@ class Film:
         above = self.figure.add_axes((0.64, 0.62, 0.34, 0.27))
         log_time = net.tau > 0.0
         energy(run, "slaved", phase=self.phase, log_time=log_time, legend=False, phase_names=False, ax=above)
+        self._unit = TimeAxis.of(run, "time", self.phase, None, log_time).unit
         above.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=5, fontsize=6, columnspacing=1.0)
         above.set_ylabel("energy $F$\n(errors at rest value)", fontsize=7)
         self._clock = above.axvline(0.0, color="#D55E00", linewidth=1.2, gid="now")
@@ -100,18 +104,18 @@ class Film:
             self.figure.add_axes((0.575, 0.2, 0.395, 0.27)),
             self.figure.add_axes((0.56, 0.0, 0.43, 0.1)),
         )
-        self._drawing = Drawing(below, columns(net.sizes), now.clamped, scales(run), None, {})
+        cols, look = columns(net.sizes, image=image_shape_of(run)), Styles(None, NETWORK)
+        self._drawing = Drawing(below, cols, now.clamped, scales(run), None, look)
         key.set_axis_off()
         add_bars(key, scales(run), nodes=True, kinds=self._drawing.kinds, y=0.28, short=True)
 
     def show(self, time: float) -> None:
         """Draw the moment of the phase at `time`, in the run's time."""
-        run, net = self.run, self.run.network
-        unit = net.tau or net.delta
+        run = self.run
         with style():
             now = Moment.of(run, self.phase, time, self.sample)
             self._drawing.show(now.x, now.eps, now.weights)
-            self._clock.set_xdata([time / unit, time / unit])
+            self._clock.set_xdata([time / self._unit, time / self._unit])
             self._left.clear()
             # Ticks are made when they are drawn, where the style may be another.
             self._left.tick_params(labelsize=7, width=0.6, length=3.0)

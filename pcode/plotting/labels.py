@@ -26,7 +26,7 @@ def label_of(variable: xr.DataArray, symbol: str, change: str = "") -> str:
     name = f"{change} {variable.attrs.get('long_name', '')}".strip()
     unit = variable.attrs.get("units", "")
     lines = textwrap.wrap(name, LINE)
-    tail = f"${symbol}$" + (f" [{unit}]" if unit not in ("", "1", "dimensionless") else "")
+    tail = f"${symbol}$" + (f" ({unit})" if unit not in ("", "1", "dimensionless") else "")
     # The symbol may stand on the last line, or on one of its own; mathtext is never broken.
     if lines and len(lines[-1]) < LINE - 6:
         return "\n".join([*lines[:-1], f"{lines[-1]}, {tail}"])
@@ -37,3 +37,18 @@ def symbol_of(label: str) -> str:
     """The last symbol of a label, for a panel too small for the words; the label itself where it has none."""
     symbols = re.findall(r"\$[^$]*\$", label)
     return symbols[-1] if symbols else label
+
+
+def in_lines(label: str, letters: int = 22) -> str:
+    """A label in lines of about so many `letters`; mathtext and what is in parentheses stay whole."""
+    lines: list[str] = []
+    length = 0
+    for part in re.findall(r"(?:\([^)]*\)|\$[^$]*\$|[^\s$(])+", label):
+        size = len(re.sub(r"\\[a-zA-Z]+|\\.|[${}^_]", "", part)) + part.count("\\")
+        if lines and length + size < letters:
+            lines[-1] += f" {part}"
+            length += size + 1
+        else:
+            lines.append(part)
+            length = size
+    return "\n".join(lines)

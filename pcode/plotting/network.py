@@ -6,24 +6,28 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from ..base import checks
+from ..base import checks, units
 from ..base.errors import InputError
+from ..model.images import image_shape as checked_shape
 from ..model.network import Array, Network, Weights
 from ..model.variables import EPS, X
 from ..run.result import Run
 from ..run.select import check_flags, choose_samples, of_run
-from ..run.snapshot import Snapshot
+from ..run.snapshot import PhaseOption, Snapshot, TimeOption
 from .diagram import COMPACT, FLATNESS, columns
-from .drawing import KEY_ABOVE, Drawing, Scales, add_bars, link_kinds
+from .drawing import ARTISTS, KEY_ABOVE, Drawing, Scales, add_bars, link_kinds
+from .images import image_shape_of
 from .series import LARGEST
 from .style import axes_or_new
+from .styles import Artists, Styles, StylesOption, draws
 
 # How far beyond their median the values of a run that failed may go and still set its colours.
 RUNAWAY = 100.0
 
-PhaseOption = int | str | None
+KEY: Artists = {"colorbars": Artist}
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Moment:
 
     @classmethod
     def of(
-        cls, run: Run, phase: PhaseOption = None, time: float | None = None, sample: int | None = None
+        cls, run: Run, phase: PhaseOption = None, time: TimeOption = None, sample: int | None = None
     ) -> Moment:
         """The moment of a run; see `network`.
 
@@ -80,10 +84,12 @@ class Moment:
 
 @of_run
 def clock_text(run: Run, t: float) -> str:
-    """A time of the run in words, in units of tau, or of delta from one delta on."""
-    tau, delta = run.network.tau, run.network.delta
+    """A time of the run in words: in a unit of time if the run has one, else in tau, or delta from one on."""
+    tau, delta, unit = run.network.tau, run.network.delta, run.network.time_unit
     if t == 0.0:
         return "$t$ = 0"
+    if unit:
+        return f"$t$ = {units.text(float(f'{t:.3g}'), unit)}"
     value, unit = (t / tau, r"\tau") if tau > 0.0 and t < delta else (t / delta, r"\delta")
     return rf"$t$ = {float(f'{value:.3g}'):g} ${unit}$"
 
@@ -100,19 +106,22 @@ def scales(run: Run) -> Scales:
     )
 
 
+@draws(ARTISTS)
 @checks.first_is((Run, Network), "a pcode.Run or a pcode.Network")
 def network(
     run: Run | Network,
     /,
     *,
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     sample: int | None = None,
     weights: Weights | None = None,
     feedback: bool | None = None,
     bars: bool = True,
     title: bool = True,
     compact: bool = False,
+    image_shape: tuple[int, int] | None = None,
+    styles: StylesOption = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -124,6 +133,7 @@ def network(
     for :math:`M`, with which a value predicts the next layer, and dashed beside it for :math:`W`,
     with which an error is fed back. A layer of more than 20 nodes is a block with a row for each node,
     values left and errors right, and its M is a picture with a row for each node of the layer to its left.
+    Where layer 0 is known to show images, it is drawn as one, and so are the weights to each node of layer 1.
 
     Parameters
     ----------
@@ -145,6 +155,12 @@ def network(
         Whether to write phase, time and sample, or the sizes, above.
     compact : bool
         Whether the picture is small: taller than usual for its width, without the names of layers.
+    image_shape : tuple of int, optional
+        Rows and columns of the images that layer 0 shows; what a run says where left out.
+    styles : mapping of str to mapping or bool, optional
+        By the name of an artist, keywords of Matplotlib for it, or False to leave it out. There are
+        ``values``, ``errors``, ``M`` and ``W`` (lines; the linewidth is that of the strongest),
+        ``matrices``, ``frames`` (of images), ``beams``, ``labels``, ``title`` and ``colorbars``.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure, reached as ``ax.figure``, where left out.
     **kwargs
@@ -167,6 +183,7 @@ def network(
         if weights is not None:
             raise InputError("weights", "are those of the run; give them with a Network only")
         net, moment, scale = run.network, Moment.of(run, phase, time, sample), scales(run)
+        image = image_shape_of(run, image_shape)
     else:
         for where, value in (("phase", phase), ("time", time), ("sample", sample)):
             if value is not None:
@@ -174,12 +191,14 @@ def network(
         net = run
         if weights is not None:
             net.check_weights(weights)
+        image = None if image_shape is None else checked_shape(image_shape, net.sizes[0])
         moment = _by_itself(net, weights)
         scale = Scales(1.0, 1.0, _size(() if weights is None else (*weights.M, *weights.feedback)))
+    look = Styles(styles, ARTISTS, values=kwargs, errors=kwargs)
     with axes_or_new(ax) as ax:
         W = _draw_feedback(net, feedback)
-        cols = columns(net.sizes, COMPACT if compact else FLATNESS)
-        drawing = Drawing(ax, cols, moment.clamped, scale, W, kwargs, named=not compact)
+        cols = columns(net.sizes, COMPACT if compact else FLATNESS, image)
+        drawing = Drawing(ax, cols, moment.clamped, scale, W, look, named=not compact)
         drawing.show(moment.x, moment.eps, moment.weights)
         if bars:
             drawing.add_bars(nodes=moment.x is not None)
@@ -188,9 +207,16 @@ def network(
     return ax
 
 
+@draws(KEY)
 @of_run
 def network_key(
-    run: Run, /, *, feedback: bool | None = None, short: bool = False, ax: Axes | None = None
+    run: Run,
+    /,
+    *,
+    feedback: bool | None = None,
+    short: bool = False,
+    styles: StylesOption = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Colour bars for several drawings of one run, in an Axes of their own; about half an inch will do.
 
@@ -202,6 +228,8 @@ def network_key(
         As for `network`.
     short : bool
         Whether to leave out which half of a node shows what.
+    styles
+        As for `network`; the only artist is ``colorbars``.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure, reached as ``ax.figure``, where left out.
 
@@ -215,10 +243,13 @@ def network_key(
     InputError
         If W is asked for where feedback is tied.
     """
-    kinds = link_kinds(columns(run.network.sizes), _draw_feedback(run.network, feedback))
+    kinds = link_kinds(
+        columns(run.network.sizes, image=image_shape_of(run)), _draw_feedback(run.network, feedback)
+    )
     with axes_or_new(ax) as ax:
         ax.set_axis_off()
-        add_bars(ax, scales(run), nodes=True, kinds=kinds, y=KEY_ABOVE, short=short)
+        bars = Styles(styles, KEY)
+        add_bars(ax, scales(run), nodes=True, kinds=kinds, y=KEY_ABOVE, short=short, styles=bars)
     return ax
 
 

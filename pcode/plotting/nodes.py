@@ -51,9 +51,9 @@ def value_nodes(
         Index or name of the phases to draw; all where left out.
     log_time : bool
         Whether every phase has a logarithmic axis of its own, counted from its start.
-    clock : {"tau", "delta", "time"}, optional
-        Unit of the time axis; "time" is the run's own. Where left out it is tau, or delta where
-        tau = 0.
+    clock : {"tau", "delta", "time"} or str, optional
+        Unit of the time axis: a time constant, the run's unit of time, shown as ms or s as suits the axis, or
+        a unit by name. "time" where left out if the run has a unit, else tau, or delta where tau = 0.
     how : {"auto", "lines", "bands", "heatmap"}
         One line for each node and sample; their quantiles, which are those over nodes and samples
         together, or, with two nodes and several samples, those of each node over the

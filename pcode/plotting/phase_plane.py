@@ -19,7 +19,7 @@ from ..analysis.planes.window import Limits
 from ..model.network import Array
 from ..run.result import Run
 from ..run.select import check_flags, of_run
-from ..run.snapshot import PhaseOption
+from ..run.snapshot import PhaseOption, TimeOption
 from .legends import LegendPlace, check_legend, place_legend
 from .marks import ALONG, arrow_heads, lengths, note_above, round_times, start_mark, time_marks
 from .style import axes_or_new
@@ -60,7 +60,7 @@ def phase_plane(
     *,
     rest: OtherNodes = "slaved",
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     xlim: Limits = None,
     ylim: Limits = None,
     resolution: int | None = None,

@@ -17,7 +17,7 @@ from ..base.errors import InputError
 from ..model.network import Array
 from ..run.result import Run
 from ..run.select import check_flags, of_run
-from ..run.snapshot import PhaseOption
+from ..run.snapshot import PhaseOption, TimeOption
 from .legends import LegendPlace, check_legend, place_legend
 from .marks import ALONG, arrow_heads, lengths, note_above, number, round_times, start_mark, time_marks
 from .style import axes_or_new
@@ -49,7 +49,7 @@ def slow_manifold(
     *,
     ratios: Sequence[float] | None = None,
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     limits: Sequence[float] | None = None,
     manifold: CriticalManifold | None = None,
     marks: bool = True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -150,11 +149,3 @@ def member_style(color: Any, k: int, count: int, groups: int) -> dict[str, Any]:
     black, white = DARKEST * max(1.0 - 2.0 * share, 0.0), LIGHTEST * max(2.0 * share - 1.0, 0.0)
     shade = tuple((1.0 - black - white) * part + white for part in to_rgb(color))
     return {"color": shade, "linewidth": WIDEST + share * (THINNEST - WIDEST)}
-
-
-def outside_legend(ax: Axes) -> None:
-    """Put a legend to the right of the Axes, where it covers no data."""
-    handles, labels = ax.get_legend_handles_labels()
-    if handles:
-        columns = math.ceil(len(handles) / 9)
-        ax.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.0, 1.0), ncols=columns)

@@ -113,7 +113,7 @@ def trajectory(
     log_time : bool, optional
         Whether time since the phase's start is logarithmic in the colours; where it is not
         said, it is if the phase lasts more than 100 tau, or half of the path lies in its first tenth.
-    clock : {"tau", "delta", "time"}, optional
+    clock : {"tau", "delta", "time"} or str, optional
         Unit of time; tau where left out, or delta where tau = 0.
     colorbar : bool or sequence of Axes
         Whether to put a colour bar beside the Axes; or all those beside which it is to stand.

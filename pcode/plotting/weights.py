@@ -27,6 +27,8 @@ Kind = Literal["M", "W", "beta"]
 NORM_LABEL = r"norm of the change, $\Vert \cdot(t) - \cdot(0) \Vert$"
 MARKERS = "osD^vPX*"
 
+# From one marker of a curve to the next, in parts of the diagonal of the Axes.
+MARKED = 0.2
 # The artists of `weight_norms`.
 NORMS: Artists = {"M": Line2D, "W": Line2D, "beta": Line2D, **ON_TIME}
 
@@ -48,7 +50,7 @@ def weight_drift(
     *,
     phase: PhaseChoice = None,
     log_time: bool = False,
-    clock: Clock = "delta",
+    clock: Clock | None = None,
     how: How = "auto",
     legend: LegendPlace = True,
     phase_names: bool = True,
@@ -67,8 +69,8 @@ def weight_drift(
     kind : {"M", "W", "beta"}
         Prediction weights, feedback weights or biases.
     phase, log_time, clock, how, legend, phase_names, styles, ax, **kwargs
-        As for `value_nodes`, with weights in place of nodes and samples, and delta for the clock. Single
-        curves have names such as ``M0[2,1]`` and ``beta1[0]``.
+        As for `value_nodes`, with weights in place of nodes and samples, and delta in place of tau for the
+        clock. Single curves have names such as ``M0[2,1]`` and ``beta1[0]``.
         The departure is from the start of the run, whatever the phases drawn.
 
     Returns
@@ -115,7 +117,7 @@ def weight_norms(
     layers: Choice = None,
     phase: PhaseChoice = None,
     log_time: bool = False,
-    clock: Clock = "delta",
+    clock: Clock | None = None,
     legend: LegendPlace = True,
     phase_names: bool = True,
     styles: StylesOption = None,
@@ -201,7 +203,7 @@ def _norm_style(weight: Variable, k: int, count: int, points: int) -> dict[str, 
     color = line_style(k, count)["color"]
     if weight is W:
         return {"color": color, "linestyle": "-", "linewidth": 4.0, "alpha": 0.3, "solid_capstyle": "butt"}
-    # Shifted from layer to layer, so that markers of like curves do not hide one another.
-    every = max(1, points // 8)
-    marks = {"marker": MARKERS[k % len(MARKERS)], "markevery": (k * every // max(count, 2), every)}
+    # Even along the curve as drawn, and shifted from layer to layer, so that like curves show all markers.
+    first = 0.5 * MARKED * (1.0 + k / max(count, 2))
+    marks = {"marker": MARKERS[k % len(MARKERS)], "markevery": (first, MARKED) if points > 1 else 1}
     return {"color": color, "linestyle": "-" if weight is M else ":"} | marks

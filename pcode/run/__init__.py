@@ -3,6 +3,7 @@
 Nothing here knows how it was computed: it imports `system` and rooms below, but no solver.
 """
 
-from .result import PhaseRecord, Run
+from .record import PhaseRecord
+from .result import Run
 
 __all__ = ["PhaseRecord", "Run"]

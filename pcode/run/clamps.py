@@ -18,10 +18,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..base.short import short_repr
 from ..model.clamp import curve_at
 from ..model.expression import Expression
 from ..model.network import Array
-from ..model.phase import Clamp, Phase, SeriesKind, TimeSeries
+from ..model.phase import Clamp, Phase
+from ..model.series import SeriesKind, TimeSeries
 
 Mask = NDArray[np.bool_]
 ClampKind = Literal["constant", "time series", "expression", "function"]
@@ -39,6 +41,9 @@ class SeriesData(NamedTuple):
     t: Array
     values: Array
     kind: SeriesKind
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 @dataclass(frozen=True, eq=False)

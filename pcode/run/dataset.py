@@ -22,6 +22,9 @@ Coordinates
     sample) is the row of the data that each column shows, -1 where there is none. If all phases show the same
     samples, ``sample`` is an index coordinate with these numbers; otherwise it has no index.
 
+    All times are numbers in one unit. The attribute ``units`` of the coordinates of time names it, and
+    ``time_unit`` of the dataset, which is absent if the network has no unit.
+
 All floating point numbers are float64, all integers int64; every variable has a ``long_name``.
 """
 
@@ -35,10 +38,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from ..base.short import Short
 from ..model.network import Array, Network
 from ..model.variables import NODES, Variable
 
-# Units of time: that of tau, which is also that of delta.
+# Units of time where the network has none: that of tau, which is also that of delta.
 TIME_UNITS = "unit of tau"
 TIME_UNITS_OF_LIMIT = "unit of delta"
 
@@ -51,7 +55,7 @@ Integers = NDArray[np.int64]
 
 
 @dataclass
-class Rows:
+class Rows(Short):
     """The saved rows of one phase, of the nodes or of the weights.
 
     Attributes
@@ -151,7 +155,12 @@ def strictly_increasing(times: ArrayLike) -> Array:
 
 
 def time_units(network: Network) -> str:
-    """The unit of all times of a result."""
+    """The unit of all times of a result.
+
+    A short name, such as s or ms: from a long one, such as seconds, xarray would make timedeltas.
+    """
+    if network.time_unit is not None:
+        return network.time_unit
     return TIME_UNITS if network.tau > 0.0 else TIME_UNITS_OF_LIMIT
 
 

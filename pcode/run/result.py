@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ..base import checks
@@ -19,106 +20,22 @@ from ..base.errors import InputError
 from ..base.files import replacing
 from ..base.html import table
 from ..base.lazy import loaded
-from ..base.status import SolverStats, Status
+from ..base.status import Status
+from ..base.units import suffix
+from ..model.fields import Activatable
 from ..model.network import Array, Network, Weights
 from ..model.state import State
 from ..model.variables import NODES, WEIGHTS
-from .clamps import ClampArrays, ClampRecord
+from .activations import with_activations
+from .clamps import ClampArrays
 from .older import upgraded
-
-# The value of a probe: a number, or an array as nested lists.
-ProbeValue = float | list[Any]
+from .record import PhaseRecord
 
 # Names of the attributes that a run itself sets.
 OWN = (
     "network", "phases", "status", "message", "method", "method_asked", "method_reason", "rtol", "atol",
-    "solver_statistics", "versions", "notes",
+    "solver_statistics", "versions", "notes", "time_unit",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class PhaseRecord:
-    """A phase of a run: what it was, and how it ended.
-
-    Attributes
-    ----------
-    name : str
-    status : Status
-    message : str
-        The meaning of the status, with details of this phase.
-    t_start, t_end : float
-        Start and end in the run's time.
-    learn : bool
-        Whether the weights learned.
-    until : str or None
-        "equilibrium" if the phase was to end there.
-    duration : float
-        The duration asked for; the phase lasted `t_end - t_start`.
-    clamp : dict of int to ClampRecord
-        How each clamped layer was clamped, see `pcode.run.clamps`.
-    samples : tuple of int
-        The rows of the data that the phase shows.
-    unknowns : int
-        Number N of unknowns of its equations.
-    method, method_reason : str
-        The solver, and why it was chosen.
-    stats : SolverStats
-    probes : dict of str to float, or to nested lists of float
-        Values of the probes at its end; arrays as lists.
-    settle_tol : float
-        Residual at which the phase counts as settled, see `Phase`.
-    """
-
-    name: str
-    status: Status
-    message: str
-    t_start: float
-    t_end: float
-    learn: bool
-    until: str | None
-    duration: float
-    clamp: Mapping[int, ClampRecord]
-    samples: tuple[int, ...]
-    unknowns: int
-    method: str
-    method_reason: str
-    stats: SolverStats
-    probes: dict[str, ProbeValue] = field(default_factory=dict)
-    settle_tol: float = 1e-6
-
-    @property
-    def moving(self) -> bool:
-        """Whether a clamp moves."""
-        return any(one.moves for one in self.clamp.values())
-
-    @property
-    def reproducible(self) -> bool:
-        """Whether the phase can be reconstructed with its clamps as they were."""
-        return all(one.reproducible for one in self.clamp.values())
-
-    def to_dict(self, arrays: ClampArrays | None = None) -> dict[str, Any]:
-        """The record as plain values for JSON; arrays of clamps are put into `arrays`, or left out."""
-        clamp = {str(layer): one.to_dict(arrays) for layer, one in self.clamp.items()}
-        own = {one.name: getattr(self, one.name) for one in fields(self)}
-        return own | {"samples": list(self.samples), "stats": asdict(self.stats), "clamp": clamp}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any], arrays: ClampArrays | None = None) -> PhaseRecord:
-        """The inverse of `to_dict`; fields that older files lack have their defaults."""
-        kept = ClampArrays() if arrays is None else arrays
-        clamp = {
-            int(layer): ClampRecord.from_dict(int(layer), one, kept) for layer, one in values["clamp"].items()
-        }
-        return cls(
-            **{"method_reason": ""}
-            | values
-            | {
-                "status": Status(values["status"]),
-                "samples": tuple(values["samples"]),
-                "stats": SolverStats(**values["stats"]),
-                "clamp": clamp,
-            }
-        )
 
 
 class Run:
@@ -138,9 +55,17 @@ class Run:
     groups : mapping of str to xarray.Dataset, optional
         Datasets with dimensions of their own, by the name of their group in the file: `solver`, the solver's
         steps; `clamps`, the masks and time series of the phases' clamps; and those of observers, by name.
+    network : Network, optional
+        The network, where it has activations of your own, which attributes cannot hold; else it is made from
+        the attributes.
     """
 
-    def __init__(self, data: xr.Dataset, groups: Mapping[str, xr.Dataset] | None = None) -> None:
+    def __init__(
+        self,
+        data: xr.Dataset,
+        groups: Mapping[str, xr.Dataset] | None = None,
+        network: Network | None = None,
+    ) -> None:
         checks.instance("data", data, xr.Dataset, "the xarray.Dataset of a run")
         given = {} if groups is None else groups
         checks.instance("groups", given, Mapping, "a mapping from names to datasets")
@@ -148,6 +73,10 @@ class Run:
             checks.instance(f"groups[{name}]", group, xr.Dataset, "an xarray.Dataset")
         self.data = data
         self.groups = dict(given)
+        if network is not None:
+            checks.instance("network", network, Network, "a pcode.Network")
+        # Replaced, so that its unit of time is given: all numbers of a run are in it.
+        self._network = None if network is None else replace(network)
 
     @property
     def solver(self) -> xr.Dataset:
@@ -160,7 +89,7 @@ class Run:
     @cached_property
     def network(self) -> Network:
         """The network that was simulated."""
-        return Network(**json.loads(self.data.attrs["network"]))
+        return self._network or Network(**json.loads(self.data.attrs["network"]))
 
     @cached_property
     def phases(self) -> tuple[PhaseRecord, ...]:
@@ -214,6 +143,54 @@ class Run:
         """Plots of this run, as methods; see `pcode.plotting`."""
         return loaded("plots of a run")(self)
 
+    def to_dataframe(
+        self,
+        what: str = "nodes",
+        *,
+        phase: int | str | Sequence[int | str] | None = None,
+        layers: int | Sequence[int] | None = None,
+        samples: int | Sequence[int] | None = None,
+    ) -> pd.DataFrame:
+        """A part of the run as a data frame of pandas.
+
+        Parameters
+        ----------
+        what : {"nodes", "weights", "energy", "phases"}
+            - ``"nodes"``: one row for each saved time and sample, with the columns `time`, `phase` (index in
+              `phases`), `phase_name`, `sample` (row of the data), and one for each node: ``x0[0]``, ...,
+              ``eps1[0]``, ...
+            - ``"weights"``: one row for each saved time of the weights, with `time`, `phase`, `phase_name`,
+              and one for each weight: ``M0[0,0]``, ..., ``W0[0,0]``, ..., ``beta1[0]``, ...
+            - ``"energy"``: one row for each saved time and layer, with `time`, `phase`, `phase_name`,
+              `layer`, `energy` and `energy_slaved`.
+            - ``"phases"``: one row for each phase, with its status, the solver's work and its probes.
+        phase : int, str, sequence of these, optional
+            Only these phases, by index or name.
+        layers : int, sequence of int, optional
+            Only these layers; for M and W the lower layer of the link.
+        samples : int, sequence of int, optional
+            Only these samples, for nodes.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The unit of time is in ``attrs["units"]``.
+
+        Raises
+        ------
+        InputError
+            If there is no such part, or it is too large for a data frame.
+
+        Examples
+        --------
+        One row for each value, as seaborn takes it:
+
+        >>> nodes = run.to_dataframe("nodes", phase="train", layers=1)
+        >>> nodes.melt(["time", "phase", "phase_name", "sample"], var_name="node")
+        """
+        frame: pd.DataFrame = loaded("data frames of a run")(self, what, phase, layers, samples)
+        return frame
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the run to a NetCDF file, first under a temporary name.
 
@@ -228,14 +205,35 @@ class Run:
                 _write(group, temporary, name if name in OWN_GROUPS else f"{OTHERS}/{name}")
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Run:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        activation: Activatable | Sequence[Activatable] | None = None,
+        allow_code: bool = False,
+    ) -> Run:
         """Read a run that `save` wrote.
+
+        An activation of your own is kept in a file by its name and import path. To open the file imports
+        nothing: the data are there, and figures of data. What has to compute with the network, such as a
+        phase plane or a question, needs the function, by `activation` or `allow_code`.
+
+        Parameters
+        ----------
+        path : path
+        activation : callable or Activation, or a sequence, optional
+            The function that the run was made with; or one entry for each of the layers 0..n-1, names
+            included, as for `Network`. A function is given the kinks that the file tells.
+        allow_code : bool
+            Import such functions by their import paths, which runs the code of their modules.
 
         Raises
         ------
         InputError
-            If the file does not exist, cannot be read, or holds no run of pcode.
+            If the file does not exist, cannot be read, or holds no run of pcode; if an activation cannot be
+            imported, or is not the one of the run.
         """
+        allow_code = checks.flag("allow_code", allow_code)
         path = checks.path("path", path)
         if path.is_dir():
             raise InputError("run", "is a folder; give the run.nc in it", str(path))
@@ -255,14 +253,18 @@ class Run:
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             what = f"holds no run that this version of pcode can read ({checks.shown(error)})"
             raise InputError("run", what, str(path)) from None
-        return run
+        try:
+            return cls(run.data, run.groups, with_activations(run.network, activation, allow_code))
+        except InputError as error:
+            raise error.in_file(str(path)) from None
 
     def __repr__(self) -> str:
         layers = "-".join(map(str, self.network.sizes))
         count = self.sample_count
+        unit = suffix(self.network.time_unit)
         lines = [f"<pcode.Run {layers}, {count} sample{'s' * (count != 1)}: {self.status}>"]
         for record in self.phases:
-            span = f"t = {record.t_start:g} to {record.t_end:g}"
+            span = f"t = {record.t_start:g} to {record.t_end:g}{unit}"
             lines.append(
                 f"  {record.name}: {record.status}, {span}, {record.stats.steps} steps ({record.method})"
             )
@@ -271,14 +273,16 @@ class Run:
     def _repr_html_(self) -> str:
         """The run as an HTML table for notebooks, with a row for each phase."""
         network, count = self.network, self.sample_count
+        unit = suffix(network.time_unit)
         caption = (
             f"Run of a network {'-'.join(map(str, network.sizes))}, {count} sample{'s' * (count != 1)}, "
-            f"tau = {network.tau:g}, delta = {network.delta:g}, {network.feedback} feedback: {self.status}"
+            f"tau = {network.tau:g}{unit}, delta = {network.delta:g}{unit}, {network.feedback} feedback: "
+            f"{self.status}"
         )
         head = ("phase", "status", "t", "weights", "method", "steps")
         rows = [
-            (r.name, r.status, f"{r.t_start:g} to {r.t_end:g}", "learn" if r.learn else "held", r.method,
-             f"{r.stats.steps:,}")
+            (r.name, r.status, f"{r.t_start:g} to {r.t_end:g}{unit}", "learn" if r.learn else "held",
+             r.method, f"{r.stats.steps:,}")
             for r in self.phases
         ]  # fmt: skip
         return table(caption, head, rows)

@@ -9,8 +9,10 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.near import hint
 from ..model.network import Array
-from .result import PhaseRecord, Run
+from .record import PhaseRecord
+from .result import Run
 
 PhaseChoice = int | str | Sequence[int | str] | None
 Choice = int | Sequence[int] | None
@@ -47,7 +49,8 @@ def choose_phases(run: Run, phase: PhaseChoice = None) -> tuple[int, ...]:
             found = [k for k, name in enumerate(names) if isinstance(one, str) and name == one]
         if not found:
             have = ", ".join(f"{k} ({name})" for k, name in enumerate(names))
-            raise InputError("phase", f"there is no phase {checks.shown(one)} in this run; it has {have}")
+            what = f"there is no phase {checks.shown(one)} in this run; it has {have}"
+            raise InputError("phase", f"{what}{hint(one, names)}")
         chosen.update(found)
     return tuple(sorted(chosen))
 
@@ -221,8 +224,7 @@ def check_flags(**flags: object) -> None:
 
 def check_word(where: str, value: object, words: Sequence[str]) -> None:
     """Raise InputError unless `value` is one of `words`."""
-    if not isinstance(value, str) or value not in words:
-        raise InputError(where, f"must be one of {', '.join(words)}, not {checks.shown(value)}")
+    checks.word(where, value, words)
 
 
 def _whole(value: object) -> int | None:

@@ -10,20 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.errors import InputError
+from ..base.short import Short
+from ..base.units import suffix
 from ..model.network import Array, Network
 from ..model.phase import Clamp, Phase
 from ..model.state import State
 from ..system.problem import Problem, make_problem
 from .clamps import Mask
-from .result import PhaseRecord, Run
+from .record import PhaseRecord
+from .result import Run
 from .select import as_recorded, choose_phases
 from .weights import weights_at
 
 PhaseOption = int | str | None
+TimeOption = float | str | None
 
 
 @dataclass(frozen=True, eq=False)
-class Snapshot:
+class Snapshot(Short):
     """A phase of a run, and the state at one of its saved times.
 
     Attributes
@@ -50,7 +54,7 @@ class Snapshot:
     record: PhaseRecord
 
     @classmethod
-    def of(cls, run: Run, phase: PhaseOption = None, time: float | None = None) -> Snapshot:
+    def of(cls, run: Run, phase: PhaseOption = None, time: TimeOption = None) -> Snapshot:
         """The snapshot of a run at `time`.
 
         Parameters
@@ -59,14 +63,16 @@ class Snapshot:
         phase : int, str, optional
             Index of a phase, or a name (the last phase of that name); by default the phase that contains
             `time`, or the last that was started.
-        time : float, optional
-            In the run's time; the nearest saved time of the nodes is used. By default the end of the phase.
+        time : float or str, optional
+            In the run's time, or with a unit, such as "5 s"; the nearest saved time of the nodes is used. By
+            default the end of the phase.
 
         Raises
         ------
         InputError
             If there is no such phase or time, or the run lacks what is needed.
         """
+        time = None if time is None else run.network.time("time", time)
         index = _phase_index(run, phase, time)
         rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
         if not rows.size:
@@ -282,7 +288,7 @@ def _phase_index(run: Run, phase: PhaseOption, time: float | None) -> int:
         index = choose_phases(run, phase)[-1]
         record = run.phases[index]
         if time is not None and not _has(run, index, time):
-            span = f"{record.t_start:g} to {record.t_end:g}"
+            span = f"{record.t_start:g} to {record.t_end:g}{suffix(run.network.time_unit)}"
             raise InputError("time", f"phase {record.name!r} lasts from {span}, and has no t = {time:g}")
         return index
     if time is None:
@@ -290,7 +296,8 @@ def _phase_index(run: Run, phase: PhaseOption, time: float | None) -> int:
     for index in reversed(range(len(run.phases))):
         if index in started and _has(run, index, time):
             return index
-    raise InputError("time", f"the run lasts from 0 to {run.phases[-1].t_end:g}, and has no t = {time:g}")
+    last = f"{run.phases[-1].t_end:g}{suffix(run.network.time_unit)}"
+    raise InputError("time", f"the run lasts from 0 to {last}, and has no t = {time:g}")
 
 
 def _has(run: Run, index: int, time: float) -> bool:

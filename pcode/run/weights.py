@@ -9,6 +9,7 @@ import numpy as np
 from ..base.errors import InputError
 from ..model.network import Array, Weights
 from .result import Run
+from .select import Choice, PhaseChoice, choose_layers, choose_phases, of_run
 
 
 def weights_at(run: Run, phase: int, t: float) -> Weights:
@@ -36,6 +37,41 @@ def weights_at(run: Run, phase: int, t: float) -> Weights:
         return values
 
     return Weights(**{"W": None} | {kind: tuple(map(at_t, group)) for kind, group in names.items()})  # type: ignore[arg-type]
+
+
+@of_run
+def departure_from_transpose(run: Run, phase: PhaseChoice = None, layers: Choice = None) -> float:
+    r"""Largest :math:`|W^l - (M^l)^\top|` at saved times, in parts of the largest weight of the link.
+
+    Parameters
+    ----------
+    run : Run
+    phase : int, str or sequence of these, optional
+        Index or name of the phases meant; all where left out.
+    layers : int or sequence of int, optional
+        Links l, 0..n-1; all where left out.
+
+    Returns
+    -------
+    float
+        0 where feedback is tied.
+
+    Raises
+    ------
+    InputError
+        If the run has no such phase or link.
+    """
+    if run.network.feedback == "tied":
+        return 0.0
+    rows = np.isin(run.data["weight_phase"].to_numpy(), choose_phases(run, phase))
+    largest = 0.0
+    for layer in choose_layers(run, layers, last=run.network.n - 1):
+        M, W = (run.data[f"{kind}{layer}"].to_numpy()[rows] for kind in "MW")
+        with np.errstate(over="ignore", invalid="ignore"):
+            apart = float(np.abs(W - M.transpose(0, 2, 1)).max(initial=0.0))
+        size = float(np.abs(M).max(initial=0.0))
+        largest = np.maximum(largest, 0.0 if apart == 0.0 else apart / size if size else np.inf)
+    return float(largest)
 
 
 def _lagrange(times: Array, t: float) -> tuple[Any, Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,50 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..model import data as data_sets
+from ..model import variables
 from ..model.data import Data, read_npz
 from ..model.expression import Expression
+from ..model.importing import importable, imported
 from ..model.network import Array, FeedbackInit, Network, Weights
-from ..model.phase import Phase, TimeSeries
+from ..model.phase import Phase
+from ..model.series import TimeSeries
+from ..model.variables import Variable
 from .network_table import NetworkTable
 from .schema import DataTable, PhaseTable, SeriesTable, WeightsTable
 
 
-def build_network(table: NetworkTable) -> Network:
-    """The network of a scenario."""
-    return Network(**table.model_dump())
+def build_network(table: NetworkTable, folder: Path, allow_code: bool = False) -> Network:
+    """The network of a scenario.
+
+    Parameters
+    ----------
+    table : NetworkTable
+    folder : Path
+        The scenario's folder, whose modules can be imported.
+    allow_code : bool
+        Whether an activation ``module:name`` may be imported.
+
+    Raises
+    ------
+    InputError
+        If a value is wrong, or code is asked for that is not allowed.
+    """
+    values = table.model_dump()
+    given = values["activation"]
+    entries = [given] if isinstance(given, str) else given
+    with importable([folder]):
+        found = [_activation(entry, allow_code) for entry in entries]
+    return Network(**values | {"activation": found[0] if isinstance(given, str) else found})
+
+
+def _activation(entry: str, allow_code: bool) -> Any:
+    """An activation by name, or what stands at ``module:name``."""
+    if ":" not in entry:
+        return entry
+    if not allow_code:
+        what = f'"{entry}" is code outside of this file; with --allow-code it is imported'
+        raise InputError("activation", f"{what}, from this file's folder or where Python looks else")
+    return imported("activation", entry)
 
 
 def build_weights(table: WeightsTable, network: Network, folder: Path) -> Weights:
@@ -67,22 +100,45 @@ def _weights_from_file(table: WeightsTable, network: Network, folder: Path) -> W
     arrays = read_npz(path, "file")
     # The file need not hold what the table says how to start.
     kinds = [v for v in network.weight_variables if v.feedback is None or table.W is None]
-    wanted = {f"{v}{layer}": v.shape(network.sizes, layer, 0) for v in kinds for layer in v.layers(network.n)}
-    for name, shape in wanted.items():
-        if name not in arrays:
-            held = ", ".join(arrays) or "nothing"
-            raise InputError(
-                "file", f"{path} has no array {name}, which must have shape {shape}; it holds {held}"
-            )
-        if arrays[name].shape != shape:
-            raise InputError(
-                "file", f"array {name} in {path} has shape {arrays[name].shape}; it must be {shape}"
-            )
-        if not np.isfinite(arrays[name]).all():
-            raise InputError("file", f"array {name} in {path} has entries that are not finite")
-    groups: dict[str, Any] = {v.name: tuple(arrays[name] for name in v.names(network.n)) for v in kinds}
+    optional = (variables.BETA, variables.W)
+    given = [v for v in kinds if v not in optional or not arrays.keys().isdisjoint(v.names(network.n))]
+    wanted = {f"{v}{layer}": v.shape(network.sizes, layer, 0) for v in given for layer in v.layers(network.n)}
+    problems = _missing(path, wanted, arrays)
+    for name in [name for name in wanted if name in arrays]:
+        array, shape = arrays[name], wanted[name]
+        if array.shape != shape:
+            problems.append(f"array {name} in {path} has shape {array.shape}; it must be {shape}")
+        elif not np.isfinite(array).all():
+            problems.append(f"array {name} in {path} has entries that are not finite")
+    if not problems:
+        problems = _misnamed(path, [v for v in kinds if v not in given], arrays, network)
+    if problems:
+        raise InputError("file", "; ".join(problems))
+    groups: dict[str, Any] = {v.name: tuple(arrays[name] for name in v.names(network.n)) for v in given}
+    # Biases that are left out are 0, and W is the transpose of M.
+    groups.setdefault("beta", tuple(map(np.zeros, network.sizes[1:])))
     groups.setdefault("W", _feedback(table, network, groups["M"]))
     return network.check_weights(Weights(**groups))
+
+
+def _missing(path: Path, wanted: Mapping[str, tuple[int, ...]], arrays: Mapping[str, Any]) -> list[str]:
+    """What to say of the arrays that a weights file lacks."""
+    lacking = [f"array {name}, which must have shape {wanted[name]}" for name in wanted if name not in arrays]
+    held = ", ".join(arrays) or "nothing"
+    return [f"{path} has no {', nor '.join(lacking)}; it holds {held}"] if lacking else []
+
+
+def _misnamed(
+    path: Path, left_out: Sequence[Variable], arrays: Mapping[str, Any], network: Network
+) -> list[str]:
+    """What to say of arrays of unknown names, where others are left out that may be meant."""
+    known = {name for variable in variables.WEIGHTS for name in variable.names(network.n)}
+    strange = [name for name in arrays if name not in known]
+    if not strange or not left_out:
+        return []
+    names = ", ".join(name for variable in left_out for name in variable.names(network.n))
+    right = f"leave them out, or call them {names} if they are meant for these"
+    return [f"{path} holds {', '.join(strange)}, which this network has not; {right}"]
 
 
 def _feedback(table: WeightsTable, network: Network, M: Sequence[Array]) -> tuple[Array, ...] | None:
@@ -103,19 +159,32 @@ def build_data(table: DataTable, folder: Path) -> Data:
     InputError
         If there is not exactly one source, or it cannot be read.
     """
-    sources = [key for key in ("name", "file", "inputs") if getattr(table, key) is not None]
+    columns = {key: getattr(table, key) for key in ("inputs", "targets") if _are_names(getattr(table, key))}
+    sources = [
+        key for key in ("name", "file", "inputs") if getattr(table, key) is not None and key not in columns
+    ]
+    if columns and sources != ["file"]:
+        key = next(iter(columns))
+        raise InputError(key, 'names columns, which goes with file = "..." alone; give the file they are in')
     if len(sources) != 1:
         found = " and ".join(sources) or "none of them"
         raise InputError("", f"must have one of name, file, or inputs (with targets); it has {found}")
-    if table.targets is not None and sources != ["inputs"]:
-        raise InputError("targets", f"goes with inputs only; {sources[0]} brings its own targets")
+    if table.targets is not None and sources != ["inputs"] and "targets" not in columns:
+        what = f"goes with inputs only; {sources[0]} brings its own targets"
+        named = ", whose columns it may name" if sources == ["file"] else ""
+        raise InputError("targets", f"{what}{named}")
     if table.name is not None:
         data = data_sets.by_name(table.name)
     elif table.file is not None:
-        data = data_sets.from_file(folder / table.file)
+        data = data_sets.from_file(folder / table.file, **columns)
     else:
         data = Data(table.inputs, table.targets)
     return data.split(table.train, table.test, table.seed)
+
+
+def _are_names(value: Any) -> bool:
+    """Whether a key of [data] names columns of a file, rather than holding numbers."""
+    return bool(value) and all(isinstance(entry, str) for entry in value)
 
 
 @dataclass(frozen=True)
@@ -153,20 +222,19 @@ class Shown:
         shown = array[list(rows)]
         if not np.isfinite(shown).all():
             row, column = np.argwhere(~np.isfinite(shown))[0]
-            place = f"{name}, row {self.data.origin[rows[row]]}, value {column}"
-            raise InputError(
-                where,
-                f"{place} (counted from 0) is {shown[row, column]}; a sample to be shown must be finite",
-            )
+            place, value = self.data.place(name, rows[row], column), shown[row, column]
+            empty = " (an empty cell)" if self.data.places is not None and np.isnan(value) else ""
+            place = place if self.data.places is None else f"{place} of {self.table.file}"
+            raise InputError(where, f"{place} is {value}{empty}; a sample to be shown must be finite")
         return shown
 
     def _where(self, name: str) -> str:
-        if self.table.inputs is not None:
+        if self.table.file is None and self.table.inputs is not None:
             return f"data.{name}"
         return "data.file" if self.table.file is not None else "data.name"
 
 
-def build_phase(index: int, table: PhaseTable, network: Network, shown: Shown | None) -> Phase:
+def build_phase(index: int, table: PhaseTable, network: Network, shown: Shown | None, folder: Path) -> Phase:
     """One phase of a scenario, with the values of its clamps.
 
     Raises
@@ -196,7 +264,7 @@ def build_phase(index: int, table: PhaseTable, network: Network, shown: Shown | 
             clamp[layer] = shown.values(value, rows, layer, network)
         else:
             try:
-                clamp[layer] = _clamp(value)
+                clamp[layer] = _clamp(value, folder, len(rows or (0,)))
             except InputError as error:
                 raise error.within(f"{here}.clamp.{layer}") from None
     try:
@@ -209,22 +277,37 @@ def build_phase(index: int, table: PhaseTable, network: Network, shown: Shown | 
             settle_tol=table.settle_tol,
             samples=rows,
         )
+        phase = phase.in_unit_of(network)
         phase.check(network)
     except InputError as error:
         raise error.within(here) from None
     return phase
 
 
-def _clamp(value: Any) -> Any:
-    """A clamp that is given in the file itself."""
+def _clamp(value: Any, folder: Path, samples: int) -> Any:
+    """A clamp that is given in the file itself, or as a file of its own."""
     if isinstance(value, SeriesTable):
-        return TimeSeries(value.t, value.values, value.kind)
+        return _series(value, folder, samples)
     try:
         one_a_node = isinstance(value, list) and not any(isinstance(entry, list) for entry in value)
         return Expression(value) if isinstance(value, str) or (value and one_a_node) else value
     except InputError as error:
         what = f'must be "input" or "output" (of the data), or an expression: {error.what}'
         raise InputError("", what) from None
+
+
+def _series(table: SeriesTable, folder: Path, samples: int) -> TimeSeries:
+    """The time series that a table gives, or names the file of."""
+    given = [name for name in ("t", "values") if getattr(table, name) is not None]
+    if table.file is not None and given:
+        raise InputError(given[0], "stands in the file; leave it out, or leave out file")
+    if table.file is not None:
+        file = folder / table.file
+        return TimeSeries.load(file, table.kind, samples=samples, time_unit=table.time_unit)
+    for name in ("t", "values"):
+        if name not in given:
+            raise InputError(name, "is missing; give t and values, or file")
+    return TimeSeries(table.t, table.values, table.kind, table.time_unit)  # type: ignore[arg-type]
 
 
 def _wanted(table: PhaseTable, network: Network) -> dict[int, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,9 @@ from pydantic import ValidationError
 from ..analysis.registry import by_name
 from ..base import checks, shipped
 from ..base.errors import InputError
-from ..model.data import Data
+from ..base.short import Short
+from ..model.data import IMAGES, Data
+from ..model.images import IMAGE_SHAPE, image_shape
 from ..model.network import Network, Weights
 from ..model.phase import Phase, Save
 from ..run.result import Run
@@ -26,12 +29,12 @@ from ..simulation.plan import Plan, plan
 from . import text
 from .build import Shown, build_data, build_network, build_phase, build_weights
 from .judging import probes
-from .lines import one_line
+from .lines import check_change, one_line
 from .schema import ScenarioFile, SolverTable
 
 
 @dataclass(frozen=True, eq=False)
-class Scenario:
+class Scenario(Short):
     """What a scenario file asks for.
 
     Attributes
@@ -44,15 +47,20 @@ class Scenario:
         Its tables, typed.
     changes : tuple of str
         What was changed, as ``key=value``.
+    allow_code : bool
+        Whether an activation ``module:name`` may be imported.
     """
 
     path: Path
     text: str
     file: ScenarioFile
     changes: tuple[str, ...] = ()
+    allow_code: bool = False
 
     @classmethod
-    def load(cls, scenario: str | os.PathLike[str], changes: Sequence[str] = ()) -> Scenario:
+    def load(
+        cls, scenario: str | os.PathLike[str], changes: Sequence[str] = (), *, allow_code: bool = False
+    ) -> Scenario:
         """Read a scenario.
 
         Parameters
@@ -61,6 +69,9 @@ class Scenario:
             A scenario file, or the name of a shipped one.
         changes : sequence of str
             Changes to single keys, such as ``network.delta=1e4`` or ``phase.0.duration=10``.
+        allow_code : bool
+            Whether an activation ``module:name`` may be imported, from the scenario's folder or elsewhere,
+            which runs the code of its module.
 
         Raises
         ------
@@ -69,16 +80,18 @@ class Scenario:
         """
         path = shipped.find("scenarios", str(checks.path("scenario", scenario)))
         changes = checks.listed("changes", changes, 'a list of texts such as "network.delta=1e4"')
-        for change in changes:
-            text.parse_change(checks.text("changes", change))
-        with _naming(path, changes):
-            changed = text.apply(text.read(path), changes)
+        parsed = [text.parse_change(checks.text("changes", change)) for change in changes]
+        with _naming(path, changes, own_keys=True):
+            written = text.read(path)
+            for keys, _ in parsed:
+                check_change(keys, text.parse(written))
+            changed = text.apply(written, changes)
             document = text.parse(changed)
             try:
                 file = ScenarioFile.model_validate(document)
             except ValidationError as error:
                 raise one_line(error, document) from None
-        return cls(path, changed, file, tuple(changes))
+        return cls(path, changed, file, tuple(changes), checks.flag("allow_code", allow_code))
 
     @property
     def name(self) -> str:
@@ -89,7 +102,7 @@ class Scenario:
     def network(self) -> Network:
         """The network."""
         with self._naming("network"):
-            return build_network(self.file.network)
+            return build_network(self.file.network, self.path.parent, self.allow_code)
 
     @cached_property
     def weights(self) -> Weights:
@@ -107,13 +120,27 @@ class Scenario:
             return build_data(self.file.data, self.path.parent)
 
     @cached_property
+    def image_shape(self) -> tuple[int, int] | None:
+        """Rows and columns of the images that layer 0 shows, or None where it shows none."""
+        table, size = self.file.data, self.network.sizes[0]
+        if table is None:
+            return None
+        if table.image_shape is not None:
+            with self._naming("data"):
+                return image_shape(table.image_shape, size)
+        known = IMAGES.get(table.name or "")
+        return known if known is not None and math.prod(known) == size else None
+
+    @cached_property
     def phases(self) -> tuple[Phase, ...]:
         """The phases, with the values of their clamps."""
         network, data = self.network, self.data
+        _ = self.image_shape
         shown = None if data is None or self.file.data is None else Shown(data, self.file.data)
         with self._naming():
             return tuple(
-                build_phase(index, table, network, shown) for index, table in enumerate(self.file.phase)
+                build_phase(index, table, network, shown, self.path.parent)
+                for index, table in enumerate(self.file.phase)
             )
 
     @cached_property
@@ -189,6 +216,7 @@ class Scenario:
         """The arguments of `simulate`."""
         _ = self.plan  # that the run is possible is known before the weights are drawn
         solver = self.file.solver
+        images = {} if self.image_shape is None else {IMAGE_SHAPE: list(self.image_shape)}
         return {
             "network": self.network,
             "phases": self.phases,
@@ -205,6 +233,7 @@ class Scenario:
                 "scenario": self.text,
                 "scenario_file": self.path.name,
                 "seed": self.file.weights.seed,
+                **images,
             },
         }
 
@@ -215,15 +244,15 @@ class Scenario:
 
 
 @contextmanager
-def _naming(path: Path, changes: Sequence[str], table: str = "") -> Iterator[None]:
-    """Give errors the keys of the file, and its name."""
+def _naming(path: Path, changes: Sequence[str], table: str = "", own_keys: bool = False) -> Iterator[None]:
+    """Give errors the keys of the file, and its name; with `own_keys` they have its keys already."""
     try:
         yield
     except InputError as error:
         if error.source is not None and error.source != "--set":
             raise
         inner = error.within(table) if table else error
-        where = _key(inner.where.rstrip("."))
+        where = inner.where if own_keys else _key(inner.where.rstrip("."))
         source = str(path)
         for change in changes:
             key = change.partition("=")[0].strip()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from ..base.units import EXAMPLE
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
@@ -22,6 +24,11 @@ def kind_of(value: Any) -> str:
 def either(accepted: str, kind: Callable[[Any], str] = kind_of) -> Discriminator:
     """One of several forms, told apart by `kind`; `accepted` says in errors what is right."""
     return Discriminator(kind, custom_error_type="either", custom_error_message=f"must be {accepted}")
+
+
+def time(number: Any) -> Any:
+    """The type of a time: a number of the type `number`, or a text with a unit."""
+    return Annotated[Annotated[number, Tag("number")] | Annotated[str, Tag("text")], either(EXAMPLE)]
 
 
 class Table(BaseModel):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..base.errors import InputError
+from ..base.near import did_you_mean, hint, nearest
 from .schema import ScenarioFile
 
 _MUST_BE = {
@@ -22,6 +23,9 @@ _MUST_BE = {
     "dict_type": "a table",
     "model_type": "a table",
 }
+# Of many phases the first ones are suggested.
+MOST_PHASES = 3
+
 _LIMITS = {
     "greater_than": ("more than", "gt"),
     "greater_than_equal": ("", "ge"),
@@ -37,8 +41,50 @@ def one_line(error: ValidationError, document: dict[str, Any]) -> InputError:
 
 def suggest(word: str, known: Sequence[str]) -> str:
     """What to write instead of `word`: the known word that is near, or all of them."""
-    close = get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+    return did_you_mean(word, known, f"known are {', '.join(known)}")
+
+
+def check_change(path: Sequence[str], document: Mapping[str, Any]) -> None:
+    """Raise InputError, with the keys that may be meant, unless the key of a change begins with a table.
+
+    Parameters
+    ----------
+    path : sequence of str
+        The parts of a dotted key.
+    document : mapping
+        The scenario that is to be changed.
+
+    Raises
+    ------
+    InputError
+    """
+    if path[0] in ScenarioFile.model_fields:
+        return
+    meant = _with_table(path, document) if len(path) > 1 else _with_key(path[0], document)
+    known = f"known are {', '.join(ScenarioFile.model_fields)}"
+    hint = f"did you mean {' or '.join(meant)}?" if meant else known
+    raise InputError(_dotted(path), f"unknown key; {hint}", "--set")
+
+
+def _with_key(key: str, document: Mapping[str, Any]) -> list[str]:
+    """The dotted keys that a key without its table may stand for."""
+    tables = {name: _model([name]) for name in ScenarioFile.model_fields}
+    places = {f"{name}.": list(table.model_fields) for name, table in tables.items() if table}
+    of_phase = places.pop("phase.")
+    places |= {f"phase.{k}.": of_phase for k in range(min(len(document.get("phase", [])), MOST_PHASES))}
+    places[""] = list(ScenarioFile.model_fields)
+    every = [one for known in places.values() for one in known]
+    meant = key if key in every else nearest(key, every)
+    return [f"{place}{meant}" for place, known in places.items() if meant in known]
+
+
+def _with_table(path: Sequence[str], document: Mapping[str, Any]) -> list[str]:
+    """The dotted keys that a key with an unknown table may stand for; a phase may be meant by its name."""
+    phases = document.get("phase", [])
+    called = [one.get("name") if isinstance(one, dict) else None for one in phases]
+    named = [f"phase.{k}" for k, name in enumerate(called) if name == path[0]]
+    close = nearest(path[0], ScenarioFile.model_fields)
+    return [_dotted([home, *path[1:]]) for home in named or ([close] if close else [])]
 
 
 def shown(value: Any) -> str:
@@ -71,11 +117,12 @@ def _what(details: ErrorDetails, path: list[str | int]) -> str:
         return f"must be a table from layers, which are whole numbers, to values, not {shown(value)}"
     if kind == "literal_error":
         names = str(context["expected"]).replace("'", '"')
-        return f"must be {names}, not {shown(value)}"
+        words = re.findall('"(.*?)"', names)
+        return f"must be {names}, not {shown(value)}{hint(value, words)}"
     if kind in _LIMITS:
-        words, key = _LIMITS[kind]
+        than, key = _LIMITS[kind]
         more = " or more" if key == "ge" else ""
-        return " ".join(f"must be {words} {context[key]:g}{more}, not {shown(value)}".split())
+        return " ".join(f"must be {than} {context[key]:g}{more}, not {shown(value)}".split())
     if kind in _MUST_BE:
         return f"must be {_MUST_BE[kind]}, not {shown(value)}"
     message = details["msg"] if kind == "either" else details["msg"][:1].lower() + details["msg"][1:]
@@ -99,10 +146,9 @@ def _missing(path: list[str | int]) -> str:
 def _known(word: str, path: list[str | int]) -> str:
     model = _model(path)
     known = list(model.model_fields) if model else []
-    if not get_close_matches(word, known, n=1):
-        homes = [name for name, table in _tables() if word in table.model_fields and table is not model]
-        if homes:
-            return f"it belongs in {' or '.join(homes)}"
+    homes = [name for name, table in _tables() if word in table.model_fields and table is not model]
+    if homes and (nearest(word, known) is None or not path):
+        return f"it belongs in {' or '.join(homes)}"
     return suggest(word, known)
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, Tag, create_model
 
 from ..model import fields
 from ..model.network import Network
-from .forms import Table, either
+from .forms import Table, either, time
 
 
 def described(kind: type) -> dict[str, str]:
@@ -27,11 +27,15 @@ def annotation(declared: fields.Field[Any, Any]) -> Any:
             return Annotated[
                 list[Annotated[int, Field(ge=declared.least)]], Field(min_length=declared.shortest)
             ]
+        case fields.TimeConstant():
+            return time(_number(declared.above, declared.least))
+        case fields.TimeUnit():
+            return str | None
         case fields.Number():
             return _number(declared.above, declared.least)
         case fields.PerLayer():
             return _one_or_list(_number(declared.above, None), "number", "a number", "one number", "1..n")
-        case fields.Names():
+        case fields.Activations():
             return _one_or_list(str, "text", "a name", "one name", "0..n-1")
         case fields.Choice():
             return Literal[*sorted(declared.words, key=lambda word: word != declared.default)]
@@ -53,7 +57,7 @@ def _network_table() -> type[Table]:
     keys: dict[str, Any] = {
         name: (
             annotation(declared),
-            Field(... if declared.default is None else declared.default, description=about.get(name)),
+            Field(... if declared.required else declared.default, description=about.get(name)),
         )
         for name, declared in Network.declared().items()
     }

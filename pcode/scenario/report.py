@@ -17,9 +17,9 @@ def report(run: Run) -> dict[str, Any]:
     dict
         ``status`` (the worst phase's), ``message``, ``method`` (taken) and ``method_reason``,
         ``unknowns`` (of the largest phase), ``energy_final`` (F summed over layers), ``title``,
-        ``notes`` (what is odd about it), and ``phases``, a list with ``name``, ``status``,
-        ``message``, ``t_start``, ``t_end``, ``unknowns``, ``samples`` (how many), the solver's
-        statistics, and ``accuracy`` or ``error``. What is not finite is None.
+        ``time_unit`` (None where times have none), ``notes`` (what is odd about it), and ``phases``, a
+        list with ``name``, ``status``, ``message``, ``t_start``, ``t_end``, ``unknowns``, ``samples`` (how
+        many), the solver's statistics, and ``accuracy`` or ``error``. What is not finite is None.
     """
     phases = [
         {
@@ -44,6 +44,7 @@ def report(run: Run) -> dict[str, Any]:
         "method_reason": str(run.data.attrs.get("method_reason", "")),
         "unknowns": max((record.unknowns for record in run.phases), default=0),
         "energy_final": float(energy.isel(time=-1).sum()) if energy.sizes["time"] else None,
+        "time_unit": run.network.time_unit,
         "phases": phases,
         "notes": list(run.notes),
     }

@@ -8,13 +8,16 @@ from pydantic import Field, Tag
 
 from ..model.data import DATA
 from ..solvers.settings import Settings
-from .forms import NotNegative, Number, Positive, Rows, Table, either, kind_of
+from .forms import NotNegative, Number, Positive, Rows, Table, either, kind_of, time
 from .network_table import NetworkTable
 
 if TYPE_CHECKING:
     DataName = str
+    Time = float | str
+    Duration = float | str
 else:
     DataName = Literal[*DATA]
+    Time, Duration = time(Number), time(Positive)
 
 
 class WeightsTable(Table):
@@ -37,11 +40,25 @@ class WeightsTable(Table):
     for each of the links 0..n-1 with the shape (n_{l+1}, n_l). Left out, it is what the file
     holds, or the transpose of M."""
     file: str | None = None
-    """With init = "file": an .npz file with the arrays M0, M1, ..., W0, ..., beta1, ..."""
+    """With init = "file": an .npz file with the arrays M0, M1, ... of shapes (n_l, n_{l+1}), W0, W1, ... of
+    shapes (n_{l+1}, n_l), and beta1, beta2, ... of shapes (n_l,). W and beta may be left out: W is then the
+    transpose of M, or as said by W, and beta is 0."""
     M: list[Rows] | None = None
     """With init = "given": one matrix for each of the links 0..n-1, of the shape (n_l, n_{l+1})."""
     beta: list[list[float]] | None = None
     """With init = "given": one row for each of the layers 1..n; 0 where left out."""
+
+
+def _rows_or_names(value: Any) -> str:
+    """As `kind_of`, with a list of names told from rows of numbers."""
+    names = isinstance(value, list) and any(isinstance(entry, str) for entry in value)
+    return "list" if names else "rows" if isinstance(value, list) else kind_of(value)
+
+
+RowsOrNames = Annotated[
+    Annotated[Rows, Tag("rows")] | Annotated[list[str], Tag("list")],
+    either("rows of numbers, or with a file a list of names of its columns", _rows_or_names),
+]
 
 
 class DataTable(Table):
@@ -51,17 +68,23 @@ class DataTable(Table):
     """A data set by name."""
     file: str | None = None
     """An .npz file (arrays inputs and targets, one row a sample) or a .csv file (a header with
-    columns input0, input1, ..., target0, ...)."""
-    inputs: Rows | None = None
-    """One row a sample, one value for each node of the input layer."""
-    targets: Rows | None = None
-    """One row a sample, one value for each node of the output layer."""
+    columns input0, input1, ..., target0, ...); or other columns or arrays, which inputs and targets
+    name."""
+    inputs: RowsOrNames | None = None
+    """One row a sample, one value for each node of the input layer; or with a file the names of its
+    columns for them."""
+    targets: RowsOrNames | None = None
+    """One row a sample, one value for each node of the output layer; or with a file the names of its
+    columns for them."""
     train: int | None = Field(default=None, ge=0)
     """How many samples to draw to train on; left out, all that are not to test on."""
     test: int | None = Field(default=None, ge=0)
     """How many samples to draw to test on; left out, none."""
     seed: int = Field(default=0, ge=0)
     """Seed of the draw."""
+    image_shape: list[int] | None = None
+    """Rows and columns of the images that the input layer shows, such as [8, 8], its nodes row by row:
+    figures then draw it as an image; known of data sets by name."""
 
 
 class StartTable(Table):
@@ -74,10 +97,15 @@ class StartTable(Table):
 class SeriesTable(Table):
     """Values that change in the course of a phase, by lines or splines between the given times."""
 
-    t: list[Number]
-    """Times, from the phase's start; a time given twice is a step."""
-    values: list[Rows]
+    t: list[Time] | None = None
+    """Times, from the phase's start, such as 5 or "5 ms"; a time given twice is a step."""
+    values: list[Rows] | None = None
     """For each time one row a sample, one value a node; nan leaves a node free."""
+    file: str | None = None
+    """In place of t and values: a .csv file with a column t, or "t (ms)", and one for each node, the same
+    for all samples; or an .npz file with arrays t and values."""
+    time_unit: str | None = None
+    """Unit of the times, where they are given without one; else that of the network."""
     kind: Literal["linear", "cubic"] = "linear"
     """Between the times: straight lines, or a cubic spline from one step to the next."""
 
@@ -123,8 +151,9 @@ class PhaseTable(Table):
     """Which samples of the data it shows: "train" where left out."""
     learn: bool = True
     """Whether the weights move."""
-    duration: Positive
-    """How long it lasts, in the unit of tau; with until the longest it may last."""
+    duration: Duration
+    """How long it lasts, in the unit of tau, or with a unit such as "5 s"; with until the longest it may
+    last."""
     until: Literal["equilibrium"] | None = None
     """End the phase once all rates have fallen to settle_tol."""
     settle_tol: Positive = 1e-6
@@ -211,7 +240,8 @@ def json_schema() -> dict[str, Any]:
     tables = schema["$defs"]
     for form in tables["NetworkTable"]["properties"]["activation"]["oneOf"]:
         names = form["items"] if form["type"] == "array" else form
-        names["enum"] = list(ACTIVATIONS)
+        # Or a function of one's own, module:name, which --allow-code allows.
+        names["anyOf"] = [{"enum": list(ACTIVATIONS)}, {"pattern": r"^[\w.]+:[\w.]+$"}]
     tables["SolverTable"]["properties"]["method"]["enum"] = list(METHODS)
     tables["AnalysisTable"]["properties"]["questions"]["items"]["enum"] = list(QUESTIONS)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "pcode scenario"} | schema

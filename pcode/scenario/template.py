@@ -24,19 +24,23 @@ nu = {Network.nu}                      # variance of the layers; or one value fo
 feedback = "{Network.feedback}"          # learned (W has its own equation), tied (W = M^T) or fixed
 # weight_decay = {Network.weight_decay}          # decay of M, W and the biases
 # node_decay = {Network.node_decay}            # decay of the value nodes
+# time_unit = "ms"            # what all times are in; or give each with a unit: tau = "10 ms", delta = "5 s"
 
 [weights]                     # to start from
-init = "normal"               # normal, uniform, zeros; "file" (file = "w.npz") or "given" (M = [...])
+init = "normal"               # normal, uniform, zeros; "given" (M = [...]); or "file" (file = "w.npz", with
+                              # arrays M0 of shape (n_0, n_1), M1, ..., W0 (n_1, n_0), ..., beta1 (n_1,), ...)
 scale = 1.0                   # spread, over the square root of the fan-in
 seed = 0
 # W = "transpose"             # W starts as M^T; or "independent", drawn on its own
 
-[data]                        # or name = {_NAMES}; or file = "samples.csv" or "samples.npz"
+[data]                        # or name = {_NAMES}; or file = "samples.csv" (with a header
+                              # input0, input1, target0) or "samples.npz" (with arrays inputs and targets)
 inputs = [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
 targets = [[-0.5], [-0.5], [-0.5], [0.5]]
 # train = 3                   # how many samples to draw to train on, and
 # test = 1                    # how many to test on; all are for training where neither is said
 # seed = 0
+# image_shape = [1, 2]        # rows and columns of the images that the inputs are, for figures
 
 # [start]
 # nodes = "feedforward"       # where the nodes start: feedforward, zero or equilibrium
@@ -46,10 +50,11 @@ name = "train"
 clamp = "both"                # layers held at the data: both, input, output or none; or a table from
                               # layer to what: {{ 0 = "input", 1 = [[0.5, nan, ...], ...] }}, nan: free; or
                               # what moves with the phase's time t: {{ 0 = ["sin(2*pi*t/50)", 0.5] }} or
-                              # {{ 0 = {{ t = [0.0, 9.0], values = [[[0.0]], [[1.0]]], kind = "cubic" }} }}
+                              # {{ 0 = {{ t = [0.0, 9.0], values = [[[0.0]], [[1.0]]], kind = "cubic" }} }}:
+                              # for each time one row a sample, one value a node
 data = "train"                # train, test or all
 learn = true                  # whether the weights move
-duration = 1000.0             # in the unit of tau
+duration = 1000.0             # in the unit of tau; or "2 s"
 
 [[phase]]
 name = "test"

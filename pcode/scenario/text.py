@@ -115,7 +115,10 @@ def _put(node: Any, path: list[str], value: Any) -> None:
             if not key.isdecimal() or int(key) >= len(node):
                 here = ".".join(path[:depth])
                 counted = f"0..{len(node) - 1}" if node else "there are none"
-                raise InputError(where, f"is not there; {here} is a list, give an index ({counted})", "--set")
+                meant = ".".join([here, *_entry(node, path[depth:])]) if node else ""
+                hint = f"; did you mean {meant}?" if node and not key.isdecimal() else ""
+                what = f"is not there; {here} is a list, give an index ({counted}){hint}"
+                raise InputError(where, what, "--set")
             index: Any = int(key)
         elif isinstance(node, dict):
             index = key
@@ -128,3 +131,9 @@ def _put(node: Any, path: list[str], value: Any) -> None:
             node[index] = value
         else:
             node = node[index]
+
+
+def _entry(listed: list[Any], path: list[str]) -> list[str]:
+    """The path from a list that was probably meant: to the entry that is named, or in the first."""
+    named = [k for k, one in enumerate(listed) if isinstance(one, dict) and one.get("name") == path[0]]
+    return [str(named[0]), *path[1:]] if named else ["0", *path]

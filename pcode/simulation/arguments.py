@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, get_args
 
 import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.near import hint
+from ..model.activation import Activation
+from ..model.activations import ACTIVATIONS
 from ..model.network import Network, Weights
 from ..model.phase import NodeStart
+from ..model.probing import kinks_of, told
 from ..model.state import State
 from ..solvers import Settings
 
@@ -65,12 +70,29 @@ def check_nodes(nodes: Any) -> None:
         checks.word("nodes", nodes, get_args(NodeStart))
     except InputError:
         known = ", ".join(get_args(NodeStart))
-        raise InputError("nodes", f"must be {known} or a State, not {checks.shown(nodes)}") from None
+        what = f"must be {known} or a State, not {checks.shown(nodes)}"
+        raise InputError("nodes", f"{what}{hint(nodes, get_args(NodeStart))}") from None
 
 
 def oddities(network: Network, learning: Iterable[bool]) -> list[str]:
     """Notes on unusual parameters, one line each; `learning` says of each phase whether its weights learn."""
+    notes = [note for one in dict.fromkeys(network.sigma) for note in _undeclared_kinks(one)]
     if network.tau > network.delta and any(learning):
         clocks = f"delta = {network.delta:g} is less than tau = {network.tau:g}"
-        return [f"{clocks}: the weights are faster than the nodes, which do not settle between their changes"]
-    return []
+        notes.append(
+            f"{clocks}: the weights are faster than the nodes, which do not settle between their changes"
+        )
+    return notes
+
+
+@lru_cache(maxsize=256)
+def _undeclared_kinks(sigma: Activation) -> tuple[str, ...]:
+    """A note on kinks of a user's activation that it does not declare."""
+    if ACTIVATIONS.get(sigma.name) is sigma:
+        return ()
+    found = [kink for kink in kinks_of(sigma.df) if not np.isclose(kink, sigma.kinks, rtol=1e-9).any()]
+    if not found:
+        return ()
+    what = f"the slope of {sigma} jumps at {told(found)}, which its kinks do not tell"
+    at = ", ".join(f"{kink:.15g}" for kink in sorted({*sigma.kinks, *found}))
+    return (f"{what}: nodes there are not followed exactly; with pcode.Activation(f, kinks=[{at}]) they are",)

@@ -11,9 +11,10 @@ from functools import cache
 from importlib import metadata
 
 from ..base.status import SolverStats, Status
+from ..model.activations import to_plain
 from ..model.network import Network
 from ..run.clamps import ClampArrays
-from ..run.result import PhaseRecord
+from ..run.record import PhaseRecord
 from ..solvers import Settings
 
 
@@ -24,8 +25,9 @@ def attributes_of(
     status = Status.worst([record.status for record in records])
     messages = [record.message for record in records if record.status is status]
     total = sum((record.stats for record in records), SolverStats())
-    return {
-        "network": json.dumps(network.to_dict()),
+    unit: dict[str, str | float] = {} if network.time_unit is None else {"time_unit": network.time_unit}
+    return unit | {
+        "network": json.dumps(network.to_dict(), default=to_plain),
         "phases": json.dumps([record.to_dict(clamps) for record in records]),
         "status": str(status),
         "message": messages[-1],

@@ -15,7 +15,8 @@ from ..base.errors import InputError
 from ..model.network import Array
 from ..model.phase import Phase
 from ..model.state import State
-from ..run.result import OWN_GROUPS, ProbeValue
+from ..run.record import ProbeValue
+from ..run.result import OWN_GROUPS
 from .observer import Moment, Observer
 
 # Seconds between two reports of progress.
@@ -65,6 +66,10 @@ class Notes:
         return list(self._lines)
 
 
+# How probes are called.
+CALL = "probe(state, phase)"
+
+
 class Probes:
     """The observer that calls the probes at the end of each phase.
 
@@ -76,7 +81,7 @@ class Probes:
         checks.instance("probes", given, Mapping, "a mapping from names to functions")
         for name, probe in given.items():
             checks.text("probes", name)
-            checks.function(f"probes[{name}]", probe)
+            checks.function(f"probes[{name}]", probe, CALL)
         self._probes: Mapping[str, Callable[[State, Phase], Any]] = dict(given)
         self._notes = notes
         self.values: dict[str, ProbeValue] = {}
@@ -99,7 +104,8 @@ class Probes:
             except InputError as error:
                 self._notes.add(f"{error}; no value is kept")
             except Exception as error:  # noqa: BLE001 - whatever a user's function raises
-                self._notes.add(f"{where} raised {checks.shown(error)}; no value is kept")
+                called = f" (it is called as {CALL})" if isinstance(error, TypeError) else ""
+                self._notes.add(f"{where} raised {checks.shown(error)}{called}; no value is kept")
 
     def dataset(self) -> None:
         """Return None: the values are kept in the records of the phases."""
@@ -113,7 +119,7 @@ class Reports:
 
     def __init__(self, progress: Any, notes: Notes) -> None:
         if progress is not None:
-            checks.function("progress", progress)
+            checks.function("progress", progress, "progress(report)")
         self._progress: Callable[[Progress], Any] | None = progress
         self._notes = notes
         self._latest = -np.inf
@@ -228,7 +234,7 @@ class Callbacks:
         self.notes = Notes()
         self.probes, self.reports = Probes(probes, self.notes), Reports(progress, self.notes)
         if stop is not None:
-            checks.function("stop", stop)
+            checks.function("stop", stop, "stop()")
         self._stop = stop
         given = {} if observers is None else observers
         checks.instance("observers", given, Mapping, "a mapping from names to observers")

@@ -14,7 +14,7 @@ from ..model.network import Array, Network
 from ..model.phase import Phase
 from ..model.state import State
 from ..run.clamps import clamp_records
-from ..run.result import PhaseRecord
+from ..run.record import PhaseRecord
 from ..solvers.steps import Steps
 from ..system.limit import SlowProblem
 from ..system.problem import layout_of, make_problem

@@ -51,6 +51,11 @@ class Moment:
         self.phase, self.index = phase, index
         self._problem, self._y = problem, np.array(y)  # a copy, as solvers reuse y
 
+    def __repr__(self) -> str:
+        return (
+            f"<pcode.Moment t = {self.t:g}, {self.elapsed:g} into phase {self.index} ({self.phase.name!r})>"
+        )
+
     @property
     def samples(self) -> tuple[int, ...]:
         """The rows of the data that the phase shows, B of them."""

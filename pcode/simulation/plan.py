@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from .. import solvers
 from ..base import checks
@@ -93,19 +94,27 @@ class Plan:
     result_bytes: int
 
 
-def phases_of(phases: Iterable[Phase]) -> tuple[Phase, ...]:
-    """The phases, from any iterable.
+def phases_of(network: Network, phases: Iterable[Phase]) -> tuple[Phase, ...]:
+    """The phases, from any iterable, with their times in the unit of the network.
 
     Raises
     ------
     InputError
-        If it is not an iterable of phases; a single phase is not.
+        If it is not an iterable of phases, as a single phase is not, or units of time do not go together.
     """
     right = "a list of phases, also where there is only one"
     listed = checks.listed("phases", phases, right)
-    for k, phase in enumerate(listed):
-        checks.instance(f"phases[{k}]", phase, Phase, "a pcode.Phase")
-    return listed
+    return tuple(phase_of(network, phase, f"phases[{k}]") for k, phase in enumerate(listed))
+
+
+def phase_of(network: Network, phase: Any, where: str) -> Phase:
+    """A phase with its times in the unit of the network; errors name it as `where`."""
+    checks.instance(where, phase, Phase, "a pcode.Phase")
+    try:
+        kept: Phase = phase.in_unit_of(network)
+    except InputError as error:
+        raise error.within(where) from None
+    return kept
 
 
 def plan(
@@ -133,7 +142,7 @@ def plan(
         is unknown or unsuitable for the unknowns, or the result would exceed `save.memory`.
     """
     save = checked_save(network, save, method)
-    phases = phases_of(phases)
+    phases = phases_of(network, phases)
     if not phases:
         raise InputError("phases", "there is none; a run needs one at least")
     for k, phase in enumerate(phases):
@@ -171,7 +180,6 @@ def check_clamps(network: Network, phase: Phase, where: str) -> None:
 
 def check_next(network: Network, phase: Phase, save: Save, method: str, before: Extent, where: str) -> None:
     """Make the checks of `plan` for one more phase, which errors name as `where`."""
-    checks.instance(where, phase, Phase, "a pcode.Phase")
     check_clamps(network, phase, where)
     extent = before.with_phase(phase, save)
     solvers.by_name(method).check(layout_of(network, phase, len(extent.shown)))

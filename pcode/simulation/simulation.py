@@ -12,11 +12,14 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.units import suffix
+from ..model.images import IMAGE_SHAPE, image_shape
 from ..model.network import Network, Weights
 from ..model.phase import NodeStart, Phase, Save
 from ..model.state import State
 from ..run.clamps import ClampArrays
-from ..run.result import PhaseRecord, Run, storable
+from ..run.record import PhaseRecord
+from ..run.result import Run, storable
 from ..solvers import Settings
 from .arguments import check_nodes, oddities, settings_of, weights_of
 from .attributes import attributes_of
@@ -24,7 +27,7 @@ from .callbacks import Callbacks, Progress
 from .integration import Integration
 from .interrupts import interruptible
 from .observer import Observer
-from .plan import Extent, Plan, check_next, checked_save, phases_of, plan
+from .plan import Extent, Plan, check_next, checked_save, phase_of, phases_of, plan
 from .start import starting_state
 from .trajectory import NodeTrajectory, SolverSteps, WeightTrajectory
 
@@ -75,18 +78,27 @@ class Simulation:
     ) -> None:
         self._save = checked_save(network, save, method)
         self._network, self._method = network, method
+        _ = network.sigma  # not those of a file whose functions are not loaded
         self._settings = settings_of(rtol, atol, max_steps)
         self._weights = weights_of(network, weights)
         check_nodes(nodes)
         self._nodes = nodes
         self._callbacks = Callbacks(probes, progress, stop, observers)
         self._attributes = storable(attributes)
+        if IMAGE_SHAPE in self._attributes:
+            image_shape(self._attributes[IMAGE_SHAPE], network.sizes[0], f"attributes[{IMAGE_SHAPE}]")
         self._state: State | None = None
         self._extent = Extent()
         self._records: list[PhaseRecord] = []
         self._trajectories = NodeTrajectory(network, self._save), WeightTrajectory(network, self._save)
         self._steps = SolverSteps(network)
         self._result: Run | None = None
+
+    def __repr__(self) -> str:
+        layers, unit = "-".join(map(str, self._network.sizes)), suffix(self._network.time_unit)
+        count = len(self._records)
+        ended = f", the last: {self._records[-1].status}" if count else ""
+        return f"<pcode.Simulation {layers}, t = {self.t:g}{unit}, {count} phase{'s' * (count != 1)}{ended}>"
 
     @property
     def network(self) -> Network:
@@ -158,6 +170,7 @@ class Simulation:
         InputError
             If the phase cannot be run; the simulation is then unchanged.
         """
+        phase = phase_of(self._network, phase, "phase")
         check_next(self._network, phase, self._save, self._method, self._extent, "phase")
         self._callbacks.reports.phases = None
         with self._computing() as stopped:
@@ -187,7 +200,7 @@ class Simulation:
         if checks.is_many(phases) and not isinstance(phases, Collection):
             reports.phases, coming = None, self._checked_in_turn(phases)
         else:
-            listed = phases_of(phases)
+            listed = phases_of(self._network, phases)
             self.check(listed)
             reports.phases, coming = len(self._records) + len(listed), iter(listed)
         with self._computing() as stopped:
@@ -197,7 +210,8 @@ class Simulation:
         return self.result
 
     def _checked_in_turn(self, phases: Iterable[Phase]) -> Iterator[Phase]:
-        for k, phase in enumerate(phases):
+        for k, given in enumerate(phases):
+            phase = phase_of(self._network, given, f"phases[{k}]")
             check_next(self._network, phase, self._save, self._method, self._extent, f"phases[{k}]")
             yield phase
 
@@ -248,7 +262,7 @@ class Simulation:
         own["notes"] = json.dumps([*notes, *self._callbacks.notes.lines])
         data = nodes.assign_coords(weights.coords).assign(weights.data_vars)
         groups = {"solver": self._steps.dataset(), **clamps.groups(), **groups}
-        return Run(data.assign_attrs(own | self._attributes), groups)
+        return Run(data.assign_attrs(own | self._attributes), groups, self.network)
 
 
 def simulate(
@@ -291,15 +305,19 @@ def simulate(
     save : Save, optional
         Which times to save.
     probes : mapping of str to callable, optional
-        Functions of the state and the phase, called at the end of every phase. The number or array that one
-        returns is kept in the phase's record; None is not. A probe that raises has no value there.
+        Functions ``probe(state, phase)`` by name, called at the end of every phase with the `State` reached
+        and the `Phase`, whose `samples` are set. The number or array that one returns is kept in the phase's
+        record, ``run.phases[k].probes[name]``; None is not. A probe that raises has no value there. For
+        example, ``probes={"output": lambda state, phase: state.x[-1]}``.
     attributes : mapping of str to value, optional
-        Additional attributes of the result: str, numbers, or lists of these.
+        Additional attributes of the result: str, numbers, or lists of these. Figures know
+        `image_shape`, rows and columns of the images that layer 0 shows.
     progress : callable, optional
-        Called with a `Progress` at most ten times a second; not called again once it has raised.
+        A function ``progress(report)``, called with a `Progress` at most ten times a second; not called again
+        once it has raised.
     stop : callable, optional
-        Called between steps; if it returns True, or raises, the run ends with status `interrupted`. By
-        default the first Ctrl-C does so, and a second one raises KeyboardInterrupt.
+        A function ``stop()``, called between steps; if it returns True, or raises, the run ends with
+        status `interrupted`. By default the first Ctrl-C does so, and a second one raises KeyboardInterrupt.
 
     Returns
     -------
@@ -326,4 +344,4 @@ def simulate(
         progress=progress,
         stop=stop,
     )
-    return simulation.run(phases_of(phases))
+    return simulation.run(phases_of(network, phases))

@@ -6,6 +6,7 @@ A solver sees an initial value problem, never the network. It imports `system` a
 from __future__ import annotations
 
 from ..base.errors import InputError
+from ..base.near import hint
 from .attempt import attempt
 from .auto import AutoSolver
 from .base import IVP, Settings, Solution, Solver
@@ -14,7 +15,7 @@ from .scipy import SciPySolver
 from .slow import RestingSolver
 from .sundials import CVODESolver
 
-__all__ = ["IVP", "METHODS", "RESTING", "Settings", "Solution", "Solver", "attempt", "by_name"]
+__all__ = ["IVP", "METHODS", "RESTING", "Settings", "Solution", "Solver", "about", "attempt", "by_name"]
 
 _ALL: tuple[Solver, ...] = (
     CVODESolver(),
@@ -36,6 +37,14 @@ METHODS["auto"] = AutoSolver(dict(METHODS))
 RESTING: Solver = RestingSolver()
 
 
+def about(name: str) -> str:
+    """What kind of method it is, in a few words."""
+    solver = METHODS[name]
+    if isinstance(solver, AutoSolver):
+        return "chooses an explicit or an implicit method for each phase (the default)"
+    return "implicit" if solver.implicit else "explicit"
+
+
 def by_name(name: str) -> Solver:
     """The solver called `name`.
 
@@ -45,5 +54,6 @@ def by_name(name: str) -> Solver:
         If there is none of that name.
     """
     if name not in METHODS:
-        raise InputError("method", f"no method {name!r}; there are {', '.join(METHODS)}")
+        known = f"there are {', '.join(METHODS)}{hint(name, METHODS)}"
+        raise InputError("method", f"no method {name!r}; {known}")
     return METHODS[name]

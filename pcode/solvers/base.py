@@ -12,6 +12,7 @@ import numpy as np
 import scipy
 
 from ..base.errors import InputError
+from ..base.short import Short
 from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
@@ -45,7 +46,7 @@ OnStep = Callable[[float, float, Array], bool]
 
 
 @dataclass(frozen=True)
-class Solution:
+class Solution(Short):
     """How the integration of a problem ended.
 
     Attributes
@@ -184,7 +185,7 @@ def integrate(
             status, t, y, detail = _settled(problem, stepper, floor)
         status = status or pace.look(stepper.steps, t, stepper.t_before)
         while saved < times.size and times[saved] <= t:
-            save(saved, times[saved], stepper.interpolate(times[saved]))
+            save(saved, times[saved], _exact(problem, stepper.interpolate(times[saved])))
             saved += 1
         if status is None and (event is not None or problem.end == t < problem.duration):
             try:
@@ -200,7 +201,13 @@ def integrate(
         status = Status.EQUILIBRIUM if found.settled else Status.NOT_SETTLED
     elif status is Status.MAX_STEPS and stepper.steps < settings.max_steps:
         detail = pace.message
+    y = _exact(problem, y)
     return Solution(status or Status.SUCCESS, t, y, stepper.stats(), detail=detail, steps=log.steps)
+
+
+def _exact(problem: IVP, y: Array) -> Array:
+    """`y` with the nodes that are held at a kink exactly there."""
+    return problem.at_kinks(y) if problem.kinked and has_nodes(problem) else y
 
 
 def _settled(problem: IVP, stepper: Stepper, floor: Floor) -> tuple[Status | None, float, Array, str]:

@@ -11,7 +11,9 @@ import numpy as np
 from jax.extend.core import Var
 
 from ..base._jax import jax, jnp
-from ..model import activations, dynamics
+from ..model import dynamics
+from ..model.activation import Activation
+from ..model.activations import Entry, activation_of
 from ..model.clamp import Curve, Pieces, curve_at
 from ..model.dynamics import Constants, Layers
 from ..model.network import Weights
@@ -24,8 +26,8 @@ class Structure(NamedTuple):
     Attributes
     ----------
     layout : Layout
-    activation : tuple of str
-        Names of sigma, layers 0..n-1.
+    activation : tuple of str or Activation
+        sigma by name, or itself, layers 0..n-1.
     clamped : tuple of bool
         For each layer 0..n, whether any of its value nodes is clamped.
     elimination : Elimination
@@ -37,16 +39,16 @@ class Structure(NamedTuple):
     """
 
     layout: Layout
-    activation: tuple[str, ...]
+    activation: tuple[Entry, ...]
     clamped: tuple[bool, ...]
     elimination: Elimination
     offset: bool = False
     curves: tuple[Curve | None, ...] = ()
 
     @property
-    def sigma(self) -> tuple[activations.Activation, ...]:
+    def sigma(self) -> tuple[Activation, ...]:
         """The activations themselves."""
-        return tuple(map(activations.by_name, self.activation))
+        return tuple(map(activation_of, self.activation))
 
     @property
     def kinked(self) -> bool:
@@ -68,7 +70,7 @@ class Parameters(NamedTuple):
     pieces : tuple of Pieces or None
         For each layer 0..n, the time series to which it is clamped, or None; empty if all are None.
     mode : tuple of arrays or None, shapes (B, n_l), or None
-        The modes of the value nodes of layers 0..n-1 (see `pcode.model.activations.Activation`), None for
+        The modes of the value nodes of layers 0..n-1 (see `pcode.model.activation.Activation`), None for
         layers without kinks. None instead of the tuple: activations are used unchanged, and no node is held
         at a kink.
     """
@@ -327,7 +329,7 @@ class System:
         return self.structure.elimination.solve_coupled(self, factors, r, weight, enough)
 
 
-def _free_rate(sigma: activations.Activation | None, c: Constants, x: Any, eps: Any, h: Any) -> Any:
+def _free_rate(sigma: Activation | None, c: Constants, x: Any, eps: Any, h: Any) -> Any:
     """dx^l/dt as a function of x^l, eps^l and h^l."""
     return dynamics.value_rate(x, eps, 0.0 if sigma is None else sigma.df(x) * h, c)
 

@@ -14,10 +14,10 @@ import numpy as np
 from scipy.interpolate import PPoly
 
 from ..base._jax import jax
-from ..model import activations
 from ..model.clamp import SCAN_POINTS, Curve, Function
 from ..model.network import Array, Network
-from ..model.phase import Phase, TimeSeries
+from ..model.phase import Phase
+from ..model.series import TimeSeries
 
 # If there are more crossings, as in large batches, they are ignored: each matters little, and stopping at all
 # of them would be expensive.
@@ -33,9 +33,9 @@ HALVINGS = 45
 def crossings(network: Network, phase: Phase) -> Array:
     """Times, unsorted, at which clamped nodes of the phase cross kinks; empty if there are too many."""
     found = [np.empty(0)]
-    for layer, name in enumerate(network.activation):
+    for layer, sigma in enumerate(network.sigma):
         value = phase.clamp.get(layer)
-        for kink in activations.by_name(name).kinks:
+        for kink in sigma.kinks:
             if isinstance(value, TimeSeries):
                 found.append(_of_series(value, kink))
             elif isinstance(value, Curve):

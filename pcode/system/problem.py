@@ -10,10 +10,13 @@ import numpy as np
 from scipy.sparse import csc_matrix
 
 from ..base._jax import IN_ORDER, jax, jnp
-from ..model import activations, dynamics
+from ..base.short import Short
+from ..model import dynamics
+from ..model.activations import Entry, activation_of
 from ..model.clamp import ClampSchedule, Curve
 from ..model.network import Array, Network, Weights
-from ..model.phase import Phase, TimeSeries
+from ..model.phase import Phase
+from ..model.series import TimeSeries
 from ..model.state import Layout, State
 from . import kinks, sparse
 from .coupled import Parameters, Point, Structure, System
@@ -94,8 +97,8 @@ def _solve(system: System, factors: Any, r: Any) -> Any:
 
 
 @partial(jax.jit, static_argnames="activation")
-def _feedforward(given: Any, weights: Weights, activation: tuple[str, ...]) -> dynamics.Layers:
-    sigma = tuple(map(activations.by_name, activation))
+def _feedforward(given: Any, weights: Weights, activation: tuple[Entry, ...]) -> dynamics.Layers:
+    sigma = tuple(map(activation_of, activation))
     return dynamics.feedforward(given, weights.M, weights.beta, sigma)
 
 
@@ -105,7 +108,7 @@ def feedforward(network: Network, weights: Weights, given: tuple[Array, ...]) ->
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class Problem(Short):
     """A phase as an initial value problem dy/dt = f(t, y), t the phase's own time.
 
     f jumps where a clamp does. So a problem is for one interval between two jumps, and `after_jump` returns
@@ -250,6 +253,16 @@ class Problem:
             return None
         return replace(self, start=t, y0=np.asarray(y_after), system=self.system.changed(mode=mode))
 
+    def at_kinks(self, y: Array) -> Array:
+        """The unknowns with held nodes exactly at their kinks, which solvers keep but for rounding."""
+        y = np.array(y)
+        views = self.system.layout.views(y)
+        for layer, at in enumerate(jax.tree.map(np.asarray, self.system).held_at(np)):
+            if at is not None:
+                x = views[f"x{layer}"]
+                x[...] = np.where(np.isnan(at), x, at)
+        return y
+
     def factor(self, t: float, y: Array, a: float) -> Any:
         """Factors of I - a J at (t, y), for `solve`."""
         return _factor(self.system, float(t), y, float(a))
@@ -332,6 +345,7 @@ def make_problem(network: Network, phase: Phase, state: State, reduce: bool = Tr
     With `reduce`, unknowns that follow from others are left out (`pcode.system.reduction`). With tau = 0 the
     nodes have no rates: `pcode.system.limit` makes a problem for the weights from this one.
     """
+    phase = phase.in_unit_of(network)
     schedule = phase.schedule.with_stops(crossings(network, phase))
     system = within(coupled_system(network, phase, state), schedule.interval(0.0, "right"))
     comes_to_rest = phase.until == "equilibrium" and schedule.constant_from < phase.duration

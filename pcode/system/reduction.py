@@ -24,7 +24,7 @@ import numpy as np
 
 from ..base._jax import jax
 from ..model import variables
-from ..model.activations import by_name
+from ..model.activations import activation_of
 from ..model.network import Array, Weights
 from ..model.state import Layout, State
 from .coupled import System
@@ -130,7 +130,7 @@ def reduce_input(system: System, state: State, reduction: Reduction) -> Reduced:
     if layout.free[0] or moves:
         return system, state, reduction
     given = np.asarray(parameters.clamp[0])
-    sigma = np.asarray(by_name(structure.activation[0]).f(given))
+    sigma = np.asarray(activation_of(structure.activation[0]).f(given))
     reduction = replace(reduction, input=given)
     if not layout.learn:
         return _predict_first(system, state, reduction, sigma)

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base._jax import jax, jnp
+from ..base.short import Short
 from ..model.network import Array
 from ..model.state import State
 from . import kinks
@@ -227,7 +228,7 @@ def near(system: System, t: Any, z: Any) -> tuple[Any, Any]:
 
 
 @dataclass(frozen=True)
-class Rest:
+class Rest(Short):
     """The result of a search for an equilibrium of the nodes.
 
     Attributes

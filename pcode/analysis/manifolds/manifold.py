@@ -1,7 +1,7 @@
 """The critical manifold: where the nodes of a sample rest, as a function of one weight.
 
 The limit tau/delta -> 0 of the slow manifold, which the full flow falls onto and drifts along (Fenichel 1979;
-fact 8 of the model). Its branches are followed through their folds, where a stable branch
+docs/model.md, "Slow manifold"). Its branches are followed through their folds, where a stable branch
 ends and the nodes have to jump. Other weights are held at their values of a moment of the run;
 `learned` W goes with M.
 """
@@ -16,10 +16,11 @@ import numpy as np
 
 from ...base._jax import jax
 from ...base.errors import InputError
+from ...base.short import Short
 from ...model.network import Array
 from ...run.result import Run
 from ...run.select import of_run
-from ...run.snapshot import PhaseOption, Snapshot
+from ...run.snapshot import PhaseOption, Snapshot, TimeOption
 from ...system.coupled import System
 from ...system.problem import Problem
 from ..at_rest import with_positive_tau
@@ -49,7 +50,7 @@ RESTS, MOST_ALONG = 100, 20_000
 
 
 @dataclass(frozen=True, eq=False)
-class Branch:
+class Branch(Short):
     """A curve of equilibria of the nodes.
 
     Attributes
@@ -80,7 +81,7 @@ class Branch:
 
 
 @dataclass(frozen=True, eq=False)
-class CriticalManifold:
+class CriticalManifold(Short):
     """The critical manifold over one weight, and the run for comparison.
 
     Attributes
@@ -169,7 +170,7 @@ def critical_manifold(
     node: str | None = None,
     *,
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     limits: Sequence[float] | None = None,
     seed: int = 0,
 ) -> CriticalManifold:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...base.errors import InputError
+from ...base.short import Short
 from ...model.network import Array
 from ...model.state import State
 from ...run.result import Run
@@ -34,7 +35,7 @@ SETTINGS = Settings(1e-6, 1e-9, MOST_STEPS)
 
 
 @dataclass(frozen=True, eq=False)
-class Trajectory:
+class Trajectory(Short):
     """A weight and a node over time.
 
     Attributes

@@ -15,7 +15,7 @@ from ...base.errors import InputError
 from ...model.variables import EPS, NODES, X, parsed_entry
 from ...run.result import Run
 from ...run.select import choose_phases, of_run
-from ...run.snapshot import Snapshot, last_phase
+from ...run.snapshot import Snapshot, TimeOption, last_phase
 from ...solvers.base import LARGEST
 from ..at_rest import with_positive_tau
 from .coordinates import chart, eigenplane, moving_problem, nearest_rest, principal_axes, replace_start
@@ -173,7 +173,7 @@ def _most_moving(run: Run, phase: int, layer: int) -> list[int]:
     return sorted(order[:2])
 
 
-def _suits(run: Run, plane: ChosenPlane, time: float | None) -> bool:
+def _suits(run: Run, plane: ChosenPlane, time: TimeOption) -> bool:
     """Whether both coordinates move, and what is to be slaved can be, at a cost that may be borne."""
     snapshot = Snapshot.of(run, plane.phase, time)
     if not np.isfinite(np.concatenate([part.ravel() for part in snapshot.state.arrays().values()])).all():

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ...base._jax import jax, jnp
+from ...base.short import Short
 from ...model.network import Array
 from ...system.abscissa import LARGEST_DENSE, nodes_a_sample, spectral_abscissa
 from ...system.coupled import System
@@ -35,7 +36,7 @@ _residual = jax.jit(System.residual)
 
 
 @dataclass(frozen=True, eq=False)
-class FixedPoint:
+class FixedPoint(Short):
     """A point where both rates are zero.
 
     Attributes

@@ -2,7 +2,7 @@
 
 Of all the rest, nodes are either *held* at their values at a moment of the run, or *slaved*: at every
 point of the plane they are at rest. Weights that are no coordinate are held; `learned` W goes with M,
-from which it keeps its distance (fact 5 of the model).
+from which it keeps its distance (docs/model.md, "Feedback that learns").
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import numpy as np
 from ...base import checks
 from ...base._jax import jnp
 from ...base.errors import InputError
+from ...base.short import Short
+from ...base.units import suffix
 from ...model.network import Array
 from ...run.result import Run
-from ...run.snapshot import PhaseOption, Snapshot, last_phase
+from ...run.snapshot import PhaseOption, Snapshot, TimeOption, last_phase
 from ...system.rest import holding
 from .coordinates import Chart, Coordinate, chart
 from .field import MOST_DENSE, Field
@@ -46,7 +48,7 @@ NEAR_REST = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
-class PhasePlane:
+class PhasePlane(Short):
     """What there is to see in the plane of two coordinates.
 
     Attributes
@@ -107,7 +109,7 @@ def phase_plane(
     *,
     rest: OtherNodes = "slaved",
     phase: PhaseOption = None,
-    time: float | None = None,
+    time: TimeOption = None,
     xlim: Limits = None,
     ylim: Limits = None,
     resolution: int | None = None,
@@ -222,9 +224,8 @@ def slaved_nodes(made: Chart, rest: OtherNodes) -> Any:
                 "rest", f"there are no nodes {unknown[0]!r} that move here; there are {', '.join(names)}"
             )
         said = dict.fromkeys(names, "held") | {name: str(word) for name, word in rest.items()}
-    wrong = [word for word in said.values() if word not in ("held", "slaved")]
-    if wrong:
-        raise InputError("rest", f"must be slaved or held, not {wrong[0]!r}")
+    for word in said.values():
+        checks.word("rest", word, ("slaved", "held"))
     nodes = other_nodes(made)
     asked = np.zeros(made.problem.layout.size, bool)
     for name, word in said.items():
@@ -332,7 +333,7 @@ def _in_the_whole(field: Field, point: FixedPoint) -> FixedPoint:
 def _told(field: Field, made: Chart) -> str:
     """What became of all the rest, in words."""
     nodes, K = other_nodes(made).size, field.slaved.size
-    t = f"t = {made.snapshot.t:.6g}"
+    t = f"t = {made.snapshot.t:.6g}{suffix(made.snapshot.network.time_unit)}"
     told = []
     if nodes and nodes == K:
         told.append(

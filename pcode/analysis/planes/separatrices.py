@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy
 
+from ...base.short import Short
 from ...model.network import Array
 from .field import Field
 from .fixed_points import FixedPoint
@@ -22,7 +23,7 @@ ARRIVED = 2e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Separatrix:
+class Separatrix(Short):
     """One half of a saddle's stable or unstable manifold in the plane.
 
     Attributes

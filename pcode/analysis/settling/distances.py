@@ -63,9 +63,10 @@ class Curve:
         at_moments = _distances(path.deviations_at_moments())
         clamped = [layer for layer in path.begin.phase.clamp if path.begin.clamped(layer)]
         distance[:, clamped] = at_moments[:, clamped] = np.nan
-        over = beyond.over(n + 1)
+        made = cls(path, t, distance, at_moments, np.empty(0), slowest, fastest, slowest_end, _ringing(modes))
+        over = np.full(n + 1, np.nan) if made.starts_at_rest else beyond.over(made.resolved[: n + 1])
         over[clamped] = np.nan
-        return cls(path, t, distance, at_moments, over, slowest, fastest, slowest_end, _ringing(modes))
+        return replace(made, overshoot=over)
 
     @property
     def count(self) -> int:
@@ -85,9 +86,22 @@ class Curve:
         sizes = [np.sqrt((np.asarray(part) ** 2).sum(axis=1).mean()) for part in (*state.x, *state.eps)]
         return NOISE * (self.path.atol + self.path.rtol * np.array(sizes))
 
+    @property
+    def starts_at_rest(self) -> bool:
+        """Whether the nodes start no farther from their rest than they lag behind it as it moves.
+
+        Then there is no settling to measure, only that lag.
+        """
+        if not self.path.begin.phase.learn:
+            return False
+        start = np.sqrt(np.nansum(self.distance[0] ** 2))
+        return bool(start <= max(self._lags()[0] / ABOVE_LAG, np.nanmax(self.resolved)))
+
     def settling(self, fraction: float) -> tuple[Array, float]:
         """Settling times, shape (K,), and the longest time that one was interpolated over."""
         times, bracket = np.full(self.count, np.nan), 0.0
+        if self.starts_at_rest:
+            return np.where(np.isfinite(self.largest), 0.0, np.nan), bracket
         for k in np.flatnonzero(np.isfinite(self.largest)):
             d = self.distance[:, k]
             if self.largest[k] <= self.resolved[k]:
@@ -100,7 +114,7 @@ class Curve:
     def notes(self, fraction: float) -> tuple[str, ...]:
         """Notes on nodes for which the integration does not resolve as small a part as is asked for."""
         small = (self.largest > self.resolved) & (fraction * self.largest <= self.resolved)
-        if not small.any():
+        if self.starts_at_rest or not small.any():
             return ()
         n = self.path.begin.n
         names = [f"x{k}" if k <= n else f"eps{k - n}" for k in np.flatnonzero(small)]
@@ -111,6 +125,8 @@ class Curve:
 
     def decays(self) -> list[Decay]:
         """Fits of every column, and of all together."""
+        if self.starts_at_rest:
+            return [Decay()] * (self.count + 1)
         floor = np.interp(self.t, self.path.t, self._lags())
         together = np.sqrt(np.nansum(self.distance**2, axis=1))
         columns = [*self.distance.T, together]
@@ -146,10 +162,11 @@ class _Beyond:
         most = [float((-np.sign(first) * part).max(initial=0.0)) for first, part in pairs]
         self._most = np.maximum(self._most, most)
 
-    def over(self, count: int) -> Array:
-        """The farthest of each layer, over its largest first distance; NaN where that is 0."""
+    def over(self, resolved: Array) -> Array:
+        """The farthest of each layer, over its largest first distance; NaN where that is not `resolved`."""
         scale = np.array([np.abs(first).max(initial=0.0) for first in self._first])
-        return np.where(scale > 0.0, self._most / np.where(scale > 0.0, scale, 1.0), np.nan)
+        far = scale > resolved
+        return np.where(far, self._most / np.where(far, scale, 1.0), np.nan)
 
 
 def _modes(path: Path, k: int) -> Eigenvalues:

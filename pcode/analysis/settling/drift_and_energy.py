@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...base.short import Short
 from ...model.network import Array
 from ...run.result import Run
 from .path import Path
@@ -38,7 +39,7 @@ class EnergyCourse:
 
 
 @dataclass(frozen=True)
-class WeightDrift:
+class WeightDrift(Short):
     """How the prediction weights M^0..M^{n-1} moved in a phase; arrays of shape (n,).
 
     Attributes

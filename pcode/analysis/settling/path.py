@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...base.short import Short
 from ...base.status import Status
 from ...model.network import Array
 from ...model.state import State
@@ -81,7 +82,7 @@ class Moment(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class Path(Short):
     """Moments of a phase with the nodes' rest at each of them.
 
     Attributes

@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 import scipy
 
+from ...base import checks
 from ...base.errors import InputError
 from ...model.network import Array, Network, Weights
 from ...model.phase import Phase
@@ -194,14 +195,13 @@ def others(weights: Weights, against: str, seed: int) -> tuple[Array, ...]:
     InputError
         If `against` is none of these, or the weights have no W of their own.
     """
+    checks.word("against", against, ("negated", "random", "own"))
     if against == "negated":
         return tuple(-m.T for m in weights.M)
     if against == "random":
         rng = np.random.default_rng(seed)
         drawn = [rng.standard_normal(m.T.shape) for m in weights.M]
         return tuple(r * np.linalg.norm(m) / np.linalg.norm(r) for r, m in zip(drawn, weights.M, strict=True))
-    if against == "own":
-        if weights.W is None:
-            raise InputError("against", "tied feedback has no W of its own; ask against negated or random")
-        return weights.W
-    raise InputError("against", f"must be negated, random or own, not {against!r}")
+    if weights.W is None:
+        raise InputError("against", "tied feedback has no W of its own; ask against negated or random")
+    return weights.W

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
+from ...base.short import Short
 from ...model.network import Array
 from ...system.problem import Problem
 from .jacobians import NodeSystem, SlowSystem
@@ -45,7 +46,7 @@ FLOW_TIMES = 10.0
 
 
 @dataclass(frozen=True, eq=False)
-class Eigenvalues:
+class Eigenvalues(Short):
     """Eigenvalues of a Jacobian, in one over the unit of time.
 
     Attributes
@@ -103,7 +104,7 @@ def node_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenval
 def slow_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenvalues:
     """Eigenvalues of the weights on the slow manifold, at a start of `problem` where the nodes rest.
 
-    With W = M^T the matrix is symmetric, that of a gradient flow (fact 8 of the model), and all
+    With W = M^T the matrix is symmetric, that of a gradient flow (docs/model.md, "Slow manifold"), and all
     eigenvalues of a larger one can be had.
     """
     system = SlowSystem(problem)
