@@ -221,7 +221,7 @@ def flat_axis(ax: Axes, which: Literal["x", "y"]) -> None:
         value = size = 0.0
     reach = (min(value, 0.0), max(value, 0.0)) if size > 0.0 else (-1.0, 1.0)
     margin = FLAT_MARGIN * (reach[1] - reach[0])
-    axis.set_view_interval(reach[0] - margin, reach[1] + margin, ignore=True)
+    (ax.set_xlim if which == "x" else ax.set_ylim)(reach[0] - margin, reach[1] + margin)
     ticks = sorted({0.0, float(f"{value:.4g}")})
     axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
 
