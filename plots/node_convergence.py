@@ -97,14 +97,14 @@ def figure(
 
 def _panels(fig: Figure, values: list[bool]) -> list[tuple[Axes | None, Axes]]:
     """A row for each layer; where no values are drawn the panel above takes the place of theirs."""
-    grid = fig.add_gridspec(len(values), 2)
+    grid = fig.add_gridspec(len(values), 2 if any(values) else 1)
     rows: list[tuple[Axes | None, Axes]] = []
     first = None
     for row, shown in enumerate(values):
         below = next((k for k in range(row + 1, len(values)) if values[k]), len(values))
         left = fig.add_subplot(grid[row:below, 0], sharex=first) if shown else None
         first = first or left
-        right = fig.add_subplot(grid[row, 1], sharex=first)
+        right = fig.add_subplot(grid[row, -1], sharex=first)
         first = first or right
         rows.append((left, right))
     return rows

@@ -183,7 +183,7 @@ def test_a_legend_below_has_the_columns_that_the_width_takes():
 def test_a_legend_goes_below_by_itself_where_it_would_take_more_than_a_quarter_of_the_width(run):
     window = {"xlim": (-5, 5), "ylim": (-4, 6), "resolution": 31}
     below = []
-    for size in ("one-column", "two-columns"):
+    for size in ("85mm", "250mm"):
         with plotting.style(size=size, font_size=8):
             ax = run.plot.phase_plane("x1[0]", "eps2[0]", **window)
         fig = ax.figure
@@ -338,6 +338,21 @@ def test_a_constant_has_an_axis_with_zero_and_a_tick_that_says_its_value():
     low, high = ax.get_ylim()
     assert low <= 0.0 < 2.0 < high
     assert [label.get_text() for label in ax.get_yticklabels()] == ["0", "2"]
+
+
+def test_a_direction_in_which_nothing_moves_has_the_tick_zero_and_no_rounding():
+    run = synthetic_run((2, 1), (Stage(samples=(0,)),))
+    ax = drawn("trajectories", run).axes[0]
+    ax.figure.draw_without_rendering()
+    assert ax.get_ylim()[1] - ax.get_ylim()[0] > 1.0
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["0"]
+
+
+def test_a_network_of_one_clamped_link_has_its_errors_across_the_figure():
+    fig = drawn("node_convergence", synthetic_run((2, 1), (Stage(samples=(0,)),)))
+    (ax,) = fig.axes
+    fig.draw_without_rendering()
+    assert ax.get_window_extent().width > 0.8 * fig.bbox.width
 
 
 def test_one_curve_needs_no_legend_unless_it_is_asked_for():

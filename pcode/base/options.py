@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from . import checks, near
 from .errors import InputError
@@ -68,8 +69,24 @@ def _checked(function: Callable[..., Any], name: str, value: Any, called: str, s
 
 def _named(hint: Any) -> str:
     """A type in words for users of the command line, who cannot pass None."""
+    parts = [one for one in get_args(hint) if one is not NoneType] if _is_union(hint) else [hint]
+    if not any(get_origin(one) is Literal or one is bool or _is_table(one) for one in parts):
+        return (hint.__name__ if isinstance(hint, type) else str(hint)).removesuffix(" | None")
+    words = [word for one in parts for word in _words(one)]
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
+
+
+def _words(hint: Any) -> list[str]:
+    """What a value of a type can be, word by word."""
     if get_origin(hint) is Literal:
-        *most, last = map(str, get_args(hint))
-        return f"{', '.join(most)} or {last}" if most else last
-    name = (hint.__name__ if isinstance(hint, type) else str(hint)).removesuffix(" | None")
-    return "true or false" if name == "bool" else name
+        return [str(word) for word in get_args(hint)]
+    return ["true", "false"] if hint is bool else ["a table" if _is_table(hint) else _named(hint)]
+
+
+def _is_union(hint: Any) -> bool:
+    return get_origin(hint) in (Union, UnionType)
+
+
+def _is_table(hint: Any) -> bool:
+    kind = get_origin(hint) or hint
+    return isinstance(kind, type) and issubclass(kind, Mapping)

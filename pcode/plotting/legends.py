@@ -24,6 +24,9 @@ LegendPlace = Literal["right", "below", "inside"] | bool
 PLACES = ("right", "below", "inside")
 SHARE = 0.25
 
+# Above all marks and their labels.
+ABOVE = 7.0
+
 # Inches between the labels of an Axes and a legend below them.
 GAP = 0.03
 
@@ -69,8 +72,10 @@ def place_legend(
     if keywords.keys() & {"loc", "bbox_to_anchor"}:
         return ax.legend(handles, labels, **keywords)
     if place == "inside":
-        framed: dict[str, Any] = {"loc": "best", "frameon": True}
-        return ax.legend(handles, labels, **(framed | keywords))
+        framed: dict[str, Any] = {"loc": "best", "frameon": True, "framealpha": 1.0}
+        inside = ax.legend(handles, labels, **(framed | keywords))
+        inside.set_zorder(ABOVE)
+        return inside
     row = list(across) or [ax]
     beside: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
     beside |= {"ncols": math.ceil(len(handles) / _rows(ax))}

@@ -53,6 +53,9 @@ RUNAWAY = 1000.0
 # Room beyond a constant and beyond 0, in parts of the distance.
 FLAT_MARGIN = 0.15
 
+# A difference of values of order 1 that is nothing but rounding.
+ROUNDING = 1e-14
+
 # A diverging run ends in numbers whose differences overflow; no axis can show them beside the rest.
 LARGEST = 1e100
 
@@ -211,12 +214,14 @@ def flat_axis(ax: Axes, which: Literal["x", "y"]) -> None:
     axis = ax.xaxis if which == "x" else ax.yaxis
     low, high = axis.get_data_interval()
     size = max(abs(low), abs(high))
-    if not np.isfinite(size) or high - low > 1e-6 * size:
+    if not np.isfinite(size) or high - low > max(1e-6 * size, ROUNDING):
         return
     value = 0.5 * (low + high)
+    if size <= ROUNDING:
+        value = size = 0.0
     reach = (min(value, 0.0), max(value, 0.0)) if size > 0.0 else (-1.0, 1.0)
     margin = FLAT_MARGIN * (reach[1] - reach[0])
-    axis.set_view_interval(reach[0] - margin, reach[1] + margin, ignore=True)
+    (ax.set_xlim if which == "x" else ax.set_ylim)(reach[0] - margin, reach[1] + margin)
     ticks = sorted({0.0, float(f"{value:.4g}")})
     axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
 

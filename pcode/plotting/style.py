@@ -20,7 +20,7 @@ from .sizes import SizeOption, asking, figure_size, font_sizes
 STYLE = Path(__file__).with_name("pcode.mplstyle")
 
 # Parts of black and of white in the first and the last member of a group, and the widths of their lines.
-DARKEST, LIGHTEST = 0.5, 0.55
+DARKEST, LIGHTEST = 0.4, 0.55
 WIDEST, THINNEST = 1.2, 0.6
 
 # Of the members of groups that have shades themselves.

@@ -118,8 +118,8 @@ def trajectory(
     colorbar : bool or sequence of Axes
         Whether to put a colour bar beside the Axes; or all those beside which it is to stand.
     legend : bool or {"right", "below", "inside"}
-        Where to put a legend of the two marks, if at all. True is to the right of the Axes, or below it
-        where it would take more than a quarter of the width.
+        Where to put a legend of the two marks, if at all. True is below the Axes where there is a colour
+        bar to its right; else to the right, or below where it would take more than a quarter of the width.
     styles : mapping of str to mapping or bool, optional
         By the name of an artist, keywords of Matplotlib for it, or False to leave it out. There are
         ``path``, ``start``, ``end``, ``colorbar`` and ``legend``.
@@ -155,7 +155,8 @@ def trajectory(
     with axes_or_new(ax) as ax:
         _draw(ax, path, logarithmic, colorbar, look)
         if "legend" in look:
-            place_legend(ax, legend, **look.of("legend"))
+            beside = colorbar is not False and "colorbar" in look
+            place_legend(ax, "below" if legend is True and beside else legend, **look.of("legend"))
     return ax
 
 
