@@ -40,6 +40,7 @@ setup: $(VENV)/.dev
 
 run: $(VENV)/.run
 	$(BIN)/pcode run $(SCENARIO) --force
+	@echo "the command is $(BIN)/pcode; for pcode alone: source $(BIN)/activate"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -49,7 +49,7 @@ def test_angles_are_drawn_against_time_and_against_the_output_variance(answers):
     np.testing.assert_array_equal(line.get_ydata(), answer.by_variance.error_angle[:, 1])
     assert line.get_color() == "red"
     assert ax.get_xscale() == ax.get_yscale() == "log"
-    with pytest.raises(InputError, match="against: must be time or variance, not 'nu'"):
+    with pytest.raises(InputError, match="against: must be one of time, variance, not 'nu'"):
         plotting.backprop(answer, "nu")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pcode.cli import main
 from pcode.scenario import Scenario
 
 ROOT = Path(__file__).parents[1]
@@ -58,3 +59,12 @@ def test_every_section_that_code_refers_to_is_in_the_page():
 def test_no_page_and_no_message_refers_to_facts_by_number(page):
     for path in (ROOT / page, *sources()):
         assert not re.search(r"\bfacts? \d", path.read_text(encoding="utf-8")), path
+
+
+@pytest.mark.parametrize("page", ["model", "files", "solvers"])
+def test_a_page_is_printed_by_its_name(page, capsys):
+    assert main(["list", page]) == 0
+    out = capsys.readouterr().out
+    first, *_, last = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").strip().splitlines()
+    assert first in out
+    assert last in out

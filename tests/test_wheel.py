@@ -23,7 +23,7 @@ def wheel(tmp_path_factory):
 def test_the_wheel_ships_every_scenario_and_recipe_and_installs_only_pcode(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"pcode", "pcode_sim"}
-    for file in (*ROOT.glob("scenarios/*.toml"), *ROOT.glob("plots/*.py")):
+    for file in (*ROOT.glob("scenarios/*.toml"), *ROOT.glob("plots/*.py"), *ROOT.glob("docs/*.md")):
         assert f"pcode/_shipped/{file.parent.name}/{file.name}" in names
     assert {"pcode/py.typed", "pcode/plotting/pcode.mplstyle"} <= names
     assert not [name for name in names if name.endswith(".png")]

@@ -1,4 +1,4 @@
-"""Files that ship with pcode: scenarios and figure recipes."""
+"""Files that ship with pcode: scenarios, figure recipes and pages of the documentation."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Literal
 from .errors import InputError
 from .near import nearest
 
-Kind = Literal["scenarios", "plots"]
+Kind = Literal["scenarios", "plots", "docs"]
 
-_SUFFIX: dict[Kind, str] = {"scenarios": ".toml", "plots": ".py"}
-_CALLED: dict[Kind, str] = {"scenarios": "scenario", "plots": "recipe"}
+_SUFFIX: dict[Kind, str] = {"scenarios": ".toml", "plots": ".py", "docs": ".md"}
+_CALLED: dict[Kind, str] = {"scenarios": "scenario", "plots": "recipe", "docs": "page"}
 
 
 def folder(kind: Kind) -> Path:
@@ -33,7 +33,7 @@ def find(kind: Kind, given: str, beside: Path | None = None) -> Path:
 
     Parameters
     ----------
-    kind : {"scenarios", "plots"}
+    kind : {"scenarios", "plots", "docs"}
     given : str
         A path, which takes precedence, or a shipped name.
     beside : Path, optional

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from .. import solvers
@@ -30,6 +31,7 @@ def sections() -> dict[str, dict[str, str]]:
         "methods": {name: solvers.about(name) for name in solvers.METHODS},
         "data": {name: about for name, (_, about) in DATA.items()},
         "activations": dict.fromkeys(ACTIVATIONS, ""),
+        "pages": {name: _heading(path) for name, path in shipped.names("docs").items()},
     }
 
 
@@ -60,6 +62,16 @@ def about(name: str) -> list[str]:
         lines += [*([""] if lines else []), f"{kind.removesuffix('s')} {name}"]
         lines += _DETAILS[kind](name) if kind in _DETAILS else [f"  {entries[name]}".rstrip()]
     return lines
+
+
+def _heading(page: Path) -> str:
+    """The second paragraph of a page, after its title: what it is about, in one line."""
+    return " ".join(page.read_text(encoding="utf-8").split("\n\n")[1].split()).partition(". ")[0].rstrip(".")
+
+
+def _page(name: str) -> list[str]:
+    path = shipped.names("docs")[name]
+    return [f"  {path}", *_indented(path.read_text(encoding="utf-8").strip())]
 
 
 def _scenario(name: str) -> list[str]:
@@ -100,4 +112,5 @@ _DETAILS: dict[str, Callable[[str], list[str]]] = {
     "scenarios": _scenario,
     "recipes": _recipe,
     "questions": _question,
+    "pages": _page,
 }

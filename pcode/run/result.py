@@ -56,8 +56,7 @@ class Run:
         Datasets with dimensions of their own, by the name of their group in the file: `solver`, the solver's
         steps; `clamps`, the masks and time series of the phases' clamps; and those of observers, by name.
     network : Network, optional
-        The network, where it has activations of your own, which attributes cannot hold; else it is made from
-        the attributes.
+        The network, whose activations of your own the attributes cannot hold; made from these if left out.
     """
 
     def __init__(
@@ -215,15 +214,14 @@ class Run:
         """Read a run that `save` wrote.
 
         An activation of your own is kept in a file by its name and import path. To open the file imports
-        nothing: the data are there, and figures of data. What has to compute with the network, such as a
-        phase plane or a question, needs the function, by `activation` or `allow_code`.
+        nothing. What has to compute with the network, such as a phase plane, needs the function.
 
         Parameters
         ----------
         path : path
         activation : callable or Activation, or a sequence, optional
-            The function that the run was made with; or one entry for each of the layers 0..n-1, names
-            included, as for `Network`. A function is given the kinks that the file tells.
+            The function that the run was made with, which is given the kinks that the file tells; or one
+            entry for each of the layers 0..n-1, names included, as for `Network`.
         allow_code : bool
             Import such functions by their import paths, which runs the code of their modules.
 

@@ -224,7 +224,9 @@ def check_flags(**flags: object) -> None:
 
 def check_word(where: str, value: object, words: Sequence[str]) -> None:
     """Raise InputError unless `value` is one of `words`."""
-    checks.word(where, value, words)
+    if not isinstance(value, str) or value not in words:
+        what = f"must be one of {', '.join(words)}, not {checks.shown(value)}{hint(value, words)}"
+        raise InputError(where, what)
 
 
 def _whole(value: object) -> int | None:

@@ -18,6 +18,7 @@ title = "A network learns four patterns, then is tested on them"
 [network]
 sizes = [2, 6, 1]             # nodes of the layers 0 (input) to n (output)
 activation = "{Network.activation}"           # {", ".join(ACTIVATIONS)}; or a list
+                              # of one a layer; or your own, "mymodule:f", which --allow-code imports
 tau = {Network.tau}                     # time constant of value and error nodes; 0: nodes always at rest
 delta = {Network.delta}                 # time constant of the weights
 nu = {Network.nu}                      # variance of the layers; or one value for each of the layers 1..n
@@ -28,13 +29,15 @@ feedback = "{Network.feedback}"          # learned (W has its own equation), tie
 
 [weights]                     # to start from
 init = "normal"               # normal, uniform, zeros; "given" (M = [...]); or "file" (file = "w.npz", with
-                              # arrays M0 of shape (n_0, n_1), M1, ..., W0 (n_1, n_0), ..., beta1 (n_1,), ...)
+                              # arrays M0 of shape (n_0, n_1), M1, ..., and W0 (n_1, n_0), ..., beta1 (n_1,),
+                              # ... unless W starts at the transpose of M, beta at 0)
 scale = 1.0                   # spread, over the square root of the fan-in
 seed = 0
 # W = "transpose"             # W starts as M^T; or "independent", drawn on its own
 
 [data]                        # or name = {_NAMES}; or file = "samples.csv" (with a header
-                              # input0, input1, target0) or "samples.npz" (with arrays inputs and targets)
+                              # input0, input1, target0, or inputs = ["age", "dose"], targets = ["response"])
+                              # or "samples.npz" (with arrays inputs and targets)
 inputs = [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
 targets = [[-0.5], [-0.5], [-0.5], [0.5]]
 # train = 3                   # how many samples to draw to train on, and
