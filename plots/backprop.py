@@ -26,7 +26,7 @@ SUITS = ("alignment", "separation", "xor")
 def figure(
     run: Run,
     phase: int | str | None = None,
-    time: float | None = None,
+    time: float | str | None = None,
     variances: list[float] | None = None,
     points: int = 200,
     log_time: bool | None = None,
@@ -40,7 +40,7 @@ def figure(
     run : Run
     phase : int or str, optional
         Index or name of a phase with both ends clamped; the last such one where left out.
-    time : float, optional
+    time : float or str, optional
         The moment at which the variance is changed; the end of the phase where left out.
     variances : list of float, optional
         Output variances to try; 17 up to 10^4 times that of the run where left out.

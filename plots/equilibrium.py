@@ -22,7 +22,7 @@ SUITS: dict[str, dict[str, object]] = {
 def figure(
     run: Run,
     phase: int | str | None = None,
-    time: float | None = None,
+    time: float | str | None = None,
     sample: int | None = None,
     starts: int = 8,
     spread: float = 1.0,
@@ -37,7 +37,7 @@ def figure(
     run : Run
     phase : int or str, optional
         Index or name of the phase.
-    time : float, optional
+    time : float or str, optional
         The moment; the end of the phase where left out.
     sample : int, optional
         The row of the data to draw.

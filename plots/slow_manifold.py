@@ -30,7 +30,7 @@ def figure(
     node: str | None = None,
     ratios: list[float] | None = None,
     phase: int | str | None = None,
-    time: float | None = None,
+    time: float | str | None = None,
     limits: list[float] | None = None,
     legend: plotting.LegendPlace = True,
     styles: plotting.StylesOption = None,
@@ -47,7 +47,7 @@ def figure(
         delta/tau of the trajectories on the right, five at most; three below the run's own where left out.
     phase : int or str, optional
         Index or name of the phase; the last that learns where left out.
-    time : float, optional
+    time : float or str, optional
         The moment whose other weights are held, in the run's time; the phase's end where left out.
     limits : two floats, optional
         Ends of the weight's axis.

@@ -21,7 +21,7 @@ SUITS = ("unstable_feedback",)
 def figure(
     run: Run,
     phase: int | str | None = None,
-    time: float | None = None,
+    time: float | str | None = None,
     against: str = "negated",
     mixes: list[float] | None = None,
     gains: list[float] | None = None,
@@ -38,7 +38,7 @@ def figure(
     run : Run
     phase : int or str, optional
         Index or name of the phase whose weights, clamps and nodes are taken.
-    time : float, optional
+    time : float or str, optional
         The moment; the end of the phase where left out.
     against : {"negated", "random", "own"}
         What is mixed in: -M^T, a random matrix, or the W of the moment.

@@ -113,7 +113,7 @@ def test_nodes_of_a_learning_phase_are_measured_from_the_rest_of_the_moment():
     assert found.lyapunov is None
 
 
-def test_nodes_that_start_at_rest_only_lag_and_have_no_settling_time_or_overshoot():
+def test_nodes_that_start_at_rest_only_lag_and_need_no_time_to_settle():
     """They start at the fixed point, found to 1e-9: what is left of it is no distance to overshoot."""
     network = pcode.Network((1, 2, 1), "tanh", delta=200.0)
     clamp = {0: [[0.5]], 2: [[1.0]]}
@@ -210,3 +210,15 @@ def test_a_phase_or_an_option_that_is_not_there_is_refused(two_phases):
         convergence(two_phases, fraction=1.0)
     with pytest.raises(InputError, match="points: must be 4 or more, not 1"):
         convergence(two_phases, points=1)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4, 1e6])
+def test_a_large_clamped_input_does_not_put_its_nodes_at_rest(scale):
+    """Scaling the input up and its weights down by the same factor changes nothing that follows."""
+    out, first = 0.5 * 0.7 - 0.3 * 0.4, np.array([[0.5, -0.3]]) / scale
+    weights = pcode.Weights((first, np.array([[0.7], [0.4]])), None, (np.zeros(2), np.zeros(1)))
+    network = pcode.Network((1, 2, 1), "identity", delta=1e6 * scale**2, feedback="tied", nu=2.0)
+    phase = pcode.Phase("learn", {0: [[scale]], 2: [[out + 1e-3]]}, duration=60.0)
+    run = pcode.simulate(network, [phase], weights=weights, method="cvode", atol=1e-12)
+    found = convergence(run).phases[0]
+    assert found.value_settling[1] == pytest.approx(5.0695, rel=1e-3)  # by eigenvectors of its linear system

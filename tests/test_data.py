@@ -288,3 +288,22 @@ def test_samples_must_be_a_table_of_numbers(values: list[object]) -> None:
     with pytest.raises(InputError) as caught:
         Data(values)
     assert caught.value.where == "inputs"
+
+
+@pytest.mark.parametrize("text", ["input0,,,\n,\n", "input0,,\n1,,\n,\n"])
+def test_blank_cells_at_the_ends_of_lines_of_other_lengths_are_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "d.csv").write_text(text)
+    with pytest.raises(InputError, match="cells; the header has"):
+        from_file(tmp_path / "d.csv")
+
+
+def test_one_array_with_a_single_dimension_is_a_column(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", pixels=np.ones((3, 2)), age=np.arange(3.0))
+    read = from_file(tmp_path / "d.npz", ["pixels"], ["age"])
+    np.testing.assert_array_equal(read.targets, [[0.0], [1.0], [2.0]])
+
+
+def test_names_of_columns_are_a_list(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", age=np.arange(3.0))
+    with pytest.raises(InputError, match="inputs: must be a list of names"):
+        from_file(tmp_path / "d.npz", "age")  # type: ignore[arg-type]

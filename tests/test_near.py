@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 import pcode
+from pcode import InputError
 from pcode.analysis import ask
 from pcode.base import checks
 from pcode.base.near import did_you_mean, nearest
 from pcode.plotting.recipes import Recipe
+from pcode.scenario import Scenario
 from tests.small_scenario import SMALL, refused
 
 
@@ -90,3 +92,10 @@ def test_errors_suggest_the_word_that_is_near(run, call, meant):
 )
 def test_keys_and_words_of_a_scenario_are_told_as_the_file_has_them(tmp_path, text, told):
     assert told in str(refused(tmp_path, text))
+
+
+@pytest.mark.parametrize("change", ["delta=3", "abc.duration=1"])
+def test_a_change_to_a_scenario_whose_phases_are_no_list_is_refused_in_one_line(tmp_path, change):
+    (tmp_path / "s.toml").write_text("phase = 5\n[network]\nsizes = [1, 1]\n")
+    with pytest.raises(InputError):
+        Scenario.load(tmp_path / "s.toml", [change])

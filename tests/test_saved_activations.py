@@ -299,3 +299,33 @@ def test_the_schema_for_editors_knows_names_and_import_paths() -> None:
 def test_other_words_for_an_activation_are_understood_as_hints(name, told) -> None:
     with pytest.raises(InputError, match=told):
         pcode.Network((2, 3, 1), activation=name)
+
+
+def test_a_module_of_the_same_name_in_another_folder_is_not_taken_for_it(tmp_path: Path) -> None:
+    text = '[network]\nsizes = [1, 1]\nactivation = "twofold:f"\n[[phase]]\nduration = 1.0\n'
+    for folder, factor in (("a", 1), ("b", 3)):
+        (tmp_path / folder).mkdir()
+        code = f"import jax.numpy as jnp\ndef f(v):\n    return {factor} * jnp.tanh(v)\n"
+        (tmp_path / folder / "twofold.py").write_text(code)
+        (tmp_path / folder / "s.toml").write_text(text)
+    first = Scenario.load(tmp_path / "a" / "s.toml", allow_code=True).network
+    assert float(first.sigma[0].f(1.0)) == pytest.approx(np.tanh(1.0))
+    with pytest.raises(InputError, match=r"module twofold is meant to be .*b/twofold.py, but .*a/twofold.py"):
+        _ = Scenario.load(tmp_path / "b" / "s.toml", allow_code=True).network
+    del sys.modules["twofold"]
+
+
+def test_the_shipped_activations_cannot_be_replaced() -> None:
+    with pytest.raises(TypeError):
+        pcode.ACTIVATIONS["tanh"] = pcode.ACTIVATIONS["relu"]  # type: ignore[index]
+
+
+def test_a_callable_that_cannot_be_hashed_is_an_activation_too() -> None:
+    class Scaled:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __call__(self, v):  # type: ignore[no-untyped-def]
+            return 2.0 * jnp.tanh(v)
+
+    network = pcode.Network((1, 1), activation=Scaled())
+    assert float(network.sigma[0].f(1.0)) == pytest.approx(2.0 * np.tanh(1.0))

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import pcode
+from pcode import InputError
 from pcode.analysis import QUESTIONS, ask
 from pcode.base.tables import MOST_ROWS, Column, Table
 
@@ -264,3 +265,20 @@ def test_a_data_frame_that_would_be_huge_is_refused_with_what_to_do(run, monkeyp
     with pytest.raises(pcode.InputError, match=r"GB allowed; choose phases, layers or samples"):
         run.to_dataframe()
     assert len(run.to_dataframe(phase="test", layers=2)) == 14
+
+
+def test_a_probe_does_not_stand_in_the_place_of_a_column_of_the_phases():
+    names = ("status", "samples", "steps", "phase")
+    network = pcode.Network((1, 1))
+    phase = pcode.Phase("p", {0: [[1.0]]}, duration=1.0)
+    probes = {name: lambda state, phase: -7.0 for name in names}
+    run = pcode.simulate(network, [phase], weights=network.init_weights(rng=0), probes=probes)
+    (row,) = run.to_dataframe("phases").to_dict("records")
+    assert (row["status"], row["samples"], row["phase"]) == ("success", 1, 0)
+    assert row["steps"] == run.phases[0].stats.steps
+    assert [row[f"probe_{name}"] for name in names] == [-7.0] * 4
+
+
+def test_a_table_without_columns_is_refused_in_latex():
+    with pytest.raises(InputError, match="has no columns"):
+        Table("nothing", ()).to_latex()

@@ -145,3 +145,8 @@ def test_a_network_of_other_sizes_is_told_of_every_array(rng) -> None:
         Weights.from_torch(sequential(rng), pcode.Network((2, 8, 4, 1)))
     for told in (r"M1", "(8, 3); it must be (8, 4)", "M2", "W1", "W2", "beta2"):
         assert told in str(caught.value)
+
+
+def test_feedback_that_is_no_list_is_refused():
+    with pytest.raises(InputError, match="W: must be a list"):
+        Weights.from_torch({"0.weight": np.ones((1, 2))}, W=5)

@@ -289,6 +289,9 @@ def test_a_time_series_is_read_from_a_file_with_the_unit_of_its_header(tmp_path)
     np.savez(tmp_path / "drive.npz", t=series.t, values=series.values)
     again = TimeSeries.load(tmp_path / "drive.npz", time_unit="ms")
     np.testing.assert_array_equal(again.values, series.values)
+    np.testing.assert_array_equal(TimeSeries.load(tmp_path / "drive.csv", time_unit="s").t, [0, 0.1, 0.1, 1])
+    with pytest.raises(InputError, match="time_unit: is 'kg'"):
+        TimeSeries.load(tmp_path / "drive.csv", time_unit="kg")
 
 
 FROM_FILE = """

@@ -168,7 +168,7 @@ def backprop(
     run : Run
     phase : int, str, optional
         A phase with both ends clamped; the last such one where left out.
-    time : float, optional
+    time : float or str, optional
         The moment, in the run's time; the end of the phase where left out.
     variances : list of float, optional
         Output variances nu^n to try at rest; up to 10^4 times that of the run where left out.

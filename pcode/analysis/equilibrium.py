@@ -214,7 +214,7 @@ def equilibrium(
     run : Run
     phase : int or str, optional
         Index or name of a phase; the one that contains `time`, or the last, where left out.
-    time : float, optional
+    time : float or str, optional
         The moment, in the run's time; the end of the phase where left out.
     start : {"state", "feedforward", "zero"}
         Where the nodes start: as they were, at the feedforward pass, or at zero. From there they are

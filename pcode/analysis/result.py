@@ -36,7 +36,8 @@ class Result:
 
     def __init_subclass__(cls) -> None:
         # Set here, or the decorator `dataclass` of the subclass would make one that shows all arrays.
-        cls.__repr__ = Result.__repr__  # type: ignore[method-assign]
+        if "__repr__" not in vars(cls):
+            cls.__repr__ = Result.__repr__  # type: ignore[method-assign]
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines; the first one alone says the most."""

@@ -193,7 +193,7 @@ def spectrum(
     run : Run
     phase : int or str, optional
         Index or name of a phase; the one that contains `time`, or the last that learns, where left out.
-    time : float, optional
+    time : float or str, optional
         The moment, in the run's time; the end of the phase where left out.
     at : {"rest", "state"}
         Bring the nodes to rest for the weights of the moment, or take them as they were.

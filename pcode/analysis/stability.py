@@ -197,7 +197,7 @@ def stability(
     run : Run
     phase : int or str, optional
         Index or name of a phase; the one that contains `time`, or the last, where left out.
-    time : float, optional
+    time : float or str, optional
         The moment whose M, beta, clamps and nodes are taken, in the run's time; the end of the phase where
         left out.
     against : {"negated", "random", "own"}

@@ -16,7 +16,8 @@ class Short:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         # Set here, or the decorator `dataclass` of the subclass would make one that shows everything.
-        cls.__repr__ = short_repr  # type: ignore[method-assign]
+        if "__repr__" not in vars(cls):
+            cls.__repr__ = short_repr  # type: ignore[method-assign]
 
 
 def short_repr(value: Any) -> str:

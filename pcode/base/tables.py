@@ -105,6 +105,11 @@ class Table:
     about: str
     columns: tuple[Column, ...]
 
+    @property
+    def row_count(self) -> int:
+        """Number of rows."""
+        return len(self.columns[0].values) if self.columns else 0
+
     def to_dataframe(self) -> pd.DataFrame:
         """The table as a data frame, its units in ``attrs["units"]``, by column."""
         frame = pd.DataFrame({column.name: column.series() for column in self.columns})
@@ -127,7 +132,9 @@ class Table:
         InputError
             If there are more columns than a page can hold.
         """
-        count = len(self.columns[0].values)
+        count = self.row_count
+        if not self.columns:
+            raise InputError("table", "has no columns; choose another table")
         columns = [column for column in self.columns if not (count and column.empty)]
         if len(columns) > MOST_COLUMNS:
             what = f"has {len(columns)} columns, more than a page holds (at most {MOST_COLUMNS})"

@@ -80,9 +80,9 @@ def check_filled(result: Result, table: str | None) -> None:
     """Raise InputError if the answer has no such table, or nothing to fill it."""
     tables = result.tables()
     wanted = chosen(tables, table)
-    if len(wanted.columns[0].values):
+    if wanted.row_count:
         return
-    filled = [name for name, other in tables.items() if len(other.columns[0].values)]
+    filled = [name for name, other in tables.items() if other.row_count]
     name = next(name for name, other in tables.items() if other is wanted)
     what = f"there is nothing in the table {name} of this answer; there is in {', '.join(filled) or 'none'}"
     raise InputError("table", f"{what} (`pcode list {result.question}` tells of options)")

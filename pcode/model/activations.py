@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from ..base import checks
@@ -41,7 +42,8 @@ _ALL = (
 # An entry of `Network.activation`: a shipped name, or an activation of the user's own.
 Entry = str | Activation | SavedActivation
 
-ACTIVATIONS: dict[str, Activation] = {activation.name: activation for activation in _ALL}
+# Read-only: programs are compiled for names, and would go on with the old function of a name.
+ACTIVATIONS: Mapping[str, Activation] = MappingProxyType({activation.name: activation for activation in _ALL})
 
 
 # Other words for them, in small letters without spaces, hyphens and underscores.
@@ -138,9 +140,17 @@ def entry_of(where: str, value: Any, right: str) -> Entry:
     if not callable(value):
         raise InputError(where, f"must be {right}, not {checks.shown(value)}")
     try:
-        return _of_function(value) if isinstance(value, Hashable) else Activation(value)
+        return _of_function(value) if _hashable(value) else Activation(value)
     except InputError as error:
         raise InputError(where, error.what) from None
+
+
+def _hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 # Checks take a moment; a program may make many networks with one function.

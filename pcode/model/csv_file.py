@@ -129,7 +129,7 @@ def _lines(path: Path, text: str) -> list[Line]:
         raise InputError("file", what) from None
     if lines and lines[0][1][0].lower().startswith("sep="):
         lines = lines[1:]
-    while lines and len(lines[0][1]) > 1 and all(not row[-1].strip() for _, row in lines):
+    while lines and len(lines[0][1]) > 1 and all(row and not row[-1].strip() for _, row in lines):
         lines = [(number, row[:-1]) for number, row in lines]  # commas at the ends of all lines
     return lines
 

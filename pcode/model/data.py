@@ -205,6 +205,9 @@ def from_file(
         If the file does not exist, cannot be read, or holds something else.
     """
     path = checks.path("file", path)
+    for kind, named in (("inputs", inputs), ("targets", targets)):
+        if named is not None:
+            checks.listed(kind, named, "a list of names of columns or arrays")
     if targets is not None and inputs is None:
         raise InputError("inputs", "is missing; targets names columns, so name those of the inputs too")
     places = None
@@ -224,8 +227,10 @@ def _from_npz(
     arrays: Mapping[str, Array], path: Path, inputs: Sequence[str] | None, targets: Sequence[str] | None
 ) -> dict[str, Array]:
     """Inputs and targets from the arrays of a file."""
+    if inputs is None and set(arrays) >= {"inputs"}:
+        return {kind: arrays[kind] for kind in ("inputs", "targets") if kind in arrays}
     if inputs is None:
-        inputs, targets = ["inputs"], ["targets"] if "targets" in arrays else None
+        inputs = ["inputs"]
     wanted = {"inputs": inputs} | ({} if targets is None else {"targets": targets})
     missing = [name for names in wanted.values() for name in names if name not in arrays]
     if missing:
@@ -237,9 +242,7 @@ def _from_npz(
 
 
 def _beside(path: Path, arrays: Sequence[Array], names: Sequence[str]) -> Array:
-    """Arrays side by side: one with a single dimension, of several, is a column."""
-    if len(arrays) == 1:
-        return arrays[0]
+    """Arrays side by side; one with a single dimension is a column."""
     tables = [array[:, np.newaxis] if array.ndim == 1 else array for array in arrays]
     if any(table.ndim != 2 or len(table) != len(tables[0]) for table in tables):
         shapes = ", ".join(f"{name} {array.shape}" for name, array in zip(names, arrays, strict=True))

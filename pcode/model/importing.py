@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def imported(where: str, path: str) -> Any:
     module, colon, name = path.partition(":")
     if not colon or not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
         raise InputError(where, f"must be module:name, such as mymodule:softsign, not {path!r}")
+    _check_not_another(where, module)
     try:
         found: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -68,6 +70,18 @@ def imported(where: str, path: str) -> Any:
             raise InputError(where, f"module {module} has no {name}; give a function that is there")
         found = getattr(found, part)
     return found
+
+
+def _check_not_another(where: str, module: str) -> None:
+    """Raise InputError if a module of this name has been imported from another file than is found now."""
+    name = module.partition(".")[0]
+    loaded = getattr(sys.modules.get(name), "__file__", None)
+    spec = PathFinder.find_spec(name) if loaded else None
+    if loaded and spec and spec.has_location and spec.origin:
+        here, there = Path(spec.origin).resolve(), Path(loaded).resolve()
+        if here != there:
+            what = f"module {name} is meant to be {here}, but {there} has been imported under this name"
+            raise InputError(where, f"{what}; rename one of them, or use a fresh process")
 
 
 @contextmanager

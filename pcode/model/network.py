@@ -84,7 +84,8 @@ class Weights(NamedTuple):
             W = tuple(np.ascontiguousarray(one.T) for one in M)
         if network is None:
             network = Network((M[0].shape[0], *(one.shape[1] for one in M)))
-        return network.check_weights(cls(M, None if W is None else tuple(W), beta))
+        given: Any = W
+        return network.check_weights(cls(M, given, beta))
 
     def __repr__(self) -> str:
         return short_repr(self)

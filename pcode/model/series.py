@@ -103,7 +103,7 @@ class TimeSeries(Short):
         samples : int
             Number B of samples, for values that are alike.
         time_unit : str, optional
-            Unit of the times, if the file does not say it.
+            Unit of the times, if the file does not say it; else they are converted into it.
 
         Raises
         ------
@@ -120,11 +120,12 @@ class TimeSeries(Short):
         if values.ndim == 2:
             values = np.repeat(values[:, None], checks.whole("samples", samples, least=1), axis=1)
         try:
-            return cls(t, values, kind, unit or time_unit)
+            series = cls(t, values, kind, unit or time_unit)
         except InputError as error:
             if error.where not in ("t", "values"):
                 raise
             raise InputError("file", f"{path}: {error.where} {error.what}") from None
+        return series if time_unit is None else series.in_unit(units.unit("time_unit", time_unit))
 
     def in_unit(self, unit: str) -> TimeSeries:
         """The same with its times in `unit`."""

@@ -141,7 +141,7 @@ def network(
         The run to draw, or a network by itself, whose nodes have no colours.
     phase : int or str, optional
         Index or name of the phase; that of `time`, or the last where left out.
-    time : float, optional
+    time : float or str, optional
         In the run's time; the nearest saved one is drawn, and the end of the phase where left out.
     sample : int, optional
         Row of the data; the first that the phase shows where left out.

@@ -92,7 +92,7 @@ def phase_plane(
         a mapping, such as ``{"eps1": "slaved"}``. A line of text over the Axes says which.
     phase : int or str, optional
         Phase of the moment; for weights the last that learns, for nodes the first where left out.
-    time : float, optional
+    time : float or str, optional
         The moment whose values are held, in the run's time, and at which a yellow dot marks the run; the end
         of the phase, without a mark, where left out.
     xlim, ylim : two floats, optional

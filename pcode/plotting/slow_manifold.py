@@ -77,7 +77,7 @@ def slow_manifold(
         Several :math:`\delta/\tau`, each with a trajectory and a colour; the run's own where left out.
     phase : int or str, optional
         The last that learns, where left out.
-    time : float, optional
+    time : float or str, optional
         The moment of the run whose other weights are held; the end of the phase where left out.
     limits : two floats, optional
         The weight's window.

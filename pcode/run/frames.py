@@ -96,15 +96,15 @@ FRAMES: dict[str, Callable[[Run, Sequence[int], Sequence[int]], pd.DataFrame]] =
 def _record(index: int, record: PhaseRecord) -> Columns:
     known = ("t_start", "t_end", "duration", "learn", "until", "unknowns", "method")
     numbers = {name: value for name, value in record.probes.items() if isinstance(value, int | float)}
-    return {
+    row = {
         "phase": index,
         "phase_name": record.name,
         "status": str(record.status),
         **{name: getattr(record, name) for name in known},
         "samples": len(record.samples),
         **asdict(record.stats),
-        **{name if name not in known else f"probe_{name}": value for name, value in numbers.items()},
     }
+    return row | {f"probe_{name}" if name in row else name: value for name, value in numbers.items()}
 
 
 def _rows(run: Run, phase: str, chosen: Sequence[int]) -> NDArray[np.intp]:

@@ -71,7 +71,7 @@ def _with_key(key: str, document: Mapping[str, Any]) -> list[str]:
     tables = {name: _model([name]) for name in ScenarioFile.model_fields}
     places = {f"{name}.": list(table.model_fields) for name, table in tables.items() if table}
     of_phase = places.pop("phase.")
-    places |= {f"phase.{k}.": of_phase for k in range(min(len(document.get("phase", [])), MOST_PHASES))}
+    places |= {f"phase.{k}.": of_phase for k in range(min(len(_phases(document)), MOST_PHASES))}
     places[""] = list(ScenarioFile.model_fields)
     every = [one for known in places.values() for one in known]
     meant = key if key in every else nearest(key, every)
@@ -80,11 +80,16 @@ def _with_key(key: str, document: Mapping[str, Any]) -> list[str]:
 
 def _with_table(path: Sequence[str], document: Mapping[str, Any]) -> list[str]:
     """The dotted keys that a key with an unknown table may stand for; a phase may be meant by its name."""
-    phases = document.get("phase", [])
-    called = [one.get("name") if isinstance(one, dict) else None for one in phases]
+    called = [one.get("name") if isinstance(one, dict) else None for one in _phases(document)]
     named = [f"phase.{k}" for k, name in enumerate(called) if name == path[0]]
     close = nearest(path[0], ScenarioFile.model_fields)
     return [_dotted([home, *path[1:]]) for home in named or ([close] if close else [])]
+
+
+def _phases(document: Mapping[str, Any]) -> list[Any]:
+    """The phases of a document that has not been checked; none where it is no list."""
+    phases = document.get("phase")
+    return phases if isinstance(phases, list) else []
 
 
 def shown(value: Any) -> str:

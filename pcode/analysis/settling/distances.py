@@ -14,6 +14,9 @@ from .path import NOISE, Path
 # Nodes lag behind a rest that moves; a distance is that of settling where it is this many times larger.
 ABOVE_LAG = 10.0
 
+# The start is forgotten after this many times the time constant of the slowest mode.
+FORGOTTEN = 10.0
+
 
 @dataclass(frozen=True, eq=False)
 class Curve:
@@ -94,8 +97,12 @@ class Curve:
         """
         if not self.path.begin.phase.learn:
             return False
-        start = np.sqrt(np.nansum(self.distance[0] ** 2))
-        return bool(start <= max(self._lags()[0] / ABOVE_LAG, np.nanmax(self.resolved)))
+        start, free = self.distance[0], np.isfinite(self.largest)
+        # Not the lag of the first moments, between which the rest has hardly moved.
+        later = FORGOTTEN / max(-self.slowest_end.real, 1e-300)
+        lag = np.interp(later, self.path.t, self._lags()) / ABOVE_LAG
+        lags_only = np.sqrt((start[free] ** 2).sum()) <= lag
+        return bool(lags_only or (start[free] <= self.resolved[free]).all())
 
     def settling(self, fraction: float) -> tuple[Array, float]:
         """Settling times, shape (K,), and the longest time that one was interpolated over."""
