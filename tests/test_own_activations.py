@@ -133,7 +133,8 @@ def test_a_derivative_given_by_hand_must_be_the_derivative() -> None:
     ],
 )
 def test_kinks_are_found_where_the_slope_jumps(f, there) -> None:
-    assert kinks_of(pcode.Activation(f).df) == pytest.approx(there, abs=1e-12)
+    assert kinks_of(pcode.Activation(f, kinks=()).df) == pytest.approx(there, abs=1e-12)
+    assert pcode.Activation(f).kinks == pytest.approx(there, abs=1e-12)
 
 
 def test_networks_are_equal_by_the_functions_themselves() -> None:
@@ -142,7 +143,8 @@ def test_networks_are_equal_by_the_functions_themselves() -> None:
     assert hash(one) == hash(again)
     assert one != pcode.Network((2, 3, 1), activation=lambda v: softsign(v))
     assert pcode.Activation(softsign) != pcode.Activation(softsign, name="mine")
-    assert pcode.Activation(jax.nn.relu) != pcode.Activation(jax.nn.relu, kinks=[0.0])
+    assert pcode.Activation(jax.nn.relu, kinks=()) != pcode.Activation(jax.nn.relu, kinks=[0.0])
+    assert pcode.Activation(jax.nn.relu) == pcode.Activation(jax.nn.relu, kinks=[0.0])
     scaled = Scaled()
     assert pcode.Activation(scaled.sine) == pcode.Activation(scaled.sine) != pcode.Activation(Scaled().sine)
     assert pcode.Network(**one.to_dict()) == one
@@ -247,14 +249,28 @@ def test_a_kink_elsewhere_is_treated_as_that_of_relu_at_0(method) -> None:
     assert slopes[-1] == pytest.approx(0.2, abs=1e-4)
 
 
-def test_a_kink_that_is_not_declared_is_noted() -> None:
-    network = pcode.Network((1, 1, 1), ["identity", jax.nn.relu])
+def test_a_kink_that_is_denied_is_noted() -> None:
+    network = pcode.Network((1, 1, 1), ["identity", pcode.Activation(jax.nn.relu, kinks=())])
     phase = pcode.Phase("held", {0: [[1.0]]}, duration=1.0, learn=False)
     run = pcode.simulate(network, [phase], weights=network.init_weights(rng=0))
     assert run.notes == (
         "the slope of relu jumps at 0, which its kinks do not tell: nodes there are not followed exactly; "
         "with pcode.Activation(f, kinks=[0]) they are",
     )
+
+
+def test_a_kink_that_is_found_needs_no_word() -> None:
+    """A node is pushed onto a kink of clip and held there, at x = 1 with a slope between 0 and 1 (Filippov)."""
+    network = pcode.Network((1, 1, 1), ["identity", lambda v: jnp.clip(v, -1.0, 1.0)], feedback="tied")
+    weights = pcode.Weights((np.eye(1), 2.0 * np.eye(1)), None, (np.zeros(1), np.zeros(1)))
+    phase = pcode.Phase("held", {0: [[0.2]], 2: [[5.0]]}, duration=60.0, learn=False)
+    run = pcode.simulate(network, [phase], weights=weights, method="cvode")
+    assert run.notes == ()
+    assert run.phases[0].stats.steps < 1000
+    # Held at 1 the errors rest at x - mu: eps1 = 1 - 0.2 and eps2 = 5 - 2, and alpha = eps1/(2 eps2).
+    assert run.state.x[1].item() == 1.0
+    assert run.state.eps[0].item() == pytest.approx(0.8, abs=1e-5)
+    assert run.state.eps[1].item() == pytest.approx(3.0, abs=1e-5)
 
 
 def test_the_same_function_is_not_compiled_again() -> None:

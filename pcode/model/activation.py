@@ -30,7 +30,8 @@ class Activation:
     name : str, optional
         What to call it in results and messages; by default the function's own name.
     kinks : sequence of float, optional
-        The values of x at which sigma' jumps; sigma itself is continuous. A node can stay at a kink as in a
+        The values of x at which sigma' jumps; sigma itself is continuous. By default those that a search from
+        -10 to 10 finds; an empty list for none. A node can stay at a kink as in a
         sliding mode, with a mix of both one-sided derivatives, see `pcode.system.kinks`.
     df, d2f : callable, optional
         sigma' and sigma''; by automatic differentiation if left out.
@@ -80,14 +81,14 @@ class Activation:
         f: Elementwise,
         *,
         name: str | None = None,
-        kinks: Sequence[float] = (),
+        kinks: Sequence[float] | None = None,
         df: Elementwise | None = None,
         d2f: Elementwise | None = None,
     ) -> None:
         checks.function("f", f)
         self._own = (f, df, d2f)
         called = name_of(f) if name is None else checks.text("name", name)
-        at = _increasing(kinks)
+        at = () if kinks is None else _increasing(kinks)
 
         def own(x: Any) -> Any:
             return f(jnp.asarray(x))
@@ -98,6 +99,8 @@ class Activation:
             if given is not None:
                 probing.check_derivative(where, function, derivative)
         probing.check_slopes(called, slope, bend)
+        if kinks is None:
+            at = probing.kinks_of(slope)
         self._fill(called, *_ruled(own, slope, bend, at), at, f)
         self._check_kinks()
 

@@ -93,6 +93,8 @@ def _hint(name: str) -> str:
         if name.isidentifier() and callable(getattr(module, name, None)):
             right = f'in Python give the function {place}.{name} itself, in a scenario "{place}:{name}"'
             return f" ({right} with --allow-code)"
+    if not name.isidentifier():
+        return " (in Python give a function in jax.numpy, such as lambda v: v / (1 + jnp.abs(v)))"
     close = get_close_matches(plain, words, n=1, cutoff=0.75)
     return f" (did you mean {words[close[0]]}?)" if close else ""
 

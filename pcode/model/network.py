@@ -299,7 +299,7 @@ class Network:
         InputError
             Naming every array that is missing, misshapen or not finite.
         """
-        right = "Weights(M=..., W=..., beta=...), as Network.init_weights makes them"
+        right = "Weights(M=..., W=..., beta=...), as Network.init_weights or Weights.from_torch make them"
         checks.instance("weights", weights, Weights, right)
         kept: dict[str, Any] = {}
         wrong: list[InputError] = []

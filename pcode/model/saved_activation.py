@@ -67,7 +67,10 @@ class SavedActivation:
         """The error for whoever wants to compute with it."""
         if self.function is None:
             why = "cannot be imported (it is a lambda, or of a script or notebook)"
-            how = "load the run by pcode.Run.load(path, activation=f)"
+            how = (
+                "load the run by pcode.Run.load(path, activation=f); one that stands in a module can also be "
+                "imported (--allow-code)"
+            )
         else:
             why = "is not imported by opening the file"
             how = (

@@ -78,9 +78,10 @@ def check_extent(run: Run, phase: PhaseChoice = None) -> None:
 
 @of_run
 def suits_log_time(run: Run, phase: PhaseChoice = None) -> bool:
-    """Whether the nodes' convergence would be invisible on a linear axis: a phase lasts more than 100 tau.
+    """Whether convergence would be invisible on a linear axis: a phase of constant clamps lasts over 100 tau.
 
-    With tau = 0 there is no convergence: nodes are at equilibrium at every instant.
+    With tau = 0 there is no convergence: nodes are at equilibrium at every instant. Where a clamp moves, what
+    follows it goes on for the whole phase.
 
     Parameters
     ----------
@@ -94,8 +95,9 @@ def suits_log_time(run: Run, phase: PhaseChoice = None) -> bool:
         If the run has no such phase.
     """
     records = [run.phases[k] for k in choose_phases(run, phase)]
+    still = [one for one in records if all(clamp.kind == "constant" for clamp in one.clamp.values())]
     tau = run.network.tau
-    return tau > 0.0 and any(record.t_end - record.t_start > 100.0 * tau for record in records)
+    return tau > 0.0 and any(record.t_end - record.t_start > 100.0 * tau for record in still)
 
 
 @of_run
