@@ -293,7 +293,7 @@ def test_samples_must_be_a_table_of_numbers(values: list[object]) -> None:
 @pytest.mark.parametrize("text", ["input0,target0,\n1,2,\n,\n", "input0,input1,,,\n1,2,,\n3,4,,,\n"])
 def test_blank_cells_at_the_ends_of_lines_of_other_lengths_are_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "d.csv").write_text(text)
-    with pytest.raises(InputError, match="cells; the header has|must begin with a header of"):
+    with pytest.raises(InputError, match=r"cells; the header has|must begin with a header of"):
         from_file(tmp_path / "d.csv")
 
 

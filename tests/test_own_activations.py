@@ -260,7 +260,7 @@ def test_a_kink_that_is_denied_is_noted() -> None:
 
 
 def test_a_kink_that_is_found_needs_no_word() -> None:
-    """A node is pushed onto a kink of clip and held there, at x = 1 with a slope between 0 and 1 (Filippov)."""
+    """A node is pushed onto a kink of clip and held there, at x = 1, with a slope between 0 and 1."""
     network = pcode.Network((1, 1, 1), ["identity", lambda v: jnp.clip(v, -1.0, 1.0)], feedback="tied")
     weights = pcode.Weights((np.eye(1), 2.0 * np.eye(1)), None, (np.zeros(1), np.zeros(1)))
     phase = pcode.Phase("held", {0: [[0.2]], 2: [[5.0]]}, duration=60.0, learn=False)
