@@ -1,18 +1,17 @@
 r"""The energy F of every layer, with error nodes as they are and at their rest value.
 
-Above, F = 1/2 sum_l nu^l <|eps^l|^2> with the error nodes as they move: from eps = 0 it starts at
-0, rises, and may oscillate on its way to rest. Below, F = 1/2 sum_l <|x^l - mu^l|^2> / nu^l, the
-energy that it would be if the error nodes were at rest for the present values x and predictions mu.
-That F falls is shown in textbooks for errors at rest at every instant: with W = M^T, no decay and clamps
-that do not move, nodes and weights then follow its slope downwards. Errors with an equation of their own
-lag behind, so here the lower energy falls from when they have caught up, and the upper one need not fall
-before; above each panel stands what holds for this run.
-Thin lines are the terms of the layers l = 1..n, the broad grey line is their sum; <> is the mean
-over the batch. Time is in units of tau, the time constant of the nodes (of delta where tau = 0), and
-vertical lines mark where a phase of the run ends and the next begins; on a logarithmic axis it is
-counted from the start of every phase. Energies are on a logarithmic axis where they span more than
-two decades; zeros, such as that at the start, are then left out, and so are the depth of a passing zero and
-rounding, which begins below 1e-14 of the largest energy.
+Above, F = 1/2 sum_l nu^l <|eps^l|^2> with the error nodes as they move: from eps = 0 it starts at 0,
+rises, and may oscillate on its way to rest. Below, F = 1/2 sum_l <|x^l - mu^l|^2> / nu^l, the energy that
+it would be if the error nodes were at rest for the present values x and predictions mu. That F falls is
+shown in textbooks for errors at rest at every instant: with W = M^T, no decay and clamps that do not
+move, nodes and weights then follow its slope downwards. Errors with an equation of their own lag behind,
+so here the energies fall once the nodes have settled, and need not fall before; above each panel stands
+what holds for this run. Thin lines are the terms of the layers l = 1..n, the broad grey line is their
+sum; <> is the mean over the batch. Time is in the run's unit, or if it has none in units of tau, the time
+constant of the nodes (of delta where tau = 0), and vertical lines mark where a phase of the run ends and
+the next begins; on a logarithmic axis it is counted from the start of every phase. Energies are on a
+logarithmic axis where they span more than two decades; zeros, such as that at the start, are then left
+out, and so are the depth of a passing zero and rounding, which begins below 1e-14 of the largest energy.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ def figure(
     log_y : bool, optional
         Whether energies have a logarithmic axis.
     clock : {"tau", "delta", "time"} or str, optional
-        Unit of the time axis; where it is not said, tau, or delta where tau = 0.
+        Unit of the time axis; the run's own where it has one and none is said, else tau (delta where tau = 0).
     legend : bool or {"right", "below", "inside"}
         Where to put legends, if at all.
     styles : table

@@ -28,7 +28,7 @@ SUITS = ("digits", "textbook", "unstable_feedback", "xor")
 
 def figure(
     run: Run,
-    time: float | list[float] | None = None,
+    time: float | str | list[float | str] | None = None,
     phase: int | str | None = None,
     sample: int | None = None,
     feedback: bool | None = None,

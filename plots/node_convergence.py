@@ -1,20 +1,21 @@
 r"""Value nodes and error nodes of every layer converge to their rest.
 
-Left, the value nodes x^l; right, the error nodes eps^l; one row for each layer l, against time in
-units of tau, the time constant of the nodes. Where a layer has few nodes and the data few
-samples, each curve is one node for one sample: nodes have colours and dashes, their samples shades of these,
-from dark and broad to light and thin. Otherwise the median, the middle half, the middle
-90% and the extremes over nodes and samples are shown. Curves join the saved times: an oscillation
-that is faster shows its size, not its course. Vertical lines mark where a phase of the run
-ends and the next begins; in a phase in which a layer is clamped its value nodes stay at what they
-are clamped to. The value nodes of a layer that is clamped to constants in every phase have no panel, which a
-line over their errors says, and such a layer without errors has no row. A logarithmic time axis counts time
-from the start of every phase. Nodes, samples and layers are counted from 0; of a network with more than six
-layers, some are shown.
+Left, the value nodes x^l; right, the error nodes eps^l; one row for each layer l, against time in units
+of tau (ms or s where the run has a unit), the time constant of the nodes. Where a layer has few nodes and
+the data few samples, each curve is one node for one sample: nodes have colours and dashes, their samples
+shades of these, from dark and broad to light and thin. Otherwise the median, the middle half, the middle
+90% and the extremes over nodes and samples are shown. Curves join the saved times: an oscillation that is
+faster shows its size, not its course. Vertical lines mark where a phase of the run ends and the next
+begins; in a phase in which a layer is clamped its value nodes stay at what they are clamped to. The value
+nodes of a layer that is clamped to constants in every phase have no panel, which a line over their errors
+says, and such a layer without errors has no row. A logarithmic time axis counts time from the start of
+every phase. Nodes, samples and layers are counted from 0; of a network with more than six layers, some
+are shown.
 """
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -52,7 +53,7 @@ def figure(
         Whether every phase has a logarithmic time axis of its own; where it is not said, they
         have one if a phase lasts more than 100 tau and tau is not 0.
     clock : {"tau", "delta", "time"} or str, optional
-        Unit of the time axis; where it is not said, tau, or delta where tau = 0.
+        Unit of the time axis; the run's own where it has one and none is said, else tau (delta where tau = 0).
     how : {"auto", "lines", "bands", "heatmap"}
         How to draw the nodes of a layer.
     clamped : bool, optional
@@ -84,7 +85,7 @@ def figure(
             else:
                 right.set_axis_off()
             if left is None:
-                _say_clamped(right, run, layer)
+                _say_clamped(right, run, layer, phase)
         named: list[str] = []
         for left, right in grid:
             _compact([ax for ax in (left, right) if ax is not None], narrow)
@@ -130,15 +131,21 @@ def _time_labels(grid: list[tuple[Axes | None, Axes]], narrow: bool) -> None:
 
 
 def _moves(run: Run, layer: int, phase: int | str | list[int | str] | None) -> bool:
-    """Whether any node of the layer is free, or has a clamp that moves, in one of the phases."""
-    phases = [run.phases[k] for k in plotting.choose_phases(run, phase)]
-    return any(layer not in record.clamp or not record.clamp[layer].still for record in phases)
+    """Whether any node of the layer is free, or has a clamp that moves, in one of the phases, or from one on."""
+    chosen = plotting.choose_phases(run, phase)
+    if any(layer not in run.phases[k].clamp or not run.phases[k].clamp[layer].still for k in chosen):
+        return True
+    if len({run.phases[k].samples for k in chosen}) > 1:
+        return False  # other samples have other values
+    values = run.data[f"x{layer}"].to_numpy()[np.isin(run.data["phase"].to_numpy(), chosen)]
+    return bool(values.size and np.nanmax(np.ptp(values, axis=0), initial=0.0) > 0.0)
 
 
-def _say_clamped(ax: Axes, run: Run, layer: int) -> None:
+def _say_clamped(ax: Axes, run: Run, layer: int, phase: int | str | list[int | str] | None) -> None:
     """Over the errors of a layer, what flat lines beside them would say."""
-    values = run.data[f"x{layer}"].to_numpy()
-    at = f" at {values[0, 0, 0]:.4g}" if values[0].size == 1 else ""
+    drawn = np.isin(run.data["phase"].to_numpy(), plotting.choose_phases(run, phase))
+    values = run.data[f"x{layer}"].to_numpy()[drawn]
+    at = f" at {values.flat[0]:.4g}" if values[0].size == 1 else ""
     ax.set_title(f"$x^{{{layer}}}$ is clamped{at}", loc="right", color="0.45", fontsize=plotting.small_text())
 
 

@@ -1,17 +1,17 @@
 r"""Fast and slow at a glance: nodes on the clock tau, weights on the clock delta.
 
-Left, what is fast: the value nodes x^l and the error nodes eps^l of one layer, and the energy F with
-the error nodes as they are, against time since the start of a phase in units of tau, the
-time constant of the nodes (of delta where tau = 0), on a logarithmic axis. Dashed lines mark one
-delta, where the weights begin to tell. Right, what is slow: the departure of the prediction weights
-M^(l-1) of that layer from their start, the norms of the departures of all weights, and the energy
+Left, what is fast: the value nodes x^l and the error nodes eps^l of one layer, and the energy F with the
+error nodes as they are, against time since the start of a phase in units of tau (ms or s where the run
+has a unit), the time constant of the nodes (of delta where tau = 0), on a logarithmic axis. Dashed lines
+mark one delta, where the weights begin to tell. Right, what is slow: the departure of the prediction
+weights M^(l-1) of that layer from their start, the norms of the departures of all weights, and the energy
 with the error nodes at their rest value, against time in units of delta, the time constant of the
 weights, in the phases in which they learn. Lines are single nodes or weights; where there are many, their
-median, middle half, middle 90% and extremes. Energies are means over the batch; below 1e-14 of the largest,
-where rounding begins, they are left out. The left one rises from 0 where the errors start at 0, since they
-take time to build up; the right one falls from when they have caught up, if W = M^T, nothing decays and
-no clamp moves: nodes and weights then follow its slope downwards. Solid vertical lines mark where a phase of
-the run ends and the next begins.
+median, middle half, middle 90% and extremes. Energies are means over the batch; below 1e-14 of the
+largest, where rounding begins, they are left out. The left one rises from 0 where the errors start at 0,
+since they take time to build up; the right one falls once the nodes have settled, if W = M^T, nothing
+decays and no clamp moves: nodes and weights then follow its slope downwards. Solid vertical lines mark
+where a phase of the run ends and the next begins.
 """
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
 r"""The phase plane of two unknowns of a run: flow, nullclines, equilibria and the run itself.
 
-Grey streamlines are the rates of the two coordinates, broader where these are fast (by the logarithm of the
-speed); colours are their nullclines, every branch in the window: solid where the first coordinate does not
-move, dashed where the second does not. Where both are still every equilibrium in the window has a marker of
-its kind (circle: node, square: focus, diamond: centre, cross: saddle), filled where it is stable
-in the plane; the legend says where it is not so once all nodes are free. Where both nullclines are one,
-on the broad grey curve, every point is an equilibrium. Dotted is the stable manifold of a saddle, the border
-between two basins, dash-dotted its unstable one. The black line is the run, projected onto the plane from its
-ring on, with dots at round times since the phase's start in units of tau, or of delta where a weight is a
-coordinate. The line over each panel says what became of all other unknowns: nodes are at rest for
-every point of the plane, or held, as other weights are, at their values of a moment; where that is not
-the end of the phase, a yellow dot shows the run at that moment and what follows is pale. Nodes have
-several equilibria where a nullcline folds back; those at rest are in the one that they reach from where they
-were at that moment, so that a run in another crosses the streamlines. With several `times` the rest is
-followed along the run, a panel for each, and the flow is that of the moment.
+Grey streamlines are the rates of the two coordinates, broader where these are fast (by the logarithm of
+the speed); colours are their nullclines, every branch in the window: solid where the first coordinate
+does not move, dashed where the second does not. Where both are still every equilibrium in the window has
+a marker of its kind (circle: node, square: focus, diamond: centre, cross: saddle), filled where it is
+stable in the plane; the legend says where it is not so once all nodes are free. Where both nullclines are
+one, on the broad grey curve, every point is an equilibrium. Dotted is the stable manifold of a saddle,
+the border between two basins, dash-dotted its unstable one. The black line is the run, projected onto the
+plane from its ring on, with dots at round times since the phase's start in units of tau, or of delta
+where a weight is a coordinate. The line over each panel says what became of all other unknowns: nodes are
+at rest for every point of the plane, or held, as other weights are, at their values of a moment; where
+that is not the end of the phase, a yellow dot shows the run at that moment and what follows is pale.
+Nodes have several equilibria where a nullcline folds back; those at rest are in the one that they reach
+from where they were at that moment, so that a run in another crosses the streamlines. With several
+`times` the rest is followed along the run, a panel for each, and the flow is that of the moment.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def figure(
     y: str | None = None,
     rest: str | dict[str, str] | None = None,
     phase: int | str | None = None,
-    times: float | list[float] | None = None,
+    times: float | str | list[float | str] | None = None,
     xlim: list[float] | None = None,
     ylim: list[float] | None = None,
     resolution: int | None = None,
@@ -63,7 +63,7 @@ def figure(
         possible.
     phase : int or str, optional
         Index or name of the phase.
-    times : float or list of float, optional
+    times : float, str or list of these, optional
         Moments whose values are held, in the run's time, a panel for each; the phase's end where left out.
     xlim, ylim : two floats, optional
         The window.
@@ -103,7 +103,9 @@ def figure(
             )  # fmt: skip
             window = {"xlim": list(ax.get_xlim()), "ylim": list(ax.get_ylim())}
             if moment is not None and not alone:
-                ax.set_title(f"t = {moment:g}")
+                ax.set_title(
+                    f"t = {plotting.time_text(run.network.time('time', moment), run.network.time_unit)}"
+                )
         for ax in panels[len(moments) :]:
             ax.set_axis_off()
         if not alone:

@@ -5,7 +5,8 @@ sigma' jumps, as that of relu does at 0, both sides can push a node onto the kin
 and its slope is the mix of the two one-sided values, s_- + alpha (s_+ - s_-), at which nothing moves it:
 sigma'(x) (eps^{l+1} W^l) = eps^l + lambda_x x (Filippov's convention). For relu the slope is alpha
 itself. The node is let go when the slope reaches either of the one-sided values. Grey lines mark the
-kinks above and the one-sided values below. Time is in units of tau, the time constant of the nodes.
+kinks above and the one-sided values below. Time is in units of tau (ms or s where the run has a unit),
+the time constant of the nodes.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def figure(
     log_time : bool
         Whether every phase has a logarithmic time axis of its own.
     clock : {"tau", "delta", "time"} or str, optional
-        Unit of the time axis; where it is not said, tau, or delta where tau = 0.
+        Unit of the time axis; the run's own where it has one and none is said, else tau (delta where tau = 0).
     how : {"auto", "lines", "bands", "heatmap"}
         How to draw the nodes.
     legend : bool or {"right", "below", "inside"}

@@ -1,14 +1,14 @@
 r"""The solver's view of a run: how long its steps are, of what order, and what each phase costs.
 
-At the top the length h of every step that the solver kept, against time, both in units of tau, the time
-constant of the nodes (of delta where tau = 0): short while something moves fast, long where all is smooth.
-Dotted grey lines are tau and delta, the time constant of the weights. Vertical lines mark where a phase of
-the run ends and the next begins, stars where one ended because all was at rest; a logarithmic time axis
-counts from the start of every phase. Below it the order of the steps, where it is known; methods
-of one order have a straight line. At the bottom the work of each phase: steps, evaluations of the
-right-hand side, and Jacobians, which are evaluations of the matrix or linearisations. Of more than
-20,000 steps the shortest and the longest of every few neighbours are shown. The first steps of a
-phase, within the line where it starts, may be shorter than the panel shows.
+At the top the length h of every step that the solver kept, against time, both in units of tau (ms or s
+where the run has a unit), the time constant of the nodes (of delta where tau = 0): short while something
+moves fast, long where all is smooth. Dotted grey lines are tau and delta, the time constant of the
+weights. Vertical lines mark where a phase of the run ends and the next begins, stars where one ended
+because all was at rest; a logarithmic time axis counts from the start of every phase. Below it the order
+of the steps, where it is known; methods of one order have a straight line. At the bottom the work of each
+phase: steps, evaluations of the right-hand side, and Jacobians, which are evaluations of the matrix or
+linearisations. Of more than 20,000 steps the shortest and the longest of every few neighbours are shown.
+The first steps of a phase, within the line where it starts, may be shorter than the panel shows.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def figure(
         Whether every phase has a logarithmic time axis of its own; where it is not said, they
         have one if a phase lasts more than 100 tau and tau is not 0.
     clock : {"tau", "delta", "time"} or str, optional
-        Unit of time; where it is not said, tau, or delta where tau = 0.
+        Unit of time; the run's own where it has one and none is said, else tau (delta where tau = 0).
     legend : bool or {"right", "below", "inside"}
         Where to put legends, if at all.
     styles : table

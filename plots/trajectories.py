@@ -1,14 +1,14 @@
 r"""Trajectories of the nodes, from the start of a phase to its end.
 
 One panel for each sample. All its value and error nodes together are a point, and its path through one
-phase of the run is shown in the two directions in which it varies most, the principal components of its saved
-times; the axes say which part of the variance each has. Or the axes are chosen nodes, x^l_i for a value and
-eps^l_i for an error. Colour is the time since the phase's start, in units of tau, the time constant of the
-nodes (of delta where tau = 0). Where the phase lasts more than 100 tau, or half of the path lies in its first
-tenth, it is logarithmic, so that the fast way of the nodes to their rest and the slow one that they are
-then carried by the weights are both seen. A white circle marks the start, a black square the end. Panels
-have axes of their own, except where the components are those of all samples together, each about its own
-mean. Of more than nine samples, some are shown.
+phase of the run is shown in the two directions in which it varies most, the principal components of its
+saved times; the axes say which part of the variance each has. Or the axes are chosen nodes, x^l_i for a
+value and eps^l_i for an error. Colour is the time since the phase's start, in units of tau (ms or s where
+the run has a unit), the time constant of the nodes (of delta where tau = 0). Where the phase lasts more
+than 100 tau, or half of the path lies in its first tenth, it is logarithmic, so that the fast way of the
+nodes to their rest and the slow one that they are then carried by the weights are both seen. A white
+circle marks the start, a black square the end. Panels have axes of their own, except where the components
+are those of all samples together, each about its own mean. Of more than nine samples, some are shown.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def figure(
     log_time : bool, optional
         Whether time is logarithmic in the colours.
     clock : {"tau", "delta", "time"} or str, optional
-        Unit of time.
+        Unit of time; see `value_nodes`.
     legend : bool or {"right", "below", "inside"}
         Where to put a legend of the two marks, if at all; above all panels where left out.
     styles : table

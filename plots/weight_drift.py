@@ -1,15 +1,15 @@
 r"""Weights drift from where they started, on the slow clock.
 
-Departure of each weight from its value at the start of the run, against time in units of delta, the
-time constant of the weights: in turn the prediction weights M^(l-1), the feedback weights
-W^(l-1) and the biases beta^l of the prediction of layer l, in a wide figure a row for each l. Where there
-are few weights each has a line (with a legend of the first and the last where the lines run from dark to
-light in the order of the weights); otherwise the median, the middle half, the middle 90% and the
-extremes over the weights are shown. Kinds of weights without an equation of their own are left out:
-W where it is tied to the transpose of M, or fixed. At the bottom, the Frobenius norms of these
-departures: solid for M, broad and pale for W, dotted for beta, with one colour and marker for
-each l. Vertical lines mark where a phase of the run ends and the next begins. Of a network with
-more than six layers, some are shown; nodes are counted from 0.
+Departure of each weight from its value at the start of the run, against time in units of delta (ms or s
+where the run has a unit), the time constant of the weights: in turn the prediction weights M^(l-1), the
+feedback weights W^(l-1) and the biases beta^l of the prediction of layer l, in a wide figure a row for
+each l. Where there are few weights each has a line (with a legend of the first and the last where the
+lines run from dark to light in the order of the weights); otherwise the median, the middle half, the
+middle 90% and the extremes over the weights are shown. Kinds of weights without an equation of their own
+are left out: W where it is tied to the transpose of M, or fixed. At the bottom, the Frobenius norms of
+these departures: solid for M, broad and pale for W, dotted for beta, with one colour and marker for each
+l. Vertical lines mark where a phase of the run ends and the next begins. Of a network with more than six
+layers, some are shown; nodes are counted from 0.
 """
 
 from __future__ import annotations

@@ -2,15 +2,16 @@ r"""Weights as matrices: before, after, and what has changed.
 
 One row for each link l. From left to right the weights at the start of the run, at its end, and the
 difference: a matrix with a row for each node of the one layer and a column for each node of the other.
-Where the input layer is known to show images, the weights of its link are one image for each node of layer 1,
-side by side and row by row. Blue is negative, red positive, white 0, grey no number; the three share the
-scale of the colour bar. Next to them each feedback weight W^l_ji against its counterpart M^l_ij, before (open
-circles) and after (dots); on the grey line W is the transpose of M. At the bottom the angle between M^l and
-the transposed W^l, taken as vectors, against time in units of delta, the time constant of the weights: 0
-degrees where they are parallel, 90 where they have nothing to do with each other. Vertical lines mark where a
-phase ends and the next begins. Where W is the transpose of M at all times, a line says so in place of
-scatter and angle; where weights are held, their end and change are left out. Of a network with more than four
-links, some are shown; nodes are counted from 0.
+Where the input layer is known to show images, the weights of its link are one image for each node of
+layer 1, side by side and row by row. Blue is negative, red positive, white 0, grey no number; the three
+share the scale of the colour bar. Next to them each feedback weight W^l_ji against its counterpart
+M^l_ij, before (open circles) and after (dots); on the grey line W is the transpose of M. At the bottom
+the angle between M^l and the transposed W^l, taken as vectors, against time in units of delta (ms or s
+where the run has a unit), the time constant of the weights: 0 degrees where they are parallel, 90 where
+they have nothing to do with each other. Vertical lines mark where a phase ends and the next begins. Where
+W is the transpose of M at all times, a line says so in place of scatter and angle; where weights are
+held, their end and change are left out. Of a network with more than four links, some are shown; nodes are
+counted from 0.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def figure(
     plotting.check_extent(run, phase)
     shown = plotting.choose_layers(run, layers, last=run.network.n - 1, most=4)
     apart = plotting.departure_from_transpose(run, phase, shown)
-    compared = apart > ROUNDING
+    compared = not apart <= ROUNDING  # nor where it is no number
     learned = any(run.phases[k].learn for k in plotting.choose_phases(run, phase))
     moments = ("before", "after", "change") if learned else ("before",)
     images = plotting.image_shape_of(run) is not None

@@ -61,7 +61,7 @@ def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None)
 
     With errors that lag behind the values (:math:`\tau > 0`) neither energy needs to fall. With errors at
     rest, :math:`W = M^\top`, clamps that do not move and no decay, nodes and weights follow the slope of
-    F downwards.
+    F downwards. So do the weights where errors lag, once the nodes have settled.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None)
     learning = any(record.learn for record in records)
     lagging = which == "dynamic" and network.tau > 0.0
     hindered = {
-        r"$W \neq M^\top$": departure_from_transpose(run, phase) > ROUNDING,
+        r"$W \neq M^\top$": not departure_from_transpose(run, phase) <= ROUNDING,
         "weights decay": network.weight_decay > 0.0 and learning,
         "nodes decay": network.node_decay > 0.0,
         "clamps move": any(record.moving for record in records),
@@ -94,8 +94,8 @@ def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None)
     if lagging:
         return r"$F$ may rise while $\varepsilon$ catches up with $x$"
     if network.tau == 0.0:
-        return "$F$ falls with nodes at rest" if learning else "$F$ with nodes at rest"
-    return r"$F$ falls once $\varepsilon$ has caught up with $x$"
+        return "$F$ falls within a phase, nodes at rest" if learning else "$F$ with nodes at rest"
+    return f"$F$ may ring while nodes settle{', then falls' if learning else ''}"
 
 
 @draws(ARTISTS)

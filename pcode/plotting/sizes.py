@@ -15,7 +15,7 @@ from matplotlib import rcParams
 from ..base import checks
 from ..base.errors import InputError
 
-INCHES = {"mm": 1.0 / 25.4, "cm": 1.0 / 2.54, "in": 1.0}
+PER_INCH = {"mm": 25.4, "cm": 2.54, "in": 1.0}
 PRESETS = {"one-column": "85mm", "two-columns": "175mm"}
 
 # Inches between which the sides of a figure lie, and points between which its text does.
@@ -81,7 +81,7 @@ def parsed_size(size: Any, where: str = "size") -> tuple[float, float | None]:
         if parts is None:
             what = f'must be such as "85mm", "85x60mm", "3.3in" or {" or ".join(PRESETS)}, not {size!r}'
             raise InputError(where, what)
-        sides = [float(side) * INCHES[parts[3]] for side in parts.groups()[:2] if side]
+        sides = [float(side) / PER_INCH[parts[3]] for side in parts.groups()[:2] if side]
     else:
         if not checks.is_many(size) or len(sides := list(size)) != 2:
             what = f'must be such as "85mm" or "85x60mm", or width and height in inches, not {size!r}'
