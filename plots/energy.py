@@ -49,7 +49,7 @@ def figure(
     log_y : bool, optional
         Whether energies have a logarithmic axis.
     clock : {"tau", "delta", "time"} or str, optional
-        Unit of the time axis; the run's own where it has one and none is said, else tau (delta where tau = 0).
+        Unit of the time axis; by default the run's own where it has one, else tau (delta where tau = 0).
     legend : bool or {"right", "below", "inside"}
         Where to put legends, if at all.
     styles : table

@@ -53,7 +53,7 @@ def figure(
         Whether every phase has a logarithmic time axis of its own; where it is not said, they
         have one if a phase lasts more than 100 tau and tau is not 0.
     clock : {"tau", "delta", "time"} or str, optional
-        Unit of the time axis; the run's own where it has one and none is said, else tau (delta where tau = 0).
+        Unit of the time axis; by default the run's own where it has one, else tau (delta where tau = 0).
     how : {"auto", "lines", "bands", "heatmap"}
         How to draw the nodes of a layer.
     clamped : bool, optional
@@ -131,7 +131,7 @@ def _time_labels(grid: list[tuple[Axes | None, Axes]], narrow: bool) -> None:
 
 
 def _moves(run: Run, layer: int, phase: int | str | list[int | str] | None) -> bool:
-    """Whether any node of the layer is free, or has a clamp that moves, in one of the phases, or from one on."""
+    """Whether any node of the layer is free in one of the phases, or has a clamp that moves or changes."""
     chosen = plotting.choose_phases(run, phase)
     if any(layer not in run.phases[k].clamp or not run.phases[k].clamp[layer].still for k in chosen):
         return True

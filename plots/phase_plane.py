@@ -103,9 +103,8 @@ def figure(
             )  # fmt: skip
             window = {"xlim": list(ax.get_xlim()), "ylim": list(ax.get_ylim())}
             if moment is not None and not alone:
-                ax.set_title(
-                    f"t = {plotting.time_text(run.network.time('time', moment), run.network.time_unit)}"
-                )
+                t = run.network.time("times", moment)
+                ax.set_title(f"t = {plotting.time_text(t, run.network.time_unit)}")
         for ax in panels[len(moments) :]:
             ax.set_axis_off()
         if not alone:

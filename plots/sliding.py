@@ -44,7 +44,7 @@ def figure(
     log_time : bool
         Whether every phase has a logarithmic time axis of its own.
     clock : {"tau", "delta", "time"} or str, optional
-        Unit of the time axis; the run's own where it has one and none is said, else tau (delta where tau = 0).
+        Unit of the time axis; by default the run's own where it has one, else tau (delta where tau = 0).
     how : {"auto", "lines", "bands", "heatmap"}
         How to draw the nodes.
     legend : bool or {"right", "below", "inside"}

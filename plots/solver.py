@@ -39,7 +39,7 @@ def figure(
         Whether every phase has a logarithmic time axis of its own; where it is not said, they
         have one if a phase lasts more than 100 tau and tau is not 0.
     clock : {"tau", "delta", "time"} or str, optional
-        Unit of time; the run's own where it has one and none is said, else tau (delta where tau = 0).
+        Unit of time; by default the run's own where it has one, else tau (delta where tau = 0).
     legend : bool or {"right", "below", "inside"}
         Where to put legends, if at all.
     styles : table

@@ -82,7 +82,8 @@ def figure(
         for ax, sample in zip(panels, shown, strict=False):
             bar = panels if ax is panels[0] else False
             plotting.trajectory(run, sample, nodes, colorbar=bar, legend=False, ax=ax, **options)
-            options["log_time"] = isinstance(ax.collections[0].norm, LogNorm)  # one bar for all
+            if ax.collections:  # one bar for all, unless the paths are left out
+                options["log_time"] = isinstance(ax.collections[0].norm, LogNorm)
             ax.set_title(f"sample {sample}")
             ax.locator_params(nbins=6 if columns == 1 else 4 if narrow else 5)
             if narrow:

@@ -371,3 +371,10 @@ def test_a_layer_that_is_clamped_throughout_has_no_panel_of_flat_lines():
     ]
     assert "clamped" in fig.axes[2].get_title("right")
     assert np.all([ax.get_xlabel() for ax in (fig.axes[0], fig.axes[2])])
+
+
+@pytest.mark.parametrize("size", ["25.4mm", "2.54cm", "1in", "1016mm", "101.6cm", "40in"])
+def test_sizes_at_the_bounds_are_taken_in_every_unit(size):
+    from pcode.plotting.sizes import parsed_size
+
+    assert parsed_size(size)[0] in (1.0, 40.0)

@@ -12,6 +12,7 @@ from test_recipes import RUNS, load
 
 import pcode
 from pcode import InputError, Status
+from pcode.plotting.recipes import Recipe
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -198,3 +199,11 @@ def test_the_recipes_keep_to_the_rules_of_recipes(name):
     test_recipes.test_the_docstring_is_a_caption_that_says_what_is_shown(name)
     test_recipes.test_every_option_has_a_default_and_a_type(name)
     test_recipes.test_recipes_use_the_public_interface_only(name)
+
+
+def test_a_plane_whose_separatrices_end_on_a_curve_of_equilibria_is_drawn():
+    """The resting weights of the smallest tied network form a curve, at which the flow turns round."""
+    network = pcode.Network((1, 1, 1), delta=500.0, feedback="tied")
+    phase = pcode.Phase("learn", {0: [[1.0]], 2: [[1.0]]}, duration=2000.0)
+    run = pcode.simulate(network, [phase], weights=network.init_weights(rng=0), save=pcode.Save(60, 20))
+    assert Recipe.load("phase_plane").draw(run).axes[0].lines

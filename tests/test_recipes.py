@@ -20,6 +20,7 @@ from synthetic_runs import AT_ONCE, TEST, TRAIN, Stage, synthetic_run
 import pcode
 from pcode import InputError, Status, plotting
 from pcode.cli.gallery import lighten
+from pcode.plotting.recipes import Recipe
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -353,3 +354,21 @@ def test_recipes_draw_a_run_of_the_simulator_that_was_saved_and_loaded(tmp_path)
     for name in RECIPES:
         plotting.save_figure(load(name).figure(run), tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+
+
+def test_a_clamp_that_changes_from_phase_to_phase_has_its_panel_and_one_that_does_not_its_own_value():
+    network = pcode.Network((1, 1, 1))
+    clamps = ({0: [[0.5]], 2: [[1.0]]}, {0: [[0.5]], 2: [[2.0]]})
+    phases = [pcode.Phase(f"p{k}", clamp, duration=5.0, learn=False) for k, clamp in enumerate(clamps)]
+    run = pcode.simulate(network, phases, weights=network.init_weights(rng=0))
+    recipe = Recipe.load("node_convergence")
+
+    def told(**options):
+        axes = recipe.draw(run, options).axes
+        return {ax.get_title(loc="right") for ax in axes}, len(axes)
+
+    both, panels = told()
+    assert not any("clamped" in text for text in both)
+    second, fewer = told(phase=1)
+    assert any("clamped at 2" in text for text in second)
+    assert fewer == panels - 1

@@ -17,8 +17,8 @@ BEGIN = 1e-4
 MARGIN = 0.5
 LONGEST = 12.0
 
-# Evaluations of the flow for one curve, which ends with them: most take a tenth. Where the flow turns round at
-# once, as at a curve of equilibria, steps could become ever shorter.
+# Evaluations of the flow for one curve, which ends with them: most take a tenth. Where the flow turns round
+# at once, as at a curve of equilibria, steps could become ever shorter.
 MOST_EVALUATIONS = 3_000
 
 # A curve has come to an equilibrium where it is this near, in windows.
