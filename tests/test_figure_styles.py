@@ -17,6 +17,8 @@ import pcode
 from pcode import InputError, plotting
 from pcode.cli import main
 from pcode.plotting.recipes import Recipe
+from pcode.plotting.style import axes_or_new
+from pcode.plotting.styles import Styles
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -378,3 +380,70 @@ def test_sizes_at_the_bounds_are_taken_in_every_unit(size):
     from pcode.plotting.sizes import parsed_size
 
     assert parsed_size(size)[0] in (1.0, 40.0)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "where", "said"),
+    [
+        ({"unit": "ms"}, "unit", ("lines (Line2D)", "value_nodes itself has", "clock")),
+        ({"colour": "red"}, "colour", ("lines (Line2D)", "did you mean color?")),
+        ({"cmap": "viridis"}, "cmap", ("lines (Line2D)",)),
+        ({"how": "heatmap", "linewidt": 1.0}, "linewidt", ("heatmap (QuadMesh)", "did you mean linewidth?")),
+        ({"color": "reddish"}, "color", ("'reddish'",)),
+        ({"lw": "thick"}, "linewidth", ("'thick'",)),
+        ({"xdata": [1.0]}, "xdata", ("lines (Line2D)",)),
+        ({"styles": {"lines": {"colour": "red"}}}, "styles", ("lines (Line2D)", "'colour'", "color?")),
+        ({"styles": {"x1[0]": {"width": 1.0}}}, "styles", ("x1[0] (Line2D)", "'width'")),
+        ({"styles": {"legend": {"column": 2}}}, "styles", ("legend (a legend)", "'column'")),
+        ({"styles": {"phase_names": {"size": "huge"}}}, "styles", ("phase_names: fontsize", "'huge'")),
+        ({"styles": {"colorbar": {"lable": "a"}}}, "styles", ("a colour bar", "did you mean label?")),
+        ({"styles": {"bands": {"color": 3}}}, "styles", ("bands: color",)),
+    ],
+)
+def test_a_keyword_that_no_artist_takes_is_refused_before_anything_is_drawn(keywords, where, said):
+    ax = Figure().add_subplot()
+    with pytest.raises(InputError) as caught:
+        plotting.value_nodes(single(), 1, ax=ax, **keywords)
+    assert caught.value.where == where
+    assert all(word in str(caught.value) for word in said)
+    assert "\n" not in str(caught.value)
+    assert not ax.has_data()
+    assert ax.get_ylabel() == ""
+
+
+FUNCTIONS = [one for one in vars(plotting).values() if hasattr(one, "artists")]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda one: one.__name__)
+def test_every_artist_has_keywords_and_refuses_one_that_is_none(function):
+    for name in function.artists:
+        with pytest.raises(InputError, match="zzz"):
+            Styles({name: {"zzz": 1}}, function.artists)
+        if name not in ("flow", "colorbar", "colorbars", "legend"):
+            Styles({name: {"alpha": 0.5, "zorder": 3.0}}, function.artists)
+    for name, keywords in (
+        ("flow", {"density": 2.0, "linewidth": 1.0}),
+        ("colorbar", {"shrink": 0.5, "pad": 0.1, "label": "x", "location": "right"}),
+        ("legend", {"loc": "upper left", "ncols": 2, "title": "a", "frameon": True, "fontsize": 6}),
+        ("bars", {"height": 0.5, "color": "red"}),
+        ("matrix", {"vmin": -1.0, "interpolation": "nearest"}),
+        ("heatmap", {"vmax": 1.0, "shading": "flat"}),
+        ("arrows", {"mutation_scale": 5.0, "arrowstyle": "->"}),
+        ("bands", {"step": "mid", "fc": "red"}),
+    ):
+        if name in function.artists and (name != "flow" or function is plotting.phase_plane):
+            Styles({name: keywords}, function.artists)
+
+
+def test_a_picture_that_could_not_be_finished_is_not_left_for_pyplot_to_show():
+    import matplotlib.pyplot as plt
+
+    def drawn_in_half():
+        with axes_or_new(None) as ax:
+            ax.plot([0.0, 1.0])
+            raise InputError("here", "fails")
+
+    plt.close("all")
+    with pytest.raises(InputError):
+        drawn_in_half()
+    assert not plt.get_fignums()

@@ -63,6 +63,54 @@ def test_a_curve_is_parted_where_it_jumps_from_one_branch_to_another():
         assert np.ptp(branch[:, 1]) < 1e-6
 
 
+def length(branches):
+    return sum(np.linalg.norm(np.diff(branch, axis=0), axis=1).sum() for branch in branches)
+
+
+# With 41 x 43 points from -2 to 2, x = 0, y = 0 and x = y = 0 are a column, a row and a point of the grid.
+STRAIGHT = {
+    "a row": (lambda x, y: y, 4.0),
+    "a row of rounding": (lambda x, y: np.where(y == 0.0, 3e-17 * np.sin(40.0 * x), y), 4.0),
+    "a column": (lambda x, y: x * (3.0 + y), 4.0),
+    "the first row": (lambda x, y: y + 2.0, 4.0),
+    "the last column": (lambda x, y: x - 2.0, 4.0),
+    "a row that is touched": (lambda x, y: y**2, 4.0),
+    "a row and a column": (lambda x, y: x * y, 8.0),
+    "the border of an area": (lambda x, y: np.maximum(x, 0.0), 4.0),
+    "half of a row": (lambda x, y: np.where(x > 0.04, np.nan, y), 2.0),
+    "a row that ends at another": (lambda x, y: np.where(y >= 0.0, y * (x - 0.1), y), 6.0),
+}
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize(("function", "expected"), STRAIGHT.values(), ids=STRAIGHT.keys())
+def test_a_curve_along_points_of_the_grid_is_there_once_and_whole(function, expected, sign):
+    branches = curves_of(lambda x, y: sign * function(x, y))
+    assert length(branches) == pytest.approx(expected, abs=1e-9)
+    points = np.concatenate(branches)
+    np.testing.assert_allclose(function(*points.T), 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_diagonal_through_points_of_the_grid_is_one_branch(sign):
+    x = np.linspace(-1.0, 1.0, 41)
+    X, Y = np.meshgrid(x, x)
+    (branch,) = zero_curves(x, x, sign * (Y - X), lambda q, cells: sign * (q[:, 1] - q[:, 0]))
+    np.testing.assert_allclose(branch[:, 0], branch[:, 1], atol=1e-12)
+    assert length([branch]) == pytest.approx(2.0 * np.sqrt(2.0))
+
+
+def test_a_circle_through_points_of_the_grid_is_one_closed_branch():
+    (circle,) = curves_of(lambda x, y: x**2 + y**2 - 1.0)  # through (1, 0) and (0, 1), among others
+    assert (circle[0] == circle[-1]).all()
+    np.testing.assert_allclose((circle**2).sum(axis=1), 1.0, rtol=1e-8)
+    assert length([circle]) == pytest.approx(2.0 * np.pi, rel=2e-3)
+
+
+def test_where_everything_is_zero_there_is_no_curve():
+    assert curves_of(lambda x, y: 0.0 * x) == ()
+
+
 @pytest.mark.parametrize(
     ("matrix", "expected"),
     [

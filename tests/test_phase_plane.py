@@ -243,3 +243,19 @@ def test_what_makes_no_plane_is_refused_in_one_line_that_names_it(x, y, options,
         phase_plane(seen(2.0, duration=1.0), x, y, **options)
     assert caught.value.where == where
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("activation", ["tanh", lambda v: v / (1.0 + abs(v))], ids=["tanh", "softsign"])
+@pytest.mark.parametrize("ylim", [(-0.1, 0.1), (-0.1, 0.07), (0.0, 0.1), (-0.1, 0.0)])
+def test_the_nullcline_of_a_free_output_is_the_whole_line_on_which_errors_vanish(activation, ylim):
+    # Layer 2 is free and at rest, so that eps2 = 0 and tau dx1/dt = -eps1 (model, "The equations").
+    network = pcode.Network((2, 1, 1), activation)
+    phase = pcode.Phase("test", {0: [[0.7, -0.4]]}, learn=False, until="equilibrium", duration=100.0)
+    run = pcode.simulate(network, [phase], weights=network.init_weights(3))
+    at = float(run.data["x1"][-1, 0, 0])
+    plane = phase_plane(run, "x1[0]", "eps1[0]", xlim=(at - 0.1, at + 0.1), ylim=ylim, resolution=41)
+    (line,) = plane.nullclines[0]
+    np.testing.assert_allclose(line[:, 1], 0.0, atol=1e-12)
+    np.testing.assert_allclose(np.sort(line[[0, -1], 0]), [at - 0.1, at + 0.1], atol=1e-9)
+    (rest,) = plane.equilibria
+    np.testing.assert_allclose(rest.point, [at, 0.0], atol=1e-9)

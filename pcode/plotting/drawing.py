@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.image import AxesImage
 from matplotlib.patches import Polygon, Rectangle
@@ -36,7 +36,7 @@ ARTISTS: Artists = {
     "beams": Polygon,
     "labels": Text,
     "title": Text,
-    "colorbars": Artist,
+    "colorbars": Colorbar,
 }
 
 # Lines of M beyond which W is not drawn beside them.
@@ -159,21 +159,22 @@ class Drawing:
                 words.append(f"{column.size} nodes" if column.image is None else _times(*column.image))
             if held:
                 words.append("clamped" if held == column.size else f"{held} of {column.size}\nclamped")
-            below = self.styles.of("labels", ha="center", va="top", fontsize=small_text())
-            self.ax.text(column.x, low - 0.5 * RADIUS, "\n".join(words), **below, gid="layer")
+            below = self.styles.of("labels", ha="center", va="top", fontsize=small_text(), gid="layer")
+            self.ax.text(column.x, low - 0.5 * RADIUS, "\n".join(words), **below)
             if column.block and column.layer:
                 for name, side in (("$x$", -0.5), (r"$\varepsilon$", 0.5)):
                     at = column.x + side * column.half, column.top
-                    above = self.styles.of("labels", ha="center", va="bottom", fontsize=small_text())
-                    self.ax.annotate(name, at, (0.0, 1.5), textcoords="offset points", **above, gid="strip")
+                    look = {"ha": "center", "va": "bottom", "fontsize": small_text(), "gid": "strip"}
+                    above = self.styles.of("labels", **look)
+                    self.ax.annotate(name, at, (0.0, 1.5), textcoords="offset points", **above)
         for k in self._matrices:
             a, b = self.cols[k], self.cols[k + 1]
             shape = _times(a.size, b.size)
             if a.image is not None:
                 shape = f"{min(b.size, MOST_IMAGES)} images\nof {_times(*a.image)}"
             middle = 0.5 * (a.x + a.half + b.x - b.half)
-            below = self.styles.of("labels", ha="center", va="top", fontsize=small_text())
-            self.ax.text(middle, low - 0.5 * RADIUS, f"$M^{{{k}}}$\n{shape}", **below, gid="link")
+            below = self.styles.of("labels", ha="center", va="top", fontsize=small_text(), gid="link")
+            self.ax.text(middle, low - 0.5 * RADIUS, f"$M^{{{k}}}$\n{shape}", **below)
 
     def _frame(self) -> None:
         top = max(column.top for column in self.cols)
@@ -356,8 +357,8 @@ class _Matrix:
             x0, x1, top = self._mosaic.within(x0, x1, top)
             shape = self._mosaic.size
         look: dict[str, Any] = {"cmap": _map(WEIGHT_COLOURS), "norm": _norm(scales.weights), "zorder": 2.0}
-        blank, edges = np.full(shape, np.nan), (x0, x1, -top, top)
-        self.image = ax.imshow(blank, extent=edges, aspect="auto", **styles.of("matrices", **look))
+        look |= {"extent": (x0, x1, -top, top), "aspect": "auto"}
+        self.image = ax.imshow(np.full(shape, np.nan), **styles.of("matrices", **look))
         self.image.set_visible("matrices" in styles)
         if self._mosaic is not None:
             self._mosaic.put_on(ax, self.image, styles.of("frames") if "frames" in styles else None)

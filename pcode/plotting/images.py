@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colorbar import Colorbar
 from matplotlib.image import AxesImage
 
 from ..base import checks
@@ -23,7 +23,7 @@ from .mosaic import Mosaic
 from .style import axes_or_new
 from .styles import Artists, Styles, StylesOption, draws
 
-ARTISTS: Artists = {"images": AxesImage, "frames": LineCollection, "colorbar": Artist}
+ARTISTS: Artists = {"images": AxesImage, "frames": LineCollection, "colorbar": Colorbar}
 
 
 def image_shape_of(run: Run, given: Any = None) -> tuple[int, int] | None:

@@ -12,8 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 
+from ..base import units
 from ..model.network import Array
 from .legends import width_left
+from .mark_places import MarkPlaces
 from .sizes import small_text
 from .styles import Artists, Styles
 
@@ -74,7 +76,7 @@ def note_above(ax: Axes, text: str, styles: Styles) -> None:
     title = ax.set_title(text, loc="left", **styles.of("note", fontsize=small_text(), color="0.3"))
     room = width_left(ax)
     lines = [""]
-    for word in re.split(r"(?<!=) (?!=)", text):
+    for word in words_of(text):
         longer = f"{lines[-1]} {word}".strip()
         title.set_text(longer)
         if not lines[-1] or title.get_window_extent().width <= room:
@@ -84,7 +86,12 @@ def note_above(ax: Axes, text: str, styles: Styles) -> None:
     title.set_text("\n".join(lines))
 
 
-def round_times(since: Array, length: Array, count: int = 5) -> list[float]:
+def words_of(text: str) -> list[str]:
+    """The parts between which a line may break: not at an equals sign, nor before a unit."""
+    return re.split(r"(?<![=\d]) (?!=)", text)
+
+
+def round_times(since: Array, length: Array, count: int = 5, unit: str | None = None) -> list[float]:
     """Round times at which a path is at about equal parts of its length.
 
     Parameters
@@ -95,15 +102,20 @@ def round_times(since: Array, length: Array, count: int = 5) -> list[float]:
         Of the path up to there.
     count : int
         About so many.
+    unit : str, optional
+        The unit of `since`; then times are round in that unit, such as ms or s, in which they are read.
     """
     found: list[float] = []
     for share in np.arange(1, count + 1) / (count + 1):
         t = float(np.interp(share * length[-1], length, since))
         if not t > 0.0 or not length[-1] > 0.0:
             continue
-        power = 10.0 ** math.floor(math.log10(t))
-        near = min(ROUND, key=lambda m: abs(math.log(m * power / t)))
+        read = units.readable(t, unit) if unit else None
+        shown = units.converted(t, str(unit), read) if read else t
+        power = 10.0 ** math.floor(math.log10(shown))
+        near = min(ROUND, key=lambda m: abs(math.log(m * power / shown)))
         value = float(f"{near * power:g}")
+        value = units.converted(value, read, str(unit)) if read else value
         if value <= since[-1] and value not in found:
             found.append(value)
     return found
@@ -116,10 +128,13 @@ def time_marks(
     times: list[float],
     symbol: str,
     color: Any,
-    styles: Styles,
+    styles: Styles | None = None,
     taken: Any = (),
+    unit: str | None = None,
 ) -> list[Array]:
     """Dots on the path at `times`, labelled in units of `symbol`, where there is room; the places used.
+
+    Labels find their places when they are drawn, see `MarkPlaces`.
 
     Parameters
     ----------
@@ -130,12 +145,17 @@ def time_marks(
         In mathtext.
     color
         Of the dots.
-    styles : Styles
+    styles : Styles, optional
         Of the artists "times", the dots, and "time_labels".
     taken : sequence of ndarray
         Places, in parts of the window, where labels are already.
+    unit : str, optional
+        The unit of time that `since` is in, with which labels are written instead of `symbol`.
     """
+    styles = styles or Styles(None, ALONG)
     placed = list(taken)
+    places = MarkPlaces.of(ax)
+    places.keep_free(path)
     for value in times if "times" in styles else ():
         at = np.array([np.interp(value, since, path[:, k]) for k in range(2)])
         spot = in_window(ax, at)
@@ -145,15 +165,16 @@ def time_marks(
             continue
         placed.append(spot)
         dot: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 2.8, "zorder": 4.0}
-        ax.plot(*at[:, None], **styles.of("times", **dot, color=color, gid="time"))
+        (mark,) = ax.plot(*at[:, None], **styles.of("times", **dot, color=color, gid="time"))
+        label = None
         if "time_labels" in styles:
-            right = spot[0] < 0.85
             box = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
             given: dict[str, Any] = {"fontsize": small_text(), "va": "bottom", "zorder": 6.0, "bbox": box}
-            look = styles.of("time_labels", **given, ha="left" if right else "right")
-            text = f"${number(value)}\\,{symbol}$"
-            ax.annotate(text, (at[0], at[1]), (4 if right else -4, 4), textcoords="offset points",
-                        annotation_clip=True, **look)  # fmt: skip
+            text = units.text(value, unit) if unit else f"${number(value)}\\,{symbol}$"
+            label = ax.annotate(text, (at[0], at[1]), (4, 4), textcoords="offset points",
+                                annotation_clip=True, **styles.of("time_labels", **given))  # fmt: skip
+            label.set_in_layout(False)
+        places.add(mark, label)
     return placed
 
 

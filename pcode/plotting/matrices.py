@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.image import AxesImage
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
@@ -38,7 +38,7 @@ from .styles import Artists, Styles, StylesOption, draws
 When = Literal["before", "after", "change"]
 MatrixKind = Literal["M", "W"]
 
-MATRIX: Artists = {"matrix": AxesImage, "numbers": Text, "colorbar": Artist}
+MATRIX: Artists = {"matrix": AxesImage, "numbers": Text, "colorbar": Colorbar}
 SCATTER: Artists = {"before": Line2D, "after": Line2D, "transpose": Line2D, "legend": Legend}
 ANGLES: Artists = {"lines": Line2D, "dots": Line2D, **ON_TIME}
 

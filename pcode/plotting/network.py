@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 
 from ..base import checks, units
 from ..base.errors import InputError
@@ -27,7 +27,7 @@ from .styles import Artists, Styles, StylesOption, draws
 # How far beyond their median the values of a run that failed may go and still set its colours.
 RUNAWAY = 100.0
 
-KEY: Artists = {"colorbars": Artist}
+KEY: Artists = {"colorbars": Colorbar}
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+from matplotlib.streamplot import StreamplotSet
 from matplotlib.text import Text
 
 from ..analysis.planes.fixed_points import FixedPoint
@@ -33,7 +33,7 @@ UNSTABLE: dict[str, Any] = {"color": "#CC79A7", "linestyle": (0, (3, 1, 1, 1))}
 FIELD = "0.72"
 
 ARTISTS: Artists = {
-    "flow": Artist,
+    "flow": StreamplotSet,
     **dict.fromkeys(
         ("nullcline_x", "nullcline_y", "continua", "stable_manifold", "unstable_manifold"), Line2D
     ),
@@ -76,7 +76,8 @@ def phase_plane(
 
     Grey streamlines are the rates of the two coordinates; on a nullcline one of them is zero, and where
     both are, every equilibrium in the window has a marker of its kind, filled where it is stable. The run is
-    projected onto the plane, with dots at round times.
+    projected onto the plane, with dots at round times since the phase's start, in the run's unit of time, or,
+    where it has none, in units of tau, or of delta where a weight is a coordinate.
 
     Parameters
     ----------
@@ -272,9 +273,10 @@ def _trajectory(ax: Axes, plane: PhasePlane, mark: bool, marks: bool, look: Styl
     arrow_heads(ax, path, given["color"], look)
     if marks and len(path) > 1:
         slow = plane.tau == 0.0 or any(one.of_weights for one in plane.coordinates)
-        since = (t - t[0]) / (plane.delta if slow else plane.tau)
-        chosen = round_times(since, lengths(ax, path))
-        time_marks(ax, path, since, chosen, r"\delta" if slow else r"\tau", given["color"], look)
+        unit, symbol = plane.time_unit, r"\delta" if slow else r"\tau"
+        since = (t - t[0]) / (1.0 if unit else plane.delta if slow else plane.tau)
+        chosen = round_times(since, lengths(ax, path), unit=unit)
+        time_marks(ax, path, since, chosen, symbol, given["color"], look, unit=unit)
     return handles
 
 

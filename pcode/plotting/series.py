@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection, QuadMesh
+from matplotlib.collections import FillBetweenPolyCollection, QuadMesh
+from matplotlib.colorbar import Colorbar
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
@@ -28,10 +28,10 @@ ARTISTS: Artists = {
     "lines": Line2D,
     "dots": Line2D,
     "median": Line2D,
-    "bands": PolyCollection,
+    "bands": FillBetweenPolyCollection,
     "extremes": Line2D,
     "heatmap": QuadMesh,
-    "colorbar": Artist,
+    "colorbar": Colorbar,
     **ON_TIME,
     ENTRIES: Line2D,
 }
@@ -122,9 +122,9 @@ def draw(
     check_word("how", how, ("auto", "lines", "bands", "heatmap"))
     check_flags(phase_names=phase_names)
     check_legend(legend)
-    look = Styles(styles, ARTISTS, lines=keywords, median=keywords, heatmap=keywords)
     if how == "auto":
         how = "lines" if curves.count <= MOST_LINES else "bands"
+    look = Styles(styles, ARTISTS, **{"median" if how == "bands" else how: keywords})
     if curves.count == 1 and legend is True:
         legend = False  # the label of the axis says what it is
     with axes_or_new(ax) as ax:

@@ -51,6 +51,12 @@ def empty_axes(**options: Any) -> Axes | None:
     return ax if fits and not ax.has_data() and not ax.texts and ax.axison else None
 
 
+def discard(fig: Figure) -> None:
+    """Take a figure away from pyplot, which would show it."""
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close(fig)
+
+
 def new_figure(**options: Any) -> Figure:
     """A new figure, pyplot's where pyplot is in use, with the `options` of `pyplot.figure`.
 

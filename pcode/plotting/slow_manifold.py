@@ -14,6 +14,7 @@ from matplotlib.text import Text
 from ..analysis.manifolds.manifold import CriticalManifold, critical_manifold
 from ..analysis.manifolds.trajectory import Trajectory, trajectory
 from ..base.errors import InputError
+from ..base.units import suffix
 from ..model.network import Array
 from ..run.result import Run
 from ..run.select import check_flags, of_run
@@ -123,13 +124,14 @@ def slow_manifold(
         ax.set_ylabel(manifold.node.label)
         handles = _manifold(ax, manifold, look)
         if ratios is None:
-            handles += _single(ax, manifold, curves[0], marks, look)
+            handles += _single(ax, manifold, curves[0], marks, run.network.time_unit, look)
         else:
             handles += _several(ax, curves, look)
         if "legend" in look:
             place_legend(ax, legend, handles, **look.of("legend"))
         if note and manifold.held:
-            note_above(ax, f"{manifold.held} held as at t = {manifold.t:.6g}", look)
+            t = f"{manifold.t:.6g}{suffix(run.network.time_unit)}"
+            note_above(ax, f"{manifold.held} held as at t = {t}", look)
     return ax
 
 
@@ -193,7 +195,9 @@ def _manifold(ax: Axes, manifold: CriticalManifold, look: Styles) -> list[Any]:
     return [handles[label] for label in sorted(handles, key=lambda one: (one[0] != "e", one))]
 
 
-def _single(ax: Axes, manifold: CriticalManifold, one: Trajectory, marks: bool, look: Styles) -> list[Any]:
+def _single(
+    ax: Axes, manifold: CriticalManifold, one: Trajectory, marks: bool, unit: str | None, look: Styles
+) -> list[Any]:
     """One trajectory, its slow and fast parts in colours of their own, with arrows and marks of time."""
     slow: dict[str, Any] = {"color": SLOW, "linewidth": SLOW_WIDTH, "zorder": 3.0, "solid_capstyle": "round"}
     fast: dict[str, Any] = {"color": FAST, "linewidth": FAST_WIDTH, "zorder": 3.1}
@@ -217,26 +221,32 @@ def _single(ax: Axes, manifold: CriticalManifold, one: Trajectory, marks: bool, 
     start_mark(ax, path, look, zorder=4.5)
     arrow_heads(ax, path, "black", look)
     if marks and manifold.tau > 0.0:
+        tau = manifold.tau if unit else 1.0
         if not moves:  # so delta tells nothing
-            time_marks(ax, path, one.t, round_times(one.t, lengths(ax, path)), r"\tau", "black", look)
+            chosen = round_times(tau * one.t, lengths(ax, path), unit=unit)
+            time_marks(ax, path, tau * one.t, chosen, r"\tau", "black", look, unit=unit)
             return handles
-        _both_clocks(ax, one, path, look)
+        _both_clocks(ax, one, path, tau, unit, look)
     return handles
 
 
-def _both_clocks(ax: Axes, one: Trajectory, path: Array, look: Styles) -> None:
-    """Marks of time in units of tau up to the geometric mean of tau and delta, then of delta."""
+def _both_clocks(ax: Axes, one: Trajectory, path: Array, tau: float, unit: str | None, look: Styles) -> None:
+    """Marks of time in units of tau up to the geometric mean of tau and delta, then of delta.
+
+    Or both in the run's unit of time, in which `tau` is given.
+    """
     length = lengths(ax, path)
     early = one.t <= np.sqrt(one.ratio)
     placed: list[Array] = []
     if early.sum() > 1 and length[early][-1] > 0.1:
-        chosen = round_times(one.t[early], length[early], 2)
-        placed = time_marks(ax, path[early], one.t[early], chosen, r"\tau", "black", look)
+        since = tau * one.t[early]
+        chosen = round_times(since, length[early], 2, unit)
+        placed = time_marks(ax, path[early], since, chosen, r"\tau", "black", look, unit=unit)
     late = ~early
     if late.sum() > 1:
-        since = one.t[late] / one.ratio
-        chosen = round_times(since, length[late] - length[late][0], 6)
-        time_marks(ax, path[late], since, chosen, r"\delta", "black", look, placed)
+        since = tau * one.t[late] if unit else one.t[late] / one.ratio
+        chosen = round_times(since, length[late] - length[late][0], 6, unit)
+        time_marks(ax, path[late], since, chosen, r"\delta", "black", look, placed, unit)
 
 
 def _several(ax: Axes, curves: list[Trajectory], look: Styles) -> list[Any]:

@@ -91,7 +91,7 @@ def stability(
         If an option is none of those allowed.
     """
     check_legend(legend)
-    look = Styles(styles, ARTISTS, map=kwargs, points=kwargs)
+    look = Styles(styles, ARTISTS, **{"map" if answer.gains.size > 1 else "points": kwargs})
     with axes_or_new(ax) as ax:
         if answer.gains.size > 1:
             handles = _map(ax, answer, look)

@@ -112,7 +112,12 @@ def axes_or_new(ax: Axes | None, **options: Any) -> Iterator[Axes]:
         return
     with style():
         made = {"FigureClass": StyledFigure, "layout": "constrained"}
-        yield session.new_figure(**made).add_subplot(**options)
+        fig = session.new_figure(**made)
+        try:
+            yield fig.add_subplot(**options)
+        except BaseException:
+            session.discard(fig)  # half a picture is not to be shown
+            raise
 
 
 @cache

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from matplotlib.artist import Artist
-from matplotlib.cbook import normalize_kwargs
 
-from ..base import checks
+from ..base import checks, near
 from ..base.errors import InputError
 from ..model.variables import parsed_entry
+from .properties import called, known_keywords, long_names, refused
 
 # By name of an artist: keywords of Matplotlib, or False to leave it out.
 StylesOption = Mapping[str, Mapping[str, Any] | bool] | None
 
-# The artists that a function draws, by name; the class says which short names keywords have.
-Artists = Mapping[str, type[Artist]]
+# The artists that a function draws, by name; the class says which keywords there are.
+Artists = Mapping[str, type]
 
 # The name that stands for every curve named like the unknown that it shows, such as "x1[0]".
 ENTRIES = "x1[0]"
@@ -24,14 +26,35 @@ ENTRIES = "x1[0]"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class UnknownKeywordError(InputError):
+    """A keyword of a function that no artist takes which such keywords go to."""
+
+
 def draws(artists: Artists) -> Callable[[F], F]:
-    """Decorate a plotting function with the names of its artists, as the attribute ``artists``."""
+    """Decorate a plotting function with the names of its artists, as the attribute ``artists``.
+
+    Of a keyword that is none, its errors then name the function's own options.
+    """
 
     def decorate(function: F) -> F:
-        function.artists = dict(artists)  # type: ignore[attr-defined]
-        return function
+        @functools.wraps(function)
+        def drawing(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            except UnknownKeywordError as error:
+                raise InputError(error.where, error.what + _own_options(function, error.where)) from None
+
+        drawing.artists = dict(artists)  # type: ignore[attr-defined]
+        return drawing  # type: ignore[return-value]
 
     return decorate
+
+
+def _own_options(function: Callable[..., Any], keyword: str) -> str:
+    """What to say of the options of a function to one who gave it a `keyword` that is none."""
+    parameters = inspect.signature(function).parameters.values()
+    own = [one.name for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY and one.name != "ax"]
+    return f"; {function.__name__} itself has {', '.join(own)}"
 
 
 class Styles:
@@ -52,18 +75,24 @@ class Styles:
     Raises
     ------
     InputError
-        If `given` is no such mapping, or names an artist that there is not.
+        If `given` is no such mapping, or names an artist that there is not, or a keyword is none that the
+        artist takes, or has a value that it cannot have.
     """
 
     def __init__(self, given: StylesOption, artists: Artists, **keywords: Mapping[str, Any]) -> None:
         self._artists = artists
         self._left_out: set[str] = set()
-        self._keywords = {name: self._long(name, values) for name, values in keywords.items()}
+        self._keywords: dict[str, dict[str, Any]] = {}
+        for name, values in keywords.items():
+            self._keywords[name] = self._long(name, values)
+            self._check(name, self._keywords[name], direct=True)
         for name, value in _checked(given, artists).items():
             if isinstance(value, bool):
                 self._left_out |= set() if value else {name}
             else:
-                self._keywords[name] = self._keywords.get(name, {}) | self._long(name, value)
+                said = self._long(name, value)
+                self._check(name, said)
+                self._keywords[name] = self._keywords.get(name, {}) | said
 
     def __contains__(self, name: str) -> bool:
         return name not in self._left_out
@@ -75,13 +104,30 @@ class Styles:
             keywords |= self._keywords.get(name, {})
         return keywords
 
+    def _kind(self, name: str) -> type:
+        return self._artists.get(name, self._artists.get(ENTRIES, Artist))
+
     def _long(self, name: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
-        """`keywords` with their long names, so that ``lw`` and ``linewidth`` are one."""
-        kind = self._artists.get(name) or self._artists.get(ENTRIES)
         try:
-            return normalize_kwargs(dict(keywords), kind) if kind is not None else dict(keywords)
+            return long_names(keywords, self._kind(name))
         except TypeError as error:
             raise InputError("styles", f"{name}: {error}") from None
+
+    def _check(self, name: str, keywords: Mapping[str, Any], direct: bool = False) -> None:
+        """Raise InputError unless the artist takes these keywords, given by `styles` or `direct`."""
+        kind = self._kind(name)
+        known = known_keywords(kind)
+        for keyword, value in keywords.items():
+            if keyword not in known:
+                hint = near.hint(keyword, known)
+                if direct:
+                    what = f"is neither an option nor a keyword of {name} ({called(kind)}){hint}"
+                    raise UnknownKeywordError(keyword, what)
+                raise InputError("styles", f"{name} ({called(kind)}) has no keyword {keyword!r}{hint}")
+            wrong = refused(keyword, value, kind)
+            if wrong:
+                where, what = (keyword, "") if direct else ("styles", f"{name}: {keyword}: ")
+                raise InputError(where, f"{what}cannot be {checks.shown(value)}: {wrong}")
 
 
 def styles_for(styles: StylesOption, *functions: Callable[..., Any]) -> list[dict[str, Any]]:
@@ -92,11 +138,14 @@ def styles_for(styles: StylesOption, *functions: Callable[..., Any]) -> list[dic
     Raises
     ------
     InputError
-        If `styles` is no mapping, or an artist is none of any of them.
+        If `styles` is no mapping, or an artist is none of any of them, or does not take a keyword.
     """
     names = [function.artists for function in functions]  # type: ignore[attr-defined]
     given = _checked(styles, {name: kind for one in names for name, kind in one.items()})
-    return [{name: value for name, value in given.items() if _known(name, one)} for one in names]
+    parts = [{name: value for name, value in given.items() if _known(name, one)} for one in names]
+    for part, one in zip(parts, names, strict=True):
+        Styles(part, one)  # before the first of them draws
+    return parts
 
 
 def _known(name: str, artists: Artists) -> bool:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
@@ -46,7 +46,7 @@ ARTISTS: Artists = {
     "path": LineCollection,
     "start": Line2D,
     "end": Line2D,
-    "colorbar": Artist,
+    "colorbar": Colorbar,
     "legend": Legend,
 }
 

@@ -13,6 +13,7 @@ from ...model.network import Array
 from ...system.abscissa import LARGEST_DENSE, nodes_a_sample, spectral_abscissa
 from ...system.coupled import System
 from .field import Field
+from .grid import without_rounding
 
 Kind = Literal["node", "focus", "centre", "saddle", "degenerate"]
 
@@ -134,6 +135,7 @@ def fixed_points(
 
 def _cells(rates: Array) -> Any:
     """Row and column of the cells over which both rates change their sign, shape (C, 2)."""
+    rates = np.stack([without_rounding(rates[:, :, k]) for k in range(2)], axis=-1)
     corners = np.stack([rates[:-1, :-1], rates[1:, :-1], rates[:-1, 1:], rates[1:, 1:]])
     with np.errstate(invalid="ignore"):
         changes = (corners.min(axis=0) <= 0.0) & (corners.max(axis=0) >= 0.0)

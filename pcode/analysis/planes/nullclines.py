@@ -1,9 +1,10 @@
 """Where a rate over a plane is zero: every branch, on the curve itself, never joined across a gap.
 
-Marching squares on a grid give the branches, with a vertex on every edge of the grid that a branch
-crosses. Each vertex is then moved along its edge onto the zero, by the Illinois method (Dowell and
-Jarratt 1971), which keeps it between two signs. Where the rate jumps from one sign to the other without
-a zero, as where slaved nodes change their branch, it comes to none, and the curve is parted there.
+A grid gives the branches, with a vertex on every edge of it that a branch crosses (see
+`pcode.analysis.planes.grid`). Each vertex is then moved along its edge onto the zero, by the Illinois
+method (Dowell and Jarratt 1971), which keeps it between two signs. Where the rate jumps from one sign to
+the other without a zero, as where slaved nodes change their branch, it comes to none, and the curve is
+parted there.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import contourpy
 import numpy as np
 
 from ...model.network import Array
+from .grid import places_of_zeros, without_rounding
 
 # Rates, in parts of those at the ends of its edge, at which a vertex is on the curve; and where it is not.
 ON_CURVE = 1e-9
@@ -42,35 +43,22 @@ def zero_curves(x: Array, y: Array, values: Array, rate: Rate) -> tuple[Array, .
     tuple of ndarray, shapes (V, 2)
         Vertices in order; a closed branch ends where it begins.
     """
-    masked = np.ma.masked_invalid(values)
-    if masked.mask.all() or not np.any(masked != 0.0):
-        return ()
-    lines = contourpy.contour_generator(x, y, masked, name="serial", corner_mask=False).lines(0.0)
-    lines = [np.asarray(line, float) for line in lines if len(line) > 1]
+    values = without_rounding(values)
+    lines = [np.array(line) for line in places_of_zeros(values)]
     if not lines:
         return ()
     ends = np.cumsum([len(line) for line in lines])[:-1]
-    vertices = np.concatenate(lines)
-    polished, good = _polish(vertices, x, y, values, rate)
+    polished, good = _polish(np.concatenate(lines), x, y, values, rate)
     branches: list[Array] = []
     for line, kept in zip(np.split(polished, ends), np.split(good, ends), strict=True):
         branches += _parted(line, kept)
     return tuple(branches)
 
 
-def _polish(vertices: Array, x: Array, y: Array, values: Array, rate: Rate) -> tuple[Array, Any]:
-    """The vertices moved along their edges onto the zero, and whether there is one."""
-    place = np.column_stack(
-        [(vertices[:, 1] - y[0]) / (y[1] - y[0]), (vertices[:, 0] - x[0]) / (x[1] - x[0])]
-    )
-    place = np.clip(place, 0.0, np.array(values.shape) - 1.0)
-    off = np.abs(place - np.round(place))
-    along = np.argmax(off, axis=1)  # the direction of its edge: 0 up, 1 across
-    low, high = np.round(place).astype(int), np.round(place).astype(int)
-    each = np.arange(len(vertices))
-    low[each, along] = np.floor(place[each, along])
-    high[each, along] = np.minimum(low[each, along] + 1, np.array(values.shape)[along] - 1)
-    a, b = np.zeros(len(vertices)), np.ones(len(vertices))
+def _polish(places: Array, x: Array, y: Array, values: Array, rate: Rate) -> tuple[Array, Any]:
+    """Where on its edge of the grid, shape (V, 4), each vertex is on the zero, and whether there is one."""
+    low, high = places[:, :2], places[:, 2:]
+    a, b = np.zeros(len(places)), np.ones(len(places))
     fa, fb = values[tuple(low.T)], values[tuple(high.T)]
     size = np.maximum(np.abs(fa), np.abs(fb))
     begin = np.column_stack([x[low[:, 1]], y[low[:, 0]]])

@@ -79,6 +79,8 @@ class PhasePlane(Short):
         Where it is at the moment `t`; where the plane was laid through if that is an equilibrium.
     tau, delta : float
         Of the network, in the run's unit of time.
+    time_unit : str or None
+        The run's unit of time.
     moves : bool
         Whether anything that is held moves along the run, so that the field is that of the moment.
     """
@@ -99,6 +101,7 @@ class PhasePlane(Short):
     now: Array
     tau: float
     delta: float
+    time_unit: str | None
     moves: bool
 
 
@@ -181,6 +184,7 @@ def phase_plane(
         now=field.origin,
         tau=run.network.tau,
         delta=run.network.delta,
+        time_unit=run.network.time_unit,
         moves=bool(snapshot.record.learn) or snapshot.moving or field.slaved.size < other_nodes(made).size,
     )
 
