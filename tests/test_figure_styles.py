@@ -17,7 +17,7 @@ import pcode
 from pcode import InputError, plotting
 from pcode.cli import main
 from pcode.plotting.recipes import Recipe
-from pcode.plotting.style import axes_or_new
+from pcode.plotting.style import StyledFigure, axes_or_new
 from pcode.plotting.styles import Styles
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -447,3 +447,28 @@ def test_a_picture_that_could_not_be_finished_is_not_left_for_pyplot_to_show():
     with pytest.raises(InputError):
         drawn_in_half()
     assert not plt.get_fignums()
+
+
+def test_a_constant_beside_other_curves_fixes_no_axis_of_theirs():
+    run = synthetic_run((2, 3, 1), (TRAIN,))
+    one, other = Figure().subplots(1, 2, sharey=True)
+    run.plot.value_nodes(0, ax=one)
+    run.plot.value_nodes(1, ax=other)
+    low, high = other.get_ylim()
+    shown = np.concatenate([line.get_ydata() for line in other.lines])
+    assert low <= np.nanmin(shown)
+    assert np.nanmax(shown) <= high
+    alone = Figure().add_subplot()
+    run.plot.value_nodes(0, ax=alone)
+    run.plot.value_nodes(1, ax=alone)
+    low, high = alone.get_ylim()
+    assert low <= np.nanmin(shown)
+    assert np.nanmax(shown) <= high
+    assert len(alone.get_yticks()) > 2
+
+
+def test_a_trajectory_in_space_has_the_style_of_the_others_and_is_pyplot_s_where_that_is_in_use():
+    run = synthetic_run((2, 3, 1), (TRAIN,))
+    ax = run.plot.trajectory(0, ["x1[0]", "x1[1]", "eps1[0]"])
+    assert ax.name == "3d"
+    assert isinstance(ax.figure, StyledFigure)

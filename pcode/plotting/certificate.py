@@ -85,8 +85,9 @@ def certificate(
                 ax.plot([figure], [row], **look.of("points", **given))
             if "numbers" in look:
                 below = figure <= c.threshold
-                _number(ax, c.figure, (figure, row), below, look)
-                _number(ax, c.threshold, (c.threshold, row), not below, look)
+                digits = next((n for n in (2, 3, 4) if f"{c.figure:.{n}g}" != f"{c.threshold:.{n}g}"), 5)
+                _number(ax, c.figure, digits, (figure, row), below, look)
+                _number(ax, c.threshold, digits, (c.threshold, row), not below, look)
         ax.set_xscale("log")
         shown = [*positive, *(least for c in checks if not c.figure > 0.0)]
         low, high = np.log10([min(shown), max(shown)])
@@ -101,9 +102,9 @@ def certificate(
     return ax
 
 
-def _number(ax: Axes, value: float, at: tuple[float, float], left: bool, look: Styles) -> None:
+def _number(ax: Axes, value: float, digits: int, at: tuple[float, float], left: bool, look: Styles) -> None:
     """Write `value` to the left or the right of a mark."""
     away, align = (-6, "right") if left else (6, "left")
-    text = f"${number(float(f'{value:.2g}')) if value else 0}$"
+    text = f"${number(float(f'{value:.{digits}g}'), digits) if value else 0}$"
     given = look.of("numbers", ha=align, va="center", fontsize=small_text())
     ax.annotate(text, at, (away, 0), textcoords="offset points", **given)

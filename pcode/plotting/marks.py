@@ -178,11 +178,11 @@ def time_marks(
     return placed
 
 
-def number(value: float) -> str:
-    """A number in mathtext: powers of ten for large and small ones."""
+def number(value: float, digits: int = 3) -> str:
+    """A number in mathtext: powers of ten, with some digits, for large and small ones."""
     if 1e-3 <= value < 1e4:
         return f"{value:.4g}"
-    mantissa, exponent = f"{value:.2e}".split("e")
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     digits = f"{float(mantissa):g}"
     power = f"10^{{{int(exponent)}}}"
     return power if digits == "1" else rf"{digits}\times {power}"

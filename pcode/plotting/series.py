@@ -13,7 +13,14 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
+from matplotlib.ticker import (
+    AutoLocator,
+    FixedFormatter,
+    FixedLocator,
+    MaxNLocator,
+    ScalarFormatter,
+    SymmetricalLogLocator,
+)
 
 from ..model.network import Array
 from ..run.select import check_flags, check_word
@@ -209,12 +216,23 @@ def fit(ax: Axes, stretches: Sequence[Stretch], parts: Sequence[Array]) -> None:
     flat_axis(ax, "y")
 
 
+class FlatTicks(FixedLocator):
+    """The ticks of an axis whose data are constant."""
+
+
 def flat_axis(ax: Axes, which: Literal["x", "y"]) -> None:
     """Give an axis of data that are constant up to rounding a range from 0 to beyond it, and a tick there."""
     axis = ax.xaxis if which == "x" else ax.yaxis
     low, high = axis.get_data_interval()
     size = max(abs(low), abs(high))
     if not np.isfinite(size) or high - low > max(1e-6 * size, ROUNDING):
+        if isinstance(axis.get_major_locator(), FlatTicks):  # of what was drawn here before
+            axis.set_major_locator(AutoLocator())
+            axis.set_major_formatter(ScalarFormatter())
+            ax.autoscale(True, axis=which)
+        return
+    shared = ax.get_shared_x_axes() if which == "x" else ax.get_shared_y_axes()
+    if len(shared.get_siblings(ax)) > 1:
         return
     value = 0.5 * (low + high)
     if size <= ROUNDING:
@@ -223,7 +241,8 @@ def flat_axis(ax: Axes, which: Literal["x", "y"]) -> None:
     margin = FLAT_MARGIN * (reach[1] - reach[0])
     (ax.set_xlim if which == "x" else ax.set_ylim)(reach[0] - margin, reach[1] + margin)
     ticks = sorted({0.0, float(f"{value:.4g}")})
-    axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.set_major_locator(FlatTicks(ticks))
+    axis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in ticks]))
 
 
 def _lines(ax: Axes, axis: TimeAxis, curves: Curves, styles: Styles) -> None:

@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, Normalize
-from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
@@ -33,7 +32,7 @@ from ..run.select import (
 from .clock import Clock, TimeAxis
 from .legends import LegendPlace, check_legend, place_legend
 from .series import LARGEST, flat_axis
-from .style import axes_or_new, style
+from .style import axes_or_new
 from .styles import Artists, Styles, StylesOption, draws
 
 Nodes = Sequence[str] | None
@@ -149,10 +148,7 @@ def trajectory(
     shown = choose_samples(run, sample, [index])
     path = _path(run, index, shown[0], nodes, together, clock)
     logarithmic = suits_log_time(run, index) or _early(path) if log_time is None else log_time
-    if len(path.labels) == 3 and ax is None:
-        with style():
-            ax = Figure(layout="constrained").add_subplot(projection="3d")
-    with axes_or_new(ax) as ax:
+    with axes_or_new(ax, **({"projection": "3d"} if len(path.labels) == 3 else {})) as ax:
         _draw(ax, path, logarithmic, colorbar, look)
         if "legend" in look:
             beside = colorbar is not False and "colorbar" in look
