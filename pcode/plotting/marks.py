@@ -183,6 +183,6 @@ def number(value: float, digits: int = 3) -> str:
     if 1e-3 <= value < 1e4:
         return f"{value:.4g}"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-    digits = f"{float(mantissa):g}"
+    front = f"{float(mantissa):g}"
     power = f"10^{{{int(exponent)}}}"
-    return power if digits == "1" else rf"{digits}\times {power}"
+    return power if front == "1" else rf"{front}\times {power}"
