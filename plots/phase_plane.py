@@ -3,17 +3,17 @@ r"""The phase plane of two unknowns of a run: flow, nullclines, equilibria and t
 Grey streamlines are the rates of the two coordinates, broader where these are fast (by the logarithm of the
 speed); colours are their nullclines, every branch in the window: solid where the first coordinate does not
 move, dashed where the second does not. Where both are still every equilibrium in the window has a marker of
-its kind (circle: node, square: focus, diamond: centre, cross: saddle), filled where it is stable
-in the plane; the legend says where it is not so once all nodes are free. Where both nullclines are one,
-on the broad grey curve, every point is an equilibrium. Dotted is the stable manifold of a saddle, the border
-between two basins, dash-dotted its unstable one. The black line is the run, projected onto the plane from its
-ring on, with dots at round times since the phase's start in the run's unit of time, or else of tau, or of delta where a weight is a
-coordinate. The line over each panel says what became of all other unknowns: nodes are at rest for
-every point of the plane, or held, as other weights are, at their values of a moment; where that is not
-the end of the phase, a yellow dot shows the run at that moment and what follows is pale. Nodes have
-several equilibria where a nullcline folds back; those at rest are in the one that they reach from where they
-were at that moment, so that a run in another crosses the streamlines. With several `times` the rest is
-followed along the run, a panel for each, and the flow is that of the moment.
+its kind (circle: node, square: focus, diamond: centre, cross: saddle), filled where it is stable in the
+plane; the legend says where it is not so once all nodes are free. Where both nullclines are one, on the broad
+grey curve, every point is an equilibrium. Dotted is the stable manifold of a saddle, the border between two
+basins, dash-dotted its unstable one. The black line is the run, projected onto the plane from its ring on,
+with dots at round times since the phase's start in the run's unit of time, or else of tau, or of delta where
+a weight is a coordinate. The line over each panel says what became of all other unknowns: nodes are at rest
+for every point of the plane, or held, as other weights are, at their values of a moment; where that is not
+the end of the phase, a yellow dot shows the run at that moment and what follows is pale. Nodes have several
+equilibria where a nullcline folds back; those at rest are in the one that they reach from where they were at
+that moment, so that a run in another crosses the streamlines. With several `times` the rest is followed along
+the run, a panel for each, and the flow is that of the moment.
 """
 
 from __future__ import annotations

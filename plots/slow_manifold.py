@@ -1,15 +1,15 @@
 r"""Fast onto the critical manifold, slow along it, and over its folds.
 
-Broad grey curves are the critical manifold: the equilibria of the nodes of one sample over one weight,
-solid where they are stable and dashed where not; diamonds are folds, where a stable branch ends, and
-triangles places where an oscillation sets in. Other weights are held at their values of the moment that
-the line over the panel names. As they move too, the dotted curve shows where the node would rest for all
-weights of the run: that is what the trajectory falls onto. First, the run from its ring on, integrated anew
-so that jumps are seen: thin and red where it is fast, broad and blue where it is slow, that is slower, in
-units of the window, than 1/sqrt(tau delta); dots are times since the phase's start, in the run's unit
-of time, or else in units of tau or delta. Second, the same for several delta/tau, broad where slow and thin where fast: the larger it is, the
-more closely the trajectory keeps to the manifold, up to its folds. Where weights are held, or a network
-has more than 3,000 unknowns, there is no second panel, and such a network shows its saved times.
+Broad grey curves are the critical manifold: the equilibria of the nodes of one sample over one weight, solid
+where they are stable and dashed where not; diamonds are folds, where a stable branch ends, and triangles
+places where an oscillation sets in. Other weights are held at their values of the moment that the line over
+the panel names. As they move too, the dotted curve shows where the node would rest for all weights of the
+run: that is what the trajectory falls onto. First, the run from its ring on, integrated anew so that jumps
+are seen: thin and red where it is fast, broad and blue where it is slow, that is slower, in units of the
+window, than 1/sqrt(tau delta); dots are times since the phase's start, in the run's unit of time, or else in
+units of tau or delta. Second, the same for several delta/tau, broad where slow and thin where fast: the
+larger it is, the more closely the trajectory keeps to the manifold, up to its folds. Where weights are held,
+or a network has more than 3,000 unknowns, there is no second panel, and such a network shows its saved times.
 """
 
 from __future__ import annotations
