@@ -277,3 +277,21 @@ def test_a_clamped_layer_is_flat_on_an_axis_that_does_not_magnify_rounding():
     data["x0"] = data["x0"] * 0.0 + 1.0 + 1e-15 * np.arange(data.sizes["time"])[:, None, None]
     low, high = plotting.value_nodes(type(single())(data), 0).get_ylim()
     assert high - low > 0.05
+
+
+@pytest.mark.parametrize("log_time", [False, True])
+@pytest.mark.parametrize(("factor", "scale"), [(0.85, "linear"), (0.3, "linear"), (1e-3, "log")])
+def test_the_energy_has_a_logarithmic_axis_where_what_is_seen_of_its_sum_spans_decades(
+    factor, scale, log_time
+):
+    run = synthetic_run((1, 1, 1), (Stage(samples=(0,)),))
+    data = run.data.copy()
+    t = data["time"].to_numpy() - float(data["time"][0])
+    # Layer 1 rises from 0 at once, while the sum falls by the factor.
+    total = 0.4 * factor ** (t / t[-1])
+    first = 0.1 * total * (1.0 - np.exp(-t / (1e-4 * t[-1])))
+    data["energy"] = data["energy"].copy(data=np.stack([first, total - first], axis=1))
+    changed = type(run)(data)
+    assert plotting.energy(changed, log_time=log_time).get_yscale() == scale
+    assert plotting.energy(changed, log_time=log_time, log_y=True).get_yscale() == "log"
+    assert plotting.energy(changed, log_time=log_time, log_y=False).get_yscale() == "linear"
