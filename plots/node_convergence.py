@@ -87,9 +87,10 @@ def figure(
             if left is None:
                 _say_clamped(right, run, layer, phase)
         named: list[str] = []
+        differ = len({_coloured(ax) for row in grid for ax in row if ax is not None} - {""}) > 1
         for left, right in grid:
             _compact([ax for ax in (left, right) if ax is not None], narrow)
-            named = _row_legend(left, right, legend, narrow, named)
+            named = _row_legend(left, right, legend, narrow, named, differ)
         if narrow:
             fig.supxlabel(next(ax.get_xlabel() for ax in fig.axes if ax.axison))
         _time_labels(grid, narrow)
@@ -149,10 +150,19 @@ def _say_clamped(ax: Axes, run: Run, layer: int, phase: int | str | list[int | s
     ax.set_title(f"$x^{{{layer}}}$ is clamped{at}", loc="right", color="0.45", fontsize=plotting.small_text())
 
 
+def _coloured(ax: Axes) -> str:
+    """What colours tell apart: nodes, or samples of a single node; empty where there is but one line."""
+    labels = ax.get_legend_handles_labels()[1]
+    return "" if len(labels) < 2 else "samples" if labels[0].startswith("sample") else "nodes"
+
+
 def _row_legend(
-    left: Axes | None, right: Axes, place: plotting.LegendPlace, narrow: bool, above: list[str]
+    left: Axes | None, right: Axes, place: plotting.LegendPlace, narrow: bool, above: list[str], differ: bool
 ) -> list[str]:
-    """One legend for a row, unless the row above has the same: a node has the same line on both sides."""
+    """One legend for a row, unless the row above has the same: a node has the same line on both sides.
+
+    Where colours `differ` in meaning from row to row, it says which they have.
+    """
     entries = [ax.get_legend_handles_labels() for ax in (left, right) if ax is not None and ax.axison]
     handles, labels = entries[-1]
     if len(entries) == 2:
@@ -165,5 +175,6 @@ def _row_legend(
         place = "below"
     aligned = row[0].get_subplotspec().rowspan == row[-1].get_subplotspec().rowspan
     row = row if aligned else row[-1:]
-    plotting.place_legend(row[0 if place == "below" else -1], place, handles, labels, across=row)
+    meant = {"title": f"colours: {_coloured(right)}"} if differ and _coloured(right) else {}
+    plotting.place_legend(row[0 if place == "below" else -1], place, handles, labels, across=row, **meant)
     return labels

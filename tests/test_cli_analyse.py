@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image
 
 from pcode.analysis import QUESTIONS
 from pcode.cli import main
@@ -113,3 +114,48 @@ def test_the_schema_and_the_list_name_the_questions(capsys):
     assert schema["items"]["enum"] == list(QUESTIONS)
     assert main(["list"]) == 0
     assert set(QUESTIONS) <= {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+
+
+def test_the_picture_of_an_answer_has_the_size_and_the_dots_that_are_asked_for(result, capsys, tmp_path):
+    picture = tmp_path / "answer.png"
+    base = ["analyse", "convergence", str(result / "run.nc")]
+    look = ["--size", "85x60mm", "--font-size", "8", "--dpi", "254"]
+    assert main([*base, "-o", str(picture), *look]) == 0
+    with Image.open(picture) as image:
+        assert image.size == pytest.approx((850, 600), abs=1)
+    capsys.readouterr()
+    for bad, option in (
+        (["-o", str(picture), "--size", "85"], "--size"),
+        (["-o", str(picture), "--font-size", "500"], "--font-size"),
+        (["-o", str(picture), "--dpi", "0"], "--dpi"),
+        (["--size", "85mm"], "--size"),
+        (["--dpi", "300"], "--dpi"),
+    ):
+        assert main([*base, *bad]) == 2
+        out, err = capsys.readouterr()
+        assert option in err
+        assert err.count("\n") == 1
+        assert out == ""
+
+
+def test_a_png_has_the_dots_an_inch_that_are_asked_for(result, capsys, tmp_path):
+    base = ["plot", "energy", str(result / "run.nc"), "--size", "50.8x50.8mm"]
+    for dpi, dots in (([], 320), (["--dpi", "300"], 600), (["--dpi", "72.5"], 145)):
+        picture = tmp_path / "energy.png"
+        assert main([*base, "-o", str(picture), *dpi]) == 0
+        with Image.open(picture) as image:
+            assert image.size == (dots, dots)
+            assert image.info["dpi"][0] == pytest.approx(dots / 2.0, abs=0.01)
+    capsys.readouterr()
+    for dpi, file in (
+        ("0", "a.png"),
+        ("-300", "a.png"),
+        ("1e9", "a.png"),
+        ("nan", "a.png"),
+        ("300", "a.pdf"),
+    ):
+        assert main([*base, "-o", str(tmp_path / file), f"--dpi={dpi}"]) == 2
+        err = capsys.readouterr().err
+        assert "--dpi" in err
+        assert err.count("\n") == 1
+        assert not (tmp_path / file).exists()

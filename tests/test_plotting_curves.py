@@ -11,6 +11,7 @@ from synthetic_runs import TRAIN, Stage, single, synthetic_run, wide, xor
 
 import pcode
 from pcode import InputError, Status, plotting
+from pcode.plotting.recipes import Recipe
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -282,3 +283,45 @@ def test_a_clamped_layer_is_flat_on_an_axis_that_does_not_magnify_rounding():
     data["x0"] = data["x0"] * 0.0 + 1.0 + 1e-15 * np.arange(data.sizes["time"])[:, None, None]
     low, high = plotting.value_nodes(type(single())(data), 0).get_ylim()
     assert high - low > 0.05
+
+
+@pytest.mark.parametrize("log_time", [False, True])
+@pytest.mark.parametrize(("factor", "scale"), [(0.85, "linear"), (0.3, "linear"), (1e-3, "log")])
+def test_the_energy_has_a_logarithmic_axis_where_what_is_seen_of_its_sum_spans_decades(
+    factor, scale, log_time
+):
+    run = synthetic_run((1, 1, 1), (Stage(samples=(0,)),))
+    data = run.data.copy()
+    t = data["time"].to_numpy() - float(data["time"][0])
+    # Layer 1 rises from 0 at once, while the sum falls by the factor.
+    total = 0.4 * factor ** (t / t[-1])
+    first = 0.1 * total * (1.0 - np.exp(-t / (1e-4 * t[-1])))
+    data["energy"] = data["energy"].copy(data=np.stack([first, total - first], axis=1))
+    changed = type(run)(data)
+    assert plotting.energy(changed, log_time=log_time).get_yscale() == scale
+    assert plotting.energy(changed, log_time=log_time, log_y=True).get_yscale() == "log"
+    assert plotting.energy(changed, log_time=log_time, log_y=False).get_yscale() == "linear"
+
+
+@pytest.mark.parametrize("samples", [2, 3, 4, 5])
+def test_the_colour_of_a_node_in_the_legend_is_that_of_one_of_its_curves(samples):
+    run = synthetic_run((2, 3, 2), (Stage(samples=tuple(range(samples))),))
+    ax = plotting.value_nodes(run, 1)
+    handles, labels = ax.get_legend_handles_labels()
+    shown = {to_rgb(line.get_color()) for line in curves(ax)}
+    named = [to_rgb(one.get_color()) for one, label in zip(handles, labels, strict=True) if "$" in label]
+    assert len(named) == 3
+    assert set(named) <= shown
+    assert len(shown) == 3 * samples
+
+
+def test_legends_say_what_colours_mean_where_that_differs_from_row_to_row():
+    recipe = Recipe.load("node_convergence")
+    for sizes, samples, expected in (
+        ((2, 3, 1), (0, 1), {"colours: nodes", "colours: samples"}),
+        ((2, 3, 2), (0, 1), {""}),
+        ((2, 3, 1), (0,), {""}),
+    ):
+        fig = recipe.draw(synthetic_run(sizes, (Stage(samples=samples),)))
+        legends = [ax.get_legend() for ax in fig.axes if ax.get_legend() is not None]
+        assert {legend.get_title().get_text() for legend in legends} == expected

@@ -118,3 +118,30 @@ def test_a_phase_that_ends_as_it_begins_shows_dots(log_time):
     assert all(line.get_xdata()[0] == 4000.0 < ax.get_xlim()[1] for line in dots)
     assert phase_names(ax) == ["train", "test"]
     assert len(legend_texts(ax)) == 4
+
+
+@pytest.mark.parametrize("where", ["left", "center", "right"])
+def test_a_title_set_before_or_after_stands_above_the_names_of_phases(where):
+    after = plotting.value_nodes(xor(), 1)
+    after.set_title("Title", loc=where)
+    before = Figure(figsize=(4.0, 3.0), layout="constrained").add_subplot()
+    before.set_title("Title", loc=where)
+    plotting.energy(xor(), ax=before, remark=False)
+    bare = plotting.value_nodes(xor(), 1, phase_names=False)
+    bare.set_title("Title", loc=where)
+    for ax, named in ((after, True), (before, True), (bare, False)):
+        ax.figure.draw_without_rendering()
+        title = {"left": ax._left_title, "center": ax.title, "right": ax._right_title}[where]
+        box, names = title.get_window_extent(), [text for text in ax.texts if text.get_gid() == "phase"]
+        assert bool(names) is named
+        assert not any(box.overlaps(name.get_window_extent()) for name in names)
+        assert box.y1 <= ax.figure.bbox.y1
+        if not named:  # right above the Axes, as ever
+            assert box.y0 - ax.bbox.y1 < 0.15 * ax.figure.dpi
+
+
+def test_the_remark_of_the_energy_stands_between_the_names_and_nothing():
+    ax = plotting.energy(xor(), remark=True)
+    ax.figure.draw_without_rendering()
+    names = [text.get_window_extent() for text in ax.texts if text.get_gid() == "phase"]
+    assert ax._left_title.get_window_extent().y0 >= max(name.y1 for name in names) - 1.0

@@ -17,6 +17,7 @@ from ..base.tables import chosen
 from ..run.result import Run
 from .loading import load_run
 from .paths import PICTURES, check_target
+from .sizes import asked_dpi, asked_style
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Outputs:
         Files for its figure and for one of its tables.
     table : str or None
         The name of that table; the first by default.
+    size, font_size, dpi : optional
+        Of the figure, as for `pcode plot`.
     """
 
     as_json: bool = False
@@ -38,6 +41,9 @@ class Outputs:
     csv: Path | None = None
     latex: Path | None = None
     table: str | None = None
+    size: str | None = None
+    font_size: float | None = None
+    dpi: float | None = None
 
     @property
     def files(self) -> list[Path]:
@@ -48,6 +54,12 @@ class Outputs:
         """Raise InputError where a file cannot be written, before anything is computed."""
         if self.picture is not None:
             check_target(self.picture, "-o", PICTURES)
+            asked_dpi(self.dpi, self.picture)
+            asked_style(self.size, self.font_size)
+        looks = {"--size": self.size, "--font-size": self.font_size, "--dpi": self.dpi}
+        for option, value in looks.items() if self.picture is None else ():
+            if value is not None:
+                raise InputError(option, "is of the picture that -o draws; give that too")
         if self.csv is not None:
             check_target(self.csv, "--csv", (".csv",))
         if self.latex is not None:
@@ -65,7 +77,8 @@ class Outputs:
                 latex = "" if self.latex is None else result.to_latex(self.table)
             except InputError as error:
                 raise InputError("--table", error.what) from None
-        figure: Any = None if self.picture is None else result.plot().figure
+        with asked_style(self.size, self.font_size):
+            figure: Any = None if self.picture is None else result.plot().figure
         for path, text, option in ((self.csv, csv, "--csv"), (self.latex, latex, "--latex")):
             if path is not None:
                 with replacing(path, option) as temporary:
@@ -73,7 +86,7 @@ class Outputs:
         if self.picture is not None:
             from ..plotting import save_figure
 
-            save_figure(figure, self.picture)
+            save_figure(figure, self.picture, dpi=self.dpi)
 
 
 def check_filled(result: Result, table: str | None) -> None:

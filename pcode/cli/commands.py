@@ -37,6 +37,22 @@ SetOption = Annotated[
         help="Change a key of the scenario: network.delta=1e4, phase.0.duration=10. As often as you like.",
     ),
 ]
+SizeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="SIZE",
+        help="Width, or width x height, of the picture: 85mm, 85x60mm, 3.3in, one-column or two-columns.",
+    ),
+]
+FontSizeOption = Annotated[
+    float | None,
+    typer.Option("--font-size", metavar="PT", help="Size of text in points; tick labels have 7/8 of it."),
+]
+DpiOption = Annotated[
+    float | None,
+    typer.Option("--dpi", metavar="N", help="Dots an inch of a .png, 20 to 2400; 160 if not given."),
+]
 AllowCodeOption = Annotated[
     bool,
     typer.Option(
@@ -100,25 +116,17 @@ def plot(
             "--set", metavar="OPTION=VALUE", help="Set an option; `pcode list RECIPE` tells of them."
         ),
     ] = None,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            "--size",
-            metavar="SIZE",
-            help="Width, or width x height, of the picture: 85mm, 85x60mm, 3.3in, one-column or two-columns.",
-        ),
-    ] = None,
-    font_size: Annotated[
-        float | None,
-        typer.Option("--font-size", metavar="PT", help="Size of text in points; tick labels have 7/8 of it."),
-    ] = None,
+    size: SizeOption = None,
+    font_size: FontSizeOption = None,
+    dpi: DpiOption = None,
     allow_code: AllowCodeOption = False,
 ) -> int:
     """Draw a figure of a run."""
     from ..plotting.recipes import Recipe
     from .loading import load_run
     from .paths import PICTURES, check_target, found_run
-    from .running import asked_style, draw
+    from .running import draw
+    from .sizes import asked_dpi, asked_style
 
     imports_done()
     chosen = _options(options, "log_time=true")
@@ -127,8 +135,9 @@ def plot(
         check_target(out, "-o", PICTURES)
     run_file = found_run(run_file)
     target = out or run_file.parent / f"{loaded.name}.png"
+    dots = asked_dpi(dpi, target)
     with asked_style(size, font_size):
-        draw(loaded, load_run(run_file, allow_code), [target], chosen)
+        draw(loaded, load_run(run_file, allow_code), [target], chosen, dots)
     typer.echo(str(target))
     return DONE
 
@@ -191,6 +200,9 @@ def analyse(
             "--set", metavar="OPTION=VALUE", help="Set an option; `pcode list QUESTION` tells of them."
         ),
     ] = None,
+    size: SizeOption = None,
+    font_size: FontSizeOption = None,
+    dpi: DpiOption = None,
     allow_code: AllowCodeOption = False,
 ) -> int:
     """Answer a question about a run."""
@@ -200,7 +212,7 @@ def analyse(
 
     imports_done()
     by_name(question)
-    outputs = Outputs(as_json, out, csv, latex, table)
+    outputs = Outputs(as_json, out, csv, latex, table, size, font_size, dpi)
     outputs.check()
     analyse_run(question, found_run(run_file), _options(options, "phase=0"), outputs, allow_code)
     return DONE

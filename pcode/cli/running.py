@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,8 @@ import typer
 from ..base.errors import InputError
 from ..base.status import Status
 from ..base.units import suffix
-from ..plotting import save_figure, style
+from ..plotting import save_figure
 from ..plotting.recipes import Recipe
-from ..plotting.sizes import checked_font_size, parsed_size
 from ..run.result import Run
 from ..scenario import Scenario, report
 from .analysing import answers
@@ -107,20 +105,17 @@ def recipes_of(scenario: Scenario) -> list[Recipe]:
     return recipes
 
 
-def draw(recipe: Recipe, run: Run, targets: Sequence[Path], options: Mapping[str, Any] | None = None) -> None:
+def draw(
+    recipe: Recipe,
+    run: Run,
+    targets: Sequence[Path],
+    options: Mapping[str, Any] | None = None,
+    dpi: float | None = None,
+) -> None:
     """Draw the figure of `recipe` and save it as each of `targets`."""
     figure = recipe.draw(run, options)
     for target in targets:
-        save_figure(figure, target)
-
-
-def asked_style(size: str | None, font_size: float | None) -> AbstractContextManager[None]:
-    """The style of figures for the options --size and --font-size."""
-    if size is not None:
-        parsed_size(size, "--size")
-    if font_size is not None:
-        checked_font_size(font_size, "--font-size")
-    return style(size, font_size)
+        save_figure(figure, target, dpi=dpi)
 
 
 def summary(scenario: Scenario, run: Run) -> list[str]:

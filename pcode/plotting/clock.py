@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator
+from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 from numpy.typing import NDArray
 
 from ..base import units
@@ -133,6 +134,11 @@ class TimeAxis:
         return cls(tuple(stretches), own if own in CLOCKS else "time", log_time, unit, name)
 
     @property
+    def lasts(self) -> bool:
+        """Whether it has an extent in time."""
+        return self.stretches[-1].end > self.stretches[0].start
+
+    @property
     def label(self) -> str:
         """What the axis shows."""
         unit = {"tau": r" / \tau", "delta": r" / \delta", "time": ""}[self.clock]
@@ -177,6 +183,8 @@ class TimeAxis:
         letter = 0.62 * size / 72.0 / (ax.get_window_extent().width / ax.figure.dpi)
         widths = [letter * (len(text) + 1) for text in texts]
         centres = _apart(0.5 * (x[::2] + x[1::2]), widths)
+        if centres:
+            _keep_titles_above(ax, 1.4 * size / 72.0)
         back = to_axes.inverted()
         for text, centre in zip(texts, centres, strict=False):
             at = back.transform((centre, 0.0))[0]
@@ -235,6 +243,16 @@ def time_since_start(extent: float, unit: str) -> tuple[float, str]:
         return 1.0, f"time since start of phase, $t - t_0$ ({in_mathtext(unit)})"
     name = units.readable(extent, unit)
     return float(units.converted(1.0, name, unit)), f"time since start of phase, $t - t_0$ ({name})"
+
+
+def _keep_titles_above(ax: Axes, height: float) -> None:
+    """Have titles of an Axes, whenever they are set, stand a `height` in inches above it.
+
+    Titles stand above all Axes within theirs: an invisible one takes this room.
+    """
+    inches = ax.figure.dpi_scale_trans + ScaledTranslation(0.0, 1.0, ax.transAxes)  # type: ignore[arg-type]
+    place = blended_transform_factory(ax.transAxes, inches)
+    ax.inset_axes((0.0, 0.0, 1.0, height), transform=place, visible=False).set_in_layout(False)
 
 
 def _apart(centres: Array, widths: Sequence[float]) -> list[float]:

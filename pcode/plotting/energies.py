@@ -22,7 +22,7 @@ from ..run.select import (
     of_run,
 )
 from ..run.weights import departure_from_transpose
-from .clock import Clock, TimeAxis
+from .clock import Clock, PhaseScale, TimeAxis
 from .labels import label_of
 from .legends import LegendPlace, check_legend
 from .series import LARGEST, ON_TIME, dot_instants, finish, fit, joined
@@ -46,8 +46,9 @@ ROUNDING = 1e-6
 # Energies up to this are the rounding of errors that are 0.
 NOTHING = 1e-28
 
-# A logarithmic axis is chosen where the energies span more than this factor.
-SPAN = 100.0
+# A logarithmic axis is chosen where the sum of the energies spans more than this factor, without the lowest
+# values, over no more than this part of the width: what rises from 0 at once needs no decades of its own.
+SPAN, PASSING = 20.0, 0.05
 
 # Such an axis ends above what a curve shows over less than this part of the width, and above this
 # part of the largest energy: a zero crossed in passing, and rounding, would fill the picture.
@@ -134,7 +135,7 @@ def energy(
         Whether to draw the sum over all layers as well, where there are several.
     log_y : bool, optional
         Whether energies have a logarithmic axis, without the zeros; where it is not said, they
-        have one if they span more than two decades.
+        have one if their sum, but for what it passes through at once, spans more than a decade or so.
     phase, log_time, clock, legend, phase_names, styles, ax, **kwargs
         As for `value_nodes`; the keywords go to `Axes.plot`. The artists are ``total``, ``layers``,
         ``dots``, ``remark``, ``phases``, ``phase_names`` and ``legend``.
@@ -165,8 +166,7 @@ def energy(
         logarithmic = _draw(ax, axis, t, curves, log_y, look)
         finish(ax, axis, label_of(variable, TERMS[which]), legend, phase_names, look)
         if remark and "remark" in look:
-            above = small_text() + 5.0 if phase_names else 4.0  # of the names
-            text = look.of("remark", fontsize=small_text(), color=NEUTRAL, pad=above, loc="left")
+            text = look.of("remark", fontsize=small_text(), color=NEUTRAL, pad=4.0, loc="left")
             ax.set_title(energy_remark(run, which, phase), **text)
         if logarithmic:
             _cut_off(ax, t, np.stack([curve for curve, *_ in curves]))
@@ -183,9 +183,8 @@ def _draw(
 ) -> bool:
     """Put the curves over the times `t` on `ax`; say whether it has become logarithmic."""
     values = np.stack([curve for curve, *_ in curves])
-    positive = values[values > 0.0]
-    spans = positive.size > 0 and bool(positive.max() > SPAN * positive.min())
-    logarithmic = spans if log_y is None else log_y
+    alone = [curve for curve, name, _ in curves if name == "layers"]
+    logarithmic = _spans(axis, t, np.sum(alone, axis=0)) if log_y is None else log_y
     for curve, name, given in curves:
         shown = np.where(curve > 0.0, curve, np.nan) if logarithmic else curve
         lines = ax.plot(t, shown, **look.of(name, **given)) if name in look else []
@@ -196,6 +195,19 @@ def _draw(
     else:
         fit(ax, axis.stretches, [values])
     return logarithmic
+
+
+def _spans(axis: TimeAxis, t: Array, energy: Array) -> bool:
+    """Whether an energy over the times `t` spans more than `SPAN`, but for what it passes through at once."""
+    place = PhaseScale(axis.stretches).forward(t) if axis.log_time and axis.lasts else t
+    width = np.abs(np.gradient(place)) if t.size > 1 else np.ones(t.size)
+    shown = np.flatnonzero(energy > 0.0)
+    if not shown.size:
+        return False
+    rising = shown[np.argsort(energy[shown])]
+    seen = np.cumsum(width[rising])
+    lowest = energy[rising[np.argmax(seen >= PASSING * seen[-1])]]
+    return bool(energy[rising[-1]] > SPAN * lowest)
 
 
 def _curves(values: Array, layers: Sequence[int], total: bool) -> list[tuple[Array, str, dict[str, Any]]]:

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from ..base import checks
 from ..base.errors import InputError
 from ..base.files import replacing
+from .sizes import checked_dpi
 from .style import StyledFigure, style
 
 # What to leave out of each format, so that the same figure gives the same file.
@@ -25,19 +26,21 @@ FORMATS: dict[str, dict[str, None]] = {
 }
 
 
-def save_figure(fig: Figure, path: str | os.PathLike[str]) -> None:
+def save_figure(fig: Figure, path: str | os.PathLike[str], *, dpi: float | None = None) -> None:
     """Write `fig` as PNG, SVG or PDF, under a temporary name that is then renamed.
 
     Parameters
     ----------
     fig : matplotlib.figure.Figure
     path : str or path
-        Its suffix says the format: .png (160 dots an inch), .svg or .pdf (text kept as text).
+        Its suffix says the format: .png, .svg or .pdf (text kept as text).
+    dpi : float, optional
+        Dots an inch of a .png, and of what is made of dots in the others, 20 to 2400; 160 where left out.
 
     Raises
     ------
     InputError
-        If the suffix is none of these, or no file can be written there.
+        If the suffix is none of these, `dpi` is too small or too large, or no file can be written there.
     OSError
         If writing fails later on.
     """
@@ -47,15 +50,18 @@ def save_figure(fig: Figure, path: str | os.PathLike[str]) -> None:
     if suffix not in FORMATS:
         found = f"the suffix {written!r}" if suffix else "no suffix"
         raise InputError("output", f"must end in .png, .svg or .pdf; this has {found}", str(path))
+    dots = None if dpi is None else checked_dpi(dpi)
     # Matplotlib warns of letters that its font has not, and of room that is scarce.
     quiet = warnings.catch_warnings(action="ignore", category=UserWarning)
     settings = fig.settings() if isinstance(fig, StyledFigure) else style()
-    with settings, replacing(path) as temporary, quiet, _laid_out(fig):
-        fig.savefig(temporary, format=suffix[1:], metadata=FORMATS[suffix])
+    with settings, replacing(path) as temporary, quiet, _laid_out(fig, dots):
+        fig.savefig(
+            temporary, dpi=dots or rcParams["savefig.dpi"], format=suffix[1:], metadata=FORMATS[suffix]
+        )
 
 
 @contextmanager
-def _laid_out(fig: Figure) -> Iterator[None]:
+def _laid_out(fig: Figure, dots: float | None) -> Iterator[None]:
     """Lay the figure out once, as savefig would, and draw it once.
 
     With a layout engine savefig draws twice, and lays out each time; most of that is the typesetting
@@ -68,7 +74,7 @@ def _laid_out(fig: Figure) -> Iterator[None]:
         yield
         return
     try:
-        fig.dpi = rcParams["savefig.dpi"]
+        fig.dpi = dots or rcParams["savefig.dpi"]
         engine.execute(fig)
         with rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
             fig.set_layout_engine(None)

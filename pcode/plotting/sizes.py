@@ -22,6 +22,9 @@ PRESETS = {"one-column": "85mm", "two-columns": "175mm"}
 SMALLEST, LARGEST = 1.0, 40.0
 FINEST, BROADEST = 4.0, 40.0
 
+# Dots an inch between which a picture has to be.
+COARSEST, DENSEST = 20.0, 2400.0
+
 # Tick labels, legends and notes, as part of the size of the other text.
 SMALL = 7.0 / 8.0
 
@@ -100,6 +103,14 @@ def checked_font_size(points: Any, where: str = "font_size") -> float:
     found = checks.number(where, points)
     if not FINEST <= found <= BROADEST:
         raise InputError(where, f"must be {FINEST:g} to {BROADEST:g} points, not {found:g}")
+    return found
+
+
+def checked_dpi(dpi: Any, where: str = "dpi") -> float:
+    """`dpi`, if a picture can have so many dots an inch; otherwise raise InputError."""
+    found = checks.number(where, dpi)
+    if not COARSEST <= found <= DENSEST:
+        raise InputError(where, f"must be {COARSEST:g} to {DENSEST:g} dots an inch, not {found:g}")
     return found
 
 

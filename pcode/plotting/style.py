@@ -144,13 +144,15 @@ def line_style(k: int, count: int) -> dict[str, Any]:
 def member_style(color: Any, k: int, count: int, groups: int) -> dict[str, Any]:
     """What tells member `k` of `count` from the others of its group: shade and width, from dark to light.
 
-    Dashes where there are more than `distinct()` groups, which have shades themselves.
+    One in the middle has the colour of the group itself, which stands for it in a legend. Dashes where there
+    are more than `distinct()` groups, which have shades themselves.
     """
     if count == 1:
         return {}
     if groups > distinct():
         return {"linestyle": DASHES[k % len(DASHES)]}
-    share = k / (count - 1)
-    black, white = DARKEST * max(1.0 - 2.0 * share, 0.0), LIGHTEST * max(2.0 * share - 1.0, 0.0)
+    share, middle = k / (count - 1), (count - 1) // 2
+    black = DARKEST * max(middle - k, 0) / max(middle, 1)
+    white = LIGHTEST * max(k - middle, 0) / (count - 1 - middle)
     shade = tuple((1.0 - black - white) * part + white for part in to_rgb(color))
     return {"color": shade, "linewidth": WIDEST + share * (THINNEST - WIDEST)}
