@@ -145,3 +145,14 @@ def test_the_remark_of_the_energy_stands_between_the_names_and_nothing():
     ax.figure.draw_without_rendering()
     names = [text.get_window_extent() for text in ax.texts if text.get_gid() == "phase"]
     assert ax._left_title.get_window_extent().y0 >= max(name.y1 for name in names) - 1.0
+
+
+@pytest.mark.parametrize("size", [(9.0, 6.0), (6.4, 4.8), (9.0, 4.0)])
+def test_the_label_of_the_energy_is_no_longer_than_its_axis_in_a_figure_of_four(size):
+    fig = Figure(figsize=size, layout="constrained")
+    for ax in fig.subplots(2, 2).flat:
+        plotting.energy(xor(), "slaved", ax=ax)
+    fig.draw_without_rendering()
+    for ax in fig.axes:
+        assert ax.yaxis.label.get_window_extent().height <= 1.02 * ax.bbox.height
+        assert "$" in ax.get_ylabel()

@@ -199,13 +199,18 @@ def _room(row: Sequence[Axes]) -> float:
 
 def _rows(ax: Axes) -> int:
     """How many entries a legend beside an Axes has room for, one below the other; one at least."""
-    spec, fig = ax.get_subplotspec(), cast(Figure, ax.figure)
-    height = ax.bbox.height if spec is None else fig.bbox.height
-    if spec is not None:
-        shares = np.array(spec.get_gridspec().get_height_ratios(), dtype=float)
-        height *= shares[spec.rowspan].sum() / shares.sum()
-    letter = FontProperties(size=rcParams["legend.fontsize"]).get_size_in_points() / 72.0 * fig.dpi
-    return max(1, int(HEIGHT * height / (ENTRY * letter)))
+    dpi = cast(Figure, ax.figure).dpi
+    letter = FontProperties(size=rcParams["legend.fontsize"]).get_size_in_points() / 72.0 * dpi
+    return max(1, int(HEIGHT * height_of(ax) / (ENTRY * letter)))
+
+
+def height_of(ax: Axes) -> float:
+    """The height in pixels that an Axes, with what stands above and below it, has in a figure laid out."""
+    spec = ax.get_subplotspec()
+    if spec is None:
+        return float(ax.bbox.height)
+    shares = np.array(spec.get_gridspec().get_height_ratios(), dtype=float)
+    return float(cast(Figure, ax.figure).bbox.height * shares[spec.rowspan].sum() / shares.sum())
 
 
 def _share(specs: Sequence[SubplotSpec]) -> float:

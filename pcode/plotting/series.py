@@ -25,7 +25,8 @@ from matplotlib.ticker import (
 from ..model.network import Array
 from ..run.select import check_flags, check_word
 from .clock import Stretch, TimeAxis
-from .legends import LegendPlace, check_legend, place_legend
+from .labels import in_lines, symbol_of
+from .legends import LegendBelow, LegendPlace, check_legend, height_of, place_legend
 from .style import NEUTRAL, axes_or_new, distinct, line_style, member_style
 from .styles import ENTRIES, Artists, Styles, StylesOption
 
@@ -56,6 +57,10 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 # Values of a failed run beyond so many times their median size get an axis that is logarithmic there.
 RUNAWAY = 1000.0
+
+# Part of the height of an Axes for the label of its y axis, letters of its lines where one is too long for
+# that, in turn, and inches for names and a title above the Axes.
+LABEL_PART, FEWER_LETTERS, ABOVE = 0.9, (24, 16, 12), 0.3
 
 # Room beyond a constant and beyond 0, in parts of the distance.
 FLAT_MARGIN = 0.15
@@ -157,6 +162,20 @@ def finish(
     axis.mark_phases(ax, phase_names, styles)
     if "legend" in styles:
         place_legend(ax, legend, **styles.of("legend"))
+    _fit_label(ax, label)
+
+
+def _fit_label(ax: Axes, label: str) -> None:
+    """Label the y axis, in more lines or by its symbol alone where the label is longer than the axis."""
+    labels, legend = ax.xaxis.get_tightbbox(), ax.get_legend()
+    beside = 0.0 if labels is None else labels.height
+    beside += legend.get_window_extent().height if isinstance(legend, LegendBelow) else 0.0
+    beside += ABOVE * ax.figure.dpi if ax.texts or ax.get_title() else 0.0
+    room = LABEL_PART * (height_of(ax) - beside)
+    for text in (label, *(in_lines(label, letters) for letters in FEWER_LETTERS), symbol_of(label)):
+        ax.set_ylabel(text)
+        if ax.yaxis.label.get_window_extent().height <= room:
+            return
 
 
 def joined(stretches: Sequence[Stretch], parts: Sequence[Array]) -> tuple[Array, Array]:
