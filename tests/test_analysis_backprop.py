@@ -177,7 +177,7 @@ def test_a_run_that_never_trains_has_no_target(run):
         ({"ratios": [-1.0]}, "ratios: must be positive numbers"),
         ({"points": 1}, "points: must be 2 or more, not 1"),
         ({"ratio": [1.0]}, "ratio: the question backprop has no such option; it takes phase, time"),
-        ({"time": "soon"}, "time: must be float, not 'soon'"),
+        ({"time": "soon"}, "time: must be a number, or a time with a unit such as \"10 ms\", not 'soon'"),
     ],
 )
 def test_what_cannot_be_answered_is_told_in_one_line(run, options, told):
