@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import numpy as np
+from synthetic_runs import TRAIN, synthetic_run
 
 import pcode
+from pcode.cli import main
 from pcode.scenario import Scenario
 
 TEXT = (Path(__file__).parents[1] / "README.md").read_text()
@@ -61,3 +63,13 @@ def test_the_example_of_a_run_that_goes_on_holds_all_its_phases_and_what_the_obs
     assert kept["eps"][-1] == run.data["eps2"][-1, 0, 0]
     assert np.isfinite(kept["eps"]).all()
     assert capsys.readouterr().out.startswith("success ")
+
+
+def test_the_styles_of_the_example_are_taken_by_the_phase_plane(tmp_path):
+    (said,) = re.findall(r"--set '(styles=.*?)' --set legend=below", TEXT)
+    run = synthetic_run((1, 1, 1), (TRAIN,))
+    run.save(tmp_path / "run.nc")
+    target = tmp_path / "plane.pdf"
+    options = ["--size", "one-column", "--font-size", "8", "--set", said, "--set", "legend=below"]
+    assert main(["plot", "phase_plane", str(tmp_path / "run.nc"), "-o", str(target), *options]) == 0
+    assert target.read_bytes().startswith(b"%PDF")
