@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from ..base.errors import InputError
@@ -11,7 +11,9 @@ from ..plotting.sizes import checked_dpi, checked_font_size, parsed_size
 
 
 def asked_style(size: str | None, font_size: float | None) -> AbstractContextManager[None]:
-    """The style of figures for the options --size and --font-size."""
+    """The style of figures for the options --size and --font-size; none, if neither is given."""
+    if size is None and font_size is None:
+        return nullcontext()  # a recipe draws in its own style, as after a run and for the gallery
     if size is not None:
         parsed_size(size, "--size")
     if font_size is not None:
