@@ -138,8 +138,10 @@ def _moves(run: Run, layer: int, phase: int | str | list[int | str] | None) -> b
         return True
     if len({run.phases[k].samples for k in chosen}) > 1:
         return False  # other samples have other values
-    values = run.data[f"x{layer}"].to_numpy()[np.isin(run.data["phase"].to_numpy(), chosen)]
-    return bool(values.size and np.nanmax(np.ptp(values, axis=0), initial=0.0) > 0.0)
+    index = run.data["phase"].to_numpy()
+    starts = [np.flatnonzero(index == k)[0] for k in chosen if (index == k).any()]
+    values = run.data[f"x{layer}"].to_numpy()[starts]
+    return any(not np.array_equal(one, values[0], equal_nan=True) for one in values)
 
 
 def _say_clamped(ax: Axes, run: Run, layer: int, phase: int | str | list[int | str] | None) -> None:

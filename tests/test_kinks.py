@@ -111,23 +111,22 @@ def test_leaky_relu_holds_a_node_by_a_mix_of_its_own_slopes():
 
 
 @pytest.fixture
-def hard_tanh(monkeypatch):
+def hard_tanh():
     """A sigma with two kinks, at -1 and 1, whose derivatives are JAX's own."""
-    sigma = Activation(
+    return Activation(
         lambda x: jnp.clip(x, -1.0, 1.0),
         name="hard_tanh",
         df=lambda x: jnp.where(jnp.abs(x) < 1.0, 1.0, 0.0),
         d2f=jnp.zeros_like,
         kinks=(-1.0, 1.0),
     )
-    monkeypatch.setitem(activations.ACTIVATIONS, "hard_tanh", sigma)
 
 
 @pytest.mark.parametrize("side", [1.0, -1.0])
 @pytest.mark.parametrize("method", ["cvode", "Radau", "Tsit5"])
 def test_a_node_is_held_at_each_of_two_kinks(side, method, hard_tanh):
     """mu^1 = 0.5, target 5: at x = 1, eps1 = 0.5 and h = 4, between 1 h - eps1 > 0 and -eps1 < 0."""
-    run = smallest("hard_tanh", 5.0 * side, 0.5 * side)[3](method=method)
+    run = smallest(hard_tanh, 5.0 * side, 0.5 * side)[3](method=method)
     assert run.state.x[1] == side
     assert np.allclose(np.ravel(run.state.eps), [0.5 * side, 4.0 * side], atol=1e-2)  # after 8 tau: exp(-7)
 

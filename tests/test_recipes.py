@@ -243,12 +243,12 @@ def test_nodes_are_shown_layer_by_layer_values_left_and_errors_right(xor):
 
 def test_a_free_input_has_a_row_of_its_own_and_a_clamped_one_has_none(xor):
     free = load("node_convergence").figure(RUNS["a free input"]())
-    assert free.axes[0].get_ylabel().startswith("value nodes of layer 0")
+    assert free.axes[0].get_ylabel().replace("\n", " ").startswith("value nodes of layer 0")
     assert len([ax for ax in free.axes if ax.axison]) == 4  # the output is clamped throughout
     whole = load("node_convergence").figure(RUNS["a free input"](), clamped=True)
     assert len([ax for ax in whole.axes if ax.axison]) == 5
     chosen = load("node_convergence").figure(xor, layers=[0, 2])
-    assert chosen.axes[0].get_ylabel().startswith("value nodes of layer 0")
+    assert chosen.axes[0].get_ylabel().replace("\n", " ").startswith("value nodes of layer 0")
 
 
 def test_time_is_logarithmic_on_request_and_where_convergence_would_vanish_otherwise(xor):

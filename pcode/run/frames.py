@@ -18,7 +18,7 @@ from ..model.variables import NODES, Variable
 from .dataset import ENERGIES, time_units
 from .record import PhaseRecord
 from .result import Run
-from .select import Choice, PhaseChoice, as_recorded, choose_layers, choose_phases, choose_samples
+from .select import Choice, PhaseChoice, choose_layers, choose_phases, choose_samples
 
 # Most bytes of the numbers in a data frame.
 MOST_BYTES = 2e9
@@ -113,11 +113,9 @@ def _rows(run: Run, phase: str, chosen: Sequence[int]) -> NDArray[np.intp]:
 
 
 def _index(run: Run, time: str, phase: str, rows: NDArray[np.intp]) -> Columns:
-    index, t = run.data[phase].to_numpy()[rows], run.data[time].to_numpy()[rows]
-    for k in np.unique(index):
-        t[index == k] = as_recorded(run.phases[k], t[index == k])
+    index = run.data[phase].to_numpy()[rows]
     names = np.array([record.name for record in run.phases], dtype=object)
-    return {"time": t, "phase": index, "phase_name": names[index]}
+    return {"time": run.data[time].to_numpy()[rows], "phase": index, "phase_name": names[index]}
 
 
 def _arrays(
