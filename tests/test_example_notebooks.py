@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).parents[1] / "docs" / "notebooks"
 
+EXECUTE = """
+import sys
+import nbformat
+from nbclient import NotebookClient
+
+notebook = nbformat.read(sys.argv[1], as_version=4)
+NotebookClient(notebook, timeout=200).execute()
+nbformat.write(notebook, sys.argv[2])
+"""
+
 
 def executed(name: str, tmp_path: Path) -> list:
-    """The code cells of a notebook, run in a fresh kernel in an empty folder."""
-    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
-    NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    """The code cells of a notebook, run in a fresh kernel in an empty folder.
+
+    By a process of its own: widgets of one notebook can keep the client of the next waiting.
+    """
+    done = tmp_path / "done.ipynb"
+    command = [sys.executable, "-c", EXECUTE, str(NOTEBOOKS / f"{name}.ipynb"), str(done)]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=240, capture_output=True)
+    notebook = nbformat.read(done, as_version=4)
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
