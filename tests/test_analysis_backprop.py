@@ -1,4 +1,4 @@
-"""How near to backpropagation: facts 1 and 2 of the model, beside closed forms and finite differences."""
+"""How near to backpropagation (docs/model.md, "Backpropagation"), by closed forms and finite differences."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_the_gradient_is_that_of_finite_differences_of_the_loss(activation, rng)
 
 
 def test_errors_and_flow_at_rest_are_those_of_the_closed_form_of_a_linear_network(rng):
-    """By fact 7 eps^n = r S^-1, by fact 1 the other errors follow; backpropagation has r P_l^T."""
+    """eps^n = r S^-1 ("Energy at rest") and the recursion at rest; backpropagation has r P_l^T."""
     network, weights, X, Y = network_and_data(rng, nu=(0.7, 1.1, 2.0))
     M, nu = weights.M, network.nu
     output = reference.feedforward(network, X, M, weights.beta)
@@ -152,7 +152,7 @@ def test_the_last_phase_with_both_ends_clamped_is_asked_about(run):
     np.testing.assert_allclose(answer.now.flow_angle, answer.rest.flow_angle, atol=1.0)
     np.testing.assert_allclose(answer.course.flow_angle[-1], answer.now.flow_angle)
     assert answer.by_variance.flow_angle[1].max() < answer.by_variance.flow_angle[0].max()
-    # Learned feedback that starts at the transpose stays there (fact 5).
+    # Learned feedback that starts at the transpose stays there (docs/model.md, "Feedback that learns").
     np.testing.assert_allclose(answer.rest.feedback_angle, 0.0, atol=1e-5)
     values = answer.to_dict()
     assert values["question"] == "backprop"

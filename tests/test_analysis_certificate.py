@@ -130,7 +130,7 @@ def test_a_run_in_the_singular_limit_is_integrated_again_by_another_order():
     answer = certificate(pcode.simulate(network, [phase], weights=weights, save=pcode.Save(20, 10)))
     checks = {check.name: check for check in answer.checks}
     assert checks["solver"].about.endswith("beside RK45")
-    # At the end nodes are at rest, and W is M^T by fact 5: the closed form of fact 7 applies.
+    # At the end nodes are at rest, and learned W is M^T: the closed form of "Energy at rest" applies.
     assert {checks[name].verdict for name in ("energy", "tolerance", "solver", "feedback")} == {"pass"}
 
 

@@ -129,7 +129,7 @@ def test_nodes_that_start_at_rest_only_lag_and_need_no_time_to_settle():
 
 
 def limit():
-    """The same network in the singular limit: F falls as a gradient flow (fact 8), nodes have no time."""
+    """The same network in the singular limit: F falls ("Slow manifold"), and nodes have no time."""
     network = pcode.Network((1, 1, 1), "identity", tau=0.0, delta=100.0, feedback="tied")
     weights = pcode.Weights(([[0.5]], [[1.2]]), None, ([0.1], [0.0]))
     phase = pcode.Phase("train", {0: [[1.0]], 2: [[2.0]]}, duration=300.0)

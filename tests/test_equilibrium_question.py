@@ -1,4 +1,4 @@
-"""The question `equilibrium`: against roots, closed forms and fact 4 of the model."""
+"""The question `equilibrium`: against roots, closed forms and "Eigenvalues of the nodes"."""
 
 import numpy as np
 import pytest

@@ -9,7 +9,7 @@ from tests.reference import rates
 
 
 def unstable_by_oscillation(m, activation="identity"):
-    """1-1-1-1, ends clamped at 0, W = -M^T: stable for |m| < 1/sqrt(2), by fact 6 of the theory."""
+    """1-1-1-1, ends clamped at 0, W = -M^T: stable for |m| < 1/sqrt(2) ("Unstable feedback")."""
     network = pcode.Network((1, 1, 1, 1), activation=activation, feedback="fixed")
     weights = pcode.Weights(M=([[m]],) * 3, W=([[-m]],) * 3, beta=([0.0],) * 3)
     one, zero = np.array([[1e-3]]), np.zeros((1, 1))

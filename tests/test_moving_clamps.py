@@ -130,7 +130,7 @@ def u(kind, t):
 
 
 def at_rest(kind, t, w):
-    """x^1 and the errors at rest, by the linear equations of fact 1."""
+    """x^1 and the errors at rest, by the linear equations of "Backpropagation"."""
     m0, m1, b1, b2 = w
     mu = m0 * u(kind, t) + b1
     x = (mu / NU[0] + m1 * (TARGET - b2) / NU[1]) / (1.0 / NU[0] + m1**2 / NU[1])

@@ -244,7 +244,7 @@ def test_a_kink_elsewhere_is_treated_as_that_of_relu_at_0(method) -> None:
     np.testing.assert_allclose(other["x1"], one["x1"] + 0.5, atol=1e-5)
     np.testing.assert_allclose(other["eps1"], one["eps1"], atol=1e-5)
     np.testing.assert_allclose(other["eps2"], one["eps2"], atol=1e-5)
-    assert (other["x1"][-50:] == 0.5).all()  # model.md, fact 15: held there, with alpha = 1/5
+    assert (other["x1"][-50:] == 0.5).all()  # held there ("Activations with kinks"), with alpha = 1/5
     slopes = runs[1].plot.activation_slopes(1).lines[0].get_ydata()
     assert slopes[-1] == pytest.approx(0.2, abs=1e-4)
 

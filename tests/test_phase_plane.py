@@ -206,7 +206,7 @@ def test_in_the_plane_of_the_modes_the_eigenvalues_are_those_of_the_nodes():
     )
     run = pcode.simulate(network, [phase], weights=weights, nodes=nodes, save=pcode.Save(nodes=50))
     plane = phase_plane(run, "mode1", "mode2", rest="held")
-    # At 0, tanh' = 1: the linear network of fact 6, with characteristic polynomial
+    # At 0, tanh' = 1: the linear network of "Unstable feedback", with characteristic polynomial
     m, w = 0.8, -0.8
     J = np.array(
         [[0, 0, -1, w, 0], [0, 0, 0, -1, w], [1, 0, -1, 0, 0], [-m, 1, 0, -1, 0], [0, -m, 0, 0, -1.0]]

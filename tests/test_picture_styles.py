@@ -38,7 +38,7 @@ def run():
 
 
 def ringing() -> pcode.Run:
-    """1-1-1-1, linear: unstable by an oscillation where W is near -M^T (fact 6 of the model)."""
+    """1-1-1-1, linear: unstable by an oscillation where W is near -M^T ("Unstable feedback")."""
     network = pcode.Network((1, 1, 1, 1), "identity", nu=1.0)
     one = (np.ones((1, 1)),) * 3
     phase = pcode.Phase("hold", {0: [[0.1]], 3: [[0.0]]}, duration=5.0, learn=False)

@@ -17,7 +17,7 @@ TIGHT = {"rtol": 1e-9, "atol": 1e-12}
 
 
 def linear_chain(**options):
-    """1-1-1, linear, both ends held: fact 7's F* of three numbers, the weights m0, m1 and the biases."""
+    """1-1-1, linear, both ends held: F* of "Energy at rest" from the weights m0, m1 and the biases."""
     options = {"feedback": "tied", "tau": 0.0, "delta": 50.0, "nu": (0.7, 1.6)} | options
     network = pcode.Network((1, 1, 1), "identity", **options)
     phase = pcode.Phase("learn", {0: [[1.0], [-0.5]], 2: [[0.8], [0.3]]}, duration=200.0)
@@ -26,7 +26,7 @@ def linear_chain(**options):
 
 
 def equilibrium_energy(w, nu):
-    """F* = mean_b r^2 / (2 S), r = y - (m0 x + b1) m1 - b2, S = nu2 + nu1 m1^2 (fact 7)."""
+    """F* = mean_b r^2 / (2 S), r = y - (m0 x + b1) m1 - b2, S = nu2 + nu1 m1^2 ("Energy at rest")."""
     m0, m1, b1, b2 = w
     x, y = np.array([1.0, -0.5]), np.array([0.8, 0.3])
     r = y - (m0 * x + b1) * m1 - b2

@@ -77,7 +77,7 @@ def test_a_run_out_of_steps_says_so_and_keeps_what_it_reached(method, xor):
     indirect=True,
 )
 def test_nodes_that_are_unstable_end_as_diverged(method):
-    """Linear 1-1-1 with m w = -4: by fact 6 a positive eigenvalue, so exponential growth."""
+    """Linear 1-1-1 with m w = -4: by "Unstable feedback" a positive eigenvalue, so exponential growth."""
     network = pcode.Network(sizes=(1, 1, 1), activation="identity", feedback="fixed")
     weights = pcode.Weights(M=([[1.0]], [[2.0]]), W=([[1.0]], [[-2.0]]), beta=([0.0], [0.0]))
     phase = pcode.Phase("held", {0: [[1.0]], 2: [[-1.0]]}, duration=1e4, learn=False)

@@ -1,4 +1,4 @@
-"""The question `spectrum`: against fact 4, the Hessian of fact 7, SciPy's tableau and the flow."""
+"""The question `spectrum`: against closed forms of docs/model.md, a Hessian, SciPy's tableau and the flow."""
 
 from dataclasses import replace
 

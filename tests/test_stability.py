@@ -23,7 +23,7 @@ def chain(links, m=1.0, nu=1.0, tau=1.0, activation="identity", x=1.0, y=0.5):
 
 @pytest.fixture(scope="module")
 def hopf():
-    """The border of 1-1-1-1 towards -M^T; 1 - 2 mix takes the place of -1 in fact 6."""
+    """The border of 1-1-1-1 towards -M^T; 1 - 2 mix takes the place of -1 in "Unstable feedback"."""
     return ask(chain(3), "stability", {"gains": [0.5, 0.8, 1.0, 1.5], "mixes": np.linspace(0, 1, 8).tolist()})
 
 
@@ -172,7 +172,7 @@ def test_wrong_options_and_too_many_nodes_are_told_in_one_line():
 
 
 def test_a_continuum_of_equilibria_does_not_hide_an_oscillation():
-    """Layer 0 free and without weights, so two zero eigenvalues, beside the chain of fact 6."""
+    """Layer 0 free and without weights, so two zero eigenvalues, beside the chain of "Unstable feedback"."""
     network = pcode.Network(sizes=(2, 1, 1, 1), activation="identity", feedback="tied")
     M = ([[0.0], [0.0]], [[1.0]], [[1.0]])
     weights = pcode.Weights(M, None, ([0.2], [0.0], [0.0]))
