@@ -472,3 +472,20 @@ def test_a_trajectory_in_space_has_the_style_of_the_others_and_is_pyplot_s_where
     ax = run.plot.trajectory(0, ["x1[0]", "x1[1]", "eps1[0]"])
     assert ax.name == "3d"
     assert isinstance(ax.figure, StyledFigure)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("x1[99]", r"there is no x1\[99\] in this run; x1 has indices 0..2"),
+        ("x7[0]", r"there is no x7\[0\] in this run; there are x0, x1, x2"),
+        ("eps0[0]", r"there is no eps0\[0\] in this run; there are eps1, eps2"),
+        ("x1[0,9]", r"x1\[0,9\]: the run does not show sample 9"),
+    ],
+)
+def test_a_style_of_a_curve_that_the_run_does_not_have_is_refused(name, said):
+    run = synthetic_run((2, 3, 1), (TRAIN,))
+    with pytest.raises(InputError, match=said):
+        run.plot.value_nodes(1, styles={name: {"color": "red"}})
+    with pytest.raises(InputError, match=said):
+        Recipe.load("node_convergence").draw(run, {"styles": {name: False}})

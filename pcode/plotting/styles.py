@@ -12,6 +12,7 @@ from matplotlib.artist import Artist
 from ..base import checks, near
 from ..base.errors import InputError
 from ..model.variables import parsed_entry
+from ..run.result import Run
 from .properties import called, known_keywords, long_names, refused
 
 # By name of an artist: keywords of Matplotlib, or False to leave it out.
@@ -33,12 +34,15 @@ class UnknownKeywordError(InputError):
 def draws(artists: Artists) -> Callable[[F], F]:
     """Decorate a plotting function with the names of its artists, as the attribute ``artists``.
 
-    Of a keyword that is none, its errors then name the function's own options.
+    Of a keyword that is none, its errors then name the function's own options; styles of curves that the run
+    does not have are refused.
     """
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def drawing(*args: Any, **kwargs: Any) -> Any:
+            if args and isinstance(args[0], Run):
+                _check_entries(args[0], kwargs.get("styles"))
             try:
                 return function(*args, **kwargs)
             except UnknownKeywordError as error:
@@ -48,6 +52,28 @@ def draws(artists: Artists) -> Callable[[F], F]:
         return drawing  # type: ignore[return-value]
 
     return decorate
+
+
+def _check_entries(run: Run, styles: Any) -> None:
+    """Raise InputError if `styles` names a node, a sample or a weight that `run` does not have."""
+    sizes, n = run.network.sizes, run.network.n
+    samples = sorted({sample for record in run.phases for sample in record.samples})
+    for name in styles if isinstance(styles, Mapping) else ():
+        entry = parsed_entry(name)
+        if entry is None:
+            continue
+        variable, layer, indices = entry
+        if layer not in variable.layers(n):
+            there = ", ".join(f"{variable}{k}" for k in variable.layers(n))
+            raise InputError("styles", f"there is no {name} in this run; there are {there}")
+        counts = (sizes[layer],) if variable.of_nodes else variable.shape(sizes, layer, 0)
+        for index, count in zip(indices, counts, strict=False):
+            if index >= count:
+                what = f"there is no {name} in this run; {variable}{layer} has indices 0..{count - 1}"
+                raise InputError("styles", what)
+        if variable.of_nodes and len(indices) == 2 and indices[1] not in samples:
+            shown = checks.shown(samples)
+            raise InputError("styles", f"{name}: the run does not show sample {indices[1]}, only {shown}")
 
 
 def _own_options(function: Callable[..., Any], keyword: str) -> str:
