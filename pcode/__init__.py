@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .model.expression import Expression
     from .model.network import Network, Weights
     from .model.phase import Phase, Save
+    from .model.presentation import Presentation
     from .model.series import TimeSeries
     from .model.state import State
     from .run.record import PhaseRecord
@@ -41,6 +42,7 @@ __all__ = [
     "Observer",
     "Phase",
     "PhaseRecord",
+    "Presentation",
     "Progress",
     "Run",
     "Save",
@@ -67,6 +69,7 @@ _HOME = {
     "Observer": "simulation",
     "Phase": "model.phase",
     "PhaseRecord": "run.record",
+    "Presentation": "model.presentation",
     "Progress": "simulation",
     "Run": "run.result",
     "Save": "model.phase",

@@ -23,6 +23,7 @@ from .clamp import (
 )
 from .expression import Expression
 from .network import Array, Network
+from .presentation import Presentation, size_within
 from .series import TimeSeries
 
 NodeStart = Literal["feedforward", "zero", "equilibrium"]
@@ -51,7 +52,7 @@ class Phase(Short):
         samples alike. What a function of time does in less than a 4,096th of the phase may be missed.
     duration : float, str or pint.Quantity
         How long it lasts, > 0: a number in the unit of tau, or a time with a unit such as "10 ms"; with
-        `until` the longest it may last.
+        `until` the longest it may last. With `presentation`, left out: it follows from that.
     learn : bool
         Whether the weights learn; otherwise they are held.
     until : {None, "equilibrium"}
@@ -65,6 +66,11 @@ class Phase(Short):
         nodes of a sample that the previous phase showed go on from where they were.
     time_unit : str, optional
         Unit of the duration. By default that of the duration as it is given, or else that of the network.
+    presentation : Presentation, optional
+        Show the rows of the clamps one after another, instead of all at once. All clamps are then arrays.
+    nodes : {None, "feedforward", "zero", "equilibrium"}
+        Where all nodes start. By default samples that the phase before showed go on from where they were,
+        also those whose input or output is clamped no more, and others start as `pcode.simulate` is told.
 
     Raises
     ------
@@ -84,18 +90,22 @@ class Phase(Short):
     settle_tol: float = 1e-6
     samples: tuple[int, ...] | None = None
     time_unit: str | None = None
+    presentation: Presentation | None = None
+    nodes: NodeStart | None = None
 
     def __init__(
         self,
         name: str,
         clamp: Mapping[int, Clampable] | None = None,
         *,
-        duration: units.TimeLike,
+        duration: units.TimeLike | None = None,
         learn: bool = True,
         until: Literal["equilibrium"] | None = None,
         settle_tol: float = 1e-6,
         samples: Sequence[int] | None = None,
         time_unit: str | None = None,
+        presentation: Presentation | None = None,
+        nodes: NodeStart | None = None,
     ) -> None:
         def keep(key: str, value: object) -> None:
             object.__setattr__(self, key, value)
@@ -104,10 +114,9 @@ class Phase(Short):
         given: Any = {} if clamp is None else clamp
         checks.instance("clamp", given, Mapping, "a mapping from layers to values, such as {0: X, 2: Y}")
         keep("clamp", {_layer(layer): _clamp(layer, v) for layer, v in given.items()})
-        own = None if time_unit is None else units.unit("time_unit", time_unit)
-        unit, lasting = units.common(own, {"duration": units.time("duration", duration)}, "")
-        keep("duration", checks.number("duration", lasting["duration"], above=0.0))
-        keep("time_unit", unit)
+        if nodes is not None:
+            checks.word("nodes", nodes, get_args(NodeStart))
+        keep("nodes", nodes)
         keep("learn", checks.flag("learn", learn))
         if until is not None and not (isinstance(until, str) and until == "equilibrium"):
             raise InputError("until", f"must be 'equilibrium' or left out, not {checks.shown(until)}")
@@ -117,9 +126,46 @@ class Phase(Short):
         shown = tuple(checks.whole("samples", row, least=0, most=MOST_ROWS) for row in rows)
         keep("samples", None if samples is None else shown)
         self._check_batch()
+        if presentation is not None:
+            self._check_presentation(presentation)
+        keep("presentation", presentation)
+        unit, lasts = self._lasting(duration, time_unit)
+        keep("duration", lasts)
+        keep("time_unit", unit)
         # Their times are in the unit of the network, which is not known if the phase has another.
         if unit is None:
             self.check_curves()
+
+    def _check_presentation(self, presentation: Presentation) -> None:
+        checks.instance("presentation", presentation, Presentation, "a pcode.Presentation, or left out")
+        for layer, value in self.clamp.items():
+            if not isinstance(value, np.ndarray):
+                what = "changes in time, which does not go with a presentation: give one row a sample"
+                raise InputError(f"clamp[{layer}]", what)
+        if not self.clamp:
+            what = "has no data to show: clamp layers to arrays with one row a sample"
+            raise InputError("presentation", what)
+        size_within(presentation, self.batch or 1)
+        if self.until is not None:
+            what = 'does not go with a presentation; say hold = "equilibrium" there, with a limit'
+            raise InputError("until", what)
+
+    def _lasting(self, duration: units.TimeLike | None, time_unit: str | None) -> tuple[str | None, float]:
+        """The unit of the duration, and how long the phase lasts at most."""
+        own = None if time_unit is None else units.unit("time_unit", time_unit)
+        shown = self.presentation
+        if duration is None:
+            if shown is None:
+                raise InputError(
+                    "duration", "is missing; say how long the phase lasts, or give a presentation"
+                )
+            return shown.time_unit, shown.longest * shown.count(self.batch or 1)
+        unit, lasting = units.common(own, {"duration": units.time("duration", duration)}, "")
+        lasts = checks.number("duration", lasting["duration"], above=0.0)
+        if shown is not None and (unit, lasts) != self._lasting(None, None):
+            what = "follows from the presentation, hold times number of presentations; leave it out"
+            raise InputError("duration", what)
+        return unit, lasts
 
     def check_curves(self) -> None:
         """Raise InputError if a function of time is not finite at some time of the phase."""
@@ -148,6 +194,11 @@ class Phase(Short):
         rows = map(_rows, self.clamp.values())
         return next((batch for batch in rows if batch is not None), None)
 
+    @property
+    def batch_shown(self) -> int | None:
+        """Number of samples shown at the same time, at most; None if nothing determines it."""
+        return self.batch if self.presentation is None else self.presentation.size
+
     def showing(self, samples: Sequence[int]) -> Phase:
         """The same phase, showing these `samples`."""
         return replace(self, samples=tuple(samples))
@@ -162,12 +213,17 @@ class Phase(Short):
         """
         series = {k: value for k, value in self.clamp.items() if isinstance(value, TimeSeries)}
         own = {"duration": self.time_unit}
+        if self.presentation is not None:
+            own = {"presentation.hold": self.presentation.time_unit}
         own |= {f"clamp[{k}].t": value.time_unit for k, value in series.items() if value.t.any()}
         unit = network.time_unit
         for where, given in own.items():
             network.check_unit(where, given)
         if unit is None or set(own.values()) <= {None, unit}:
             return self
+        if self.presentation is not None:
+            shown = self.presentation.in_unit(unit)
+            return replace(self, presentation=shown, duration=None, time_unit=None)  # type: ignore[arg-type]
         clamp = {**self.clamp, **{k: value.in_unit(unit) for k, value in series.items()}}
         duration = units.converted(self.duration, self.time_unit or unit, unit)
         return replace(self, clamp=clamp, duration=duration, time_unit=unit)

@@ -35,6 +35,11 @@ class Moment:
         Index of the phase in the run.
     step : float
         Length of the solver's last step if the moment is between two steps; else NaN.
+    presentation : int or None
+        In a phase with a `Presentation`, the index of the one that is shown, from 0; else None. At the end of
+        one it is still that one.
+    samples : tuple of int
+        The rows of the data that are shown, B of them.
     """
 
     def __init__(
@@ -46,20 +51,17 @@ class Moment:
         index: int,
         t_start: float,
         step: float = np.nan,
+        presentation: int | None = None,
     ) -> None:
         self.t, self.elapsed, self.step = t_start + elapsed, elapsed, step
-        self.phase, self.index = phase, index
+        self.phase, self.index, self.presentation = phase, index, presentation
+        self.samples: tuple[int, ...] = phase.samples or ()
         self._problem, self._y = problem, np.array(y)  # a copy, as solvers reuse y
 
     def __repr__(self) -> str:
         return (
             f"<pcode.Moment t = {self.t:g}, {self.elapsed:g} into phase {self.index} ({self.phase.name!r})>"
         )
-
-    @property
-    def samples(self) -> tuple[int, ...]:
-        """The rows of the data that the phase shows, B of them."""
-        return self.phase.samples or ()
 
     @property
     def x(self) -> Layers:
@@ -111,6 +113,9 @@ class Observer(Protocol):
 
     Any object with these three methods is an observer. The solver interpolates to its times, so that its
     steps are the same with and without observers.
+
+    In a phase with a `Presentation`, an observer may also have a method ``presentations(phase)``, which
+    returns the indices of the presentations at whose ends it is to be called, besides its times.
     """
 
     def times(self, phase: Phase) -> ArrayLike:
