@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .model.state import State
     from .run.record import PhaseRecord
     from .run.result import Run
-    from .simulation import Moment, Observer, Progress, Simulation, simulate
+    from .simulation import Moment, Observer, Probe, Progress, Simulation, simulate
     from .solvers import METHODS
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "Phase",
     "PhaseRecord",
     "Presentation",
+    "Probe",
     "Progress",
     "Run",
     "Save",
@@ -70,6 +71,7 @@ _HOME = {
     "Phase": "model.phase",
     "PhaseRecord": "run.record",
     "Presentation": "model.presentation",
+    "Probe": "simulation",
     "Progress": "simulation",
     "Run": "run.result",
     "Save": "model.phase",
