@@ -246,7 +246,7 @@ def test_energies_are_tidy_and_phases_have_a_row_each(run):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"what": "node"}, "what: must be nodes, weights, energy or phases, not 'node'"),
+        ({"what": "node"}, "what: must be nodes, weights, energy, probes or phases, not 'node'"),
         ({"what": "weights", "samples": 0}, "samples: goes with nodes only"),
         ({"what": "phases", "layers": 0}, "layers: goes with nodes, weights and energy only"),
         ({"phase": "tets"}, "phase: there is no phase 'tets' in this run"),

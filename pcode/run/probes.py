@@ -68,8 +68,14 @@ def is_free(name: str) -> bool:
     return name not in RESERVED and not _OF_LAYERS.fullmatch(name)
 
 
-def check_names(names: Sequence[str]) -> None:
-    """Raise InputError if a probe cannot have one of these names, because of the result or another probe."""
+def check_names(names: Sequence[str], functions: Sequence[str]) -> None:
+    """Raise InputError if a probe cannot have one of these names, because of the result or another probe.
+
+    Parameters
+    ----------
+    names, functions : sequence of str
+        Of all probes, and of those that are functions, whose arrays have dimensions of their own.
+    """
     for name in names:
         where = f"probes[{name}]"
         if not is_free(name):
@@ -78,7 +84,7 @@ def check_names(names: Sequence[str]) -> None:
         if "/" in name or name != name.strip():
             raise InputError(where, "is no name for a variable of a file: leave out / and spaces at its ends")
         own = re.fullmatch(r"(.+)_[0-9]+", name)
-        if own and own[1] in names:
+        if own and own[1] in functions:
             raise InputError(where, f"is how an axis of the probe {own[1]!r} may be called; choose another")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..model.activations import ACTIVATIONS
 from ..model.data import DATA
 from ..model.network import Network
+from ..simulation.measures import MEASURES
 from ..solvers.settings import Settings
 
 _NAMES = " or ".join(f'"{name}"' for name in DATA)
@@ -78,6 +79,12 @@ nodes = 400                   # saved times a phase
 weights = 100
 # spacing = "log"             # log-spaced after each phase's start, or linear
 # memory_gb = 4.0             # a larger result is refused
+
+# [probes]                    # what to look at on the way, by names of your own; learning_curves draws it
+# test_loss = "loss"          # when phases and passes end; or every so many deltas, or presentations:
+                              # {{ what = "accuracy", data = "test", deltas = 1.0 }}; what may be
+                              # {", ".join(list(MEASURES)[:6])},
+                              # {", ".join(list(MEASURES)[6:])}, or "mymodule:f"
 
 [plots]
 recipes = ["overview"]        # `pcode list` names the others; or paths of your own

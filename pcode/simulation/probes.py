@@ -65,7 +65,8 @@ class Probes:
                 raise error.within(where) from None
             self._probes[name] = known
             self.observers.append(_Watch(self, name, known, plain=known is not probe))
-        check_names(list(self._probes))
+        functions = [name for name, probe in self._probes.items() if probe.measure is None]
+        check_names(list(self._probes), functions)
         self.network, self.save, self._notes = network, save, notes
         self._rows: list[ProbeRow] = []
         self._shapes: dict[str, tuple[int, ...]] = {}
