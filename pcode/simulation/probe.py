@@ -199,11 +199,9 @@ class Probe(Short):
         measure = self.measure
         if measure is None:
             return function_attributes(name, self.label)
-        long_name = measure.long_name
+        named: dict[str, Any] = {"long_name": measure.long_name, "units": measure.units, "probe": self.what}
         if self.data is not None:
-            count = len(self.data.inputs)
-            long_name += f", {count} sample{'s' * (count != 1)}"
-        named = {"long_name": long_name, "units": measure.units, "probe": self.what}
+            named["samples"] = len(self.data.inputs)
         return named | {"label": self.label or name, "by_layer": measure.by_layer}
 
     def times(self, phase: Phase, network: Network, save: Save) -> Array:
