@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from ..base import checks
 from ..base.errors import InputError
@@ -125,20 +124,19 @@ class Guarded:
             self._fail(f"{where} raised {checks.shown(error)}")
         return np.empty(0)
 
-    def presentations(self, phase: Phase) -> NDArray[np.int64]:
-        """The presentations at whose ends the observer is to be called, if it says so."""
-        where = f"observer {self._name!r} in its presentations of phase {phase.name!r}"
+    def presentations(self, phase: Phase) -> Array:
+        """The presentations at whose ends the observer is to be called; none if it does not say."""
         asked = getattr(self._observer, "presentations", None)
-        if self._failed or asked is None:
-            return np.empty(0, dtype=np.int64)
+        where = f"observer {self._name!r} in its presentations of phase {phase.name!r}"
+        if asked is None or self._failed:
+            return np.empty(0)
         try:
-            listed = checks.listed(where, asked(phase), "a list of indices")
-            return np.array([checks.whole(where, one, least=0) for one in listed], dtype=np.int64)
+            return np.atleast_1d(checks.real_array(where, asked(phase)))
         except InputError as error:
             self._fail(str(error))
         except Exception as error:  # noqa: BLE001 - whatever a user's function raises
             self._fail(f"{where} raised {checks.shown(error)}")
-        return np.empty(0, dtype=np.int64)
+        return np.empty(0)
 
     def observe(self, moment: Moment) -> None:
         """Call the observer."""

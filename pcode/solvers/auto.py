@@ -74,6 +74,19 @@ class AutoSolver:
             return self.solvers["cvode"], f"{estimate} more work than an implicit method"
         return self.solvers[name], f"{estimate} less work than an implicit method"
 
+    def choose_for_many(self, problem: IVP, count: int) -> tuple[Solver, str]:
+        """The solver for `count` problems such as this one, and why.
+
+        Of the explicit methods, Tsit5, which takes many problems in one loop of compiled code, unless all
+        together take so few steps that compiling is longer.
+        """
+        solver, reason = self.choose(problem)
+        if solver is self.solvers["DOP853"] and has_nodes(problem):
+            steps = count * problem.duration * fastest_rate(problem) / STABLE_STEP["DOP853"]
+            if steps > FEW_STEPS:
+                return self.solvers["Tsit5"], f"{reason}; {count} presentations in one loop"
+        return solver, reason
+
     def solve(self, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep) -> Solution:
         """See `Solver.solve`."""
         solver, reason = self.choose(problem)

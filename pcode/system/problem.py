@@ -81,6 +81,21 @@ def _energies(system: System, t: Any, y: Any) -> tuple[jax.Array, jax.Array]:
     return dynamics.energy(eps, nu), dynamics.energy_slaved(x, mu, nu)
 
 
+@partial(jax.jit, static_argnames="activation", compiler_options=IN_ORDER)
+def _energies_of(state: State, c: dynamics.Constants, activation: tuple[Entry, ...]) -> tuple[Any, Any]:
+    x, eps, weights = state
+    mu = dynamics.predictions(x, weights.M, weights.beta, tuple(map(activation_of, activation)))
+    nu = dynamics.variances(state, c)
+    return dynamics.energy(eps, nu), dynamics.energy_slaved(x, mu, nu)
+
+
+def energies_of(network: Network, state: State) -> tuple[Array, Array]:
+    """Terms of F in a `state`, with the error nodes as they are, and at their rest value; shapes (n,)."""
+    plain = state._replace(weights=state.weights._replace(W=None))
+    dynamic, slaved = _energies_of(plain, dynamics.Constants.of(network), network.activation)
+    return np.asarray(dynamic), np.asarray(slaved)
+
+
 @compiled
 def _linearise(system: System, t: Any, y: Any) -> Point:
     return system.linearise(t, y)
