@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ..model.network import Array
 from ..model.phase import Phase
 from .observer import Moment, Observer, Schedule
+
+# All of a presentation, all but its end, or its end.
+Part = Literal["all", "before", "end"]
 
 # Times nearer to the end of a presentation than this part of it are that end.
 NEAR = 1e-9
@@ -81,16 +84,13 @@ class Looks:
         ahead = (t - elapsed) / self._longest - NEAR
         return min(max(k, k + int(np.floor(ahead))), self.count - 1)
 
-    def schedule(self, k: int, elapsed: float, phase: Phase, ended: bool = True) -> Schedule:
-        """Who looks when in presentation `k`, `phase`, which begins at `elapsed`.
-
-        Its end is left out unless `ended`.
-        """
+    def schedule(self, k: int, elapsed: float, phase: Phase, part: Part = "all") -> Schedule:
+        """Who looks when in a `part` of presentation `k`, `phase`, which begins at `elapsed`."""
         first, others = [], []
         for trajectory, within in self._within:
             if k in within:
                 trajectory.expect(within[k].size)
-                first.append(Appointed(trajectory, self._cut(within[k], ended)))
+                first.append(Appointed(trajectory, self._cut(within[k], part)))
         for (one, ends), (_, times) in zip(self._ends, self._pending, strict=True):
             own = times - elapsed
             own = own[own <= self._longest * (1.0 + NEAR)]
@@ -98,11 +98,12 @@ class Looks:
             last = k in ends or (k == self.count - 1 and (times >= self._duration).any())
             own = np.union1d(own, [self._longest] if last else [])
             if own.size:
-                others.append(Appointed(one, self._cut(own, ended)))
+                others.append(Appointed(one, self._cut(own, part)))
         return Schedule(first, others, phase)
 
-    def _cut(self, times: Array, ended: bool) -> Array:
-        return times if ended else times[times < self._longest]
+    def _cut(self, times: Array, part: Part) -> Array:
+        ends = times >= self._longest
+        return times if part == "all" else times[ends if part == "end" else ~ends]
 
     def passed(self, elapsed: float) -> None:
         """Forget the times up to `elapsed`, at which a presentation has ended."""

@@ -19,6 +19,7 @@ import numpy as np
 from .. import solvers
 from ..base.errors import InputError
 from ..base.status import SolverStats, Status
+from ..model.dynamics import Constants
 from ..model.network import Array
 from ..model.phase import NodeStart, Phase
 from ..model.presentation import Presentation
@@ -28,11 +29,11 @@ from ..run.record import PhaseRecord
 from ..solvers import sequence
 from ..solvers.stepping import Kind
 from ..solvers.steps import Steps
-from ..system.problem import coupled_system, energies_of
+from ..system.problem import energies_of, structure_of
 from ..system.showing import Showing
 from .callbacks import Reports
 from .integration import Integration, integrated, problem_of
-from .looks import Looks
+from .looks import Looks, Part
 from .observer import Moment, Observer, Shown
 from .start import next_start
 
@@ -222,10 +223,11 @@ class Presenting(Integration):
         shown = Shown(course.k, self.samples(course.k), course.elapsed)
         return Moment(source, at, y, self.phase, self.index, self.t_start, step, shown)
 
-    def _take(
-        self, course: _Course, solver: solvers.Solver, calls: _Calls, keep: bool = True, ended: bool = True
-    ) -> None:
-        """Integrate the next presentation in the general loop; with `keep` go on from what it reaches."""
+    def _take(self, course: _Course, solver: solvers.Solver, calls: _Calls, part: Part = "all") -> None:
+        """Integrate the next presentation in the general loop, for those who look at a `part` of it.
+
+        If that is all but the end, the course does not go on from there.
+        """
         phase = self.one(course.k, course.before)
         try:
             start = self._begin(course, phase)
@@ -233,7 +235,7 @@ class Presenting(Integration):
             course.status, course.detail = Status.NONLINEAR_FAILURE, str(error)
             return
         problem = problem_of(self.network, phase, start)
-        schedule = calls.looks.schedule(course.k, course.elapsed, phase, ended)
+        schedule = calls.looks.schedule(course.k, course.elapsed, phase, part)
         left = max(1, self.settings.max_steps - course.stats.steps)
 
         def moment(t: float, y: Array, step: float = np.nan) -> Moment:
@@ -243,7 +245,7 @@ class Presenting(Integration):
         solution, finite = integrated(
             problem, solver, schedule, settings, moment, calls.reports, calls.stopped
         )
-        if not keep:
+        if part == "before":
             return
         course.stats += solution.stats
         course.state = problem.state(solution.t, solution.y)
@@ -284,9 +286,9 @@ class Presenting(Integration):
         looked = looks.next(course.k, course.elapsed)
         if looked == course.k:
             phase = self.one(course.k, course.before)
-            schedule = looks.schedule(course.k, course.elapsed, phase, ended=False)
+            schedule = looks.schedule(course.k, course.elapsed, phase, "before")
             if schedule.times.size > 1:
-                self._take(course, solver, calls, keep=False, ended=False)
+                self._take(course, solver, calls, "before")
                 if course.status.failed:
                     return
             else:
@@ -299,9 +301,10 @@ class Presenting(Integration):
         rows: list[Array] = []
         while len(rows) < most and self.rows(course.k + len(rows)).size == size:
             rows.append(self.rows(course.k + len(rows)))
+        first = course.k
         stuck = self._loop(course, kind, np.array(rows), calls)
         if stuck and not course.status.failed:
-            self._take(course, solver, calls)
+            self._take(course, solver, calls, "end" if course.k == first == looked else "all")
 
     def _inserted(self, course: _Course, phase: Phase) -> State:
         """The start of the next presentation, with clamped values in their places."""
@@ -320,16 +323,14 @@ class Presenting(Integration):
         """Integrate the presentations of `rows`, shape (K, B); whether the loop ended before its last."""
         count, size = rows.shape
         anew = course.k == 0 or size != len(course.shown)
-        phase = self.one(course.k, course.before)
-        state = self._begin(course, phase) if anew else course.state
-        before = course.before
-        if before is None or len(before[0]) != size:
-            kept = 0 if before is None else min(size, len(before[0]))
-            old, before = before, tuple(np.full((size, n), np.nan) for n in self.network.sizes)
-            for new, values in zip(before, old or before, strict=True):
-                new[:kept] = values[:kept]
+        state = course.state
+        if anew:
+            state = self._begin(course, self.one(course.k, course.before))
+        before = tuple(_resized(size, values) for values in course.before or state.x)
+        if course.before is None:
+            before = tuple(np.full_like(values, np.nan) for values in before)
         if size not in course.fixed:
-            course.fixed[size] = self._fixed(phase, state)
+            course.fixed[size] = self._fixed(state)
         fixed = course.fixed[size]
         K = MOST if size == self.presentation.size else 1
         padded = np.zeros((K, size), dtype=np.int64)
@@ -338,7 +339,9 @@ class Presenting(Integration):
         left = self.settings.max_steps - course.stats.steps - (course.stats.rejected or 0)
 
         def shown(most: int) -> sequence.Progress:
-            return sequence.show(kind, *fixed, self.clamps, padded, most, anew, left, state, before)
+            given = (self.clamps, padded, most, anew, left, state, before)
+            made: sequence.Progress = sequence.show(kind, *fixed, *given)
+            return made
 
         if size not in course.compiled:
             began = time.perf_counter()
@@ -376,12 +379,11 @@ class Presenting(Integration):
             reports.observe(self._standing(here, course.state, float(lasted[-1])))
         self._ended(course, lasted, lasted / steps, np.asarray(reached.settled)[:done], calls)
 
-    def _fixed(self, phase: Phase, state: State) -> tuple[bool, Showing, sequence.Rules]:
+    def _fixed(self, state: State) -> tuple[bool, Showing, sequence.Rules]:
         """What presentations of the same size have in common."""
         shown, network, settings = self.presentation, self.network, self.settings
-        whole = replace(self.phase, presentation=None, duration=shown.longest)
-        structure = coupled_system(network, whole, state).structure
-        structure = structure._replace(layout=replace(structure.layout, batch=state.x[0].shape[0]))
+        # Of all samples together: a layer has free nodes if one of them has.
+        structure = structure_of(network, self.phase, len(state.x[0]))
         weights = state.weights
         apart = weights.W is not None and any(
             bool((np.asarray(W) != np.asarray(M).T).any()) for M, W in zip(weights.M, weights.W, strict=True)
@@ -393,7 +395,7 @@ class Presenting(Integration):
             shown.ramp > 0.0,
             not (rests and bool(self.phase.learn)),
             apart,
-            coupled_system(network, phase, state).constants,
+            Constants.of(network),
             np.asarray(shown.ramp),
         )
         return (
@@ -418,6 +420,14 @@ def _from(before: Array, new: Array) -> Array:
     kept = min(len(before), len(new))
     begin[:kept] = np.where(np.isnan(before[:kept]) | np.isnan(new[:kept]), new[:kept], before[:kept])
     return begin
+
+
+def _resized(size: int, values: Array) -> Array:
+    """The first `size` rows; NaN in those that are not there."""
+    resized = np.full((size, values.shape[1]), np.nan)
+    kept = min(size, len(values))
+    resized[:kept] = values[:kept]
+    return resized
 
 
 def _arrays(state: Any) -> Any:
