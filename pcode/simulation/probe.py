@@ -17,6 +17,7 @@ from ..model.phase import Phase, Save
 from ..run.probes import function_attributes
 from .measures import MEASURES, Measure, Samples
 from .observer import Moment
+from .trajectory import WeightTrajectory
 
 At = Literal["ends", "weights"]
 
@@ -214,14 +215,26 @@ class Probe(Short):
                 return np.linspace(0.0, phase.duration, MOST_TIMES)
             return np.union1d(ends, self.deltas * delta * np.arange(count + 1.0))
         if self.at == "weights" and phase.learn:
-            return save.times(save.weights, phase.duration, network.tau, delta)
+            trajectory, shown = WeightTrajectory(network, save), phase.presentation
+            if shown is None:
+                return trajectory.times(phase)
+            if shown.until is None:
+                lasts, within = shown.longest, trajectory.within(phase)
+                inside = [k * lasts + t[(t > 0.0) & (t < lasts)] for k, t in within.items()]
+                return np.unique(np.concatenate([ends, *inside]))
         return ends
 
-    def in_turn(self, phase: Phase) -> NDArray[np.int64]:
+    def in_turn(self, phase: Phase, network: Network, save: Save) -> NDArray[np.int64]:
         """The indices of the presentations at whose ends it looks; the last is the end of the phase."""
-        shown = phase.presentation
-        if shown is None or self.deltas is not None or self.at == "weights":
-            return np.empty(0, dtype=np.int64)
+        shown, nothing = phase.presentation, np.empty(0, dtype=np.int64)
+        if shown is None or self.deltas is not None:
+            return nothing
         batch = phase.batch or 1
+        if self.at == "weights":
+            if not phase.learn:
+                return nothing
+            within = WeightTrajectory(network, save).within(phase)
+            saved = [k for k, t in within.items() if t[-1] == shown.longest and k < shown.count(batch) - 1]
+            return np.array(sorted(saved), dtype=np.int64)
         every = shown.per_pass(batch) if self.presentations is None else self.presentations
         return np.arange(every - 1, shown.count(batch) - 1, every, dtype=np.int64)

@@ -158,7 +158,9 @@ class _Watch:
 
     def presentations(self, phase: Phase) -> NDArray[np.int64]:
         """The presentations at whose ends it looks."""
-        return np.empty(0, dtype=np.int64) if self._plain else self._probe.in_turn(phase)
+        if self._plain:
+            return np.empty(0, dtype=np.int64)
+        return self._probe.in_turn(phase, self._probes.network, self._probes.save)
 
     def observe(self, moment: Moment) -> None:
         """Measure, or call the function."""
