@@ -18,7 +18,8 @@ from ..analysis.registry import by_name
 from ..base import checks, shipped
 from ..base.errors import InputError
 from ..base.short import Short
-from ..model.data import IMAGES, Data
+from ..model.data import Data
+from ..model.data_sets import DATA
 from ..model.images import IMAGE_SHAPE, image_shape
 from ..model.network import Network, Weights
 from ..model.phase import Phase, Save
@@ -128,7 +129,7 @@ class Scenario(Short):
         if table.image_shape is not None:
             with self._naming("data"):
                 return image_shape(table.image_shape, size)
-        known = IMAGES.get(table.name or "")
+        known = DATA[table.name].image_shape if table.name is not None else None
         return known if known is not None and math.prod(known) == size else None
 
     @cached_property
@@ -227,6 +228,7 @@ class Scenario(Short):
             "atol": solver.atol,
             "max_steps": solver.max_steps,
             "save": self.save,
+            "data": self.data,
             "probes": probes(self.network, self.data),
             "attributes": {
                 "title": self.file.title,

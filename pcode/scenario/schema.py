@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, Tag
 
-from ..model.data import DATA
+from ..model.data_sets import DATA
 from ..solvers.settings import Settings
 from .forms import NotNegative, Number, Positive, Rows, Table, either, kind_of, time
 from .network_table import NetworkTable
@@ -82,6 +82,18 @@ class DataTable(Table):
     """How many samples to draw to test on; left out, none."""
     seed: int = Field(default=0, ge=0)
     """Seed of the draw."""
+    one_hot: bool = False
+    """Whether the targets, a single column of labels of classes, are to be made one-hot, one output a class:
+    whole numbers or, in a .csv file, texts."""
+    class_names: list[str] | None = None
+    """Names of the classes, in the order of the outputs; known of data sets by name."""
+    levels: list[Number] | None = None
+    """What the 0 and the 1 of one-hot targets become, such as [0.03, 0.97] for logistic outputs."""
+    standardise: bool = False
+    """Whether the inputs are to have mean 0 and standard deviation 1 in each column of the training samples;
+    the test samples are treated with the same numbers, and columns that are constant become 0."""
+    options: dict[str, Any] | None = None
+    """Options of a data set by name: two_moons has samples, noise and seed."""
     image_shape: list[int] | None = None
     """Rows and columns of the images that the input layer shows, such as [8, 8], its nodes row by row:
     figures then draw it as an image; known of data sets by name."""

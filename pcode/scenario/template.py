@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..model.activations import ACTIVATIONS
-from ..model.data import DATA
+from ..model.data_sets import DATA
 from ..model.network import Network
 from ..solvers.settings import Settings
 
@@ -43,6 +43,10 @@ targets = [[-0.5], [-0.5], [-0.5], [0.5]]
 # train = 3                   # how many samples to draw to train on, and
 # test = 1                    # how many to test on; all are for training where neither is said
 # seed = 0
+# standardise = true          # inputs of mean 0 and standard deviation 1, by the training samples
+                              # For classes, one output each: one_hot = true where targets are labels in a
+                              # single column, class_names = ["no", "yes"], and levels = [0.03, 0.97] in
+                              # place of 0 and 1
 # image_shape = [1, 2]        # rows and columns of the images that the inputs are, for figures
 
 # [start]
