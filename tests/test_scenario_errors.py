@@ -86,7 +86,11 @@ def test_a_key_that_resembles_none_is_answered_with_all(tmp_path: Path) -> None:
         ("data.one_hot=true", "data.one_hot", "with a file or with targets only"),
         ("data.class_names=['a', 'b']", "data.class_names", "xor knows"),
         ("data={inputs=[[1, 2]], targets=[[0.5]], one_hot=true}", "data.one_hot", "sample 0 is 0.5; labels"),
-        ("data={inputs=[[1, 2]], targets=[[1]], class_names=['a', 'b']}", "data.class_names", "one_hot = true"),
+        (
+            "data={inputs=[[1, 2]], targets=[[1]], class_names=['a', 'b']}",
+            "data.class_names",
+            "one_hot = true",
+        ),
         ("data={inputs=[[1, 2]], one_hot=true}", "data.one_hot", "needs targets"),
         ("data.inputs=[[1.0, 2.0]]", "data", "one of name, file, or inputs"),
         ("data.targets=[[1.0]]", "data.targets", "inputs only"),
