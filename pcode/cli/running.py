@@ -152,6 +152,9 @@ def describe(scenario: Scenario) -> list[str]:
         lines.append(f"data     {told_balance(scenario.data)}")
     for k, (phase, layout) in enumerate(zip(scenario.phases, plan.layouts, strict=True)):
         samples = f"{layout.batch} sample{'s' * (layout.batch != 1)}"
+        if phase.presentation is not None:
+            count, of = phase.presentation.count(phase.batch or 1), phase.batch
+            samples = f"{samples} at a time of {of}, {count:,} presentation{'s' * (count != 1)}"
         held = ", ".join(str(layer) for layer in sorted(phase.clamp)) or "none"
         weights = "learn" if phase.learn else "held"
         until = "" if phase.until is None else f" at most, until {phase.until}"

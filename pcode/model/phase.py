@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..base import checks, units
 from ..base.errors import InputError
@@ -28,6 +28,7 @@ from .series import TimeSeries
 
 NodeStart = Literal["feedforward", "zero", "equilibrium"]
 Spacing = Literal["log", "linear"]
+PresentationNodes = Literal["ends", "full"]
 
 # Upper bound on saved times and samples, beyond any memory.
 MOST_ROWS = 10**12
@@ -277,19 +278,62 @@ class Save:
         evenly spaced.
     memory : float
         Most bytes that the result may take; if it would take more, the run is refused.
+    presentations : int or sequence of int
+        Of a phase with a `Presentation`, how many presentations keep their nodes, the first and the last
+        included, evenly spread; or which of them, counted from 0, besides the last. With them their weights
+        are kept. Weights are saved otherwise at the ends of presentations, at most `weights` of them spread
+        as `spacing` says, or `weights` times in all where there are fewer presentations.
+    presentation_nodes : {"ends", "full"}
+        Whether these keep their nodes at their two ends, or at `nodes` times.
     """
 
     nodes: int = 400
     weights: int = 100
     spacing: Spacing = "log"
     memory: float = 4e9
+    presentations: int | Sequence[int] = 20
+    presentation_nodes: PresentationNodes = "ends"
 
     def __post_init__(self) -> None:
         for key in ("nodes", "weights"):
             count = checks.whole(key, getattr(self, key), least=2, most=MOST_ROWS)
             object.__setattr__(self, key, count)
         checks.word("spacing", self.spacing, get_args(Spacing))
+        checks.word("presentation_nodes", self.presentation_nodes, get_args(PresentationNodes))
+        kept: Any = self.presentations
+        if checks.is_many(kept):
+            listed = checks.listed("presentations", kept, "a number, or a list of numbers of presentations")
+            kept = tuple(sorted({checks.whole("presentations", k, least=0, most=MOST_ROWS) for k in listed}))
+        else:
+            kept = checks.whole("presentations", kept, least=1, most=MOST_ROWS)
+        object.__setattr__(self, "presentations", kept)
         object.__setattr__(self, "memory", checks.number("memory", self.memory, above=0.0))
+
+    def kept(self, count: int) -> NDArray[np.int64]:
+        """Which of `count` presentations keep their nodes, in increasing order.
+
+        Raises
+        ------
+        InputError
+            If one of those asked for does not exist.
+        """
+        if isinstance(self.presentations, int):
+            spread = np.linspace(0, count - 1, min(self.presentations, count))
+            return np.unique(np.append(spread.round().astype(np.int64), count - 1))
+        beyond = [k for k in self.presentations if k >= count]
+        if beyond:
+            what = f"there is no presentation {beyond[0]}; a phase has the presentations 0 to {count - 1}"
+            raise InputError("save.presentations", what)
+        return np.unique(np.array([*self.presentations, count - 1], dtype=np.int64))
+
+    def spread(self, most: int, count: int) -> list[int]:
+        """At most `most` of `count` presentations, the last included, spread as `spacing` says."""
+        if self.spacing == "linear":
+            ends = np.linspace(0, count, min(most, count) + 1)[1:]
+        else:
+            ends = np.geomspace(1, count, min(most, count))
+        found: list[int] = (np.unique(ends.round().astype(np.int64)) - 1).tolist()
+        return found
 
     def times(self, count: int, duration: float, tau: float, delta: float = 0.0) -> Array:
         """`count` strictly increasing times from 0 to `duration`, both included."""

@@ -102,7 +102,7 @@ class Presentation:
 
     @property
     def until(self) -> Literal["equilibrium"] | None:
-        """ "equilibrium" if each mini-batch is shown until rest, as for `Phase`."""
+        """How each mini-batch ends, as for `Phase`: at "equilibrium", or None for after its time."""
         return "equilibrium" if self.hold == EQUILIBRIUM else None
 
     @property

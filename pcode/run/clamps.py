@@ -63,6 +63,9 @@ class ClampRecord:
         For the kind "expression", the expression.
     mask_known : bool
         False if some nodes were free and the file, of an older version, does not say which.
+    rows : ndarray, shape (samples, n_l), or None
+        The values themselves, where a phase shows its samples one after another; else they are among the
+        saved nodes.
     """
 
     layer: int
@@ -71,6 +74,7 @@ class ClampRecord:
     series: SeriesData | None = None
     expression: Expression | None = None
     mask_known: bool = True
+    rows: Array | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ClampRecord) and self._contents() == other._contents()
@@ -82,7 +86,8 @@ class ClampRecord:
         """Its contents as values that can be compared."""
         series = self.series and (self.series.t.tolist(), repr(self.series.values.tolist()), self.series.kind)
         mask = None if self.mask is None else self.mask.tolist()
-        return self.layer, self.kind, mask, series, self.expression, self.mask_known
+        rows = None if self.rows is None else repr(self.rows.tolist())
+        return self.layer, self.kind, mask, series, self.expression, self.mask_known, rows
 
     @property
     def whole(self) -> bool:
@@ -143,7 +148,8 @@ class ClampRecord:
         """The record for some of the samples."""
         mask = self.mask if self.mask is None or len(self.mask) == 1 else self.mask[rows]
         series = self.series and self.series._replace(values=self.series.values[:, rows])
-        return replace(self, mask=mask, series=series)
+        own = None if self.rows is None else self.rows[rows]
+        return replace(self, mask=mask, series=series, rows=own)
 
     def again(self, x: Array) -> Clamp:
         """The clamp, reconstructed; `x`, shape (B, n_l), are the layer's values at the start of the phase.
@@ -162,6 +168,8 @@ class ClampRecord:
             values["mask"] = arrays.put_mask(self.layer, self.mask) if kept else None  # type: ignore[union-attr,arg-type]
         if self.series is not None and arrays is not None:
             values["series"] = arrays.put_series(self.layer, self.series)
+        if self.rows is not None and arrays is not None:
+            values["rows"] = arrays.put_rows(self.layer, self.rows)
         return values
 
     @classmethod
@@ -175,6 +183,7 @@ class ClampRecord:
             arrays.series(values["series"]) if "series" in values else None,
             Expression(values["text"]) if "text" in values else None,
             mask_known="mask" not in values or mask is not None,
+            rows=arrays.rows(values["rows"]) if "rows" in values else None,
         )
 
 
@@ -194,6 +203,8 @@ def _record(phase: Phase, layer: int, shape: tuple[int, int]) -> ClampRecord:
         return ClampRecord(layer, "time series", mask, SeriesData(value.t, value.values, value.kind))
     if isinstance(value, Expression):
         return ClampRecord(layer, "expression", mask, expression=value)
+    if phase.presentation is not None:
+        return ClampRecord(layer, "constant", mask, rows=np.asarray(value))
     return ClampRecord(layer, "constant" if isinstance(value, np.ndarray) else "function", mask)
 
 
@@ -227,6 +238,10 @@ class ClampArrays:
             self._known[key] = series, self._put("series", layer, series.t, series.values)
         return {"at": self._known[key][1], "kind": series.kind}
 
+    def put_rows(self, layer: int, rows: Array) -> Place:
+        """Store the clamped values of a layer for all samples, and return their place."""
+        return self._put("rows", layer, rows)
+
     def _put(self, what: str, layer: int, *arrays: NDArray[Any]) -> Place:
         alike = what, layer, *(array.shape for array in arrays)
         name = self._names.setdefault(alike, f"{what}{len(self._names)}")
@@ -247,6 +262,10 @@ class ClampArrays:
                 about = {"long_name": f"whether each node of layer {layer} is clamped"}
                 variables[name] = (item, sample, unit), parts[0], about
                 continue
+            if what == "rows":
+                about = {"long_name": f"clamped values of layer {layer}, one row a sample of the phase"}
+                variables[name] = (item, sample, unit), parts[0], about | {"units": "dimensionless"}
+                continue
             about = {"long_name": f"breakpoints of time series of layer {layer}, in the phase's own time"}
             variables[f"{name}_t"] = (item, time), parts[0], about
             about = {"long_name": f"values of time series of layer {layer}", "units": "dimensionless"}
@@ -261,6 +280,10 @@ class ClampArrays:
         """The mask at a place; None if the dataset lacks it."""
         mask = self._at(place)
         return None if mask is None else mask.astype(bool)
+
+    def rows(self, place: Place) -> Array | None:
+        """The clamped values at a place; None if the dataset lacks them."""
+        return self._at(place)
 
     def series(self, where: Mapping[str, Any]) -> SeriesData | None:
         """The time series at the place that `put_series` returned; None if the dataset lacks it."""

@@ -22,6 +22,10 @@ Coordinates
     sample) is the row of the data that each column shows, -1 where there is none. If all phases show the same
     samples, ``sample`` is an index coordinate with these numbers; otherwise it has no index.
 
+    If a phase shows its samples one after another, a row holds those of one presentation, and
+    ``presentation`` (time) and ``weight_presentation`` (weight_time) number them from 0 in each phase; -1 in
+    phases of the other kind, and for weights saved between the presentations that are kept.
+
     All times are numbers in one unit. The attribute ``units`` of the coordinates of time names it, and
     ``time_unit`` of the dataset, which is absent if the network has no unit.
 
@@ -56,7 +60,7 @@ Integers = NDArray[np.int64]
 
 @dataclass
 class Rows(Short):
-    """The saved rows of one phase, of the nodes or of the weights.
+    """The saved rows of one phase, or of one of its presentations, of the nodes or of the weights.
 
     Attributes
     ----------
@@ -67,13 +71,16 @@ class Rows(Short):
     arrays : dict of str to ndarray, shapes (R, ...)
         Saved values by their names in results; those of nodes have shape (R, B, n_l).
     samples : tuple of int
-        The samples that the phase shows, for rows of nodes.
+        The samples that are shown, for rows of nodes.
+    presentation : int
+        Index of the presentation; -1 if the phase has none.
     """
 
     phase: int
     t: Array
     arrays: dict[str, Array]
     samples: tuple[int, ...] = ()
+    presentation: int = -1
 
 
 def node_dataset(network: Network, rows: Sequence[Rows]) -> xr.Dataset:
@@ -86,14 +93,20 @@ def node_dataset(network: Network, rows: Sequence[Rows]) -> xr.Dataset:
     for name, long_name in ENERGIES.items():
         variables[name] = _variable(("time", "layer"), _joined(rows, name), long_name)
     t = np.concatenate([np.empty(0), *(part.t for part in rows)])
-    shown = {part.phase: part.samples for part in rows}
-    return xr.Dataset(variables, node_coordinates(network, t, _phases(rows), shown))
+    numbers = np.full((t.size, width), -1, dtype=np.int64)
+    start = 0
+    for part in rows:
+        numbers[start : start + part.t.size, : len(part.samples)] = part.samples
+        start += part.t.size
+    coordinates = coordinates_of_nodes(network, t, _per_row(rows, "phase"), numbers)
+    return xr.Dataset(variables, coordinates | _presentations(rows, "presentation", "time"))
 
 
 def weight_dataset(network: Network, rows: Sequence[Rows]) -> xr.Dataset:
     """The dataset of the weights: the variables along ``weight_time``; see `node_dataset`."""
     t = np.concatenate([np.empty(0), *(part.t for part in rows)])
-    coordinates = weight_coordinates(network, t, _phases(rows))
+    coordinates = weight_coordinates(network, t, _per_row(rows, "phase"))
+    coordinates |= _presentations(rows, "weight_presentation", "weight_time")
     return xr.Dataset(_arrays(network.weight_variables, network, rows), coordinates)
 
 
@@ -112,20 +125,24 @@ def node_coordinates(
     shown : mapping of int to sequence of int
         The samples that each phase shows.
     """
-    saved = sorted(set(phase.tolist()))
-    kinds = {tuple(shown[k]) for k in saved}
+    return coordinates_of_nodes(network, t, phase, sample_numbers(phase, shown))
+
+
+def coordinates_of_nodes(
+    network: Network, t: ArrayLike, phase: Integers, numbers: Integers
+) -> dict[str, Any]:
+    """The same with the samples that each row shows, shape (T, K), -1 where there is none."""
     coordinates = {
         **_times(network, "time", "phase", "nodes", t, phase),
         "sample_number": (
             ("time", "sample"),
-            sample_numbers(phase, shown),
+            numbers,
             {"long_name": "row of the data that a column shows; -1 where it shows none"},
         ),
         "layer": ("layer", np.arange(1, network.n + 1), {"long_name": "layer"}),
     }
-    if len(kinds) == 1:
-        numbers = np.array(kinds.pop(), dtype=np.int64)
-        coordinates["sample"] = ("sample", numbers, {"long_name": "sample: row of the data"})
+    if len(numbers) and (numbers == numbers[0]).all() and (numbers >= 0).all():
+        coordinates["sample"] = ("sample", numbers[0].copy(), {"long_name": "sample: row of the data"})
     return coordinates
 
 
@@ -174,8 +191,16 @@ def _times(
     }
 
 
-def _phases(rows: Sequence[Rows]) -> Integers:
-    index = np.array([part.phase for part in rows], dtype=np.int64)
+def _presentations(rows: Sequence[Rows], name: str, time: str) -> dict[str, Any]:
+    """The coordinate that numbers presentations; empty where there are none."""
+    index = _per_row(rows, "presentation")
+    about = {"long_name": "index of the presentation in its phase; -1 where there is none"}
+    return {name: (time, index, about)} if (index >= 0).any() else {}
+
+
+def _per_row(rows: Sequence[Rows], what: str) -> Integers:
+    """The `what` of each block, once for each of its rows."""
+    index = np.array([getattr(part, what) for part in rows], dtype=np.int64)
     return np.repeat(index, [part.t.size for part in rows])
 
 

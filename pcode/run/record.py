@@ -8,6 +8,7 @@ from typing import Any
 
 from ..base.short import Short
 from ..base.status import SolverStats, Status
+from ..model.presentation import Presentation
 from .clamps import ClampArrays, ClampRecord
 
 # The value of a probe: a number, or an array as nested lists.
@@ -45,6 +46,11 @@ class PhaseRecord(Short):
         Values of the probes at its end; arrays as lists.
     settle_tol : float
         Residual at which the phase counts as settled, see `Phase`.
+    presentation : Presentation or None
+        How samples were shown one after another, if they were.
+    presented, at_limit : int
+        How many presentations there were, and how many of these reached the limit of their time before they
+        were at rest.
     """
 
     name: str
@@ -63,6 +69,9 @@ class PhaseRecord(Short):
     stats: SolverStats
     probes: dict[str, ProbeValue] = field(default_factory=dict)
     settle_tol: float = 1e-6
+    presentation: Presentation | None = None
+    presented: int = 0
+    at_limit: int = 0
 
     @property
     def moving(self) -> bool:
@@ -78,7 +87,8 @@ class PhaseRecord(Short):
         """The record as plain values for JSON; arrays of clamps are put into `arrays`, or left out."""
         clamp = {str(layer): one.to_dict(arrays) for layer, one in self.clamp.items()}
         own = {one.name: getattr(self, one.name) for one in fields(self)}
-        return own | {"samples": list(self.samples), "stats": asdict(self.stats), "clamp": clamp}
+        shown = {"presentation": self.presentation and self.presentation.to_dict()}
+        return own | shown | {"samples": list(self.samples), "stats": asdict(self.stats), "clamp": clamp}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], arrays: ClampArrays | None = None) -> PhaseRecord:
@@ -95,5 +105,6 @@ class PhaseRecord(Short):
                 "samples": tuple(values["samples"]),
                 "stats": SolverStats(**values["stats"]),
                 "clamp": clamp,
+                "presentation": Presentation(**shown) if (shown := values.get("presentation")) else None,
             }
         )

@@ -129,14 +129,18 @@ class Run:
 
     @property
     def state(self) -> State:
-        """The last state: the nodes of the samples of the last phase, and the weights."""
+        """The last state: the nodes of the samples that were shown last, and the weights."""
         return State(**self.nodes_at(-1), weights=self.weights)
 
     def nodes_at(self, row: int) -> dict[str, tuple[Array, ...]]:
-        """The arrays x and eps, by these names, at a saved `row`, of the samples that its phase shows."""
-        shown = len(self.phases[int(self.data["phase"][row])].samples)
-        there = self.data.isel(time=row, sample=slice(shown))
+        """The arrays x and eps, by these names, at a saved `row`, of the samples that it shows."""
+        there = self.data.isel(time=row, sample=slice(len(self.samples_at(row))))
         return {v.name: tuple(np.array(there[name]) for name in v.names(self.network.n)) for v in NODES}
+
+    def samples_at(self, row: int) -> tuple[int, ...]:
+        """The rows of the data that a saved `row` of the nodes shows."""
+        numbers = self.data["sample_number"].to_numpy()[row]
+        return tuple(numbers[numbers >= 0].tolist())
 
     @property
     def weights(self) -> Weights:

@@ -18,6 +18,7 @@ from ..model.labels import checked_levels
 from ..model.network import Array, FeedbackInit, Network, Weights
 from ..model.npz_file import read_npz
 from ..model.phase import Phase
+from ..model.presentation import Presentation
 from ..model.series import TimeSeries
 from ..model.variables import Variable
 from .network_table import NetworkTable
@@ -295,12 +296,27 @@ def build_phase(index: int, table: PhaseTable, network: Network, shown: Shown | 
             until=table.until,
             settle_tol=table.settle_tol,
             samples=rows,
+            presentation=_presentation(table),
+            nodes=table.nodes,
         )
         phase = phase.in_unit_of(network)
         phase.check(network)
     except InputError as error:
         raise error.within(here) from None
     return phase
+
+
+def _presentation(table: PhaseTable) -> Presentation | None:
+    """How a phase shows its samples, if one after another."""
+    if table.presentation is None:
+        return None
+    if table.duration is not None:
+        what = "goes with no presentation, whose hold says how long the phase lasts; leave one of them out"
+        raise InputError("duration", what)
+    try:
+        return Presentation(**table.presentation.model_dump())
+    except InputError as error:
+        raise error.within("presentation") from None
 
 
 def _clamp(value: Any, folder: Path, samples: int) -> Any:

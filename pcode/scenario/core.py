@@ -149,7 +149,14 @@ class Scenario(Short):
         """Which times to keep."""
         table = self.file.save
         with self._naming("save"):
-            return Save(table.nodes, table.weights, table.spacing, table.memory_gb * 1e9)
+            return Save(
+                table.nodes,
+                table.weights,
+                table.spacing,
+                table.memory_gb * 1e9,
+                table.presentations,
+                table.presentation_nodes,
+            )
 
     @cached_property
     def plan(self) -> Plan:

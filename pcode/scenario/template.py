@@ -62,6 +62,11 @@ clamp = "both"                # layers held at the data: both, input, output or 
 data = "train"                # train, test or all
 learn = true                  # whether the weights move
 duration = 1000.0             # in the unit of tau; or "2 s"
+# presentation = {{ size = 1, hold = 20.0, passes = 3, order = "shuffled", ramp = 0.5, nodes = "carry" }}
+                              # in place of duration: samples, or mini-batches of this size, in turn, each
+                              # held for a time, or until "equilibrium" with a limit; order: given, shuffled
+                              # (with a seed); nodes at a switch: carry, feedforward, zero, equilibrium
+# nodes = "feedforward"       # where the nodes of this phase start; samples shown before go on otherwise
 
 [[phase]]
 name = "test"
@@ -81,6 +86,8 @@ atol = 1e-9
 nodes = 400                   # saved times a phase
 weights = 100
 # spacing = "log"             # log-spaced after each phase's start, or linear
+# presentations = 20          # of a phase with a presentation, how many keep their nodes; or a list of them
+# presentation_nodes = "ends" # at the ends of these, or "full": at as many times as nodes says
 # memory_gb = 4.0             # a larger result is refused
 
 [plots]

@@ -176,6 +176,20 @@ class Guarded:
             self._fail(f"{where} raised {checks.shown(error)}")
         return np.empty(0)
 
+    def presentations(self, phase: Phase) -> Array:
+        """The presentations at whose ends the observer is to be called; none if it does not say."""
+        asked = getattr(self._observer, "presentations", None)
+        where = f"observer {self._name!r} in its presentations of phase {phase.name!r}"
+        if asked is None or self._failed:
+            return np.empty(0)
+        try:
+            return np.atleast_1d(checks.real_array(where, asked(phase)))
+        except InputError as error:
+            self._fail(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a user's function raises
+            self._fail(f"{where} raised {checks.shown(error)}")
+        return np.empty(0)
+
     def observe(self, moment: Moment) -> None:
         """Call the observer."""
         if self._failed:

@@ -22,6 +22,60 @@ from .callbacks import Reports
 from .observer import Moment, Observer, Schedule
 
 
+def problem_of(network: Network, phase: Phase, state: State) -> solvers.IVP:
+    """What a solver is given of `phase`, from `state` on; with tau = 0 the weights alone are unknowns."""
+    coupled = make_problem(network, phase, state)
+    return coupled if network.tau > 0.0 else SlowProblem(coupled)
+
+
+def integrated(
+    problem: solvers.IVP,
+    solver: solvers.Solver,
+    schedule: Schedule,
+    settings: solvers.Settings,
+    moment: Callable[..., Moment],
+    reports: Reports,
+    stopped: Callable[[], bool],
+) -> tuple[solvers.Solution, bool]:
+    """Have a problem integrated and its observers called.
+
+    Parameters
+    ----------
+    problem : IVP
+    solver : Solver
+    schedule : Schedule
+        The observers and their times.
+    settings : Settings
+    moment : callable
+        ``moment(t, y, step)`` makes what observers are shown.
+    reports : Reports
+        An observer that is also called between steps whenever it is due.
+    stopped : callable
+        Whether to stop.
+
+    Returns
+    -------
+    tuple of Solution and bool
+        The solution, and whether all values that observers were shown are finite.
+    """
+    settings = replace(settings, saved=schedule.saved)
+    finite = [schedule.start(lambda: moment(0.0, problem.y0))]
+
+    def save(k: int, t: float, y: Array) -> None:
+        finite.append(schedule.due(k, lambda: moment(t, y)))
+
+    def watch(t: float, step: float, y: Array) -> bool:
+        if reports.due:
+            reports.observe(moment(t, y, step))
+        return stopped()
+
+    solver = solvers.RESTING if problem.layout.size == 0 else solver
+    with np.errstate(over="ignore", invalid="ignore"):  # overflow is detected in the saved values
+        solution = solvers.attempt(solver, problem, schedule.times, settings, save, watch)
+    finite.append(schedule.end(lambda: moment(solution.t, solution.y)))
+    return solution, all(finite)
+
+
 @dataclass(frozen=True)
 class Integration:
     """One phase of a run, and how to integrate it.
@@ -77,33 +131,17 @@ class Integration:
             The record, the state reached, and the solver's steps.
         """
         phase, solver = self.phase, solvers.by_name(self.method)
-        coupled = make_problem(self.network, phase, state)
-        problem: solvers.IVP = coupled if self.network.tau > 0.0 else SlowProblem(coupled)
-        if problem.layout.size == 0:
-            solver = solvers.RESTING
+        problem = problem_of(self.network, phase, state)
+        schedule = Schedule(trajectories, [*observers, reports], phase)
 
         def moment(t: float, y: Array, step: float = np.nan) -> Moment:
             return Moment(problem, t, y, phase, self.index, self.t_start, step)
 
-        schedule = Schedule(trajectories, [*observers, reports], phase)
-        settings = replace(self.settings, saved=schedule.saved)
-        finite = [schedule.start(lambda: moment(0.0, problem.y0))]
-
-        def save(k: int, t: float, y: Array) -> None:
-            finite.append(schedule.due(k, lambda: moment(t, y)))
-
-        def watch(t: float, step: float, y: Array) -> bool:
-            if reports.due:
-                reports.observe(moment(t, y, step))
-            return stopped()
-
-        with np.errstate(over="ignore", invalid="ignore"):  # overflow is detected in the saved values
-            solution = solvers.attempt(solver, problem, schedule.times, settings, save, watch)
+        solution, finite = integrated(problem, solver, schedule, self.settings, moment, reports, stopped)
         status, t, detail = solution.status, solution.t, solution.detail
-        finite.append(schedule.end(lambda: moment(t, solution.y)))
         if status is Status.SUCCESS and phase.until == "equilibrium":
             status = Status.NOT_SETTLED
-        if not all(finite) and not status.failed:
+        if not finite and not status.failed:
             status, detail = Status.DIVERGED, "values that were saved are not finite"
         message = f"phase {phase.name!r}, to t = {self.t_start + t:g}: {detail or status.meaning}"
         record = self._record(status, message, t, solution.stats)
@@ -119,7 +157,8 @@ class Integration:
         return self._record(Status.NONLINEAR_FAILURE, message, 0.0, SolverStats())
 
     def _record(self, status: Status, message: str, t: float, stats: SolverStats) -> PhaseRecord:
-        layout = layout_of(self.network, self.phase, len(self.shown))
+        phase = self.phase
+        layout = layout_of(self.network, phase, phase.batch_shown or len(self.shown))
         return PhaseRecord(
             name=self.phase.name,
             status=status,
@@ -136,4 +175,5 @@ class Integration:
             method_reason="asked for",
             stats=stats,
             settle_tol=self.phase.settle_tol,
+            presentation=phase.presentation,
         )

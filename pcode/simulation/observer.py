@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
@@ -13,9 +13,39 @@ from numpy.typing import ArrayLike
 from ..model.network import Array, Weights
 from ..model.phase import Phase
 from ..model.state import State
-from ..solvers import IVP
 
 Layers = tuple[Array, ...]
+
+
+class Source(Protocol):
+    """What knows nodes, weights and energies from a time and unknowns, such as a problem."""
+
+    def nodes(self, t: float, y: Array) -> tuple[Layers, Layers]:
+        """All value nodes and all error nodes."""
+
+    def state(self, t: float, y: Array) -> State:
+        """Nodes and weights."""
+
+    def energies(self, t: float, y: Array) -> tuple[Array, Array]:
+        """Terms of F with the error nodes as they are, and at their rest value."""
+
+
+class Shown(NamedTuple):
+    """One presentation of a phase.
+
+    Attributes
+    ----------
+    presentation : int
+        Its index in the phase.
+    samples : tuple of int
+        The rows of the data that it shows.
+    begun : float
+        When it began, in the phase's own time.
+    """
+
+    presentation: int
+    samples: tuple[int, ...]
+    begun: float
 
 
 class Moment:
@@ -44,19 +74,21 @@ class Moment:
 
     def __init__(
         self,
-        problem: IVP,
-        elapsed: float,
+        source: Source,
+        at: float,
         y: Array,
         phase: Phase,
         index: int,
         t_start: float,
         step: float = np.nan,
-        presentation: int | None = None,
+        shown: Shown | None = None,
     ) -> None:
-        self.t, self.elapsed, self.step = t_start + elapsed, elapsed, step
-        self.phase, self.index, self.presentation = phase, index, presentation
-        self.samples: tuple[int, ...] = phase.samples or ()
-        self._problem, self._y = problem, np.array(y)  # a copy, as solvers reuse y
+        self.elapsed = at if shown is None else shown.begun + at
+        self.t, self.step = t_start + self.elapsed, step
+        self.phase, self.index = phase, index
+        self.presentation = None if shown is None else shown.presentation
+        self.samples: tuple[int, ...] = (phase.samples or ()) if shown is None else shown.samples
+        self._source, self._at, self._y = source, at, np.array(y)  # a copy, as solvers reuse y
 
     def __repr__(self) -> str:
         return (
@@ -81,13 +113,13 @@ class Moment:
     @cached_property
     def energies(self) -> tuple[Array, Array]:
         """Terms of F, shapes (n,): with the error nodes as they are, and at their rest value."""
-        dynamic, slaved = map(_read_only, self._problem.energies(self.elapsed, self._y))
+        dynamic, slaved = map(_read_only, self._source.energies(self._at, self._y))
         return dynamic, slaved
 
     @cached_property
     def state(self) -> State:
         """Nodes and weights."""
-        x, eps, weights = self._problem.state(self.elapsed, self._y)
+        x, eps, weights = self._source.state(self._at, self._y)
         kept = (None if arrays is None else _all_read_only(arrays) for arrays in weights)
         return State(_all_read_only(x), _all_read_only(eps), Weights(*kept))  # type: ignore[arg-type]
 
@@ -95,7 +127,7 @@ class Moment:
     def _nodes(self) -> tuple[Layers, Layers]:
         if "state" in self.__dict__:
             return self.state.x, self.state.eps
-        x, eps = self._problem.nodes(self.elapsed, self._y)
+        x, eps = self._source.nodes(self._at, self._y)
         return _all_read_only(x), _all_read_only(eps)
 
     @property

@@ -13,6 +13,7 @@ from ..model.network import Network
 from ..model.phase import Phase, Save
 from ..model.state import Layout
 from ..system.problem import layout_of
+from .trajectory import MOST_WITHIN
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,13 @@ class Extent:
             shown = self.shown
         else:
             shown = tuple(range(self.seen, self.seen + (phase.batch or 1)))
+        node_rows, weight_rows = _rows(phase, save, len(shown))
         return Extent(
             shown,
             max(self.seen, 1 + max(shown)),
-            max(self.width, len(shown)),
-            self.node_rows + save.nodes,
-            self.weight_rows + (save.weights if phase.learn else 2),
+            max(self.width, phase.batch_shown or len(shown)),
+            self.node_rows + node_rows,
+            self.weight_rows + weight_rows,
         )
 
     def sizes(self, network: Network) -> tuple[int, int]:
@@ -73,6 +75,17 @@ class Extent:
                 f"save fewer times (now {getattr(save, key)} a phase), or allow more memory"
             )
             raise InputError(f"save.{key}", what)
+
+
+def _rows(phase: Phase, save: Save, samples: int) -> tuple[int, int]:
+    """How many times of the nodes and of the weights a phase saves, at most."""
+    weights = save.weights if phase.learn else 2
+    if phase.presentation is None:
+        return save.nodes, weights
+    kept = save.kept(phase.presentation.count(samples)).size
+    full = save.presentation_nodes == "full"
+    within = MOST_WITHIN if full and phase.learn else 2
+    return kept * (save.nodes if full else 2), weights + kept * within
 
 
 @dataclass(frozen=True)
@@ -152,7 +165,8 @@ def plan(
         extent = extent.with_phase(phase, save)
         samples.append(extent.shown)
     layouts = tuple(
-        layout_of(network, phase, len(shown)) for phase, shown in zip(phases, samples, strict=True)
+        layout_of(network, phase, phase.batch_shown or len(shown))
+        for phase, shown in zip(phases, samples, strict=True)
     )
     solver = solvers.by_name(method)
     for layout in layouts:
@@ -182,5 +196,5 @@ def check_next(network: Network, phase: Phase, save: Save, method: str, before: 
     """Make the checks of `plan` for one more phase, which errors name as `where`."""
     check_clamps(network, phase, where)
     extent = before.with_phase(phase, save)
-    solvers.by_name(method).check(layout_of(network, phase, len(extent.shown)))
+    solvers.by_name(method).check(layout_of(network, phase, phase.batch_shown or len(extent.shown)))
     extent.check_memory(network, save)

@@ -30,6 +30,7 @@ from .integration import Integration
 from .interrupts import interruptible
 from .observer import Observer
 from .plan import Extent, Plan, check_next, checked_save, phase_of, phases_of, plan
+from .presenting import Presenting
 from .start import starting_state
 from .trajectory import NodeTrajectory, SolverSteps, WeightTrajectory
 
@@ -95,6 +96,7 @@ class Simulation:
             image_shape(self._attributes[IMAGE_SHAPE], network.sizes[0], f"attributes[{IMAGE_SHAPE}]")
         self._state: State | None = None
         self._extent = Extent()
+        self._shown: tuple[int, ...] = ()  # the samples of the state
         self._records: list[PhaseRecord] = []
         self._trajectories = NodeTrajectory(network, self._save), WeightTrajectory(network, self._save)
         self._steps = SolverSteps(network)
@@ -225,11 +227,15 @@ class Simulation:
         """Run one more phase, which has been checked."""
         extent = self._extent.with_phase(phase, self._save)
         phase, index, calls = phase.showing(extent.shown), len(self._records), self._callbacks
-        integration = Integration(self._network, phase, index, self.t, self._method, self._settings)
-        before = (self.weights, self._state, self._extent.shown)
+        how = (self._network, phase, index, self.t, self._method, self._settings)
+        shows = phase.presentation is not None
+        integration = Presenting(*how, phase.nodes or self._nodes) if shows else Integration(*how)
+        first = integration.one(0, None) if isinstance(integration, Presenting) else phase
+        first = replace(first, nodes=phase.nodes)
+        before = (self.weights, self._state, self._shown)
         self._result = None
         try:
-            start = starting_state(self._network, phase, extent.shown, self._nodes, *before)
+            start = starting_state(self._network, first, first.samples or (), self._nodes, *before)
         except InputError as error:
             if not self._records:
                 raise
@@ -238,15 +244,18 @@ class Simulation:
             return record
         observers: list[Observer] = [calls.probes, *calls.observers.values()]
         try:
-            record, state, steps = integration.run(
-                start, self._trajectories, observers, calls.reports, stopped
-            )
+            given = (start, self._trajectories, observers, calls.reports, stopped)
+            if isinstance(integration, Presenting):
+                record, state, steps, shown = integration.present(*given)
+            else:
+                record, state, steps = integration.run(*given)
+                shown = extent.shown
         except BaseException:
             for trajectory in self._trajectories:
                 trajectory.forget(index)
             raise
         self._steps.add(index, self.t, steps)
-        self._extent, self._state = extent, state
+        self._extent, self._state, self._shown = extent, state, shown
         record = replace(record, probes=calls.probes.values)
         self._records.append(record)
         self._result = None  # also what was asked for from within the phase

@@ -10,6 +10,7 @@ from ..base import checks
 from ..base.errors import InputError
 from ..model.network import Array, Network, Weights
 from ..model.phase import NodeStart, Phase
+from ..model.presentation import Nodes
 from ..model.state import State
 from ..system.limit import settled
 from ..system.problem import feedforward, given_nodes, make_problem
@@ -27,8 +28,9 @@ def starting_state(
 ) -> State:
     """The state in which `phase` starts, before clamped values are inserted.
 
-    Samples that the phase before showed continue from `state`; the others start as `nodes` says. With tau = 0
-    all nodes start at the equilibrium to which their flow leads from there.
+    Samples that the phase before showed continue from `state`; the others start as `nodes` says, and so do
+    all if the phase has `nodes` of its own. With tau = 0 all nodes start at the equilibrium to which their
+    flow leads from there.
 
     Raises
     ------
@@ -36,10 +38,49 @@ def starting_state(
         If `nodes` is not a valid start, does not fit, or is "equilibrium" and none is reached; if tau = 0
         and no stable equilibrium is reached.
     """
+    if phase.nodes is not None:
+        nodes, shown_before = phase.nodes, ()
     start = _continued_nodes(network, phase, shown, nodes, weights, state, shown_before)
     if network.tau > 0.0:
         return start
     return settled(make_problem(network, phase, start, reduce=False))
+
+
+def next_start(network: Network, phase: Phase, nodes: Nodes, first: NodeStart | State, state: State) -> State:
+    """The state in which a presentation starts after one that reached `state`.
+
+    Parameters
+    ----------
+    network : Network
+    phase : Phase
+        The presentation as a phase.
+    nodes : {"carry", "feedforward", "zero", "equilibrium"}
+        See `Presentation`.
+    first : {"feedforward", "zero", "equilibrium"} or State
+        Where rows start that the presentation before lacks.
+    state : State
+
+    Raises
+    ------
+    InputError
+        As `starting_state`.
+    """
+    weights, batch = state.weights, len(phase.samples or ())
+    if nodes != "carry":
+        start = new_start(network, phase, nodes, weights, batch)
+    else:
+        kept = min(batch, len(state.x[0]))
+        start = state
+        if kept < batch:
+            start = new_start(
+                network, phase, "feedforward" if isinstance(first, State) else first, weights, batch
+            )
+        x, eps = (
+            tuple(np.concatenate([a[:kept], b[kept:batch]]) for a, b in zip(old, new, strict=True))
+            for old, new in zip(state[:2], start[:2], strict=True)
+        )
+        start = State(x, eps, weights)
+    return start if network.tau > 0.0 else settled(make_problem(network, phase, start, reduce=False))
 
 
 def _continued_nodes(
@@ -58,7 +99,7 @@ def _continued_nodes(
     rows_before = {} if state is None else {sample: row for row, sample in enumerate(shown_before)}
     stay = [row for row, sample in enumerate(shown) if sample in rows_before]
     where = "feedforward" if isinstance(nodes, State) else nodes
-    start = _new_start(network, phase, where if len(stay) < batch else "zero", weights, batch)
+    start = new_start(network, phase, where if len(stay) < batch else "zero", weights, batch)
     if state is not None:
         rows = [rows_before[shown[row]] for row in stay]
         for new, old in zip((*start.x, *start.eps), (*state.x, *state.eps), strict=True):
@@ -66,7 +107,14 @@ def _continued_nodes(
     return start
 
 
-def _new_start(network: Network, phase: Phase, where: str, weights: Weights, batch: int) -> State:
+def new_start(network: Network, phase: Phase, where: str, weights: Weights, batch: int) -> State:
+    """Nodes that start anew, as `where` says, B = `batch` of them.
+
+    Raises
+    ------
+    InputError
+        If it is "equilibrium", and none is reached.
+    """
     given = given_nodes(network, phase, batch)
     if where == "zero":
         x = tuple(np.nan_to_num(value) for value in given)

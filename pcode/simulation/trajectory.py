@@ -17,6 +17,9 @@ from .observer import Moment
 # Steps kept of a phase if the run has too many phases to keep more.
 FEWEST_STEPS = 6
 
+# Most saved times of the weights within a presentation whose nodes are kept in full.
+MOST_WITHIN = 12
+
 
 class _Trajectory:
     """Saved rows, phase after phase; memory is allocated for one phase at a time."""
@@ -26,6 +29,8 @@ class _Trajectory:
         self._names = [name for variable in kinds for name in variable.names(network.n)]
         self._rows: list[Rows] = []
         self._expected = self._filled = 0
+        self._block = -1  # the presentation of the last rows
+        self._kept: frozenset[int] = frozenset()
 
     def _times(self, count: int, phase: Phase) -> Array:
         network = self._network
@@ -35,11 +40,13 @@ class _Trajectory:
 
     def _add(self, moment: Moment, arrays: dict[str, Array]) -> None:
         """Keep a row of `arrays`, given by their names in results."""
-        if not self._rows or self._rows[-1].phase != moment.index:
+        shown = -1 if moment.presentation is None else moment.presentation
+        if not self._rows or (self._rows[-1].phase, self._block) != (moment.index, shown):
             self._close()
             room = {name: np.empty((self._expected, *array.shape)) for name, array in arrays.items()}
-            self._rows.append(Rows(moment.index, np.empty(self._expected), room, moment.samples))
-            self._filled = 0
+            t, kept = np.empty(self._expected), shown if shown in self._kept else -1
+            self._rows.append(Rows(moment.index, t, room, moment.samples, kept))
+            self._filled, self._block = 0, shown
         rows, k = self._rows[-1], self._filled
         rows.t[k] = moment.t
         for name, array in arrays.items():
@@ -53,6 +60,10 @@ class _Trajectory:
             return self._rows
         return self._rows[:-1]
 
+    def expect(self, rows: int) -> None:
+        """Say how many rows the next presentation has, at most."""
+        self._expected = rows
+
     def _close(self) -> None:
         """Free the memory of rows that were not filled, as when a phase ended early."""
         if self._rows and self._filled < self._rows[-1].t.size:
@@ -62,7 +73,7 @@ class _Trajectory:
 
     def forget(self, phase: int) -> None:
         """Drop the rows of the phase with this index, which was not finished."""
-        if self._rows and self._rows[-1].phase == phase:
+        while self._rows and self._rows[-1].phase == phase:
             self._rows.pop()
             self._filled = self._rows[-1].t.size if self._rows else 0
 
@@ -76,6 +87,15 @@ class NodeTrajectory(_Trajectory):
     def times(self, phase: Phase) -> Array:
         """Saved times of the nodes."""
         return self._times(self._save.nodes, phase)
+
+    def within(self, phase: Phase) -> dict[int, Array]:
+        """Saved times of each presentation that is kept, in its own time."""
+        assert phase.presentation is not None
+        kept = self._save.kept(phase.presentation.count(phase.batch or 1))
+        self._kept = frozenset(kept.tolist())
+        lasts, network = phase.presentation.longest, self._network
+        count = self._save.nodes if self._save.presentation_nodes == "full" else 2
+        return dict.fromkeys(kept.tolist(), self._save.times(count, lasts, network.tau, network.delta))
 
     def observe(self, moment: Moment) -> None:
         """Keep a row."""
@@ -97,6 +117,31 @@ class WeightTrajectory(_Trajectory):
     def times(self, phase: Phase) -> Array:
         """Saved times of the weights; the ends of the phase if they are held."""
         return self._times(self._save.weights, phase) if phase.learn else self._ends(phase)
+
+    def within(self, phase: Phase) -> dict[int, Array]:
+        """Saved times of each presentation for which some are kept, in its own time.
+
+        The weights of presentations whose nodes are kept are known at their ends, or at `MOST_WITHIN` times
+        where the nodes are kept in full: analyses of these nodes need them.
+        """
+        assert phase.presentation is not None
+        save, network = self._save, self._network
+        count, lasts = phase.presentation.count(phase.batch or 1), phase.presentation.longest
+
+        def times(most: int) -> Array:
+            return save.times(most, lasts, network.tau, network.delta)
+
+        kept = save.kept(count).tolist()
+        self._kept = frozenset(kept)
+        most = min(save.weights, MOST_WITHIN) if save.presentation_nodes == "full" and phase.learn else 2
+        found = dict.fromkeys(kept, times(most))
+        if not phase.learn:
+            return found
+        each = (save.weights - 1) // count
+        if each >= 1:
+            every = times(each + 1)
+            return {k: max(every, found.get(k, every), key=len) for k in range(count)}
+        return {k: np.array([lasts]) for k in save.spread(save.weights - 1, count)} | found
 
     def _ends(self, phase: Phase) -> Array:
         self._expected = 2

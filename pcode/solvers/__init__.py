@@ -15,7 +15,10 @@ from .scipy import SciPySolver
 from .slow import RestingSolver
 from .sundials import CVODESolver
 
-__all__ = ["IVP", "METHODS", "RESTING", "Settings", "Solution", "Solver", "about", "attempt", "by_name"]
+__all__ = [
+    "IVP", "METHODS", "RESTING", "AutoSolver", "DiffraxSolver", "Settings", "Solution", "Solver", "about",
+    "attempt", "by_name",
+]  # fmt: skip
 
 _ALL: tuple[Solver, ...] = (
     CVODESolver(),

@@ -25,6 +25,9 @@ FEW_STEPS = 150
 # rather than arithmetic, and an implicit step needs more calls.
 MANY_STEPS, MANY_SMALL_STEPS, SMALL = 600, 1500, 3_000
 
+# From this many problems on, a loop of compiled code takes less time, compilation included.
+MANY_PROBLEMS = 20
+
 # Step times largest rate at which the methods are stable: slightly below the ends of their stability
 # intervals on the real axis, 6.39 and 3.51 (Hairer and Wanner 1996, IV.2).
 STABLE_STEP = {"DOP853": 6.0, "Tsit5": 3.3}
@@ -73,6 +76,17 @@ class AutoSolver:
         if name is None:
             return self.solvers["cvode"], f"{estimate} more work than an implicit method"
         return self.solvers[name], f"{estimate} less work than an implicit method"
+
+    def choose_for_many(self, problem: IVP, count: int) -> tuple[Solver, str]:
+        """The solver for `count` problems such as this one, and why.
+
+        Of the explicit methods, Tsit5, which takes many problems in one loop of compiled code, unless there
+        are so few that compiling takes longer.
+        """
+        solver, reason = self.choose(problem)
+        if solver is self.solvers["DOP853"] and has_nodes(problem) and count >= MANY_PROBLEMS:
+            return self.solvers["Tsit5"], f"{reason}; {count} presentations go in one loop"
+        return solver, reason
 
     def solve(self, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep) -> Solution:
         """See `Solver.solve`."""

@@ -81,6 +81,21 @@ def _energies(system: System, t: Any, y: Any) -> tuple[jax.Array, jax.Array]:
     return dynamics.energy(eps, nu), dynamics.energy_slaved(x, mu, nu)
 
 
+@partial(jax.jit, static_argnames="activation", compiler_options=IN_ORDER)
+def _energies_of(state: State, c: dynamics.Constants, activation: tuple[Entry, ...]) -> tuple[Any, Any]:
+    x, eps, weights = state
+    mu = dynamics.predictions(x, weights.M, weights.beta, tuple(map(activation_of, activation)))
+    nu = dynamics.variances(state, c)
+    return dynamics.energy(eps, nu), dynamics.energy_slaved(x, mu, nu)
+
+
+def energies_of(network: Network, state: State) -> tuple[Array, Array]:
+    """Terms of F in a `state`, with the error nodes as they are, and at their rest value; shapes (n,)."""
+    plain = state._replace(weights=state.weights._replace(W=None))
+    dynamic, slaved = _energies_of(plain, dynamics.Constants.of(network), network.activation)
+    return np.asarray(dynamic), np.asarray(slaved)
+
+
 @compiled
 def _linearise(system: System, t: Any, y: Any) -> Point:
     return system.linearise(t, y)
@@ -360,26 +375,34 @@ def make_problem(network: Network, phase: Phase, state: State, reduce: bool = Tr
     return Problem(system, y0, phase.duration, settle_tol, reduction, schedule)
 
 
-def coupled_system(network: Network, phase: Phase, state: State) -> System:
-    """The equations of `network` in `phase`, without reductions; with tau = 0 the nodes are unknowns too."""
-    batch, layers = state.x[0].shape[0], range(network.n + 1)
-    clamps = [phase.clamp.get(layer) for layer in layers]
-    series = tuple(value.pieces if isinstance(value, TimeSeries) else None for value in clamps)
-    curves = tuple(value if isinstance(value, Curve) else None for value in clamps)
-    structure = Structure(
+def structure_of(network: Network, phase: Phase, batch: int) -> Structure:
+    """The static part of the equations of `network` in `phase`, without reductions, with `batch` samples.
+
+    With tau = 0 the nodes are unknowns too.
+    """
+    layers = range(network.n + 1)
+    curves = tuple(value if isinstance(value := phase.clamp.get(layer), Curve) else None for layer in layers)
+    return Structure(
         layout=replace(layout_of(network, phase, batch), nodes=True),
         activation=network.activation,
         clamped=tuple(layer in phase.clamp for layer in layers),
         elimination=ChainElimination(),
         curves=curves if any(curves) else (),
     )
+
+
+def coupled_system(network: Network, phase: Phase, state: State) -> System:
+    """The equations of `network` in `phase`, without reductions; with tau = 0 the nodes are unknowns too."""
+    batch = state.x[0].shape[0]
+    clamps = [phase.clamp.get(layer) for layer in range(network.n + 1)]
+    series = tuple(value.pieces if isinstance(value, TimeSeries) else None for value in clamps)
     parameters = Parameters(
         constants=dynamics.Constants.of(network),
         clamp=given_nodes(network, phase, batch),
         held=state.weights,
         pieces=series if any(series) else (),
     )
-    return System(structure, parameters)
+    return System(structure_of(network, phase, batch), parameters)
 
 
 def with_modes(system: System, t: float, y: Any) -> System:

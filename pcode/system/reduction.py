@@ -75,16 +75,16 @@ class Reduction:
         """All value and error nodes, from those of the reduced `state`."""
         return (state.x[0] if self.input is None else self.input, *state.x[1:]), state.eps
 
-    def weights(self, t: float, reduced: Weights) -> Weights:
-        """All weights at time `t`, from those of the reduced system."""
+    def weights(self, t: Any, reduced: Weights, xp: Any = np) -> Weights:
+        """All weights at time `t`, from those of the reduced system; `xp` is NumPy or JAX's NumPy."""
         held, c = self.system.parameters.held, self.system.constants
         if not self.system.layout.learn:
             return held
-        shrunk = float(np.exp(-c.weight_decay * t / c.delta))
+        shrunk = xp.exp(-c.weight_decay * t / c.delta)
         M, W = reduced.M, reduced.W
         if self.basis is not None and self.rest is not None:
             # Not by NumPy, whose BLAS threads go on spinning for a while and take a core from the solver.
-            M = (np.asarray(_expand(self.rest, self.basis, M[0], shrunk)), *M[1:])
+            M = (xp.asarray(_expand(self.rest, self.basis, M[0], shrunk)), *M[1:])
         if self.offset is not None:
             W = tuple(m.T + shrunk * offset for m, offset in zip(M, self.offset, strict=True))
         elif self.system.layout.feedback == "fixed":
@@ -106,13 +106,17 @@ def _predicted(sigma: Any, M: Any, beta: Any) -> jax.Array:
     return mu
 
 
-def reduce_feedback(system: System, state: State, reduction: Reduction) -> Reduced:
-    """Leave out `learned` W, which follows from M."""
+def reduce_feedback(system: System, state: State, reduction: Reduction, apart: bool | None = None) -> Reduced:
+    """Leave out `learned` W, which follows from M.
+
+    Where arrays are traced, `apart` must say whether W may differ from M^T.
+    """
     layout, weights = system.layout, state.weights
     if not (layout.learn and layout.feedback == "learned") or weights.W is None:
         return system, state, reduction
     offset = tuple(W - M.T for M, W in zip(weights.M, weights.W, strict=True))
-    apart = any(bool(part.any()) for part in offset)
+    if apart is None:
+        apart = any(bool(part.any()) for part in offset)
     return (
         System(
             system.structure._replace(layout=replace(layout, feedback="tied"), offset=apart),
@@ -123,22 +127,25 @@ def reduce_feedback(system: System, state: State, reduction: Reduction) -> Reduc
     )
 
 
-def reduce_input(system: System, state: State, reduction: Reduction) -> Reduced:
-    """Replace a layer 0 clamped to constant values by its prediction, its activation, or B nodes."""
+def reduce_input(system: System, state: State, reduction: Reduction, xp: Any = np) -> Reduced:
+    """Replace a layer 0 clamped to constant values by its prediction, its activation, or B nodes.
+
+    With JAX's NumPy as `xp`, arrays may be traced.
+    """
     structure, parameters, layout = system.structure, system.parameters, system.layout
     moves = any(moving and moving[0] is not None for moving in (parameters.pieces, structure.curves))
     if layout.free[0] or moves:
         return system, state, reduction
-    given = np.asarray(parameters.clamp[0])
-    sigma = np.asarray(activation_of(structure.activation[0]).f(given))
+    given = xp.asarray(parameters.clamp[0])
+    sigma = xp.asarray(activation_of(structure.activation[0]).f(given))
     reduction = replace(reduction, input=given)
     if not layout.learn:
-        return _predict_first(system, state, reduction, sigma)
+        return _predict_first(system, state, reduction, sigma, xp)
     structure = structure._replace(activation=("identity", *structure.activation[1:]))
     if layout.batch >= layout.sizes[0]:
         parameters = parameters._replace(clamp=(sigma, *parameters.clamp[1:]))
         return System(structure, parameters), state._replace(x=(sigma, *state.x[1:])), reduction
-    Q, R = np.linalg.qr(sigma.T)
+    Q, R = xp.linalg.qr(sigma.T)
 
     def narrowed(weights: Weights) -> Weights:
         M0 = Q.T @ weights.M[0]
@@ -156,12 +163,12 @@ def reduce_input(system: System, state: State, reduction: Reduction) -> Reduced:
     )
 
 
-def _predict_first(system: System, state: State, reduction: Reduction, sigma: Array) -> Reduced:
+def _predict_first(system: System, state: State, reduction: Reduction, sigma: Array, xp: Any = np) -> Reduced:
     """Replace beta^1 by mu^1, shape (B, n_1), of the clamped activations `sigma`; the weights are held."""
     structure, parameters, layout = system.structure, system.parameters, system.layout
 
     def predicted(weights: Weights) -> Weights:
-        mu = np.asarray(_predicted(sigma, weights.M[0], weights.beta[0]))
+        mu = xp.asarray(_predicted(sigma, weights.M[0], weights.beta[0]))
         nothing = np.zeros((1, layout.sizes[1]))
         W = weights.W if weights.W is None else (nothing.T, *weights.W[1:])
         return weights._replace(M=(nothing, *weights.M[1:]), W=W, beta=(mu, *weights.beta[1:]))

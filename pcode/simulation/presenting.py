@@ -1,0 +1,437 @@
+"""The integration of a phase that shows its samples one after another.
+
+Methods of diffrax integrate many presentations in one call of compiled code (`pcode.solvers.sequence`). All
+other methods, and presentations in which something out of the ordinary happens, take the general loop that
+phases take. What observers see never decides which of the two is taken, so that they do not change the
+result.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .. import solvers
+from ..base.errors import InputError
+from ..base.status import SolverStats, Status
+from ..model.dynamics import Constants
+from ..model.network import Array
+from ..model.phase import NodeStart, Phase
+from ..model.presentation import Presentation
+from ..model.series import TimeSeries
+from ..model.state import State
+from ..run.record import PhaseRecord
+from ..solvers import sequence
+from ..solvers.stepping import Kind
+from ..solvers.steps import Steps
+from ..system.problem import energies_of, structure_of
+from ..system.showing import Showing
+from .callbacks import Reports
+from .integration import Integration, integrated, problem_of
+from .looks import Looks, Part
+from .observer import Moment, Observer, Shown
+from .start import next_start
+
+# Most presentations in one call of compiled code, and how long a call should last, in seconds.
+MOST, SPELL = 64, 0.2
+
+
+class Standing:
+    """A state as a source of moments."""
+
+    def __init__(self, integration: Integration, state: State) -> None:
+        self._network, self._state = integration.network, state
+
+    def nodes(self, t: float, y: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """All value and error nodes."""
+        return self._state.x, self._state.eps
+
+    def state(self, t: float, y: Array) -> State:
+        """The state."""
+        return self._state
+
+    def energies(self, t: float, y: Array) -> tuple[Array, Array]:
+        """Terms of F with the error nodes as they are, and at their rest value."""
+        return energies_of(self._network, self._state)
+
+
+@dataclass
+class _Course:
+    """What has become of a phase so far."""
+
+    state: State
+    shown: tuple[int, ...] = ()
+    before: tuple[Array, ...] | None = None
+    k: int = 0
+    elapsed: float = 0.0
+    stats: SolverStats = field(default_factory=SolverStats)
+    steps: list[Array] = field(default_factory=list)
+    status: Status = Status.SUCCESS
+    detail: str = ""
+    at_limit: int = 0
+    seconds: float = 0.0  # of a presentation in compiled code
+    compiled: set[int] = field(default_factory=set)
+    fixed: dict[int, Any] = field(default_factory=dict)  # what presentations of a size have in common
+
+
+@dataclass(frozen=True)
+class Presenting(Integration):
+    """A phase with a presentation, and how to integrate it.
+
+    Attributes
+    ----------
+    nodes : {"feedforward", "zero", "equilibrium"} or State
+        Where nodes start that nothing came before.
+    """
+
+    nodes: NodeStart | State = "feedforward"
+
+    @property
+    def presentation(self) -> Presentation:
+        """How samples are shown."""
+        assert self.phase.presentation is not None
+        return self.phase.presentation
+
+    @cached_property
+    def count(self) -> int:
+        """Number of presentations."""
+        return self.presentation.count(len(self.shown))
+
+    @cached_property
+    def clamps(self) -> tuple[Array, ...]:
+        """Clamped values of layers 0..n for all samples, shapes (S, n_l); NaN where free."""
+        clamp: Any = self.phase.clamp
+        sizes = enumerate(self.network.sizes)
+        return tuple(clamp.get(k, np.full((len(self.shown), size), np.nan)) for k, size in sizes)
+
+    def rows(self, k: int) -> Array:
+        """The rows of the phase that presentation `k` shows."""
+        each = self.presentation.per_pass(len(self.shown))
+        rows: Array = self._pass_rows(k // each)[k % each]
+        return rows
+
+    def _pass_rows(self, number: int) -> list[Any]:
+        kept = self.__dict__.get("_pass")
+        if kept is None or kept[0] != number:
+            each = self.presentation.per_pass(len(self.shown))
+            made = self.presentation.rows(len(self.shown), number * each, (number + 1) * each)
+            kept = self.__dict__["_pass"] = (number, made)
+        rows: list[Any] = kept[1]
+        return rows
+
+    def samples(self, k: int) -> tuple[int, ...]:
+        """The rows of the data that presentation `k` shows."""
+        return tuple(self.shown[row] for row in self.rows(k).tolist())
+
+    def one(self, k: int, before: tuple[Array, ...] | None) -> Phase:
+        """Presentation `k` as a phase of its own, after one with the clamped values `before`."""
+        rows, shown, phase = self.rows(k), self.presentation, self.phase
+        clamp: dict[int, Any] = {layer: self.clamps[layer][rows] for layer in phase.clamp}
+        if shown.ramp > 0.0 and before is not None:
+            times = np.array([0.0, shown.ramp])
+            for layer, new in clamp.items():
+                begin = _from(before[layer], new)
+                clamp[layer] = TimeSeries(times, np.stack([begin, new]), time_unit=phase.time_unit)
+        return Phase(
+            phase.name,
+            clamp,
+            duration=shown.longest,
+            learn=phase.learn,
+            until=shown.until,
+            settle_tol=phase.settle_tol,
+            samples=self.samples(k),
+            time_unit=phase.time_unit,
+        )
+
+    def present(
+        self,
+        state: State,
+        trajectories: Sequence[Observer],
+        observers: Sequence[Observer],
+        reports: Reports,
+        stopped: Callable[[], bool],
+    ) -> tuple[PhaseRecord, State, Steps, tuple[int, ...]]:
+        """Integrate from `state`, in which the first presentation starts; see `Integration.run`.
+
+        Returns
+        -------
+        tuple of PhaseRecord, State, ndarray and tuple of int
+            As there, and the samples of the state.
+        """
+        looks = Looks(self.phase, trajectories, observers)
+        course = _Course(state, self.samples(0))
+        reports.times(self.phase)
+        first = self.one(0, None)
+        solver, method, reason = self._chosen(problem_of(self.network, first, state))
+        kind = None if looks.everywhere or not self._loops(solver) else Kind(solver.name, False)
+        calls = _Calls(looks, reports, stopped)
+        while course.k < self.count and not course.status.failed:
+            if stopped():
+                course.status = Status.INTERRUPTED
+                break
+            if kind is None:
+                self._take(course, solver, calls)
+            else:
+                self._take_many(course, solver, kind, calls)
+        return self._recorded(course, method, reason)
+
+    def _recorded(
+        self, course: _Course, method: str, reason: str
+    ) -> tuple[PhaseRecord, State, Steps, tuple[int, ...]]:
+        status = course.status
+        if not status.failed and self.presentation.until:
+            status = Status.NOT_SETTLED if course.at_limit else Status.EQUILIBRIUM
+        said = course.detail or status.meaning
+        if course.at_limit and not course.detail:
+            limit = f"reached the limit of {self.presentation.longest:g} before they were at rest"
+            said = f"{course.at_limit} of {course.k} presentations {limit}; {status.meaning}"
+        if status.failed:
+            said = f"presentation {course.k} of {self.count}: {said}"
+        message = f"phase {self.phase.name!r}, to t = {self.t_start + course.elapsed:g}: {said}"
+        record = self._record(status, message, course.elapsed, course.stats)
+        record = replace(
+            record, method=method, method_reason=reason, presented=course.k, at_limit=course.at_limit
+        )
+        steps = np.array(course.steps).reshape(-1, 3)
+        return record, course.state, steps, course.shown
+
+    def _chosen(self, problem: solvers.IVP) -> tuple[solvers.Solver, str, str]:
+        """The solver of all presentations, its name, and why it was chosen."""
+        solver = solvers.by_name(self.method)
+        if isinstance(solver, solvers.AutoSolver):
+            chosen, reason = solver.choose_for_many(problem, self.count)
+            return chosen, chosen.name, reason
+        return solver, self.method, "asked for"
+
+    def _loops(self, solver: solvers.Solver) -> bool:
+        """Whether presentations can be integrated in a loop of compiled code."""
+        known = isinstance(solver, solvers.DiffraxSolver) and not solver.shipped
+        return known and self.network.tau > 0.0 and self.presentation.nodes != "equilibrium"
+
+    def _begin(self, course: _Course, phase: Phase) -> State:
+        """The state in which the next presentation, `phase`, starts."""
+        if course.k == 0:
+            return course.state
+        return next_start(self.network, phase, self.presentation.nodes, self.nodes, course.state)
+
+    def _moment(self, course: _Course, source: Any, at: float, y: Array, step: float = np.nan) -> Moment:
+        shown = Shown(course.k, self.samples(course.k), course.elapsed)
+        return Moment(source, at, y, self.phase, self.index, self.t_start, step, shown)
+
+    def _take(self, course: _Course, solver: solvers.Solver, calls: _Calls, part: Part = "all") -> None:
+        """Integrate the next presentation in the general loop, for those who look at a `part` of it.
+
+        If that is all but the end, the course does not go on from there.
+        """
+        phase = self.one(course.k, course.before)
+        try:
+            start = self._begin(course, phase)
+        except InputError as error:
+            course.status, course.detail = Status.NONLINEAR_FAILURE, str(error)
+            return
+        problem = problem_of(self.network, phase, start)
+        schedule = calls.looks.schedule(course.k, course.elapsed, phase, part)
+        left = max(1, self.settings.max_steps - course.stats.steps)
+
+        def moment(t: float, y: Array, step: float = np.nan) -> Moment:
+            return self._moment(course, problem, t, y, step)
+
+        settings = replace(self.settings, max_steps=left)
+        solution, finite = integrated(
+            problem, solver, schedule, settings, moment, calls.reports, calls.stopped
+        )
+        if part == "before":
+            return
+        course.stats += solution.stats
+        course.state = problem.state(solution.t, solution.y)
+        status = solution.status
+        if not finite and not status.failed:
+            status, detail = Status.DIVERGED, "values that were saved are not finite"
+        else:
+            detail = solution.detail
+        at_rest = status is Status.EQUILIBRIUM
+        mean = solution.t / max(1, solution.stats.steps)
+        self._ended(course, np.array([solution.t]), np.array([mean]), np.array([at_rest]), calls)
+        if status.failed:
+            course.k -= 1  # it did not end
+            course.status, course.detail = status, detail
+
+    def _ended(self, course: _Course, lasted: Array, step: Array, at_rest: Any, calls: _Calls) -> None:
+        """Note that the next presentations lasted so long, with mean steps `step`."""
+        shown = self.presentation
+        rows = self.rows(course.k + lasted.size - 1)
+        course.before = tuple(values[rows] for values in self.clamps)
+        course.shown = self.samples(course.k + lasted.size - 1)
+        if shown.until:
+            course.at_limit += int((~np.asarray(at_rest)).sum())
+            ends = course.elapsed + np.cumsum(lasted)
+        else:
+            # A product, since a sum of many would be off by rounding.
+            ends = np.minimum((course.k + 1 + np.arange(lasted.size)) * shown.longest, self.phase.duration)
+            if lasted[-1] < shown.longest:
+                ends[-1] = course.elapsed + lasted.sum()
+        course.steps += list(np.stack([ends, step, np.full(ends.size, np.nan)], axis=1))
+        course.k += lasted.size
+        course.elapsed = float(ends[-1])
+        calls.looks.passed(course.elapsed)
+
+    def _take_many(self, course: _Course, solver: solvers.Solver, kind: Kind, calls: _Calls) -> None:
+        """Integrate presentations in compiled code, up to the end of the next at which someone looks."""
+        looks = calls.looks
+        looked = looks.next(course.k, course.elapsed)
+        if looked == course.k:
+            phase = self.one(course.k, course.before)
+            schedule = looks.schedule(course.k, course.elapsed, phase, "before")
+            if schedule.times.size > 1:
+                self._take(course, solver, calls, "before")
+                if course.status.failed:
+                    return
+            else:
+                schedule.start(lambda: self._standing(course, self._inserted(course, phase), 0.0))
+        size = self.rows(course.k).size
+        last = min(looked, self.count - 1)
+        most = min(MOST, last - course.k + 1)
+        if course.seconds:
+            most = max(1, min(most, int(SPELL / course.seconds)))
+        rows: list[Array] = []
+        while len(rows) < most and self.rows(course.k + len(rows)).size == size:
+            rows.append(self.rows(course.k + len(rows)))
+        first = course.k
+        stuck = self._loop(course, kind, np.array(rows), calls)
+        if stuck and not course.status.failed:
+            self._take(course, solver, calls, "end" if course.k == first == looked else "all")
+
+    def _inserted(self, course: _Course, phase: Phase) -> State:
+        """The start of the next presentation, with clamped values in their places."""
+        start = self._begin(course, phase)
+        x = list(map(np.array, start.x))
+        for layer in phase.clamp:
+            value = phase.clamp_at(layer, 0.0)
+            x[layer] = np.where(np.isnan(value), x[layer], value)
+        return start._replace(x=tuple(x))
+
+    def _standing(self, course: _Course, state: State, at: float) -> Moment:
+        sums = np.array([float(np.sum(array)) for array in state.arrays().values()])
+        return self._moment(course, Standing(self, state), at, sums)
+
+    def _loop(self, course: _Course, kind: Kind, rows: Array, calls: _Calls) -> bool:
+        """Integrate the presentations of `rows`, shape (K, B); whether the loop ended before its last."""
+        count, size = rows.shape
+        anew = course.k == 0 or size != len(course.shown)
+        state = course.state
+        if anew:
+            state = self._begin(course, self.one(course.k, course.before))
+        before = tuple(_resized(size, values) for values in course.before or state.x)
+        if course.before is None:
+            before = tuple(np.full_like(values, np.nan) for values in before)
+        if size not in course.fixed:
+            course.fixed[size] = self._fixed(state)
+        fixed = course.fixed[size]
+        K = MOST if size == self.presentation.size else 1
+        padded = np.zeros((K, size), dtype=np.int64)
+        count = min(count, K)
+        padded[:count] = rows[:count]
+        left = self.settings.max_steps - course.stats.steps - (course.stats.rejected or 0)
+
+        def shown(most: int) -> sequence.Progress:
+            given = (self.clamps, padded, most, anew, left, state, before)
+            made: sequence.Progress = sequence.show(kind, *fixed, *given)
+            return made
+
+        if size not in course.compiled:
+            began = time.perf_counter()
+            shown(0)
+            spent = time.perf_counter() - began
+            course.stats += SolverStats(compile_seconds=spent)
+            course.compiled.add(size)
+        began = time.perf_counter()
+        reached = shown(count)
+        spent = time.perf_counter() - began
+        done = int(reached.shown)
+        steps, rejected = sequence.counts(reached)
+        course.stats += SolverStats(steps, rejected, None, None, solve_seconds=spent)
+        if done:
+            course.seconds = spent / done
+            course.state = State(*_arrays(reached.state))
+            self._look(course, reached, done, calls)
+        return bool(reached.stuck)
+
+    def _look(self, course: _Course, reached: sequence.Progress, done: int, calls: _Calls) -> None:
+        """Note the presentations that have ended, and call those who look at the end of the last."""
+        lasted = sequence.lengths(reached)
+        steps = np.maximum(1, np.asarray(reached.steps)[:done])
+        looks, reports, last = calls.looks, calls.reports, course.k + done - 1
+        begun = course.elapsed + float(lasted[:-1].sum())
+        if not self.presentation.until:
+            begun = last * self.presentation.longest
+        here = replace(course, k=last, elapsed=begun)
+        if looks.next(last, begun) == last:
+            phase = self.one(last, None)
+            end = lambda: self._standing(here, course.state, float(lasted[-1]))  # noqa: E731
+            if not looks.schedule(last, begun, phase).end(end):
+                course.status, course.detail = Status.DIVERGED, "values that were saved are not finite"
+        if reports.due:
+            reports.observe(self._standing(here, course.state, float(lasted[-1])))
+        self._ended(course, lasted, lasted / steps, np.asarray(reached.settled)[:done], calls)
+
+    def _fixed(self, state: State) -> tuple[bool, Showing, sequence.Rules]:
+        """What presentations of the same size have in common."""
+        shown, network, settings = self.presentation, self.network, self.settings
+        # Of all samples together: a layer has free nodes if one of them has.
+        structure = structure_of(network, self.phase, len(state.x[0]))
+        weights = state.weights
+        apart = weights.W is not None and any(
+            bool((np.asarray(W) != np.asarray(M).T).any()) for M, W in zip(weights.M, weights.W, strict=True)
+        )
+        rests = shown.until is not None
+        showing = Showing(
+            structure,
+            shown.nodes,
+            shown.ramp > 0.0,
+            not (rests and bool(self.phase.learn)),
+            apart,
+            Constants.of(network),
+            np.asarray(shown.ramp),
+        )
+        return (
+            rests,
+            showing,
+            sequence.rules(settings, shown.longest, self.phase.settle_tol if rests else None),
+        )
+
+
+@dataclass(frozen=True)
+class _Calls:
+    """Who is called on the way."""
+
+    looks: Looks
+    reports: Reports
+    stopped: Callable[[], bool]
+
+
+def _from(before: Array, new: Array) -> Array:
+    """Where ramps to `new` begin: at the values before, where there were some."""
+    begin = new.copy()
+    kept = min(len(before), len(new))
+    begin[:kept] = np.where(np.isnan(before[:kept]) | np.isnan(new[:kept]), new[:kept], before[:kept])
+    return begin
+
+
+def _resized(size: int, values: Array) -> Array:
+    """The first `size` rows; NaN in those that are not there."""
+    resized = np.full((size, values.shape[1]), np.nan)
+    kept = min(size, len(values))
+    resized[:kept] = values[:kept]
+    return resized
+
+
+def _arrays(state: Any) -> Any:
+    """The same with arrays of NumPy."""
+    x, eps, weights = state
+    kept = (None if part is None else tuple(map(np.asarray, part)) for part in weights)
+    return tuple(map(np.asarray, x)), tuple(map(np.asarray, eps)), type(weights)(*kept)
