@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .run.predict import predict
     from .run.record import PhaseRecord
     from .run.result import Run
-    from .simulation import Moment, Observer, Progress, Simulation, simulate
+    from .simulation import Moment, Observer, Probe, Progress, Simulation, simulate
     from .solvers import METHODS
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Phase",
     "PhaseRecord",
     "Presentation",
+    "Probe",
     "Progress",
     "Run",
     "Save",
@@ -75,6 +76,7 @@ _HOME = {
     "Phase": "model.phase",
     "PhaseRecord": "run.record",
     "Presentation": "model.presentation",
+    "Probe": "simulation",
     "Progress": "simulation",
     "Run": "run.result",
     "Save": "model.phase",

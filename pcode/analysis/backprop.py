@@ -22,6 +22,7 @@ import numpy as np
 from ..base._jax import jnp
 from ..base.errors import InputError
 from ..base.tables import Table
+from ..base.vectors import in_layers, norm
 from ..model.network import Array
 from ..model.phase import Save
 from ..model.state import State
@@ -29,13 +30,13 @@ from ..run.result import Run
 from ..run.select import of_run
 from ..run.snapshot import PhaseOption, Snapshot, TimeOption, last_phase, resting_moments, spread
 from ..simulation import simulate
+from ..system.loss import hebbian, loss_and_gradients
 from ..system.problem import make_problem
 from ..system.rest import Rest, nodes_at_rest
 from .backprop_tables import course_table, layer_table, ratio_table, variance_table
 from .backprop_words import LEGEND, headline, layer_lines, ratio_lines, variance_lines
-from .gradients import Comparison, compare, hebbian, loss_and_gradients
+from .gradients import Comparison, compare
 from .result import Result
-from .vectors import in_layers, norm
 from .words import counted
 
 ASKS = "how near the errors and the weights' flow are to backpropagation's gradients"

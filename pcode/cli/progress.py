@@ -9,6 +9,9 @@ from typing import Any
 
 from ..simulation import Progress
 
+# Probes beside a bar; of more, the first ones.
+MOST_PROBES = 4
+
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
@@ -25,6 +28,7 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
         BarColumn(bar_width=24),
         TextColumn(
             "t = {task.fields[t]:<9.4g} step {task.fields[step]:<9.2e} F = {task.fields[energy]:<10.4g}"
+            "{task.fields[more]}"
         ),
         TimeElapsedColumn(),
     )
@@ -32,7 +36,7 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
         tasks: dict[int, object] = {}
 
         def tell(now: Progress) -> None:
-            fields: dict[str, Any] = {"t": now.t, "step": now.step, "energy": now.energy}
+            fields: dict[str, Any] = {"t": now.t, "step": now.step, "energy": now.energy, "more": _more(now)}
             if now.phase not in tasks:
                 tasks[now.phase] = bars.add_task(now.name, total=now.duration, **fields)
                 for finished in bars.tasks[:-1]:
@@ -40,6 +44,14 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
             bars.update(bars.tasks[-1].id, completed=now.t, **fields)
 
         yield tell
+
+
+def _more(now: Progress) -> str:
+    """Which presentation is shown, and the latest values of probes."""
+    words = [f"{name} = {value:.3g}" for name, value in list(now.probes.items())[:MOST_PROBES]]
+    if now.presentation is not None:
+        words.insert(0, f"{now.presentation + 1:,}/{now.presentations:,}")
+    return "".join(f" {word}" for word in words)
 
 
 @contextmanager

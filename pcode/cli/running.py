@@ -16,6 +16,7 @@ from ..plotting import save_figure
 from ..plotting.recipes import Recipe
 from ..run.result import Run
 from ..scenario import Scenario, report
+from ..simulation import Probe
 from .analysing import answers
 from .ending import BAD_INPUT, DONE, FAILED, complain
 from .output import Output
@@ -128,7 +129,9 @@ def summary(scenario: Scenario, run: Run) -> list[str]:
     unit = suffix(run.network.time_unit)
     width = max(len(record.name) for record in run.phases)
     for record in run.phases:
-        judged = "".join(f", {name} {value:.4g}" for name, value in record.probes.items())
+        judged = "".join(
+            f", {name} {value:.4g}" for name, value in record.probes.items() if isinstance(value, int | float)
+        )
         seconds = record.stats.compile_seconds + record.stats.solve_seconds
         lines.append(
             f"  {record.name:<{width}}  {record.status}, t = {record.t_start:g} to {record.t_end:g}{unit}, "
@@ -164,6 +167,7 @@ def describe(scenario: Scenario) -> list[str]:
             f"duration {phase.duration:g}{unit}{until}",
             f"         N = {layout.size:,} unknowns: {counts or 'none, the nodes are at rest at once'}",
         ]
+    lines += _described(scenario.probes)
     used, allowed = plan.result_bytes, scenario.save.memory
     lines += [
         f"memory   {_size(used)} for the result at most; {_size(allowed)} allowed (save.memory_gb)",
@@ -188,6 +192,17 @@ def told_balance(data: Data) -> str:
         least, most = (find(of[part] for of in balance.values()) for find in (min, max))
         spans.append(f"{least}{f' to {most}' * (most > least)} of each to {part}")
     return f"{told}; {len(balance)} classes, {', '.join(spans)}"
+
+
+def _described(probes: Mapping[str, Any]) -> list[str]:
+    """A line for each probe: what it looks at, and when."""
+    lines: list[str] = []
+    for name, probe in probes.items():
+        if isinstance(probe, Probe):
+            what = probe.what if isinstance(probe.what, str) else "a function"
+            judged = "" if probe.data is None else f" on {len(probe.data.inputs):,} samples"
+            lines.append(f"{'' if lines else 'probes':<8} {name}: {what}{judged}, {probe.when}")
+    return lines
 
 
 def _size(count: float) -> str:

@@ -10,6 +10,7 @@ from ..model.data_sets import DATA
 from ..solvers.settings import Settings
 from .forms import NotNegative, Number, Positive, Rows, Table, either, kind_of, time
 from .network_table import NetworkTable
+from .probes_table import ProbesTable
 
 if TYPE_CHECKING:
     DataName = str
@@ -268,6 +269,9 @@ class ScenarioFile(Table):
     """How the equations are integrated."""
     save: SaveTable = Field(default_factory=SaveTable)
     """Which times to keep."""
+    probes: ProbesTable = Field(default={})
+    """What to look at in the course of the run, by a name of your own: a word, such as "loss", or a table.
+    Each is a variable of this name in run.nc."""
     plots: PlotsTable = Field(default_factory=PlotsTable)
     """The figures to draw after the run."""
     analysis: AnalysisTable = Field(default_factory=AnalysisTable)
@@ -278,6 +282,7 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of scenario files, with the names that this version knows."""
     from ..analysis import QUESTIONS
     from ..model.activations import ACTIVATIONS
+    from ..simulation.measures import MEASURES
     from ..solvers import METHODS
 
     schema: dict[str, Any] = _tidy(ScenarioFile.model_json_schema())
@@ -289,6 +294,11 @@ def json_schema() -> dict[str, Any]:
         names = form["items"] if form["type"] == "array" else form
         # Or a function of one's own, module:name, which --allow-code allows.
         names["anyOf"] = [{"enum": list(ACTIVATIONS)}, {"pattern": r"^[\w.]+:[\w.]+$"}]
+    words = {"anyOf": [{"enum": list(MEASURES)}, {"pattern": r"^[\w.]+:[\w.]+$"}]}
+    tables["ProbeTable"]["properties"]["what"] |= words
+    forms = schema["properties"]["probes"]["additionalProperties"]["oneOf"]
+    (short,) = (one for one in forms if "type" in one)
+    short |= words
     tables["SolverTable"]["properties"]["method"]["enum"] = list(METHODS)
     tables["AnalysisTable"]["properties"]["questions"]["items"]["enum"] = list(QUESTIONS)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "pcode scenario"} | schema

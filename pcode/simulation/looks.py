@@ -84,6 +84,13 @@ class Looks:
         ahead = (t - elapsed) / self._longest - NEAR
         return min(max(k, k + int(np.floor(ahead))), self.count - 1)
 
+    def ends_only(self, k: int, begun: float) -> bool:
+        """Whether all looks at presentation `k`, which begins at `begun` at the latest, are at its end."""
+        end = self._longest * (1.0 - NEAR)
+        if any((within[k] < end).any() for _, within in self._within if k in within):
+            return False
+        return not any(times.size and times[0] < begun + end for _, times in self._pending)
+
     def schedule(self, k: int, elapsed: float, phase: Phase, part: Part = "all") -> Schedule:
         """Who looks when in a `part` of presentation `k`, `phase`, which begins at `elapsed`."""
         first, others = [], []

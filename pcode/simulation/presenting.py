@@ -295,6 +295,8 @@ class Presenting(Integration):
                 schedule.start(lambda: self._standing(course, self._inserted(course, phase), 0.0))
         size = self.rows(course.k).size
         last = min(looked, self.count - 1)
+        if last > course.k and not looks.ends_only(last, self._begins(course, last)):
+            last -= 1  # to stop where it begins
         most = min(MOST, last - course.k + 1)
         if course.seconds:
             most = max(1, min(most, int(SPELL / course.seconds)))
@@ -305,6 +307,11 @@ class Presenting(Integration):
         stuck = self._loop(course, kind, np.array(rows), calls)
         if stuck and not course.status.failed:
             self._take(course, solver, calls, "end" if course.k == first == looked else "all")
+
+    def _begins(self, course: _Course, k: int) -> float:
+        """When presentation `k` begins, at the latest."""
+        longest = self.presentation.longest
+        return course.elapsed + (k - course.k) * longest if self.presentation.until else k * longest
 
     def _inserted(self, course: _Course, phase: Phase) -> State:
         """The start of the next presentation, with clamped values in their places."""
