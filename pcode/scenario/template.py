@@ -63,10 +63,10 @@ clamp = "both"                # layers held at the data: both, input, output or 
 data = "train"                # train, test or all
 learn = true                  # whether the weights move
 duration = 1000.0             # in the unit of tau; or "2 s"
-# presentation = {{ size = 1, hold = 20.0, passes = 3, order = "shuffled", ramp = 0.5, nodes = "carry" }}
-                              # in place of duration: samples, or mini-batches of this size, in turn, each
-                              # held for a time, or until "equilibrium" with a limit; order: given, shuffled
-                              # (with a seed); nodes at a switch: carry, feedforward, zero, equilibrium
+#   In place of duration, samples or mini-batches in turn:
+#   presentation = {{ size = 1, hold = 20.0, passes = 3, order = "shuffled", ramp = 0.5, nodes = "carry" }}
+#   each held for a time, or until "equilibrium" with a limit; order: given or shuffled (with a seed);
+#   nodes at a switch: carry, feedforward, zero or equilibrium
 # nodes = "feedforward"       # where the nodes of this phase start; samples shown before go on otherwise
 
 [[phase]]
