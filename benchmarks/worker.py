@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 import pcode
-from pcode.model import data as datasets
 
 from . import contenders
 
@@ -93,7 +92,7 @@ def situation(spec: Spec) -> tuple[pcode.Network, pcode.Phase, pcode.Weights, An
     )
     data, weights = None, network.init_weights(rng=0)
     if spec.data == "digits":
-        data = datasets.by_name("digits").split(test=360, seed=0)
+        data = pcode.Data.named("digits").split(test=360, seed=0)
         assert data.targets is not None
         # Pixels from -1 to 1: from 0 to 1 only 94% of the images held back are classified rightly.
         data = replace(data, inputs=2.0 * data.inputs - 1.0)
@@ -224,10 +223,8 @@ def measure(spec: Spec, report: Report) -> None:
             continue
         peak, accuracy = peak_mb(), None
         if spec.data == "digits" and outcome.weights is not None:
-            from pcode.scenario import judging
-
-            output = judging.feedforward(network, outcome.weights(), data.inputs[data.train :])
-            accuracy = float((output.argmax(1) == data.targets[data.train :].argmax(1)).mean())
+            output = pcode.predict(network, outcome.weights(), data.test_inputs, method="feedforward")
+            accuracy = float((output.argmax(1) == data.labels[data.train :]).mean())
         if spec.solution:
             np.savez(spec.solution.format(k), **outcome.arrays())  # type: ignore[arg-type]
         seconds = statistics.median(times)

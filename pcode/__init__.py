@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from .base.status import SolverStats, Status
     from .model.activation import Activation
     from .model.activations import ACTIVATIONS
+    from .model.data import Data
     from .model.expression import Expression
     from .model.network import Network, Weights
     from .model.phase import Phase, Save
     from .model.presentation import Presentation
     from .model.series import TimeSeries
     from .model.state import State
+    from .run.predict import predict
     from .run.record import PhaseRecord
     from .run.result import Run
     from .simulation import Moment, Observer, Probe, Progress, Simulation, simulate
@@ -35,6 +37,7 @@ __all__ = [
     "ACTIVATIONS",
     "METHODS",
     "Activation",
+    "Data",
     "Expression",
     "InputError",
     "Moment",
@@ -55,6 +58,7 @@ __all__ = [
     "Weights",
     "analysis",
     "plotting",
+    "predict",
     "scenario",
     "simulate",
 ]
@@ -63,6 +67,7 @@ _HOME = {
     "ACTIVATIONS": "model.activations",
     "METHODS": "solvers",
     "Activation": "model.activation",
+    "Data": "model.data",
     "Expression": "model.expression",
     "InputError": "base.errors",
     "Moment": "simulation",
@@ -81,6 +86,7 @@ _HOME = {
     "Status": "base.status",
     "TimeSeries": "model.series",
     "Weights": "model.network",
+    "predict": "run.predict",
     "simulate": "simulation",
 }
 

@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from pcode import InputError
-from pcode.model.data import Data, by_name, from_file
+from pcode.model.data import Data
 
 
 def test_xor_is_one_where_exactly_one_input_is_one() -> None:
-    data = by_name("xor")
+    data = Data.named("xor")
     truth = {tuple(x): y[0] for x, y in zip(data.inputs.tolist(), data.targets.tolist(), strict=True)}
     assert truth == {(-1, -1): -1, (-1, 1): 1, (1, -1): 1, (1, 1): -1}
     assert not data.classes
 
 
 def test_digits_are_the_real_ones_with_pixels_from_0_to_1_and_one_hot_classes() -> None:
-    data, real = by_name("digits"), load_digits()
+    data, real = Data.named("digits"), load_digits()
     np.testing.assert_allclose(data.inputs * 16.0, real.data)
     assert (data.inputs.min(), data.inputs.max()) == (0.0, 1.0)
     assert (data.targets.argmax(axis=1) == real.target).all()
@@ -33,7 +33,7 @@ def test_digits_are_the_real_ones_with_pixels_from_0_to_1_and_one_hot_classes() 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     with pytest.raises(InputError, match="xor, digits"):
-        by_name("mnist")
+        Data.named("mnist")
 
 
 def numbered(count: int, classes: int = 0) -> Data:
@@ -81,7 +81,7 @@ def test_a_split_hangs_on_its_seed_alone() -> None:
 
 def test_each_class_comes_in_proportion() -> None:
     # 1,797 digits hold 174 to 183 of each class: 100 samples must hold 9, 10 or 11 of each.
-    data = by_name("digits").split(train=100, test=200, seed=0)
+    data = Data.named("digits").split(train=100, test=200, seed=0)
     labels = data.targets.argmax(axis=1)
     for part, expected in (("train", 10), ("test", 20)):
         counts = np.bincount(labels[list(data.rows(part))], minlength=10)
@@ -89,7 +89,7 @@ def test_each_class_comes_in_proportion() -> None:
 
 
 def test_a_larger_training_set_adds_to_a_smaller_one() -> None:
-    digits = by_name("digits")
+    digits = Data.named("digits")
     small, large = (digits.split(train=train, seed=5).inputs for train in (50, 80))
     np.testing.assert_array_equal(large[:50], small)
 
@@ -115,7 +115,7 @@ def test_classes_are_told_from_other_targets() -> None:
 def test_an_npz_file_gives_back_what_was_saved(tmp_path: Path) -> None:
     inputs, targets = np.arange(6.0).reshape(3, 2), np.array([[1], [2], [3]])
     np.savez(tmp_path / "d.npz", inputs=inputs, targets=targets)
-    data = from_file(tmp_path / "d.npz")
+    data = Data.load(tmp_path / "d.npz")
     np.testing.assert_array_equal(data.inputs, inputs)
     np.testing.assert_array_equal(data.targets, targets)
 
@@ -123,7 +123,7 @@ def test_an_npz_file_gives_back_what_was_saved(tmp_path: Path) -> None:
 def test_a_csv_file_takes_inputs_and_targets_by_the_names_of_its_columns(tmp_path: Path) -> None:
     text = "\ufefftarget, input_b,input_a\n 1,2.5,3\n\n4,-5e-1,\n"
     (tmp_path / "d.csv").write_text(text, encoding="utf-8")
-    data = from_file(tmp_path / "d.csv")
+    data = Data.load(tmp_path / "d.csv")
     np.testing.assert_array_equal(data.inputs, [[2.5, 3.0], [-0.5, np.nan]])
     np.testing.assert_array_equal(data.targets, [[1.0], [4.0]])
 
@@ -143,7 +143,7 @@ def test_a_csv_file_takes_inputs_and_targets_by_the_names_of_its_columns(tmp_pat
 def test_a_csv_file_that_is_none_is_refused_with_the_place(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "d.csv").write_text(text)
     with pytest.raises(InputError, match=told) as caught:
-        from_file(tmp_path / "d.csv")
+        Data.load(tmp_path / "d.csv")
     assert "d.csv" in str(caught.value)
 
 
@@ -152,10 +152,10 @@ NAMED = {"inputs": ["age", "dose"], "targets": ["response"]}
 
 def test_columns_of_any_names_are_taken_by_name_and_others_may_hold_anything(tmp_path: Path) -> None:
     (tmp_path / "d.CSV").write_text("dose,name,age,response\n2,Ann,1,3\n5,Bo,4,6\n")
-    data = from_file(tmp_path / "d.CSV", **NAMED)
+    data = Data.load(tmp_path / "d.CSV", **NAMED)
     np.testing.assert_array_equal(data.inputs, [[1.0, 2.0], [4.0, 5.0]])
     np.testing.assert_array_equal(data.targets, [[3.0], [6.0]])
-    assert from_file(tmp_path / "d.CSV", inputs=["age"]).targets is None
+    assert Data.load(tmp_path / "d.CSV", inputs=["age"]).targets is None
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_columns_of_any_names_are_taken_by_name_and_others_may_hold_anything(tmp
 )
 def test_what_spreadsheets_write_is_read(tmp_path: Path, text: str) -> None:
     (tmp_path / "d.csv").write_bytes(text.encode())
-    data = from_file(tmp_path / "d.csv", **NAMED)
+    data = Data.load(tmp_path / "d.csv", **NAMED)
     assert (data.inputs.tolist(), data.targets.tolist()) == ([[1.0, 2.0]], [[3.0]])
 
 
@@ -209,7 +209,7 @@ def test_a_csv_file_of_named_columns_is_refused_with_the_place(
 ) -> None:
     (tmp_path / "d.csv").write_bytes(text.encode("latin-1"))
     with pytest.raises(InputError, match=told) as caught:
-        from_file(tmp_path / "d.csv", **NAMED)
+        Data.load(tmp_path / "d.csv", **NAMED)
     assert caught.value.where == where
     assert "d.csv" in str(caught.value)
 
@@ -217,28 +217,28 @@ def test_a_csv_file_of_named_columns_is_refused_with_the_place(
 def test_numbers_without_a_header_are_told_so(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("1,2\n3,4\n")
     with pytest.raises(InputError, match="has no header: it begins with 1, 2"):
-        from_file(tmp_path / "d.csv")
+        Data.load(tmp_path / "d.csv")
 
 
 def test_names_are_given_for_inputs_too_and_once_each(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="inputs: is missing; targets names columns"):
-        from_file(tmp_path / "d.csv", targets=["b"])
+        Data.load(tmp_path / "d.csv", targets=["b"])
     with pytest.raises(InputError, match="inputs: names 'a' twice"):
-        from_file(tmp_path / "d.csv", inputs=["a", "a"])
+        Data.load(tmp_path / "d.csv", inputs=["a", "a"])
 
 
 def test_arrays_of_any_names_are_taken_by_name(tmp_path: Path) -> None:
     np.savez(
         tmp_path / "d.npz", age=np.arange(3.0), pixels=np.ones((3, 2)), y=np.zeros((3, 1)), short=np.ones(2)
     )
-    data = from_file(tmp_path / "d.npz", inputs=["pixels", "age"], targets=["y"])
+    data = Data.load(tmp_path / "d.npz", inputs=["pixels", "age"], targets=["y"])
     np.testing.assert_array_equal(data.inputs, [[1, 1, 0], [1, 1, 1], [1, 1, 2]])
     assert data.targets.shape == (3, 1)
     with pytest.raises(InputError, match=r"no array dose nor response \(it holds age, pixels, y, short\)"):
-        from_file(tmp_path / "d.npz", **NAMED)
+        Data.load(tmp_path / "d.npz", **NAMED)
     with pytest.raises(InputError, match=r"other numbers of samples: age \(3,\), short \(2,\)"):
-        from_file(tmp_path / "d.npz", inputs=["age", "short"])
+        Data.load(tmp_path / "d.npz", inputs=["age", "short"])
 
 
 class Trap:
@@ -254,7 +254,7 @@ class Trap:
 def test_npz_files_are_read_without_pickle(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", inputs=np.array([Trap(tmp_path / "sprung")], dtype=object))
     with pytest.raises(InputError, match="plain numbers"):
-        from_file(tmp_path / "d.npz")
+        Data.load(tmp_path / "d.npz")
     assert not (tmp_path / "sprung").exists()
 
 
@@ -279,7 +279,7 @@ def test_files_that_hold_no_samples_are_refused(tmp_path: Path) -> None:
         "none.csv": "no file",
     }.items():
         with pytest.raises(InputError, match=told) as caught:
-            from_file(tmp_path / name)
+            Data.load(tmp_path / name)
         assert name in str(caught.value)
 
 
@@ -294,16 +294,16 @@ def test_samples_must_be_a_table_of_numbers(values: list[object]) -> None:
 def test_blank_cells_at_the_ends_of_lines_of_other_lengths_are_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "d.csv").write_text(text)
     with pytest.raises(InputError, match=r"cells; the header has|must begin with a header of"):
-        from_file(tmp_path / "d.csv")
+        Data.load(tmp_path / "d.csv")
 
 
 def test_one_array_with_a_single_dimension_is_a_column(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", pixels=np.ones((3, 2)), age=np.arange(3.0))
-    read = from_file(tmp_path / "d.npz", ["pixels"], ["age"])
+    read = Data.load(tmp_path / "d.npz", ["pixels"], ["age"])
     np.testing.assert_array_equal(read.targets, [[0.0], [1.0], [2.0]])
 
 
 def test_names_of_columns_are_a_list(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", age=np.arange(3.0))
     with pytest.raises(InputError, match="inputs: must be a list of names"):
-        from_file(tmp_path / "d.npz", "age")  # type: ignore[arg-type]
+        Data.load(tmp_path / "d.npz", "age")  # type: ignore[arg-type]

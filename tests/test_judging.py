@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import pcode
 from pcode import Phase, State, TimeSeries, Weights
 from pcode.model.data import Data
 from pcode.model.network import Network
-from pcode.scenario import feedforward, probes
+from pcode.scenario import probes
 
 NET = Network((2, 3, 2), ("tanh", "identity"), feedback="tied")
 RNG = np.random.default_rng(4)
@@ -28,7 +29,8 @@ def state(output: Any) -> State:
 
 
 def test_the_feedforward_pass_is_that_of_the_equations() -> None:
-    np.testing.assert_allclose(feedforward(NET, WEIGHTS, INPUTS), OUTPUTS, rtol=1e-12)
+    output = pcode.predict(NET, WEIGHTS, INPUTS, method="feedforward")
+    np.testing.assert_allclose(output, OUTPUTS, rtol=1e-12)
 
 
 def test_accuracy_is_the_share_of_samples_whose_largest_output_is_their_class() -> None:

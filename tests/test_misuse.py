@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 import pcode
 from pcode import InputError, Network, Phase, Run, Save, TimeSeries
 from pcode.analysis import ask
-from pcode.model.data import Data, from_file
+from pcode.model.data import Data
 from pcode.plotting import animate, energy, save_figure, spectrum
 from pcode.scenario import Scenario
 
@@ -286,14 +286,14 @@ def test_what_would_lose_something_on_the_way_is_refused_in_the_same_words(argum
 def test_what_a_file_holds_is_refused_in_the_same_words(held, tmp_path):
     np.savez(tmp_path / "d.npz", inputs=held)
     with pytest.raises(InputError, match=r"array inputs in .*d\.npz holds .*; it must be real numbers"):
-        from_file(tmp_path / "d.npz")
+        Data.load(tmp_path / "d.npz")
 
 
 @pytest.mark.parametrize("cell", ["1+2j", "2024-01-01", "1_000", "one"])
 def test_a_cell_that_is_no_number_is_refused(cell, tmp_path):
     (tmp_path / "d.csv").write_text(f"input0\n{cell}\n")
     with pytest.raises(InputError, match=r"input0 in line 2 of .*d\.csv must be a number"):
-        from_file(tmp_path / "d.csv")
+        Data.load(tmp_path / "d.csv")
 
 
 @pytest.mark.parametrize("rtol", [0.9, 0.05, 1e-15, 0.0])
@@ -432,7 +432,7 @@ def test_a_tilde_is_the_home(short, tmp_path, monkeypatch):
     assert Run.load("~/x.nc").status == "success"
     save_figure(Figure(), "~/f.png")
     np.savez(tmp_path / "d.npz", inputs=np.ones((1, 1)))
-    assert len(from_file("~/d.npz")) == 1
+    assert len(Data.load("~/d.npz")) == 1
 
 
 WRITERS = {

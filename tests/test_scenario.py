@@ -14,10 +14,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from small_scenario import SMALL, all_inputs, load, weight_arrays, with_weights
 
-from pcode import Expression, Run, TimeSeries
+from pcode import Expression, Run, TimeSeries, predict
 from pcode.base import shipped
 from pcode.model.network import Network
-from pcode.scenario import Scenario, feedforward, json_schema, report
+from pcode.scenario import Scenario, json_schema, report
 from pcode.scenario.template import TEMPLATE
 from pcode.scenario.text import apply
 
@@ -351,5 +351,5 @@ def test_a_run_carries_its_scenario_and_reports_on_every_phase(tmp_path: Path) -
         assert min(phase["compile_seconds"], phase["solve_seconds"]) >= 0.0
     output = run.data.x2.isel(time=-1).values
     assert told["phases"][1]["error"] == pytest.approx(abs(output - [[-1], [1], [1], [-1]]).max())
-    trained = feedforward(scenario.network, run.weights, all_inputs(scenario))
+    trained = predict(run, all_inputs(scenario), method="feedforward")
     assert told["phases"][0]["error"] == pytest.approx(abs(trained - [[-1], [1], [1], [-1]]).max())

@@ -155,6 +155,11 @@ class Table:
         return f"% {note}. Needs \\usepackage{{booktabs}}.\n{tabular.rstrip()}\n"
 
 
+def escaped(text: str) -> str:
+    """A text as LaTeX prints it, with its special characters escaped."""
+    return " ".join(text.split()).translate(_ESCAPES)
+
+
 def per(unit: str) -> str:
     """The unit of a rate, given that of time."""
     return f"1/({unit})" if " " in unit else f"1/{unit}"
@@ -190,7 +195,7 @@ def _typeset(value: object) -> str:
     if isinstance(value, Integral):
         return f"${int(value)}$"
     if not isinstance(value, Real):
-        return " ".join(str(value).split()).translate(_ESCAPES)
+        return escaped(str(value))
     number = float(value)
     if math.isinf(number):
         return r"$-\infty$" if number < 0.0 else r"$\infty$"

@@ -14,7 +14,7 @@ from ..base import shipped
 from ..base.errors import InputError
 from ..base.near import did_you_mean
 from ..model.activations import ACTIVATIONS
-from ..model.data import DATA
+from ..model.data_sets import DATA
 from ..plotting.recipes import Recipe, caption, docstring
 from ..scenario import title
 
@@ -29,7 +29,7 @@ def sections() -> dict[str, dict[str, str]]:
         "recipes": {name: caption(path) for name, path in shipped.names("plots").items()},
         "questions": {name: question.about for name, question in QUESTIONS.items()},
         "methods": {name: solvers.about(name) for name in solvers.METHODS},
-        "data": {name: about for name, (_, about) in DATA.items()},
+        "data": {name: known.about for name, known in DATA.items()},
         "activations": dict.fromkeys(ACTIVATIONS, ""),
         "pages": {name: _heading(path) for name, path in shipped.names("docs").items()},
     }

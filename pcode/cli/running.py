@@ -11,6 +11,7 @@ import typer
 from ..base.errors import InputError
 from ..base.status import Status
 from ..base.units import suffix
+from ..model.data import Data
 from ..plotting import save_figure
 from ..plotting.recipes import Recipe
 from ..run.result import Run
@@ -21,6 +22,9 @@ from .ending import BAD_INPUT, DONE, FAILED, complain
 from .output import Output
 from .progress import progress_bar
 from .signals import Signals
+
+# As many classes are told one by one.
+FEW_CLASSES = 5
 
 
 def run_scenario(scenario: Scenario, folder: Path, force: bool, signals: Signals) -> int:
@@ -147,8 +151,13 @@ def describe(scenario: Scenario) -> list[str]:
         f"network  {'-'.join(map(str, network.sizes))}, {sigma}, {network.feedback} feedback, "
         f"tau = {network.tau:g}{unit}, delta = {network.delta:g}{unit}",
     ]
+    if scenario.data is not None:
+        lines.append(f"data     {told_balance(scenario.data)}")
     for k, (phase, layout) in enumerate(zip(scenario.phases, plan.layouts, strict=True)):
         samples = f"{layout.batch} sample{'s' * (layout.batch != 1)}"
+        if phase.presentation is not None:
+            count, of = phase.presentation.count(phase.batch or 1), phase.batch
+            samples = f"{samples} at a time of {of}, {count:,} presentation{'s' * (count != 1)}"
         held = ", ".join(str(layer) for layer in sorted(phase.clamp)) or "none"
         weights = "learn" if phase.learn else "held"
         until = "" if phase.until is None else f" at most, until {phase.until}"
@@ -165,6 +174,24 @@ def describe(scenario: Scenario) -> list[str]:
         f"method   {solver.method}, rtol = {solver.rtol:g}, atol = {solver.atol:g}",
     ]
     return lines
+
+
+def told_balance(data: Data) -> str:
+    """How many samples there are, and of each class, in words; of many classes only the extremes."""
+    counts = {"train": data.train, "test": len(data) - data.train}
+    parts = {part: count for part, count in counts.items() if count}
+    told = f"{len(data):,} samples: {', '.join(f'{count:,} to {part}' for part, count in parts.items())}"
+    if not data.classes:
+        return told
+    balance = data.balance()
+    if len(balance) <= FEW_CLASSES:
+        each = (f"{name} {' + '.join(str(of[part]) for part in parts)}" for name, of in balance.items())
+        return f"{told}; classes: {', '.join(each)}"
+    spans = []
+    for part in parts:
+        least, most = (find(of[part] for of in balance.values()) for find in (min, max))
+        spans.append(f"{least}{f' to {most}' * (most > least)} of each to {part}")
+    return f"{told}; {len(balance)} classes, {', '.join(spans)}"
 
 
 def _described(probes: Mapping[str, Any]) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,8 +41,11 @@ class Places(NamedTuple):
 
 
 def read_csv(
-    path: Path, inputs: Sequence[str] | None = None, targets: Sequence[str] | None = None
-) -> tuple[dict[str, list[list[float]]], Places]:
+    path: Path,
+    inputs: Sequence[str] | None = None,
+    targets: Sequence[str] | None = None,
+    texts: Collection[str] = (),
+) -> tuple[dict[str, list[list[Any]]], Places]:
     """Samples from a ``.csv`` file.
 
     Parameters
@@ -50,6 +53,8 @@ def read_csv(
     path : Path
     inputs, targets : sequence of str, optional
         Names of columns. Without `inputs`, columns whose names begin with ``input`` and ``target``.
+    texts : collection of {"inputs", "targets"}
+        What may be text: a cell that is no number is then left as it is.
 
     Returns
     -------
@@ -66,7 +71,13 @@ def read_csv(
     columns = _by_convention(path, header) if inputs is None else _by_name(path, header, inputs, targets)
     _check_widths(path, header, lines)
     table = {
-        kind: [[_cell(path, number, header[k], row[k]) for k in chosen] for number, row in lines]
+        kind: [
+            [
+                row[k] if kind in texts and _is_text(row[k]) else _cell(path, number, header[k], row[k])
+                for k in chosen
+            ]
+            for number, row in lines
+        ]
         for kind, chosen in columns.items()
     }
     names = {kind: [header[k] for k in chosen] for kind, chosen in columns.items()}
@@ -209,6 +220,10 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_text(cell: str) -> bool:
+    return bool(cell.strip()) and not _is_number(cell)
 
 
 def _cell(path: Path, line: int, column: str, cell: str) -> float:

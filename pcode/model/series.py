@@ -17,8 +17,8 @@ from ..base.errors import InputError
 from ..base.short import Short
 from .clamp import ClampSchedule, Pieces, pieces_through
 from .csv_file import read_columns
-from .data import read_npz
 from .network import Array
+from .npz_file import read_npz
 
 SeriesKind = Literal["linear", "cubic"]
 

@@ -16,6 +16,7 @@ from .animation import animate
 from .answers import FIGURES
 from .backprop import backprop
 from .certificate import certificate
+from .classification import classification
 from .clock import TimeAxis
 from .convergence import convergence
 from .energies import energy, energy_remark
@@ -56,6 +57,7 @@ __all__ = [
     "choose_layers",
     "choose_phases",
     "choose_samples",
+    "classification",
     "convergence",
     "critical_manifold",
     "departure_from_transpose",

@@ -22,6 +22,7 @@ from ..base.html import table
 from ..base.lazy import loaded
 from ..base.status import Status
 from ..base.units import suffix
+from ..model.data import Data
 from ..model.fields import Activatable
 from ..model.network import Array, Network, Weights
 from ..model.state import State
@@ -30,6 +31,7 @@ from .activations import with_activations
 from .clamps import ClampArrays
 from .older import upgraded
 from .record import PhaseRecord
+from .samples import data_of
 
 # Names of the attributes that a run itself sets.
 OWN = (
@@ -55,7 +57,8 @@ class Run:
         scenario's text.
     groups : mapping of str to xarray.Dataset, optional
         Datasets with dimensions of their own, by the name of their group in the file: `solver`, the solver's
-        steps; `clamps`, the masks and time series of the phases' clamps; and those of observers, by name.
+        steps; `clamps`, the masks and time series of the phases' clamps; `samples`, the data that the run was
+        given; and those of observers, by name.
     network : Network, optional
         The network, whose activations of your own the attributes cannot hold; made from these if left out.
     """
@@ -98,6 +101,12 @@ class Run:
         records = json.loads(self.data.attrs["phases"])
         return tuple(PhaseRecord.from_dict(record, arrays) for record in records)
 
+    @cached_property
+    def samples(self) -> Data | None:
+        """The data that the run was given, such as those of its scenario; None where it was given none."""
+        kept = self.groups.get("samples")
+        return None if kept is None else data_of(kept)
+
     @property
     def status(self) -> Status:
         """The worst status of the phases."""
@@ -121,14 +130,18 @@ class Run:
 
     @property
     def state(self) -> State:
-        """The last state: the nodes of the samples of the last phase, and the weights."""
+        """The last state: the nodes of the samples that were shown last, and the weights."""
         return State(**self.nodes_at(-1), weights=self.weights)
 
     def nodes_at(self, row: int) -> dict[str, tuple[Array, ...]]:
-        """The arrays x and eps, by these names, at a saved `row`, of the samples that its phase shows."""
-        shown = len(self.phases[int(self.data["phase"][row])].samples)
-        there = self.data.isel(time=row, sample=slice(shown))
+        """The arrays x and eps, by these names, at a saved `row`, of the samples that it shows."""
+        there = self.data.isel(time=row, sample=slice(len(self.samples_at(row))))
         return {v.name: tuple(np.array(there[name]) for name in v.names(self.network.n)) for v in NODES}
+
+    def samples_at(self, row: int) -> tuple[int, ...]:
+        """The rows of the data that a saved `row` of the nodes shows."""
+        numbers = self.data["sample_number"].to_numpy()[row]
+        return tuple(numbers[numbers >= 0].tolist())
 
     @property
     def weights(self) -> Weights:
@@ -356,7 +369,7 @@ ROOT = "/"
 
 # Names of the groups that every run has, and in a file the parent of all others: a group there must not have
 # the name of a variable or a dimension of `Run.data`.
-OWN_GROUPS, OTHERS = ("solver", "clamps"), "others"
+OWN_GROUPS, OTHERS = ("solver", "clamps", "samples"), "others"
 
 
 def _read(path: Path) -> dict[str, xr.Dataset]:

@@ -90,9 +90,9 @@ class Snapshot(Short):
             If the run lacks the weights, or does not say which nodes were clamped.
         """
         index, t = int(run.data["phase"][row]), float(run.data["time"][row])
-        record, network = run.phases[index], run.network
+        record, network = _record_at(run, index, row), run.network
         _check_masks(record)
-        state = State(**run.nodes_at(row), weights=weights_at(run, index, t))
+        state = State(**run.nodes_at(row), weights=weights_at(run, index, t, presentation_at(run, row)))
         clamp = {layer: one.held(state.x[layer]) for layer, one in record.clamp.items()}
         own = float(as_recorded(record, np.array(t)))
         return cls(network, _phase(record, clamp), state, index, row, own, record)
@@ -115,7 +115,7 @@ class Snapshot(Short):
         t = float(run.data["weight_time"][row])
         near = rows[np.abs(run.data["time"].to_numpy()[rows] - t).argmin()]
         there = cls.at(run, int(near))
-        own = float(as_recorded(there.record, np.array(t))) - there.record.t_start
+        own = float(as_recorded(run.phases[index], np.array(t))) - there.record.t_start
         x = list(there.state.x)
         for layer, one in there.record.clamp.items():
             now = one.value(x[layer], own)
@@ -305,6 +305,38 @@ def _has(run: Run, index: int, time: float) -> bool:
     record = run.phases[index]
     saved = run.data["time"].to_numpy()[run.data["phase"].to_numpy() == index]
     return bool(record.t_start <= time <= max(record.t_end, saved.max(initial=-np.inf)))
+
+
+def presentation_at(run: Run, row: int) -> int | None:
+    """The presentation that a saved `row` of the nodes shows, counted in its phase; None if there is none."""
+    if "presentation" not in run.data.coords:
+        return None
+    k = int(run.data["presentation"][row])
+    return None if k < 0 else k
+
+
+def _record_at(run: Run, index: int, row: int) -> PhaseRecord:
+    """The record of the phase or, if it shows samples one after another, of the presentation, as a phase."""
+    record, k = run.phases[index], presentation_at(run, row)
+    shown = record.presentation
+    if k is None or shown is None:
+        return record
+    there = (run.data["phase"].to_numpy() == index) & (run.data["presentation"].to_numpy() == k)
+    times, samples = as_recorded(record, run.data["time"].to_numpy()[there]), run.samples_at(row)
+    places = {sample: place for place, sample in enumerate(record.samples)}
+    rows = [places[sample] for sample in samples]
+    clamp = {layer: replace(one.of_samples(rows), rows=None) for layer, one in record.clamp.items()}
+    return replace(
+        record,
+        name=f"{record.name}, presentation {k}",
+        t_start=float(times[0]),
+        t_end=float(times[-1]),
+        until=shown.until,
+        duration=shown.longest,
+        clamp=clamp,
+        samples=samples,
+        presentation=None,
+    )
 
 
 def _phase(record: PhaseRecord, clamp: Mapping[int, Clamp]) -> Phase:

@@ -12,11 +12,11 @@ from .result import Run
 from .select import Choice, PhaseChoice, choose_layers, choose_phases, of_run
 
 
-def weights_at(run: Run, phase: int, t: float) -> Weights:
+def weights_at(run: Run, phase: int, t: float, presentation: int | None = None) -> Weights:
     """Weights at time `t` of the phase with index `phase`.
 
     At saved times, such as both ends of a phase, the saved weights; between them a cubic interpolation
-    through four neighbouring times.
+    through four neighbouring times, of the same `presentation` if one is given.
 
     Raises
     ------
@@ -28,7 +28,10 @@ def weights_at(run: Run, phase: int, t: float) -> Weights:
     missing = [name for group in names.values() for name in group if name not in run.data]
     if missing:
         raise InputError("run", f"holds no weights {', '.join(missing)}; give the run.nc as it was written")
-    rows = np.flatnonzero(run.data["weight_phase"].to_numpy() == phase)
+    there = run.data["weight_phase"].to_numpy() == phase
+    if presentation is not None:
+        there &= run.data["weight_presentation"].to_numpy() == presentation
+    rows = np.flatnonzero(there)
     times = run.data["weight_time"].to_numpy()[rows]
     near, share = _lagrange(times, t)
 

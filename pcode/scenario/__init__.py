@@ -6,9 +6,9 @@ From the file to a typed description, and to what `simulate` takes. It imports `
 from __future__ import annotations
 
 from .core import Scenario
-from .judging import feedforward, probes
+from .judging import probes
 from .report import report
 from .schema import json_schema
 from .text import parse_change, title
 
-__all__ = ["Scenario", "feedforward", "json_schema", "parse_change", "probes", "report", "title"]
+__all__ = ["Scenario", "json_schema", "parse_change", "probes", "report", "title"]

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import InputError
-from ..model import data as data_sets
 from ..model import variables
-from ..model.data import Data, read_npz
+from ..model.data import Data
 from ..model.expression import Expression
 from ..model.importing import importable, imported
+from ..model.labels import checked_levels
 from ..model.network import Array, FeedbackInit, Network, Weights
+from ..model.npz_file import read_npz
 from ..model.phase import Phase
+from ..model.presentation import Presentation
 from ..model.series import TimeSeries
 from ..model.variables import Variable
 from .network_table import NetworkTable
@@ -173,13 +175,31 @@ def build_data(table: DataTable, folder: Path) -> Data:
         what = f"goes with inputs only; {sources[0]} brings its own targets"
         named = ", whose columns it may name" if sources == ["file"] else ""
         raise InputError("targets", f"{what}{named}")
+    if table.options is not None and table.name is None:
+        raise InputError("options", f"goes with a data set by name only; {sources[0]} has none")
+    data = _samples(table, folder, columns).split(table.train, table.test, table.seed)
+    if table.standardise:
+        data = data.standardise()
+    if table.levels is not None:
+        data = data.with_levels(*checked_levels(table.levels))
+    return data
+
+
+def _samples(table: DataTable, folder: Path, columns: Mapping[str, Any]) -> Data:
+    """The samples of the only source that is given."""
     if table.name is not None:
-        data = data_sets.by_name(table.name)
-    elif table.file is not None:
-        data = data_sets.from_file(folder / table.file, **columns)
-    else:
-        data = Data(table.inputs, table.targets)
-    return data.split(table.train, table.test, table.seed)
+        for key in ("one_hot", "class_names"):
+            if getattr(table, key):
+                raise InputError(
+                    key, f"goes with a file or with targets only; {table.name} knows its classes"
+                )
+        return Data.named(table.name, **table.options or {})
+    if table.file is not None:
+        labels: Any = {"one_hot": table.one_hot, "class_names": table.class_names}
+        return Data.load(folder / table.file, **columns, **labels)
+    if table.one_hot:
+        return Data(table.inputs, table.targets).one_hot(table.class_names)
+    return Data(table.inputs, table.targets, class_names=table.class_names)
 
 
 def _are_names(value: Any) -> bool:
@@ -276,12 +296,27 @@ def build_phase(index: int, table: PhaseTable, network: Network, shown: Shown | 
             until=table.until,
             settle_tol=table.settle_tol,
             samples=rows,
+            presentation=_presentation(table),
+            nodes=table.nodes,
         )
         phase = phase.in_unit_of(network)
         phase.check(network)
     except InputError as error:
         raise error.within(here) from None
     return phase
+
+
+def _presentation(table: PhaseTable) -> Presentation | None:
+    """How a phase shows its samples, if one after another."""
+    if table.presentation is None:
+        return None
+    if table.duration is not None:
+        what = "goes with no presentation, whose hold says how long the phase lasts; leave one of them out"
+        raise InputError("duration", what)
+    try:
+        return Presentation(**table.presentation.model_dump())
+    except InputError as error:
+        raise error.within("presentation") from None
 
 
 def _clamp(value: Any, folder: Path, samples: int) -> Any:

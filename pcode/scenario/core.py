@@ -18,7 +18,8 @@ from ..analysis.registry import by_name
 from ..base import checks, shipped
 from ..base.errors import InputError
 from ..base.short import Short
-from ..model.data import IMAGES, Data
+from ..model.data import Data
+from ..model.data_sets import DATA
 from ..model.images import IMAGE_SHAPE, image_shape
 from ..model.network import Network, Weights
 from ..model.phase import Phase, Save
@@ -130,7 +131,7 @@ class Scenario(Short):
         if table.image_shape is not None:
             with self._naming("data"):
                 return image_shape(table.image_shape, size)
-        known = IMAGES.get(table.name or "")
+        known = DATA[table.name].image_shape if table.name is not None else None
         return known if known is not None and math.prod(known) == size else None
 
     @cached_property
@@ -159,7 +160,14 @@ class Scenario(Short):
         """Which times to keep."""
         table = self.file.save
         with self._naming("save"):
-            return Save(table.nodes, table.weights, table.spacing, table.memory_gb * 1e9)
+            return Save(
+                table.nodes,
+                table.weights,
+                table.spacing,
+                table.memory_gb * 1e9,
+                table.presentations,
+                table.presentation_nodes,
+            )
 
     @cached_property
     def plan(self) -> Plan:
@@ -238,6 +246,7 @@ class Scenario(Short):
             "atol": solver.atol,
             "max_steps": solver.max_steps,
             "save": self.save,
+            "data": self.data,
             "probes": self.probes,
             "attributes": {
                 "title": self.file.title,

@@ -7,27 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from ..model.data import Data
-from ..model.network import Array, Network, Weights
+from ..model.network import Array, Network
 from ..model.phase import Phase
 from ..model.state import State
-from ..system.problem import feedforward as forward_pass
-
-
-def feedforward(network: Network, weights: Weights, inputs: Array) -> Array:
-    """The plain feedforward pass.
-
-    Parameters
-    ----------
-    network : Network
-    weights : Weights
-    inputs : ndarray, shape (B, n_0)
-
-    Returns
-    -------
-    ndarray, shape (B, n_n)
-    """
-    free = (np.full((len(inputs), size), np.nan) for size in network.sizes[1:])
-    return forward_pass(network, weights, (inputs, *free))[-1]
+from ..run.predict import predict
 
 
 def probes(network: Network, data: Data | None) -> dict[str, Callable[[State, Phase], float | None]]:
@@ -59,8 +42,9 @@ def probes(network: Network, data: Data | None) -> dict[str, Callable[[State, Ph
             return None
         if not np.isfinite(targets[rows]).all():
             return None
-        output = feedforward(network, state.weights, clamp) if network.n in phase.clamp else state.x[-1]
-        return output, targets[rows]
+        if network.n not in phase.clamp:
+            return state.x[-1], targets[rows]
+        return predict(network, state.weights, clamp, method="feedforward"), targets[rows]
 
     def accuracy(state: State, phase: Phase) -> float | None:
         pair = judged(state, phase)

@@ -8,12 +8,19 @@ from typing import Any
 import numpy as np
 
 from ..analysis.result import plain
+from ..model.data import Data
 from ..run.probes import points_of, probe_names
 from ..run.record import PhaseRecord
 from ..run.result import Run
 
 # Points of a probe, and entries of an array that one is; larger arrays are in run.nc only.
 MOST_POINTS, MOST_ENTRIES = 200, 100
+
+
+def balance(data: Data) -> dict[str, Any]:
+    """How many samples there are, and of each class, to train and to test."""
+    counts = {"samples": len(data), "train": data.train, "test": len(data) - data.train}
+    return counts | {"classes": data.balance() if data.classes else None}
 
 
 def report(run: Run) -> dict[str, Any]:
@@ -24,12 +31,13 @@ def report(run: Run) -> dict[str, Any]:
     dict
         ``status`` (the worst phase's), ``message``, ``method`` (taken) and ``method_reason``,
         ``unknowns`` (of the largest phase), ``energy_final`` (F summed over layers), ``title``,
-        ``time_unit`` (None where times have none), ``notes`` (what is odd about it), ``phases``, a
-        list with ``name``, ``status``, ``message``, ``t_start``, ``t_end``, ``unknowns``, ``samples`` (how
-        many), the solver's statistics, and ``accuracy`` or ``error`` and other probes at its end (as
-        ``probe_NAME`` where the name is one of these); and ``probes``, by name their ``times`` and
-        ``values``: at most `MOST_POINTS` points of each, evenly spread, the first and the last included.
-        What is not finite is None.
+        ``time_unit`` (None where times have none), ``notes`` (what is odd about it), ``data`` (None where
+        the run was given none), with how many ``samples`` there are, to ``train`` and to ``test``, and of
+        each of the ``classes`` (None where the targets name none), ``phases``, a list with ``name``,
+        ``status``, ``message``, ``t_start``, ``t_end``, ``unknowns``, ``samples`` (how many), the solver's
+        statistics, and ``accuracy`` or ``error`` and other probes at its end (as ``probe_NAME`` where the
+        name is one of these); and ``probes``, by name their ``times`` and ``values``: at most `MOST_POINTS`
+        points of each, evenly spread, the first and the last included. What is not finite is None.
     """
     phases = [_phase(record) for record in run.phases]
     energy = run.data["energy"]
@@ -42,6 +50,7 @@ def report(run: Run) -> dict[str, Any]:
         "unknowns": max((record.unknowns for record in run.phases), default=0),
         "energy_final": float(energy.isel(time=-1).sum()) if energy.sizes["time"] else None,
         "time_unit": run.network.time_unit,
+        "data": None if run.samples is None else balance(run.samples),
         "phases": phases,
         "notes": list(run.notes),
         "probes": {name: _points(run, name) for name in probe_names(run.data) if _is_short(run, name)},

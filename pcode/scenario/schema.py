@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, Tag
 
-from ..model.data import DATA
+from ..model.data_sets import DATA
 from ..solvers.settings import Settings
 from .forms import NotNegative, Number, Positive, Rows, Table, either, kind_of, time
 from .network_table import NetworkTable
@@ -83,6 +83,18 @@ class DataTable(Table):
     """How many samples to draw to test on; left out, none."""
     seed: int = Field(default=0, ge=0)
     """Seed of the draw."""
+    one_hot: bool = False
+    """Whether the targets, a single column of labels of classes, are to be made one-hot, one output a class:
+    whole numbers or, in a .csv file, texts."""
+    class_names: list[str] | None = None
+    """Names of the classes, in the order of the outputs; known of data sets by name."""
+    levels: list[Number] | None = None
+    """What the 0 and the 1 of one-hot targets become, such as [0.03, 0.97] for logistic outputs."""
+    standardise: bool = False
+    """Whether the inputs are to have mean 0 and standard deviation 1 in each column of the training samples;
+    the test samples are treated with the same numbers, and columns that are constant become 0."""
+    options: dict[str, Any] | None = None
+    """Options of a data set by name: two_moons has samples, noise and seed."""
     image_shape: list[int] | None = None
     """Rows and columns of the images that the input layer shows, such as [8, 8], its nodes row by row:
     figures then draw it as an image; known of data sets by name."""
@@ -132,6 +144,28 @@ ClampValue = Annotated[
 ClampTable = dict[Annotated[str, Field(pattern=r"^(0|[1-9]\d*)$")], ClampValue]
 
 
+class PresentationTable(Table):
+    """How a phase shows its samples one after another."""
+
+    size: int = Field(default=1, ge=1)
+    """Samples shown at a time; the last of a pass are fewer where it does not divide their number."""
+    hold: Duration
+    """How long each is shown, in the unit of tau, or with a unit such as "20 ms"; or "equilibrium": until all
+    rates have fallen to the phase's settle_tol, or limit has passed."""
+    limit: Duration | None = None
+    """With hold = "equilibrium", the longest time for each."""
+    passes: int = Field(default=1, ge=1)
+    """How often all samples are shown."""
+    order: Literal["given", "shuffled"] = "given"
+    """The order of the samples: as they are, or drawn anew for each pass."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draws."""
+    ramp: Time = 0.0
+    """Part of hold in which clamped values go linearly from the samples before to the new ones."""
+    nodes: Literal["carry", "feedforward", "zero", "equilibrium"] = "carry"
+    """Where nodes start at each switch: they go on from where they were, or start anew."""
+
+
 class PhaseTable(Table):
     """One stretch of the run under one set of clamps."""
 
@@ -152,9 +186,14 @@ class PhaseTable(Table):
     """Which samples of the data it shows: "train" where left out."""
     learn: bool = True
     """Whether the weights move."""
-    duration: Duration
+    duration: Duration | None = None
     """How long it lasts, in the unit of tau, or with a unit such as "5 s"; with until the longest it may
-    last."""
+    last. Left out where there is a presentation, which says it."""
+    presentation: PresentationTable | None = None
+    """Show the samples one after another, instead of all at once."""
+    nodes: Literal["feedforward", "zero", "equilibrium"] | None = None
+    """Where the nodes of all samples start; left out, samples of the phase before go on from where they were,
+    and others start as [start] says."""
     until: Literal["equilibrium"] | None = None
     """End the phase once all rates have fallen to settle_tol."""
     settle_tol: Positive = 1e-6
@@ -183,6 +222,14 @@ class SaveTable(Table):
     """Likewise of the weights; a phase that does not learn saves them at its two ends."""
     spacing: Literal["log", "linear"] = "log"
     """Log-spaced from 1e-2 tau (with tau = 0, 1e-3 delta) after a phase's start, or evenly spaced."""
+    presentations: Annotated[
+        Annotated[int, Tag("number"), Field(ge=1)] | Annotated[list[int], Tag("list")],
+        either("a whole number, or a list of numbers of presentations"),
+    ] = 20
+    """How many presentations of a phase keep their nodes, the first and the last included; or a list of
+    them, counted from 0."""
+    presentation_nodes: Literal["ends", "full"] = "ends"
+    """At which times these keep them: at their ends, or at as many times as nodes says."""
     memory_gb: Positive = 4.0
     """A result larger than this many GB is refused before the run."""
 

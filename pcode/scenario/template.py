@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..model.activations import ACTIVATIONS
-from ..model.data import DATA
+from ..model.data_sets import DATA
 from ..model.network import Network
 from ..simulation.measures import MEASURES
 from ..solvers.settings import Settings
@@ -44,6 +44,10 @@ targets = [[-0.5], [-0.5], [-0.5], [0.5]]
 # train = 3                   # how many samples to draw to train on, and
 # test = 1                    # how many to test on; all are for training where neither is said
 # seed = 0
+# standardise = true          # inputs of mean 0 and standard deviation 1, by the training samples
+                              # For classes, one output each: one_hot = true where targets are labels in a
+                              # single column, class_names = ["no", "yes"], and levels = [0.03, 0.97] in
+                              # place of 0 and 1
 # image_shape = [1, 2]        # rows and columns of the images that the inputs are, for figures
 
 # [start]
@@ -59,6 +63,11 @@ clamp = "both"                # layers held at the data: both, input, output or 
 data = "train"                # train, test or all
 learn = true                  # whether the weights move
 duration = 1000.0             # in the unit of tau; or "2 s"
+#   In place of duration, samples or mini-batches in turn:
+#   presentation = {{ size = 1, hold = 20.0, passes = 3, order = "shuffled", ramp = 0.5, nodes = "carry" }}
+#   each held for a time, or until "equilibrium" with a limit; order: given or shuffled (with a seed);
+#   nodes at a switch: carry, feedforward, zero or equilibrium
+# nodes = "feedforward"       # where the nodes of this phase start; samples shown before go on otherwise
 
 [[phase]]
 name = "test"
@@ -78,6 +87,8 @@ atol = 1e-9
 nodes = 400                   # saved times a phase
 weights = 100
 # spacing = "log"             # log-spaced after each phase's start, or linear
+# presentations = 20          # of a phase with a presentation, how many keep their nodes; or a list of them
+# presentation_nodes = "ends" # at the ends of these, or "full": at as many times as nodes says
 # memory_gb = 4.0             # a larger result is refused
 
 # [probes]                    # what to look at on the way, by names of your own; learning_curves draws it

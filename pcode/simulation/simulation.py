@@ -13,6 +13,7 @@ import numpy as np
 from ..base import checks
 from ..base.errors import InputError
 from ..base.units import suffix
+from ..model.data import Data
 from ..model.images import IMAGE_SHAPE, image_shape
 from ..model.network import Network, Weights
 from ..model.phase import NodeStart, Phase, Save
@@ -20,6 +21,7 @@ from ..model.state import State
 from ..run.clamps import ClampArrays
 from ..run.record import PhaseRecord
 from ..run.result import Run, storable
+from ..run.samples import dataset_of
 from ..solvers import Settings
 from .arguments import check_nodes, oddities, settings_of, weights_of
 from .attributes import attributes_of
@@ -43,7 +45,7 @@ class Simulation:
     Parameters
     ----------
     network : Network
-    weights, nodes, method, rtol, atol, max_steps, save, probes, attributes, progress, stop
+    weights, nodes, method, rtol, atol, max_steps, save, data, probes, attributes, progress, stop
         See `pcode.simulate`.
     observers : mapping of str to Observer, optional
         Observers by name. The `dataset` of each becomes the group of that name in the result. One that raises
@@ -73,6 +75,7 @@ class Simulation:
         atol: float = 1e-9,
         max_steps: int = 1_000_000,
         save: Save | None = None,
+        data: Data | None = None,
         probes: Mapping[str, Probed] | None = None,
         attributes: Mapping[str, Any] | None = None,
         progress: Callable[[Progress], Any] | None = None,
@@ -86,6 +89,9 @@ class Simulation:
         self._weights = weights_of(network, weights)
         check_nodes(nodes)
         self._nodes = nodes
+        if data is not None:
+            checks.instance("data", data, Data, "a pcode.Data, or left out")
+        self._data = data
         self._callbacks = Callbacks(probes, network, self._save, progress, stop, observers)
         self._attributes = storable(attributes)
         if IMAGE_SHAPE in self._attributes:
@@ -271,10 +277,11 @@ class Simulation:
         clamps = ClampArrays()
         own = attributes_of(self._network, self._records, self._method, self._settings, clamps)
         own["notes"] = json.dumps([*notes, *self._callbacks.notes.lines])
+        given = {} if self._data is None else {"samples": dataset_of(self._data, self._network)}
         probes = self._callbacks.probes.dataset(len(self._records))
         data = nodes.assign_coords({**weights.coords, **probes.coords})
         data = data.assign({**weights.data_vars, **probes.data_vars})
-        groups = {"solver": self._steps.dataset(), **clamps.groups(), **groups}
+        groups = {"solver": self._steps.dataset(), **clamps.groups(), **given, **groups}
         return Run(data.assign_attrs(own | self._attributes), groups, self.network)
 
 
@@ -289,6 +296,7 @@ def simulate(
     atol: float = 1e-9,
     max_steps: int = 1_000_000,
     save: Save | None = None,
+    data: Data | None = None,
     probes: Mapping[str, Probed] | None = None,
     attributes: Mapping[str, Any] | None = None,
     progress: Callable[[Progress], Any] | None = None,
@@ -317,6 +325,9 @@ def simulate(
         Most steps of a phase.
     save : Save, optional
         Which times to save.
+    data : Data, optional
+        The samples that phases show rows of. They are kept in the result, as `Run.samples`, for questions
+        such as `classification`; what is shown is for the phases to say.
     probes : mapping of str to Probe or callable, optional
         What to look at on the way, by name; see `Probe`. Each is a variable of its name in ``run.data``, over
         `probe_time`, with NaN where others were due, and its last value in a phase is in the phase's record,
@@ -354,6 +365,7 @@ def simulate(
         atol=atol,
         max_steps=max_steps,
         save=save,
+        data=data,
         probes=probes,
         attributes=attributes,
         progress=progress,
