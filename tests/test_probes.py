@@ -8,7 +8,7 @@ import xarray as xr
 
 import pcode
 from pcode import InputError, Phase, Presentation, Probe, Save, Simulation
-from pcode.model.data import Data, by_name
+from pcode.model.data import Data
 from pcode.scenario.report import MOST_POINTS, report
 
 X = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0], [0.5, 0.2]])
@@ -155,7 +155,7 @@ def test_probes_look_at_the_ends_every_so_many_delta_and_when_weights_are_saved(
             "function": lambda state, context: context.t,
         }
     )
-    times = {name: run.data["probe_time"][np.isfinite(run.data[name]).reshape(len(run.data[name]), -1)[:, 0]]
+    times = {name: run.data["probe_time"][np.isfinite(np.atleast_2d(run.data[name].T)[0])]
              for name in ("ends", "deltas", "saved", "function")}  # fmt: skip
     joint = np.nextafter(200.0, np.inf)
     np.testing.assert_array_equal(times["ends"], [0.0, 200.0, joint, 230.0])
@@ -390,7 +390,7 @@ def test_names_and_samples_that_do_not_go_with_the_result_are_refused(probes, to
 
 
 def test_a_data_set_may_be_given_as_it_is_and_a_probe_shows_few_words():
-    data = by_name("digits").split(50, 50)
+    data = Data.named("digits").split(50, 50)
     probe = Probe("accuracy", data=data, deltas=2.0, label="all")
     assert repr(probe).startswith("Probe(what='accuracy', data=Samples(inputs=<100x64>, targets=<100x10>)")
     assert probe.when == "every 2 delta"
