@@ -25,8 +25,6 @@ from pcode import Run, plotting
 # Inches; a figure that is not narrow has panels in two columns where there are more than two.
 WIDTH, NARROW = 6.9, 5.0
 
-SUITS = ("digits", "alignment")
-
 
 def figure(
     run: Run,

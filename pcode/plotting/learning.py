@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
 
@@ -51,6 +51,8 @@ LABELS = {
 FEW = 25
 # Losses and the like have a logarithmic axis if they span more than this factor.
 SPAN = 20.0
+# Of a logarithmic axis that spans less than this factor, 2 and 5 are labelled as well as 1.
+FEW_DECADES = 200.0
 # The first part of the time, in which energies rise from 0 and such, does not decide on the scale.
 PASSING = 0.01
 # Joints of phases beyond which they are not marked.
@@ -313,6 +315,11 @@ def _scale(
     if log_y and positive.size:
         ax.set_yscale("log")
         ax.set_ylim(bottom=max(ax.get_ylim()[0], 0.7 * float(positive.min())))
+        low, high = ax.get_ylim()
+        if high < FEW_DECADES * low:
+            ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
         return
     if measured == {"accuracy"}:
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
