@@ -46,6 +46,11 @@ def lines(ax: Axes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return {line.get_label(): drawn(line) for line in own}
 
 
+def scales(ax: Axes) -> list[Axes]:
+    """Second scales of an Axes."""
+    return [child for child in ax.child_axes if hasattr(child, "set_functions")]
+
+
 def test_a_curve_has_the_values_of_its_probe_against_time_in_delta(run):
     ax = plotting.learning_curve(run, ["acc", "acc_test"])
     found = lines(ax)
@@ -58,7 +63,7 @@ def test_a_curve_has_the_values_of_its_probe_against_time_in_delta(run):
     assert r"\delta" in ax.get_xlabel()
     assert ax.get_xlim() == (0.0, 22.0)
     assert phase_names(ax) == ["train", "test"]
-    assert ax.yaxis.get_major_formatter()(0.5) == "50%"
+    assert ax.yaxis.get_major_formatter()(0.5) in ("50%", "50.0%")
 
 
 def test_a_probe_of_links_has_a_curve_for_each_and_is_not_joined_over_phases(run):
@@ -98,17 +103,15 @@ def test_passes_are_counted_on_a_second_scale():
     shown = Phase("shown", {0: X, 2: Y}, presentation=Presentation(size=2, hold=10.0, passes=3))
     run = simulated({"norm": Probe("norms", presentations=1)}, [shown, TEST])
     ax = plotting.learning_curve(run, "norm")
-    (second,) = ax.child_axes
+    (second,) = scales(ax)
     assert second.get_xlabel() == "passes through the samples"
-    forward = second.get_xaxis().get_transform()
-    assert forward is not None
     ax.figure.draw_without_rendering()
     low, high = second.get_xlim()
     assert (low, high) == pytest.approx((0.0, 3.0), abs=1e-6)
-    assert plotting.learning_curve(run, "norm", presentations=False).child_axes == []
+    assert scales(plotting.learning_curve(run, "norm", presentations=False)) == []
     once = Phase("once", {0: X, 2: Y}, presentation=Presentation(size=1, hold="equilibrium", limit=500.0))
     run = simulated({"norm": Probe("norms", presentations=1)}, [once])
-    (second,) = plotting.learning_curve(run, "norm").child_axes
+    (second,) = scales(plotting.learning_curve(run, "norm"))
     assert second.get_xlabel() == "presentations"
 
 
@@ -137,7 +140,8 @@ def test_the_recipe_has_a_panel_for_each_kind_of_probe(run, size):
 
 def test_a_run_that_failed_or_has_instants_only_is_drawn(run):
     ends = simulated({"noted": PROBES["noted"]}, [TEST])
-    assert lines(plotting.learning_curve(ends, "noted")) or True
+    (line,) = plotting.learning_curve(ends, "noted").get_lines()
+    assert drawn(line)[0].tolist() == [2.0]
     Recipe.load("learning_curves").draw(ends).draw_without_rendering()
     many = simulated({"noted": PROBES["noted"]}, [TEST] * 30)
     ax = plotting.learning_curve(many, "noted")
