@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .model.activation import Activation
     from .model.activations import ACTIVATIONS
     from .model.expression import Expression
+    from .model.masks import random_masks
     from .model.network import Network, Weights
     from .model.phase import Phase, Save
     from .model.presentation import Presentation
@@ -54,6 +55,7 @@ __all__ = [
     "Weights",
     "analysis",
     "plotting",
+    "random_masks",
     "scenario",
     "simulate",
 ]
@@ -79,6 +81,7 @@ _HOME = {
     "Status": "base.status",
     "TimeSeries": "model.series",
     "Weights": "model.network",
+    "random_masks": "model.masks",
     "simulate": "simulation",
 }
 
