@@ -265,6 +265,17 @@ class Network:
         """The time constant of the weights of each link, l = 0..n-1."""
         return self.delta if isinstance(self.delta, tuple) else (self.delta,) * self.n
 
+    @property
+    def shortest_delta(self) -> float:
+        """The smallest delta of its links, where one number is needed."""
+        return min(self.deltas)
+
+    @property
+    def delta_text(self) -> str:
+        """Delta in words: a number, or where the links differ one for each."""
+        each = [f"{delta:g}" for delta in self.deltas]
+        return f"[{', '.join(each)}]" if isinstance(self.delta, tuple) else each[0]
+
     def deltas_of(self, learn: bool | Sequence[str]) -> tuple[float, ...]:
         """The time constants of the links of which some weights learn; of all links if none does.
 

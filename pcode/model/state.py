@@ -127,14 +127,17 @@ class Layout:
             or [xp.zeros(0)]
         )
 
-    def connected(self, mask: Any) -> Any:
-        """Which unknowns there are, shape (N,): all but weights where `mask`, as in `Constants`, is 0."""
-        there = np.ones(self.size, bool)
+    def gains(self, mask: Any) -> Any:
+        """The entries of `mask`, as in `Constants`, of weights, and 1 of all other unknowns, shape (N,).
+
+        Weights for which it is 0 do not exist.
+        """
+        gains = np.ones(self.size)
         for name, (variable, layer) in self.arrays.items():
             of = mask[layer] if mask and len(variable.axes) == 2 else None
             if of is not None:
-                there[self.slices[name]] = np.ravel((of if variable.axes == (0, 1) else of.T) != 0.0)
-        return there
+                gains[self.slices[name]] = np.ravel(of if variable.axes == (0, 1) else of.T)
+        return gains
 
     def clocks(self, tau: Any, delta: Any, xp: Any = np) -> Any:
         """The time constant of each unknown, shape (N,)."""

@@ -72,7 +72,7 @@ def annotation(declared: fields.Field[Any, Any]) -> Any:
 
 
 def _times(number: Any) -> Any:
-    each: Any = Annotated[list[time(number)], Tag("list")]  # type: ignore[valid-type]
+    each: Any = Annotated[list[time(number)], Tag("list")]  # type: ignore[misc]
     forms: Any = Annotated[number, Tag("number")] | Annotated[str, Tag("text")] | each
     return Annotated[forms, either(f"{EXAMPLE}; or a list with one for each of the links 0..n-1")]
 

@@ -68,15 +68,18 @@ class Reduction:
         """Number of variables of the full system that each unknown of `layout` represents, shape (N,).
 
         M represents W too if that was left out, and the coordinates in the basis represent all of M^0, in
-        equal parts. An error norm with these weights is as strict as that of the full system.
+        equal parts; a weight that a mask leaves out is none. An error norm with these weights is as strict as
+        that of the full system.
         """
-        full = self.system.layout.shapes
+        full = self.system.layout
+        there = (full.gains(self.system.constants.mask) != 0.0).astype(float)
         counts = np.ones(layout.size)
         for name, (variable, layer) in layout.arrays.items():
-            meant = math.prod(full[name])
-            if variable is variables.M and layout.feedback_moves(layer) == name:
-                meant += math.prod(full.get(f"W{layer}", (0,)))
-            counts[layout.slices[name]] = meant / math.prod(layout.shapes[name])
+            meant = there[full.slices[name]]
+            if layout.shapes[name] != full.shapes[name]:
+                meant = np.full(math.prod(layout.shapes[name]), meant.sum() / math.prod(layout.shapes[name]))
+            follows = variable is variables.M and layout.feedback_moves(layer) == name
+            counts[layout.slices[name]] = meant * (2.0 if follows and f"W{layer}" in full.arrays else 1.0)
         return counts
 
     def nodes(self, state: State) -> tuple[tuple[Array, ...], tuple[Array, ...]]:

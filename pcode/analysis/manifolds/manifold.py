@@ -237,7 +237,7 @@ def critical_manifold(
         times=times,
         trajectory=trajectory,
         along=_rests_along(run, alone, trajectory, on, of),
-        others=int(layout.connected(problem.constants.mask)[layout.node_count :].sum()) - 1,
+        others=int(np.count_nonzero(layout.gains(problem.constants.mask)[layout.node_count :])) - 1,
         tau=run.network.tau,
         delta=on.delta(run.network, snapshot.record.learn) or 1.0,
         moving=snapshot.moving,

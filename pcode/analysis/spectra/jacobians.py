@@ -134,8 +134,12 @@ class SlowSystem:
     @cached_property
     def there(self) -> Any:
         """Which of the unknown weights there are: not those that a mask leaves out."""
+        return self._gains != 0.0
+
+    @cached_property
+    def _gains(self) -> Any:
         problem = self.problem
-        return problem.layout.connected(problem.constants.mask)[problem.layout.node_count :]
+        return problem.layout.gains(problem.constants.mask)[problem.layout.node_count :]
 
     @property
     def size(self) -> int:
@@ -144,8 +148,9 @@ class SlowSystem:
 
     @property
     def clocks(self) -> Array:
-        """The time constant of each of these, shape (N_w,)."""
-        clocks: Array = self.problem.layout.of_links(np.asarray(self.problem.constants.delta))[self.there]
+        """The time constant of each of these, shape (N_w,), over its gain in a reduced system."""
+        deltas, there = self.problem.layout.of_links(np.asarray(self.problem.constants.delta)), self.there
+        clocks: Array = deltas[there] / self._gains[there]
         return clocks
 
     @cached_property

@@ -132,7 +132,7 @@ def full_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenval
     size = problem.layout.size
     free = np.ones(size, bool)
     free[: problem.layout.node_count] = NodeSystem(problem).flat_free
-    free &= problem.layout.connected(problem.constants.mask)
+    free &= problem.layout.gains(problem.constants.mask) != 0.0
     still = NEUTRAL_WEIGHTS / problem.layout.shortest(problem.constants.delta)
     count = int(free.sum())
     if float(size) ** 3 > most_work:
