@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .model.activations import ACTIVATIONS
     from .model.data import Data
     from .model.expression import Expression
+    from .model.masks import random_masks
     from .model.network import Network, Weights
     from .model.phase import Phase, Save
     from .model.presentation import Presentation
@@ -59,6 +60,7 @@ __all__ = [
     "analysis",
     "plotting",
     "predict",
+    "random_masks",
     "scenario",
     "simulate",
 ]
@@ -87,6 +89,7 @@ _HOME = {
     "TimeSeries": "model.series",
     "Weights": "model.network",
     "predict": "run.predict",
+    "random_masks": "model.masks",
     "simulate": "simulation",
 }
 
