@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import analysis, plotting, scenario
+    from .analysis.twin import twin
     from .base.errors import InputError
     from .base.status import SolverStats, Status
     from .model.activation import Activation
@@ -63,6 +64,7 @@ __all__ = [
     "random_masks",
     "scenario",
     "simulate",
+    "twin",
 ]
 
 _HOME = {
@@ -91,6 +93,7 @@ _HOME = {
     "predict": "run.predict",
     "random_masks": "model.masks",
     "simulate": "simulation",
+    "twin": "analysis.twin",
 }
 
 # Rooms that are imported when they are first used, as in ``pcode.plotting.STYLE``.

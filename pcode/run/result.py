@@ -374,7 +374,7 @@ ROOT = "/"
 
 # Names of the groups that every run has, and in a file the parent of all others: a group there must not have
 # the name of a variable or a dimension of `Run.data`.
-OWN_GROUPS, OTHERS = ("solver", "clamps", "samples"), "others"
+OWN_GROUPS, OTHERS = ("solver", "clamps", "samples", "probe_samples"), "others"
 
 
 def _read(path: Path) -> dict[str, xr.Dataset]:
