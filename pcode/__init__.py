@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .model.activations import ACTIVATIONS
     from .model.data import Data
     from .model.expression import Expression
+    from .model.masks import random_masks
     from .model.network import Network, Weights
     from .model.phase import Phase, Save
     from .model.presentation import Presentation
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from .run.predict import predict
     from .run.record import PhaseRecord
     from .run.result import Run
-    from .simulation import Moment, Observer, Progress, Simulation, simulate
+    from .simulation import Moment, Observer, Probe, Progress, Simulation, simulate
     from .solvers import METHODS
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Phase",
     "PhaseRecord",
     "Presentation",
+    "Probe",
     "Progress",
     "Run",
     "Save",
@@ -58,6 +60,7 @@ __all__ = [
     "analysis",
     "plotting",
     "predict",
+    "random_masks",
     "scenario",
     "simulate",
 ]
@@ -75,6 +78,7 @@ _HOME = {
     "Phase": "model.phase",
     "PhaseRecord": "run.record",
     "Presentation": "model.presentation",
+    "Probe": "simulation",
     "Progress": "simulation",
     "Run": "run.result",
     "Save": "model.phase",
@@ -85,6 +89,7 @@ _HOME = {
     "TimeSeries": "model.series",
     "Weights": "model.network",
     "predict": "run.predict",
+    "random_masks": "model.masks",
     "simulate": "simulation",
 }
 

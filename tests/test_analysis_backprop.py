@@ -7,9 +7,10 @@ import pcode
 from pcode import InputError
 from pcode.analysis import ask
 from pcode.analysis.backprop import backprop
-from pcode.analysis.gradients import compare, loss_and_gradients
-from pcode.analysis.vectors import angle
+from pcode.analysis.gradients import compare
+from pcode.base.vectors import angle
 from pcode.model.state import State
+from pcode.system.loss import loss_and_gradients
 from pcode.system.problem import make_problem
 from pcode.system.rest import nodes_at_rest
 from tests import reference

@@ -17,7 +17,7 @@ def simulated(**options):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"probes": {"x": 3}}, "probes[x]: must be a function, to be called as probe(state, phase), not 3"),
+        ({"probes": {"x": 3}}, "probes[x]: must be a function, to be called as probe(state, context), not 3"),
         ({"progress": 3}, "progress: must be a function, to be called as progress(report), not 3"),
         ({"stop": 3}, "stop: must be a function, to be called as stop(), not 3"),
     ],
@@ -30,7 +30,7 @@ def test_what_is_no_function_is_refused_with_how_it_would_be_called(options, tol
 
 def test_a_probe_that_takes_other_arguments_is_told_of_those_that_it_gets():
     (note,) = simulated(probes={"x": lambda state: 1.0}).notes
-    assert "(it is called as probe(state, phase)); no value is kept" in note
+    assert "(it is called as probe(state, context)); no value is kept" in note
 
 
 def test_any_function_that_takes_a_state_and_a_phase_is_a_probe():

@@ -35,7 +35,7 @@ def run():
 def test_the_dataset_has_the_promised_names_and_dims(run):
     data = run.data
     units = {"unit0", "unit1", "unit2", "unit3"}
-    assert set(data.dims) == {"time", "weight_time", "sample", "layer"} | units
+    assert set(data.dims) == {"time", "weight_time", "probe_time", "sample", "layer"} | units
     for k, size in enumerate((2, 4, 3, 1)):
         assert data[f"x{k}"].dims == ("time", "sample", f"unit{k}")
         assert data.sizes[f"unit{k}"] == size

@@ -246,7 +246,7 @@ def test_energies_are_tidy_and_phases_have_a_row_each(run):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"what": "node"}, "what: must be nodes, weights, energy or phases, not 'node'"),
+        ({"what": "node"}, "what: must be nodes, weights, energy, probes or phases, not 'node'"),
         ({"what": "weights", "samples": 0}, "samples: goes with nodes only"),
         ({"what": "phases", "layers": 0}, "layers: goes with nodes, weights and energy only"),
         ({"phase": "tets"}, "phase: there is no phase 'tets' in this run"),
@@ -268,13 +268,13 @@ def test_a_data_frame_that_would_be_huge_is_refused_with_what_to_do(run, monkeyp
 
 
 def test_a_probe_does_not_stand_in_the_place_of_a_column_of_the_phases():
-    names = ("status", "samples", "steps", "phase")
+    names = ("status", "samples", "steps", "method")
     network = pcode.Network((1, 1))
     phase = pcode.Phase("p", {0: [[1.0]]}, duration=1.0)
     probes = {name: lambda state, phase: -7.0 for name in names}
     run = pcode.simulate(network, [phase], weights=network.init_weights(rng=0), probes=probes)
     (row,) = run.to_dataframe("phases").to_dict("records")
-    assert (row["status"], row["samples"], row["phase"]) == ("success", 1, 0)
+    assert (row["status"], row["samples"], row["method"]) == ("success", 1, run.phases[0].method)
     assert row["steps"] == run.phases[0].stats.steps
     assert [row[f"probe_{name}"] for name in names] == [-7.0] * 4
 

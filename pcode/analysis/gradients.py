@@ -3,7 +3,7 @@ r"""The reference of `backprop`: gradients of the plain feedforward network, and
 With L = mean_b 1/2 |y - f(x^0)|^2, mu^l the predictions of the feedforward pass and B the batch:
 
     nu^n eps^l                           is compared with  -B dL/dmu^l
-    nu^n mean_b[sigma(x^l)^T eps^{l+1}]  is compared with  -dL/dM^l
+    nu^n mean_b[sigma(x^l)^T eps^{l+1}]  is compared with  -dL/dM^l, where there are connections
     W^l                                  is compared with  (M^l)^T
 """
 
@@ -16,11 +16,12 @@ import numpy as np
 
 from ..base._jax import jax, jnp
 from ..base.short import short_repr
-from ..model import dynamics
-from ..model.activations import Entry, activation_of
-from ..model.network import Array, Network, Weights
+from ..base.vectors import angle, in_layers, norm
+from ..model.activations import Entry
+from ..model.dynamics import Constants
+from ..model.network import Array, Network
 from ..model.state import State
-from .vectors import angle, in_layers, norm
+from ..system.loss import gradients, hebbian
 
 
 class Comparison(NamedTuple):
@@ -51,62 +52,19 @@ class Comparison(NamedTuple):
 
 def compare(network: Network, state: State) -> Comparison:
     """Compare errors, flow and feedback of a state, both of whose ends are data, with backpropagation."""
-    found = _compare(state, network.nu[-1], network.activation)
+    found = _compare(state, network.nu[-1], Constants.of(network), network.activation)
     return Comparison(*(np.asarray(part) for part in found))
 
 
-def loss_and_gradients(
-    network: Network, weights: Weights, inputs: Array, targets: Array
-) -> tuple[float, tuple[Array, ...], tuple[Array, ...]]:
-    """L = mean_b 1/2 |y - f(x^0)|^2 of the plain feedforward network, and its gradients.
-
-    Parameters
-    ----------
-    network : Network
-    weights : Weights
-    inputs, targets : ndarray, shapes (B, n_0), (B, n_n)
-
-    Returns
-    -------
-    float
-        L, dimensionless.
-    tuple of ndarray, shapes (B, n_l)
-        dL/dmu^l with respect to each sample's predictions, l = 1..n.
-    tuple of ndarray, shapes (n_l, n_{l+1})
-        dL/dM^l, l = 0..n-1.
-    """
-    plain = weights._replace(W=None)
-    loss, by_mu, by_M = _loss_and_gradients(plain, inputs, targets, network.activation)
-    return float(loss), tuple(map(np.asarray, by_mu)), tuple(map(np.asarray, by_M))
-
-
 @partial(jax.jit, static_argnames="activation")
-def _loss_and_gradients(
-    weights: Weights, inputs: Any, targets: Any, activation: tuple[Entry, ...]
-) -> tuple[Any, Any, Any]:
-    sigma = tuple(map(activation_of, activation))
-    batch = inputs.shape[0]
-    given = (inputs, *(jnp.full((batch, M.shape[1]), jnp.nan) for M in weights.M))
-
-    def loss(offsets: Any, M: Any) -> Any:
-        # An offset to each sample's prediction: its gradient is that by mu.
-        beta = tuple(b + offset for b, offset in zip(weights.beta, offsets, strict=True))
-        output = dynamics.feedforward(given, M, beta, sigma)[-1]
-        return 0.5 * jnp.sum((targets - output) ** 2) / batch
-
-    nothing = tuple(jnp.zeros(layer.shape) for layer in given[1:])
-    value, (by_mu, by_M) = jax.value_and_grad(loss, argnums=(0, 1))(nothing, weights.M)
-    return value, by_mu, by_M
-
-
-@partial(jax.jit, static_argnames="activation")
-def _compare(state: State, nu: Any, activation: tuple[Entry, ...]) -> tuple[Any, ...]:
+def _compare(state: State, nu: Any, c: Constants, activation: tuple[Entry, ...]) -> tuple[Any, ...]:
     x, eps, weights = state
     batch = x[0].shape[0]
     plain = weights._replace(W=None)
-    _, by_mu, by_M = _loss_and_gradients(plain, x[0], x[-1], activation)
-    descent = tuple(-batch * g for g in by_mu), tuple(-g for g in by_M)
-    found = tuple(nu * e for e in eps), tuple(nu * flow for flow in hebbian(x, eps, activation))
+    _, by_mu, by_M = gradients(plain, x[0], x[-1], activation)
+    descent = tuple(-batch * g for g in by_mu), tuple(-g for g in c.masked(by_M))
+    flow = c.masked(hebbian(x, eps, activation))
+    found = tuple(nu * e for e in eps), tuple(nu * part for part in flow)
 
     def size(a: Any, b: Any) -> Any:
         return norm(a, jnp) / norm(b, jnp)
@@ -114,8 +72,3 @@ def _compare(state: State, nu: Any, activation: tuple[Entry, ...]) -> tuple[Any,
     turned = partial(angle, xp=jnp)
     pairs = (*zip(found, descent, strict=True), (weights.feedback, tuple(M.T for M in weights.M)))
     return tuple(in_layers(measure, a, b) for a, b in pairs for measure in (turned, size))
-
-
-def hebbian(x: Any, eps: Any, activation: tuple[Entry, ...]) -> Any:
-    """mean_b[sigma(x^l)^T eps^{l+1}], l = 0..n-1: delta dM^l/dt without its decay."""
-    return dynamics.hebbian_terms(x, eps, tuple(map(activation_of, activation)))

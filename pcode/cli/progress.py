@@ -9,6 +9,10 @@ from typing import Any
 
 from ..simulation import Progress
 
+# Letters of a line that the name of a phase and the time that has passed take; and the width of a terminal
+# from which on a bar has its full length.
+BESIDE, WIDE = 22, 100
+
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
@@ -20,19 +24,19 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
+    console = Console(stderr=True)
+    bar = 24 if console.width >= WIDE else 12
     columns = (
         TextColumn("{task.description:<10}"),
-        BarColumn(bar_width=24),
-        TextColumn(
-            "t = {task.fields[t]:<9.4g} step {task.fields[step]:<9.2e} F = {task.fields[energy]:<10.4g}"
-        ),
+        BarColumn(bar_width=bar),
+        TextColumn("{task.fields[told]}"),
         TimeElapsedColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True)) as bars:
+    with Bars(*columns, console=console) as bars:
         tasks: dict[int, object] = {}
 
         def tell(now: Progress) -> None:
-            fields: dict[str, Any] = {"t": now.t, "step": now.step, "energy": now.energy}
+            fields: dict[str, Any] = {"told": _told(now, console.width - bar - BESIDE)}
             if now.phase not in tasks:
                 tasks[now.phase] = bars.add_task(now.name, total=now.duration, **fields)
                 for finished in bars.tasks[:-1]:
@@ -40,6 +44,20 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
             bars.update(bars.tasks[-1].id, completed=now.t, **fields)
 
         yield tell
+
+
+def _told(now: Progress, room: int) -> str:
+    """What stands beside a bar: time, step and energy; of probes and presentations what there is room for."""
+    told = f"t = {now.t:<9.4g}"
+    more = [] if now.presentation is None else [f"{now.presentation + 1:,}/{now.presentations:,}"]
+    more += [f"{name} = {value:<6.3g}" for name, value in now.probes.items()]
+    if not more:
+        return f"{told} step {now.step:<9.2e} F = {now.energy:<10.4g}"
+    for word in more:
+        if len(told) + 1 + len(word) > room:
+            break
+        told += f" {word}"
+    return told
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from ..plotting import save_figure
 from ..plotting.recipes import Recipe
 from ..run.result import Run
 from ..scenario import Scenario, report
+from ..simulation import Probe
 from .analysing import answers
 from .ending import BAD_INPUT, DONE, FAILED, complain
 from .output import Output
@@ -128,7 +129,9 @@ def summary(scenario: Scenario, run: Run) -> list[str]:
     unit = suffix(run.network.time_unit)
     width = max(len(record.name) for record in run.phases)
     for record in run.phases:
-        judged = "".join(f", {name} {value:.4g}" for name, value in record.probes.items())
+        judged = "".join(
+            f", {name} {value:.4g}" for name, value in record.probes.items() if isinstance(value, int | float)
+        )
         seconds = record.stats.compile_seconds + record.stats.solve_seconds
         lines.append(
             f"  {record.name:<{width}}  {record.status}, t = {record.t_start:g} to {record.t_end:g}{unit}, "
@@ -146,10 +149,13 @@ def describe(scenario: Scenario) -> list[str]:
     lines = [
         f"{scenario.path}: {scenario.file.title or 'no title'}",
         f"network  {'-'.join(map(str, network.sizes))}, {sigma}, {network.feedback} feedback, "
-        f"tau = {network.tau:g}{unit}, delta = {network.delta:g}{unit}",
+        f"tau = {network.tau:g}{unit}, delta = {network.delta_text}{unit}",
     ]
     if scenario.data is not None:
         lines.append(f"data     {told_balance(scenario.data)}")
+    if network.mask is not None:
+        there = ", ".join("all" if mask is None else f"{100.0 * mask.density:.3g}%" for mask in network.masks)
+        lines.append(f"masks    connections of each link that there are: {there}")
     for k, (phase, layout) in enumerate(zip(scenario.phases, plan.layouts, strict=True)):
         samples = f"{layout.batch} sample{'s' * (layout.batch != 1)}"
         if phase.presentation is not None:
@@ -157,6 +163,7 @@ def describe(scenario: Scenario) -> list[str]:
             samples = f"{samples} at a time of {of}, {count:,} presentation{'s' * (count != 1)}"
         held = ", ".join(str(layer) for layer in sorted(phase.clamp)) or "none"
         weights = "learn" if phase.learn else "held"
+        weights = f"held but {', '.join(phase.learn)}" if isinstance(phase.learn, tuple) else weights
         until = "" if phase.until is None else f" at most, until {phase.until}"
         counts = ", ".join(f"{name} {' x '.join(map(str, shape))}" for name, shape in layout.shapes.items())
         lines += [
@@ -164,6 +171,7 @@ def describe(scenario: Scenario) -> list[str]:
             f"duration {phase.duration:g}{unit}{until}",
             f"         N = {layout.size:,} unknowns: {counts or 'none, the nodes are at rest at once'}",
         ]
+    lines += _described(scenario.probes)
     used, allowed = plan.result_bytes, scenario.save.memory
     lines += [
         f"memory   {_size(used)} for the result at most; {_size(allowed)} allowed (save.memory_gb)",
@@ -188,6 +196,17 @@ def told_balance(data: Data) -> str:
         least, most = (find(of[part] for of in balance.values()) for find in (min, max))
         spans.append(f"{least}{f' to {most}' * (most > least)} of each to {part}")
     return f"{told}; {len(balance)} classes, {', '.join(spans)}"
+
+
+def _described(probes: Mapping[str, Any]) -> list[str]:
+    """A line for each probe: what it looks at, and when."""
+    lines: list[str] = []
+    for name, probe in probes.items():
+        if isinstance(probe, Probe):
+            what = probe.what if isinstance(probe.what, str) else "a function"
+            judged = "" if probe.data is None else f" on {len(probe.data.inputs):,} samples"
+            lines.append(f"{'' if lines else 'probes':<8} {name}: {what}{judged}, {probe.when}")
+    return lines
 
 
 def _size(count: float) -> str:

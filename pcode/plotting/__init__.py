@@ -23,6 +23,7 @@ from .energies import energy, energy_remark
 from .equilibrium import equilibrium
 from .images import image_shape_of, receptive_fields
 from .labels import in_lines, symbol_of
+from .learning import learning_curve, probe_groups
 from .legends import LegendPlace, figure_legend, place_legend
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .moments import film_moments, film_phase, moment_text, node_plane
@@ -75,6 +76,7 @@ __all__ = [
     "in_lines",
     "knows_order",
     "last_finite",
+    "learning_curve",
     "moment_text",
     "moving_phase",
     "network",
@@ -83,6 +85,7 @@ __all__ = [
     "phase_plane",
     "place_legend",
     "principal_components",
+    "probe_groups",
     "receptive_fields",
     "save_figure",
     "separation",

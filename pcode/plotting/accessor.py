@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from ..run.result import Run
 from .energies import energy
 from .images import receptive_fields
+from .learning import learning_curve
 from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .network import network
 from .nodes import activation_slopes, error_nodes, value_nodes
@@ -59,6 +60,7 @@ class RunPlots:
     weight_drift = _method(weight_drift)
     weight_norms = _method(weight_norms)
     energy = _method(energy)
+    learning_curve = _method(learning_curve)
     weight_matrix = _method(weight_matrix)
     receptive_fields = _method(receptive_fields)
     feedback_scatter = _method(feedback_scatter)

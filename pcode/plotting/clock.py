@@ -17,7 +17,7 @@ from ..base.errors import InputError
 from ..model.network import Array
 from ..run.record import PhaseRecord
 from ..run.result import Run
-from ..run.select import PhaseChoice, check_flags, check_word, choose_phases, times_of
+from ..run.select import PHASE_OF, PhaseChoice, check_flags, check_word, choose_phases, times_of
 from .sizes import small_text
 from .style import NEUTRAL
 from .styles import Styles
@@ -106,10 +106,10 @@ class TimeAxis:
 
     @classmethod
     def of(cls, run: Run, dim: str, phase: PhaseChoice, clock: Clock | None, log_time: bool) -> TimeAxis:
-        """Take the rows along `dim`, "time" or "weight_time", of the phases meant.
+        """Take the rows along `dim`, "time", "weight_time" or "probe_time", of the phases meant.
 
         Without a clock it is "time" if the run has a unit of time; else tau for nodes, or delta where
-        tau = 0, and delta for weights.
+        tau = 0, and delta for weights and probes.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class TimeAxis:
         check_flags(log_time=log_time)
         own, chosen = _chosen(run, clock, dim), choose_phases(run, phase)
         unit, name = _unit(run, own, [times_of(run, k, dim) for k in chosen], dim, log_time)
-        index = run.data["phase" if dim == "time" else "weight_phase"].to_numpy()
+        index = run.data[PHASE_OF[dim]].to_numpy()
         stretches = []
         for k in chosen:
             rows = np.flatnonzero(index == k)
@@ -198,7 +198,7 @@ def _chosen(run: Run, clock: Clock | None, dim: str) -> Clock:
     """The clock asked for, or the default."""
     network = run.network
     if clock is None:
-        slow = dim == "weight_time" or network.tau == 0.0
+        slow = dim != "time" or network.tau == 0.0
         return "time" if network.time_unit else "delta" if slow else "tau"
     if clock == "tau" and network.tau == 0.0:
         raise InputError("clock", "must be delta or time: with tau = 0 nodes have no time of their own")
@@ -212,13 +212,14 @@ def _unit(run: Run, clock: Clock, times: Sequence[Array], dim: str, log_time: bo
     """One unit of the clock in the run's time, and its name, which tau and delta need not have."""
     network = run.network
     if clock in ("tau", "delta"):
-        return (network.tau if clock == "tau" else network.delta), ""
+        return (network.tau if clock == "tau" else network.shortest_delta), ""
     if network.time_unit is None:
         name = str(run.data[dim].attrs.get("units", ""))
         return 1.0, in_mathtext(name)
     if clock == "time":
         lasting = [float(t[-1] - (t[0] if log_time else 0.0)) for t in times if t.size]
-        constant = network.delta if dim == "weight_time" else network.tau or network.delta
+        slow = network.shortest_delta
+        constant = slow if dim != "time" else network.tau or slow
         extent = min(max(lasting, default=0.0), READ_IN * constant if log_time else np.inf)
         clock = units.readable(extent or constant, network.time_unit)
     return float(units.converted(1.0, clock, network.time_unit)), clock

@@ -7,7 +7,8 @@ Dimensions
 Variables
     The arrays of `pcode.model.variables`: ``x0`` to ``xn`` and ``eps1`` to ``epsn`` (time, sample, unit_l),
     clamped layers too; ``M0``.., ``W0``.. (absent with tied feedback) and ``beta1``.. along ``weight_time``;
-    ``energy`` and ``energy_slaved`` (time, layer), the terms of F.
+    ``energy`` and ``energy_slaved`` (time, layer), the terms of F. Probes along ``probe_time``, see
+    `pcode.run.probes`.
 
 Coordinates
     ``time`` and ``weight_time`` strictly increase. Where two phases meet both the end of the first and the

@@ -16,6 +16,7 @@ from ..base.errors import InputError
 from ..model.network import Array
 from ..model.variables import NODES, Variable
 from .dataset import ENERGIES, time_units
+from .probes import PHASE, PRESENTATION, TIME, probe_names
 from .record import PhaseRecord
 from .result import Run
 from .select import Choice, PhaseChoice, choose_layers, choose_phases, choose_samples
@@ -34,8 +35,8 @@ def to_dataframe(
     chosen = choose_phases(run, phase)
     if samples is not None and what != "nodes":
         raise InputError("samples", f"goes with nodes only; {what} have no samples")
-    if layers is not None and what == "phases":
-        raise InputError("layers", "goes with nodes, weights and energy only; phases have no layers")
+    if layers is not None and what in ("phases", "probes"):
+        raise InputError("layers", f"goes with nodes, weights and energy only; {what} have no layers")
     kept = choose_layers(run, layers)
     frame = _nodes(run, chosen, kept, samples) if what == "nodes" else FRAMES[what](run, chosen, kept)
     times = [name for name in ("time", "t_start", "t_end", "duration") if name in frame]
@@ -80,6 +81,26 @@ def _energy(run: Run, phases: Sequence[int], layers: Sequence[int]) -> pd.DataFr
     return pd.DataFrame(values)
 
 
+def _probes(run: Run, phases: Sequence[int], layers: Sequence[int]) -> pd.DataFrame:
+    """One row for each moment at which probes were due; NaN where this one was not."""
+    names = probe_names(run.data)
+    if not names:
+        raise InputError("what", "the run has no probes; give simulate some, or choose another table")
+    rows = _rows(run, PHASE, phases)
+    _check_size(rows.size, [math.prod(run.data[name].shape[1:]) for name in names])
+    values: Columns = _index(run, TIME, PHASE, rows)
+    values["presentation"] = run.data[PRESENTATION].to_numpy()[rows]
+    for name in names:
+        variable = run.data[name][rows]
+        found = variable.to_numpy()
+        if variable.dims[1:] == ("layer",):
+            columns = zip(variable["layer"].to_numpy().tolist(), found.T, strict=True)
+            values |= {f"{name}[{layer}]": column for layer, column in columns}
+        else:
+            values |= {name: found} if found.ndim == 1 else _entries(name, found)
+    return pd.DataFrame(values)
+
+
 def _phases(run: Run, phases: Sequence[int], layers: Sequence[int]) -> pd.DataFrame:
     """One row for each phase: how it ended, and the solver's work."""
     return pd.DataFrame([_record(k, run.phases[k]) for k in phases])
@@ -89,6 +110,7 @@ FRAMES: dict[str, Callable[[Run, Sequence[int], Sequence[int]], pd.DataFrame]] =
     "nodes": lambda run, phases, layers: _nodes(run, phases, layers, None),
     "weights": _weights,
     "energy": _energy,
+    "probes": _probes,
     "phases": _phases,
 }
 

@@ -51,6 +51,7 @@ class Run:
     data : xarray.Dataset
         With dims `time`, `weight_time`, `sample`, `unit0..unitn`, `layer`; variables `x0..xn`,
         `eps1..epsn`, `M0..`, `W0..` (absent when tied), `beta1..`, `energy` and `energy_slaved`;
+        of probes their own, along `probe_time` (see `pcode.run.probes`);
         coordinates `phase`, `weight_phase` and `sample_number` (see `pcode.run.dataset`); and
         attributes with the network, the phases, the solver's settings and, if there was one, the
         scenario's text.
@@ -167,7 +168,7 @@ class Run:
 
         Parameters
         ----------
-        what : {"nodes", "weights", "energy", "phases"}
+        what : {"nodes", "weights", "energy", "probes", "phases"}
             - ``"nodes"``: one row for each saved time and sample, with the columns `time`, `phase` (index in
               `phases`), `phase_name`, `sample` (row of the data), and one for each node: ``x0[0]``, ...,
               ``eps1[0]``, ...
@@ -175,6 +176,9 @@ class Run:
               and one for each weight: ``M0[0,0]``, ..., ``W0[0,0]``, ..., ``beta1[0]``, ...
             - ``"energy"``: one row for each saved time and layer, with `time`, `phase`, `phase_name`,
               `layer`, `energy` and `energy_slaved`.
+            - ``"probes"``: one row for each moment at which probes were due, with `time`, `phase`,
+              `phase_name`, `presentation` (-1 in phases without) and one for each probe, NaN where others
+              were due: ``acc``, or for arrays ``angle[1]`` (of layer 1), ``mine[0,1]``.
             - ``"phases"``: one row for each phase, with its status, the solver's work and its probes.
         phase : int, str, sequence of these, optional
             Only these phases, by index or name.
@@ -287,16 +291,21 @@ class Run:
         unit = suffix(network.time_unit)
         caption = (
             f"Run of a network {'-'.join(map(str, network.sizes))}, {count} sample{'s' * (count != 1)}, "
-            f"tau = {network.tau:g}{unit}, delta = {network.delta:g}{unit}, {network.feedback} feedback: "
+            f"tau = {network.tau:g}{unit}, delta = {network.delta_text}{unit}, {network.feedback} feedback: "
             f"{self.status}"
         )
         head = ("phase", "status", "t", "weights", "method", "steps")
         rows = [
-            (r.name, r.status, f"{r.t_start:g} to {r.t_end:g}{unit}", "learn" if r.learn else "held",
+            (r.name, r.status, f"{r.t_start:g} to {r.t_end:g}{unit}", _learning(r.learn),
              r.method, f"{r.stats.steps:,}")
             for r in self.phases
         ]  # fmt: skip
         return table(caption, head, rows)
+
+
+def _learning(learn: bool | tuple[str, ...]) -> str:
+    """Whether weights learned, in words."""
+    return f"{', '.join(learn)} learn" if isinstance(learn, tuple) else "learn" if learn else "held"
 
 
 def storable(attributes: Any) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from .result import Run
 PhaseChoice = int | str | Sequence[int | str] | None
 Choice = int | Sequence[int] | None
 
+# By the dimensions of time of a result, the coordinates that have the index of the phase.
+PHASE_OF = {"time": "phase", "weight_time": "weight_phase", "probe_time": "probe_phase"}
+
 # Decorator of functions whose first argument must be a run.
 of_run = checks.first_is(Run, "a pcode.Run, as simulate and Run.load give it")
 
@@ -164,14 +167,14 @@ def choose_samples(run: Run, samples: Choice, phases: Sequence[int]) -> tuple[in
 
 
 def times_of(run: Run, index: int, dim: str = "time") -> Array:
-    """The saved times of a phase along `dim`, "time" or "weight_time", consistent with its record.
+    """The saved times of a phase along `dim`, one of `PHASE_OF`, consistent with its record.
 
     In ``run.data`` times strictly increase, so that the first of a phase is a rounding error later than the
     end of the one before. Here it is the start of the phase, and in a phase that ends at once all times are
     equal.
     """
     record = run.phases[index]
-    rows = run.data["phase" if dim == "time" else "weight_phase"].to_numpy() == index
+    rows = run.data[PHASE_OF[dim]].to_numpy() == index
     return as_recorded(record, run.data[dim].to_numpy()[rows])
 
 

@@ -27,10 +27,12 @@ from ..run.result import Run
 from ..simulation import Progress, Simulation, simulate
 from ..simulation.arguments import oddities
 from ..simulation.plan import Plan, plan
+from ..simulation.simulation import Probed
 from . import text
 from .build import Shown, build_data, build_network, build_phase, build_weights
 from .judging import probes
 from .lines import check_change, one_line
+from .probes_table import build_probes
 from .schema import ScenarioFile, SolverTable
 
 
@@ -49,7 +51,7 @@ class Scenario(Short):
     changes : tuple of str
         What was changed, as ``key=value``.
     allow_code : bool
-        Whether an activation ``module:name`` may be imported.
+        Whether an activation or a probe ``module:name`` may be imported.
     """
 
     path: Path
@@ -71,8 +73,8 @@ class Scenario(Short):
         changes : sequence of str
             Changes to single keys, such as ``network.delta=1e4`` or ``phase.0.duration=10``.
         allow_code : bool
-            Whether an activation ``module:name`` may be imported, from the scenario's folder or elsewhere,
-            which runs the code of its module.
+            Whether an activation or a probe ``module:name`` may be imported, from the scenario's folder or
+            elsewhere, which runs the code of its module.
 
         Raises
         ------
@@ -143,6 +145,15 @@ class Scenario(Short):
                 build_phase(index, table, network, shown, self.path.parent)
                 for index, table in enumerate(self.file.phase)
             )
+
+    @cached_property
+    def probes(self) -> dict[str, Probed]:
+        """What to look at in the course of the run: what the file says, and how good outputs are."""
+        data = self.data
+        with self._naming("probes"):
+            own = build_probes(self.file.probes, data, self.path.parent, self.allow_code)
+        judged: dict[str, Any] = probes(self.network, data)
+        return {**judged, **own}
 
     @cached_property
     def save(self) -> Save:
@@ -236,7 +247,7 @@ class Scenario(Short):
             "max_steps": solver.max_steps,
             "save": self.save,
             "data": self.data,
-            "probes": probes(self.network, self.data),
+            "probes": self.probes,
             "attributes": {
                 "title": self.file.title,
                 "scenario": self.text,

@@ -68,7 +68,8 @@ def check_change(path: Sequence[str], document: Mapping[str, Any]) -> None:
 
 def _with_key(key: str, document: Mapping[str, Any]) -> list[str]:
     """The dotted keys that a key without its table may stand for."""
-    tables = {name: _model([name]) for name in ScenarioFile.model_fields}
+    # Those of [probes] stand one level deeper.
+    tables = {name: _model([name]) for name in ScenarioFile.model_fields if name != "probes"}
     places = {f"{name}.": list(table.model_fields) for name, table in tables.items() if table}
     of_phase = places.pop("phase.")
     places |= {f"phase.{k}.": of_phase for k in range(min(len(_phases(document)), MOST_PHASES))}

@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from ..analysis.result import plain
 from ..model.data import Data
+from ..run.probes import points_of, probe_names
+from ..run.record import PhaseRecord
 from ..run.result import Run
+
+# Points of a probe, and entries of an array that one is; larger arrays are in run.nc only.
+MOST_POINTS, MOST_ENTRIES = 200, 100
 
 
 def balance(data: Data) -> dict[str, Any]:
@@ -26,24 +33,13 @@ def report(run: Run) -> dict[str, Any]:
         ``unknowns`` (of the largest phase), ``energy_final`` (F summed over layers), ``title``,
         ``time_unit`` (None where times have none), ``notes`` (what is odd about it), ``data`` (None where
         the run was given none), with how many ``samples`` there are, to ``train`` and to ``test``, and of
-        each of the ``classes`` (None where the targets name none), and ``phases``, a list with ``name``,
+        each of the ``classes`` (None where the targets name none), ``phases``, a list with ``name``,
         ``status``, ``message``, ``t_start``, ``t_end``, ``unknowns``, ``samples`` (how many), the solver's
-        statistics, and ``accuracy`` or ``error``. What is not finite is None.
+        statistics, and ``accuracy`` or ``error`` and other probes at its end (as ``probe_NAME`` where the
+        name is one of these); and ``probes``, by name their ``times`` and ``values``: at most `MOST_POINTS`
+        points of each, evenly spread, the first and the last included. What is not finite is None.
     """
-    phases = [
-        {
-            "name": record.name,
-            "status": str(record.status),
-            "message": record.message,
-            "t_start": record.t_start,
-            "t_end": record.t_end,
-            "unknowns": record.unknowns,
-            "samples": len(record.samples),
-            **asdict(record.stats),
-            **record.probes,
-        }
-        for record in run.phases
-    ]
+    phases = [_phase(record) for record in run.phases]
     energy = run.data["energy"]
     values: dict[str, Any] = {
         "status": str(run.status),
@@ -57,6 +53,35 @@ def report(run: Run) -> dict[str, Any]:
         "data": None if run.samples is None else balance(run.samples),
         "phases": phases,
         "notes": list(run.notes),
+        "probes": {name: _points(run, name) for name in probe_names(run.data) if _is_short(run, name)},
     }
     finite: dict[str, Any] = plain(values)
     return finite
+
+
+def _phase(record: PhaseRecord) -> dict[str, Any]:
+    own = {
+        "name": record.name,
+        "status": str(record.status),
+        "message": record.message,
+        "t_start": record.t_start,
+        "t_end": record.t_end,
+        "unknowns": record.unknowns,
+        "samples": len(record.samples),
+        **asdict(record.stats),
+    }
+    short = {name: value for name, value in record.probes.items() if np.size(value) <= MOST_ENTRIES}
+    return own | {f"probe_{name}" if name in own else name: value for name, value in short.items()}
+
+
+def _is_short(run: Run, name: str) -> bool:
+    return int(np.prod(run.data[name].shape[1:])) <= MOST_ENTRIES
+
+
+def _points(run: Run, name: str) -> dict[str, Any]:
+    """Times and values of a probe, at most `MOST_POINTS`."""
+    times, values = points_of(run.data, name)
+    if len(times) > MOST_POINTS:
+        kept = np.linspace(0, len(times) - 1, MOST_POINTS).round().astype(int)
+        times, values = times[kept], values[kept]
+    return {"times": times.tolist(), "values": values.tolist()}

@@ -10,6 +10,7 @@ from ..model.data_sets import DATA
 from ..solvers.settings import Settings
 from .forms import NotNegative, Number, Positive, Rows, Table, either, kind_of, time
 from .network_table import NetworkTable
+from .probes_table import ProbesTable
 
 if TYPE_CHECKING:
     DataName = str
@@ -128,6 +129,11 @@ def _clamp_kind(value: Any) -> str:
     return "rows" if rows else kind_of(value)
 
 
+def _flag_kind(value: Any) -> str:
+    """As `kind_of`, for what may be true or false."""
+    return "flag" if isinstance(value, bool) else kind_of(value)
+
+
 Entry = Annotated[Annotated[str, Tag("text")] | Annotated[float, Tag("number")], either("a text or a number")]
 ClampValue = Annotated[
     Annotated[str, Tag("text")]
@@ -183,8 +189,12 @@ class PhaseTable(Table):
     cos, tan, tanh, exp, log, sqrt, abs, step(v) (0 below 0, else 1), minimum(a, b), maximum(a, b)."""
     data: Literal["train", "test", "all"] | None = None
     """Which samples of the data it shows: "train" where left out."""
-    learn: bool = True
-    """Whether the weights move."""
+    learn: Annotated[
+        Annotated[bool, Tag("flag")] | Annotated[list[str], Field(min_length=1), Tag("list")],
+        either('true, false, or a list of names such as ["M1", "beta2"]', _flag_kind),
+    ] = True
+    """Whether the weights move; or the names of those that do, such as ["M1", "beta2"]: M0.., W0.. (with
+    learned feedback), beta1.."""
     duration: Duration | None = None
     """How long it lasts, in the unit of tau, or with a unit such as "5 s"; with until the longest it may
     last. Left out where there is a presentation, which says it."""
@@ -268,6 +278,9 @@ class ScenarioFile(Table):
     """How the equations are integrated."""
     save: SaveTable = Field(default_factory=SaveTable)
     """Which times to keep."""
+    probes: ProbesTable = Field(default={})
+    """What to look at in the course of the run, by a name of your own: a word, such as "loss", or a table.
+    Each is a variable of this name in run.nc."""
     plots: PlotsTable = Field(default_factory=PlotsTable)
     """The figures to draw after the run."""
     analysis: AnalysisTable = Field(default_factory=AnalysisTable)
@@ -278,6 +291,7 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of scenario files, with the names that this version knows."""
     from ..analysis import QUESTIONS
     from ..model.activations import ACTIVATIONS
+    from ..simulation.measures import MEASURES
     from ..solvers import METHODS
 
     schema: dict[str, Any] = _tidy(ScenarioFile.model_json_schema())
@@ -289,6 +303,11 @@ def json_schema() -> dict[str, Any]:
         names = form["items"] if form["type"] == "array" else form
         # Or a function of one's own, module:name, which --allow-code allows.
         names["anyOf"] = [{"enum": list(ACTIVATIONS)}, {"pattern": r"^[\w.]+:[\w.]+$"}]
+    words = {"anyOf": [{"enum": list(MEASURES)}, {"pattern": r"^[\w.]+:[\w.]+$"}]}
+    tables["ProbeTable"]["properties"]["what"] |= words
+    forms = schema["properties"]["probes"]["additionalProperties"]["oneOf"]
+    (short,) = (one for one in forms if "type" in one)
+    short |= words
     tables["SolverTable"]["properties"]["method"]["enum"] = list(METHODS)
     tables["AnalysisTable"]["properties"]["questions"]["items"]["enum"] = list(QUESTIONS)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "pcode scenario"} | schema

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..model.activations import ACTIVATIONS
 from ..model.data_sets import DATA
 from ..model.network import Network
+from ..simulation.measures import MEASURES
 from ..solvers.settings import Settings
 
 _NAMES = " or ".join(f'"{name}"' for name in DATA)
@@ -62,10 +63,10 @@ clamp = "both"                # layers held at the data: both, input, output or 
 data = "train"                # train, test or all
 learn = true                  # whether the weights move
 duration = 1000.0             # in the unit of tau; or "2 s"
-# presentation = {{ size = 1, hold = 20.0, passes = 3, order = "shuffled", ramp = 0.5, nodes = "carry" }}
-                              # in place of duration: samples, or mini-batches of this size, in turn, each
-                              # held for a time, or until "equilibrium" with a limit; order: given, shuffled
-                              # (with a seed); nodes at a switch: carry, feedforward, zero, equilibrium
+#   In place of duration, samples or mini-batches in turn:
+#   presentation = {{ size = 1, hold = 20.0, passes = 3, order = "shuffled", ramp = 0.5, nodes = "carry" }}
+#   each held for a time, or until "equilibrium" with a limit; order: given or shuffled (with a seed);
+#   nodes at a switch: carry, feedforward, zero or equilibrium
 # nodes = "feedforward"       # where the nodes of this phase start; samples shown before go on otherwise
 
 [[phase]]
@@ -89,6 +90,12 @@ weights = 100
 # presentations = 20          # of a phase with a presentation, how many keep their nodes; or a list of them
 # presentation_nodes = "ends" # at the ends of these, or "full": at as many times as nodes says
 # memory_gb = 4.0             # a larger result is refused
+
+# [probes]                    # what to look at on the way, by names of your own; learning_curves draws it
+# test_loss = "loss"          # when phases and passes end; or every so many deltas, or presentations:
+                              # {{ what = "accuracy", data = "test", deltas = 1.0 }}; what may be
+                              # {", ".join(list(MEASURES)[:6])},
+                              # {", ".join(list(MEASURES)[6:])}, or "mymodule:f"
 
 [plots]
 recipes = ["overview"]        # `pcode list` names the others; or paths of your own

@@ -6,6 +6,7 @@ It imports `run`, `solvers` and rooms below.
 from .callbacks import Progress
 from .observer import Moment, Observer
 from .plan import Plan, plan
-from .simulation import Probe, Simulation, simulate
+from .probe import Context, Probe
+from .simulation import Simulation, simulate
 
-__all__ = ["Moment", "Observer", "Plan", "Probe", "Progress", "Simulation", "plan", "simulate"]
+__all__ = ["Context", "Moment", "Observer", "Plan", "Probe", "Progress", "Simulation", "plan", "simulate"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,12 @@ import xarray as xr
 
 from ..base import checks
 from ..base.errors import InputError
-from ..model.network import Array
-from ..model.phase import Phase
-from ..model.state import State
-from ..run.record import ProbeValue
+from ..model.network import Array, Network
+from ..model.phase import Phase, Save
 from ..run.result import OWN_GROUPS
+from .notes import Notes
 from .observer import Moment, Observer
+from .probes import Probes
 
 # Seconds between two reports of progress.
 REPORT_EVERY = 0.1
@@ -39,6 +39,10 @@ class Progress:
         Time in the phase, its duration, and the solver's last step; in the unit of tau and delta.
     energy : float
         F with the error nodes as they are, summed over layers; dimensionless.
+    presentation, presentations : int or None
+        Index of the presentation that is shown, and their number, in a phase with a `Presentation`.
+    probes : mapping of str to float
+        The latest values of the probes that are numbers.
     """
 
     phase: int
@@ -48,67 +52,9 @@ class Progress:
     duration: float
     step: float
     energy: float
-
-
-class Notes:
-    """Messages on what went wrong, one line each, without duplicates."""
-
-    def __init__(self) -> None:
-        self._lines: dict[str, None] = {}
-
-    def add(self, line: str) -> None:
-        """Add a line, if it is new."""
-        self._lines[line] = None
-
-    @property
-    def lines(self) -> list[str]:
-        """The lines, in the order in which they were added."""
-        return list(self._lines)
-
-
-# How probes are called.
-CALL = "probe(state, phase)"
-
-
-class Probes:
-    """The observer that calls the probes at the end of each phase.
-
-    A probe that raises, or returns something other than None or real numbers, has no value there.
-    """
-
-    def __init__(self, probes: Any, notes: Notes) -> None:
-        given = {} if probes is None else probes
-        checks.instance("probes", given, Mapping, "a mapping from names to functions")
-        for name, probe in given.items():
-            checks.text("probes", name)
-            checks.function(f"probes[{name}]", probe, CALL)
-        self._probes: Mapping[str, Callable[[State, Phase], Any]] = dict(given)
-        self._notes = notes
-        self.values: dict[str, ProbeValue] = {}
-
-    def times(self, phase: Phase) -> Array:
-        """The end of the phase."""
-        self.values = {}
-        return np.array([phase.duration] if self._probes else [])
-
-    def observe(self, moment: Moment) -> None:
-        """Call the probes."""
-        self.values = {}
-        for name, probe in self._probes.items():
-            where = f"probe {name!r} at the end of phase {moment.phase.name!r}"
-            try:
-                # A copy, so that a probe cannot change the run through its arguments.
-                found = probe(_copied(moment.state), moment.phase)
-                if found is not None:
-                    self.values[name] = checks.real_array(where, found).tolist()
-            except InputError as error:
-                self._notes.add(f"{error}; no value is kept")
-            except Exception as error:  # noqa: BLE001 - whatever a user's function raises
-                called = f" (it is called as {CALL})" if isinstance(error, TypeError) else ""
-                self._notes.add(f"{where} raised {checks.shown(error)}{called}; no value is kept")
-
-    def dataset(self) -> None:
-        """Return None: the values are kept in the records of the phases."""
+    presentation: int | None = None
+    presentations: int | None = None
+    probes: Mapping[str, float] = field(default_factory=dict)
 
 
 class Reports:
@@ -117,11 +63,11 @@ class Reports:
     The user's function is not called again once it has raised.
     """
 
-    def __init__(self, progress: Any, notes: Notes) -> None:
+    def __init__(self, progress: Any, notes: Notes, probes: Probes) -> None:
         if progress is not None:
             checks.function("progress", progress, "progress(report)")
         self._progress: Callable[[Progress], Any] | None = progress
-        self._notes = notes
+        self._notes, self._probes = notes, probes
         self._latest = -np.inf
         self.phases: int | None = None
 
@@ -142,8 +88,10 @@ class Reports:
         self._latest = time.monotonic()
         phase, energy = moment.phase, float(moment.energies[0].sum())
         at = (phase.name, moment.elapsed, phase.duration, moment.step, energy)
+        shown = None if phase.presentation is None else phase.presentation.count(phase.batch or 1)
+        of_probes = (moment.presentation, shown, dict(self._probes.latest))
         try:
-            self._progress(Progress(moment.index, self.phases, *at))
+            self._progress(Progress(moment.index, self.phases, *at, *of_probes))
         except Exception as error:  # noqa: BLE001 - whatever a user's function raises
             self._progress = None
             raised = f"progress raised {checks.shown(error)} in phase {phase.name!r}"
@@ -226,7 +174,9 @@ class Callbacks:
 
     Parameters
     ----------
-    probes : mapping of str to callable, or None
+    probes : mapping of str to Probe or callable, or None
+    network : Network
+    save : Save
     progress, stop : callable or None
     observers : mapping of str to Observer, or None
 
@@ -244,9 +194,12 @@ class Callbacks:
         If one of them is not a function, or not an observer.
     """
 
-    def __init__(self, probes: Any, progress: Any, stop: Any, observers: Any = None) -> None:
+    def __init__(
+        self, probes: Any, network: Network, save: Save, progress: Any, stop: Any, observers: Any = None
+    ) -> None:
         self.notes = Notes()
-        self.probes, self.reports = Probes(probes, self.notes), Reports(progress, self.notes)
+        self.probes = Probes(probes, network, save, self.notes)
+        self.reports = Reports(progress, self.notes, self.probes)
         if stop is not None:
             checks.function("stop", stop, "stop()")
         self._stop = stop
@@ -272,7 +225,3 @@ class Callbacks:
         except Exception as error:  # noqa: BLE001 - whatever a user's function raises
             self.notes.add(f"stop raised {checks.shown(error)}, so the run was ended")
             return True
-
-
-def _copied(state: State) -> State:
-    return state.mapped(lambda _, array: np.array(array))

@@ -12,7 +12,7 @@ from ..model.phase import Phase
 from .observer import Moment, Observer, Schedule
 
 # All of a presentation, all but its end, or its end.
-Part = Literal["all", "before", "end"]
+Part = Literal["all", "start", "between", "end"]
 
 # Times nearer to the end of a presentation than this part of it are that end.
 NEAR = 1e-9
@@ -84,6 +84,13 @@ class Looks:
         ahead = (t - elapsed) / self._longest - NEAR
         return min(max(k, k + int(np.floor(ahead))), self.count - 1)
 
+    def ends_only(self, k: int, begun: float) -> bool:
+        """Whether all looks at presentation `k`, which begins at `begun` at the latest, are at its end."""
+        end = self._longest * (1.0 - NEAR)
+        if any((within[k] < end).any() for _, within in self._within if k in within):
+            return False
+        return not any(times.size and times[0] < begun + end for _, times in self._pending)
+
     def schedule(self, k: int, elapsed: float, phase: Phase, part: Part = "all") -> Schedule:
         """Who looks when in a `part` of presentation `k`, `phase`, which begins at `elapsed`."""
         first, others = [], []
@@ -102,8 +109,10 @@ class Looks:
         return Schedule(first, others, phase)
 
     def _cut(self, times: Array, part: Part) -> Array:
-        ends = times >= self._longest
-        return times if part == "all" else times[ends if part == "end" else ~ends]
+        parts = {"start": times <= 0.0, "end": times >= self._longest}
+        if part == "between":
+            return times[~(parts["start"] | parts["end"])]
+        return times if part == "all" else times[parts[part]]
 
     def passed(self, elapsed: float) -> None:
         """Forget the times up to `elapsed`, at which a presentation has ended."""

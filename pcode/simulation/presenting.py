@@ -226,7 +226,7 @@ class Presenting(Integration):
     def _take(self, course: _Course, solver: solvers.Solver, calls: _Calls, part: Part = "all") -> None:
         """Integrate the next presentation in the general loop, for those who look at a `part` of it.
 
-        If that is all but the end, the course does not go on from there.
+        If that is between its ends, the course does not go on from there.
         """
         phase = self.one(course.k, course.before)
         try:
@@ -245,7 +245,7 @@ class Presenting(Integration):
         solution, finite = integrated(
             problem, solver, schedule, settings, moment, calls.reports, calls.stopped
         )
-        if part == "before":
+        if part == "between":
             return
         course.stats += solution.stats
         course.state = problem.state(solution.t, solution.y)
@@ -286,15 +286,17 @@ class Presenting(Integration):
         looked = looks.next(course.k, course.elapsed)
         if looked == course.k:
             phase = self.one(course.k, course.before)
-            schedule = looks.schedule(course.k, course.elapsed, phase, "before")
-            if schedule.times.size > 1:
-                self._take(course, solver, calls, "before")
+            # Always by the same means, so that what is saved does not depend on who looks later.
+            start = looks.schedule(course.k, course.elapsed, phase, "start")
+            start.start(lambda: self._standing(course, self._inserted(course, phase), 0.0))
+            if looks.schedule(course.k, course.elapsed, phase, "between").times.size > 1:
+                self._take(course, solver, calls, "between")
                 if course.status.failed:
                     return
-            else:
-                schedule.start(lambda: self._standing(course, self._inserted(course, phase), 0.0))
         size = self.rows(course.k).size
         last = min(looked, self.count - 1)
+        if last > course.k and not looks.ends_only(last, self._begins(course, last)):
+            last -= 1  # to stop where it begins
         most = min(MOST, last - course.k + 1)
         if course.seconds:
             most = max(1, min(most, int(SPELL / course.seconds)))
@@ -305,6 +307,11 @@ class Presenting(Integration):
         stuck = self._loop(course, kind, np.array(rows), calls)
         if stuck and not course.status.failed:
             self._take(course, solver, calls, "end" if course.k == first == looked else "all")
+
+    def _begins(self, course: _Course, k: int) -> float:
+        """When presentation `k` begins, at the latest."""
+        longest = self.presentation.longest
+        return course.elapsed + (k - course.k) * longest if self.presentation.until else k * longest
 
     def _inserted(self, course: _Course, phase: Phase) -> State:
         """The start of the next presentation, with clamped values in their places."""

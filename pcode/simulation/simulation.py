@@ -31,10 +31,12 @@ from .interrupts import interruptible
 from .observer import Observer
 from .plan import Extent, Plan, check_next, checked_save, phase_of, phases_of, plan
 from .presenting import Presenting
+from .probe import Context, Probe
 from .start import starting_state
 from .trajectory import NodeTrajectory, SolverSteps, WeightTrajectory
 
-Probe = Callable[[State, Phase], Any]
+# A function is called when a phase ends.
+Probed = Probe | Callable[[State, Context], Any]
 
 
 class Simulation:
@@ -74,7 +76,7 @@ class Simulation:
         max_steps: int = 1_000_000,
         save: Save | None = None,
         data: Data | None = None,
-        probes: Mapping[str, Probe] | None = None,
+        probes: Mapping[str, Probed] | None = None,
         attributes: Mapping[str, Any] | None = None,
         progress: Callable[[Progress], Any] | None = None,
         stop: Callable[[], Any] | None = None,
@@ -90,7 +92,7 @@ class Simulation:
         if data is not None:
             checks.instance("data", data, Data, "a pcode.Data, or left out")
         self._data = data
-        self._callbacks = Callbacks(probes, progress, stop, observers)
+        self._callbacks = Callbacks(probes, network, self._save, progress, stop, observers)
         self._attributes = storable(attributes)
         if IMAGE_SHAPE in self._attributes:
             image_shape(self._attributes[IMAGE_SHAPE], network.sizes[0], f"attributes[{IMAGE_SHAPE}]")
@@ -242,7 +244,7 @@ class Simulation:
             record = integration.not_started(str(error))  # not raised, so as not to lose earlier phases
             self._records.append(record)
             return record
-        observers: list[Observer] = [calls.probes, *calls.observers.values()]
+        observers: list[Observer] = [*calls.probes.observers, *calls.observers.values()]
         try:
             given = (start, self._trajectories, observers, calls.reports, stopped)
             if isinstance(integration, Presenting):
@@ -251,12 +253,12 @@ class Simulation:
                 record, state, steps = integration.run(*given)
                 shown = extent.shown
         except BaseException:
-            for trajectory in self._trajectories:
-                trajectory.forget(index)
+            for keeper in (*self._trajectories, calls.probes):
+                keeper.forget(index)
             raise
         self._steps.add(index, self.t, steps)
         self._extent, self._state, self._shown = extent, state, shown
-        record = replace(record, probes=calls.probes.values)
+        record = replace(record, probes=dict(calls.probes.values))
         self._records.append(record)
         self._result = None  # also what was asked for from within the phase
         return record
@@ -275,8 +277,10 @@ class Simulation:
         clamps = ClampArrays()
         own = attributes_of(self._network, self._records, self._method, self._settings, clamps)
         own["notes"] = json.dumps([*notes, *self._callbacks.notes.lines])
-        data = nodes.assign_coords(weights.coords).assign(weights.data_vars)
         given = {} if self._data is None else {"samples": dataset_of(self._data, self._network)}
+        probes = self._callbacks.probes.dataset(len(self._records))
+        data = nodes.assign_coords({**weights.coords, **probes.coords})
+        data = data.assign({**weights.data_vars, **probes.data_vars})
         groups = {"solver": self._steps.dataset(), **clamps.groups(), **given, **groups}
         return Run(data.assign_attrs(own | self._attributes), groups, self.network)
 
@@ -293,7 +297,7 @@ def simulate(
     max_steps: int = 1_000_000,
     save: Save | None = None,
     data: Data | None = None,
-    probes: Mapping[str, Probe] | None = None,
+    probes: Mapping[str, Probed] | None = None,
     attributes: Mapping[str, Any] | None = None,
     progress: Callable[[Progress], Any] | None = None,
     stop: Callable[[], Any] | None = None,
@@ -324,11 +328,13 @@ def simulate(
     data : Data, optional
         The samples that phases show rows of. They are kept in the result, as `Run.samples`, for questions
         such as `classification`; what is shown is for the phases to say.
-    probes : mapping of str to callable, optional
-        Functions ``probe(state, phase)`` by name, called at the end of every phase with the `State` reached
-        and the `Phase`, whose `samples` are set. The number or array that one returns is kept in the phase's
-        record, ``run.phases[k].probes[name]``; None is not. A probe that raises has no value there. For
-        example, ``probes={"output": lambda state, phase: state.x[-1]}``.
+    probes : mapping of str to Probe or callable, optional
+        What to look at on the way, by name; see `Probe`. Each is a variable of its name in ``run.data``, over
+        `probe_time`, with NaN where others were due, and its last value in a phase is in the phase's record,
+        ``run.phases[k].probes[name]``. A function ``probe(state, context)`` alone is called at the end of
+        every phase. It returns a number or an array; None is no value. A probe that raises has no value
+        there, and changes nothing else. For example, ``probes={"output": lambda state, context:
+        state.x[-1]}``, or ``probes={"acc": pcode.Probe("accuracy", data=(X, Y), deltas=1.0)}``.
     attributes : mapping of str to value, optional
         Additional attributes of the result: str, numbers, or lists of these. Figures know
         `image_shape`, rows and columns of the images that layer 0 shows.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base._jax import jnp
+from ._jax import jnp
 
 
 def angle(a: Any, b: Any, xp: Any = np) -> Any:
