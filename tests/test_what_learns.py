@@ -7,7 +7,9 @@ import pytest
 
 import pcode
 from pcode import InputError
-from pcode.analysis import backprop, certificate, spectrum
+from pcode.analysis.backprop import backprop
+from pcode.analysis.certificate import certificate
+from pcode.analysis.spectrum import spectrum
 from pcode.system.problem import make_problem
 from tests.conftest import STRUCTURED
 from tests.flow import reference
@@ -186,10 +188,10 @@ def test_as_the_decay_goes_to_0_a_linear_layer_goes_to_the_least_solution(masked
     far = []
     for decay in (1e-2, 1e-3):
         network = pcode.Network(
-            (6, 2), "identity", tau=0.0, delta=1.0, weight_decay=decay, bias=False, mask=mask
+            (6, 2), "identity", tau=0.1, delta=1.0, weight_decay=decay, bias=False, mask=mask
         )
         phase = pcode.Phase("train", {0: X, 1: Y}, duration=30.0 / decay)
-        run = pcode.simulate(network, [phase], weights=network.init_weights(0), rtol=1e-9, atol=1e-12)
+        run = pcode.simulate(network, [phase], weights=network.init_weights(0), method="cvode", rtol=1e-8)
         least = np.zeros((6, 2))
         for j in range(2):
             least[there[:, j], j] = np.linalg.pinv(X[:, there[:, j]]) @ Y[:, j]
@@ -234,7 +236,9 @@ def test_the_fan_in_counts_the_connections_that_there_are():
     assert weights.W[0].T[:100, 1:].std() == pytest.approx(1.0 / np.sqrt(299), rel=0.02)
     assert np.abs(network.init_weights(0, "uniform").M[0]).max() == pytest.approx(0.1, rel=1e-3)
     plain = pcode.Network((400, 300)).init_weights(0)
-    np.testing.assert_array_equal(pcode.Network((400, 300), mask=[np.ones((400, 300))]).init_weights(0).M, plain.M)
+    np.testing.assert_array_equal(
+        pcode.Network((400, 300), mask=[np.ones((400, 300))]).init_weights(0).M, plain.M
+    )
 
 
 def test_a_delta_that_all_links_share_is_one_number():
@@ -310,7 +314,7 @@ def test_what_cannot_learn_is_named(learn, options, what):
 def hard():
     """A run with all of it: masks, no biases, a clock for each link, and a list of what learns."""
     network, phase, weights = posed(*CASES["all of it"])
-    test = pcode.Phase("test", {0: phase.clamp[0]}, learn=False, until="equilibrium", duration=500.0)
+    test = pcode.Phase("test", {0: phase.clamp[0]}, learn=False, until="equilibrium", duration=50.0)
     return pcode.simulate(network, [phase, test], weights=weights, rtol=1e-8, atol=1e-10)
 
 
@@ -366,7 +370,9 @@ def test_backprop_compares_where_there_are_connections():
     phase = pcode.Phase("train", clamp, duration=30.0, learn=["M0", "M2"])
     run = pcode.simulate(network, [phase], weights=network.init_weights(0))
     found = backprop(run)
-    assert (found.by_variance.flow_angle[-1] < 0.05).all()
-    np.testing.assert_allclose(found.by_variance.flow_size[-1], 1.0, atol=2e-3)
+    angle = found.by_variance.flow_angle
+    assert (angle[-1] < 0.5).all()
+    assert (angle[-1] < 0.12 * angle[-2]).all()  # of first order in 1/nu^n
+    np.testing.assert_allclose(found.by_variance.flow_size[-1], 1.0, atol=5e-3)
     assert any("M1 is held" in note for note in found.notes)
     assert any("connections" in note for note in found.notes)
