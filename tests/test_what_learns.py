@@ -1,6 +1,7 @@
 """Biases or none, masks, a clock for each link, and lists of what learns: against NumPy, SciPy and theory."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from pcode import InputError
 from pcode.analysis.backprop import backprop
 from pcode.analysis.certificate import certificate
 from pcode.analysis.spectrum import spectrum
+from pcode.run.snapshot import Snapshot
+from pcode.system.limit import SlowProblem, settled
 from pcode.system.problem import make_problem
 from tests.conftest import STRUCTURED
 from tests.flow import reference
@@ -180,7 +183,7 @@ def _at_the_origin(sizes, X, Y, delta):
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_as_the_decay_goes_to_0_a_linear_layer_goes_to_the_least_solution(masked):
-    """Fewer samples than inputs: the weights end at the pseudo-inverse, of each column where there are any."""
+    """Fewer samples than inputs: the weights end at the pseudo-inverse, of each column's own inputs."""
     rng = np.random.default_rng(3)
     X, Y = rng.standard_normal((3, 6)), rng.standard_normal((3, 2))
     mask = pcode.random_masks((6, 2), 0.7, 0) if masked else None
@@ -300,9 +303,13 @@ def test_weights_where_there_is_no_connection_or_no_bias_are_refused_by_the_firs
 )
 def test_what_cannot_learn_is_named(learn, options, what):
     network = pcode.Network((2, 3, 1), **options)
-    with pytest.raises(InputError) as error:
+
+    def run():
         phase = pcode.Phase("train", {0: [[1.0, 2.0]]}, duration=1.0, learn=learn)
         pcode.simulate(network, [phase], weights=network.init_weights(0))
+
+    with pytest.raises(InputError) as error:
+        run()
     assert "learn" in error.value.where
     assert what in error.value.what
 
@@ -335,11 +342,6 @@ def test_the_certificate_of_a_hard_run_passes(hard):
 def test_the_weights_spectrum_is_that_of_the_reduced_flow_where_there_are_connections(hard):
     """Eigenvalues of d(dw/dt)/dw of the singular limit by differences, of those weights that there are."""
     found = spectrum(hard, phase=0)
-    from dataclasses import replace
-
-    from pcode.run.snapshot import Snapshot
-    from pcode.system.limit import SlowProblem, settled
-
     snapshot = Snapshot.of(hard, 0)
     limit = replace(snapshot.network, tau=0.0)
     phase = replace(snapshot.phase, until=None)

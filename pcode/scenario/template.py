@@ -24,8 +24,8 @@ delta = {Network.delta}                 # time constant of the weights; or a lis
 nu = {Network.nu}                      # variance of the layers; or one value for each of the layers 1..n
 feedback = "{Network.feedback}"          # learned (W has its own equation), tied (W = M^T) or fixed
 # bias = true                 # whether predictions have biases
-# mask = {{ density = 0.3, seed = 0 }}  # sparse connections: this part of its inputs for every node, or a list
-                              # with one number a link; or {{ file = "m.npz" }}, arrays mask0, mask1, ... of 0, 1
+# mask = {{ density = 0.3, seed = 0 }}  # sparse: every node gets this part of its inputs; or a list with
+                              # one number a link; or {{ file = "m.npz" }}, arrays mask0, ... of 0 and 1
 # weight_decay = {Network.weight_decay}          # decay of M, W and the biases
 # node_decay = {Network.node_decay}            # decay of the value nodes
 # time_unit = "ms"            # what all times are in; or give each with a unit: tau = "10 ms", delta = "5 s"
