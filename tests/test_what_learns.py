@@ -10,7 +10,10 @@ import pcode
 from pcode import InputError
 from pcode.analysis.backprop import backprop
 from pcode.analysis.certificate import certificate
+from pcode.analysis.planes.plane import phase_plane
+from pcode.analysis.spectra.border import others
 from pcode.analysis.spectrum import spectrum
+from pcode.analysis.stability import stability
 from pcode.run.snapshot import Snapshot
 from pcode.system.limit import SlowProblem, settled
 from pcode.system.problem import make_problem
@@ -378,3 +381,31 @@ def test_backprop_compares_where_there_are_connections():
     np.testing.assert_allclose(found.by_variance.flow_size[-1], 1.0, atol=5e-3)
     assert any("M1 is held" in note for note in found.notes)
     assert any("connections" in note for note in found.notes)
+
+
+def test_random_feedback_to_compare_with_has_the_connections_that_there_are(hard):
+    assert np.isfinite(stability(hard, phase=0, against="random", gains=[1.0], check=False).growth).all()
+    drawn = others(hard.weights, "random", 0, hard.network.masks)
+    for R, M, mask in zip(drawn, hard.weights.M, hard.network.masks, strict=True):
+        assert (R[~mask.there.T] == 0.0).all()
+        assert np.linalg.norm(R) == pytest.approx(np.linalg.norm(M), rel=1e-12)
+
+
+def test_a_plane_of_weights_takes_only_those_that_move(hard):
+    masks = hard.network.masks
+
+    def entry(name, there):
+        return f"{name}[{','.join(map(str, np.argwhere(there)[0]))}]"
+
+    wrong = {
+        entry("M2", masks[2].there): "it is held in 'train'",
+        "beta1[0]": "no biases",
+        entry("M0", ~masks[0].there): "no connection",
+    }
+    for name, what in wrong.items():
+        with pytest.raises(InputError) as error:
+            phase_plane(hard, name, entry("M1", masks[1].there), phase=0)
+        assert what in error.value.what
+    names = entry("M0", masks[0].there), entry("M1", masks[1].there)
+    found = phase_plane(hard, *names, rest="held", phase=0, resolution=11)
+    assert np.isfinite(found.rates).all()
