@@ -364,13 +364,13 @@ def _learn(value: Any) -> bool | tuple[str, ...]:
         except InputError:
             right = 'true, false, or a list of names such as ["M1", "beta2"]'
             raise InputError("learn", f"must be {right}, not {checks.shown(value)}") from None
-    names = tuple(dict.fromkeys(value))
+    names = tuple(value)
     if not names:
         raise InputError("learn", "lists nothing; with false all weights are held")
     for name in names:
         if not isinstance(name, str):
             raise InputError("learn", f"must list names such as M1 or beta2, not {checks.shown(name)}")
-    return tuple(map(str, names))
+    return tuple(dict.fromkeys(map(str, names)))
 
 
 def _no_equation(name: str, network: Network) -> str:
