@@ -137,14 +137,13 @@ def slow_manifold(
 
 def _followed(run: Run, manifold: CriticalManifold, ratios: Sequence[float] | None) -> list[Trajectory]:
     """Trajectories: integrated anew, or as saved where the network is too large for that."""
+    at = manifold.index, manifold.t
     if ratios is not None:
         if isinstance(ratios, str) or not 1 <= len(ratios) <= len(SEVERAL):
             raise InputError("ratios", f"must list one to {len(SEVERAL)} numbers delta/tau, not {ratios!r}")
-        return [
-            trajectory(run, manifold.weight, manifold.node, ratio, manifold.index) for ratio in sorted(ratios)
-        ]
+        return [trajectory(run, manifold.weight, manifold.node, ratio, *at) for ratio in sorted(ratios)]
     try:
-        return [trajectory(run, manifold.weight, manifold.node, None, manifold.index)]
+        return [trajectory(run, manifold.weight, manifold.node, None, *at)]
     except InputError:
         kept = np.isfinite(manifold.trajectory).all(axis=1)
         tau = manifold.tau or manifold.delta / 1e4

@@ -20,7 +20,7 @@ from ...base.short import Short
 from ...base.units import suffix
 from ...model.network import Array
 from ...run.result import Run
-from ...run.snapshot import PhaseOption, Snapshot, TimeOption, last_phase
+from ...run.snapshot import PhaseOption, Snapshot, TimeOption, as_phase, last_phase
 from ...system.rest import holding
 from .coordinates import Chart, Coordinate, chart
 from .field import MOST_DENSE, Field
@@ -147,6 +147,7 @@ def phase_plane(
     parsed = [Coordinate.parse(where, name) for where, name in (("x", x), ("y", y))]
     if phase is None and time is None:
         phase = last_phase(run, learn=True) if any(one.of_weights for one in parsed) else 0
+    whole, (run, phase, time) = run, as_phase(run, phase, time)
     snapshot = Snapshot.of(run, phase, time)
     made = chart(run, snapshot, (("x", x), ("y", y)))
     field = Field(made, slaved_nodes(made, rest))
@@ -155,6 +156,8 @@ def phase_plane(
     low, high = _window(field, trajectory, checked_limits("xlim", xlim), checked_limits("ylim", ylim))
     if finer:
         times, trajectory = finer_path(run, made, times, trajectory, high - low)
+    if run is not whole and len(times) == 2:
+        times, trajectory = times[:0], trajectory[:0]  # nothing is known of the way from end to end
     xs, ys = np.linspace(low[0], high[0], sides), np.linspace(low[1], high[1], sides)
     rates, slaved = on_grid(field, xs, ys)
     if not np.isfinite(rates).any():
