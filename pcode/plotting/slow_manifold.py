@@ -129,9 +129,10 @@ def slow_manifold(
             handles += _several(ax, curves, look)
         if "legend" in look:
             place_legend(ax, legend, handles, **look.of("legend"))
-        if note and manifold.held:
+        if note and (manifold.held or manifold.presentation):
             t = f"{manifold.t:.6g}{suffix(run.network.time_unit)}"
-            note_above(ax, f"{manifold.held} held as at t = {t}", look)
+            held = f"{manifold.held} held as at t = {t}" if manifold.held else ""
+            note_above(ax, ", ".join(filter(None, [held, manifold.presentation])), look)
     return ax
 
 
@@ -145,6 +146,8 @@ def _followed(run: Run, manifold: CriticalManifold, ratios: Sequence[float] | No
     try:
         return [trajectory(run, manifold.weight, manifold.node, None, *at)]
     except InputError:
+        if len(manifold.times) < 3:
+            raise
         kept = np.isfinite(manifold.trajectory).all(axis=1)
         tau = manifold.tau or manifold.delta / 1e4
         t = (manifold.times[kept] - manifold.times[0]) / tau

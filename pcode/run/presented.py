@@ -7,12 +7,10 @@ a course does not go on, but jumps as the samples change.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..base import checks
 from ..base.errors import InputError
@@ -22,37 +20,10 @@ from .clamps import ClampArrays, ClampRecord, SeriesData
 from .probes import PHASE, PRESENTATION
 from .record import PhaseRecord
 from .result import Run
-from .select import as_recorded, choose_phases
-
-Rows = NDArray[np.intp]
+from .select import ALONE, as_recorded, choose_phases, ends_only, listed, presentations_of, rows_of
 
 # A presentation that was to last until rest, and lasts all but this part of its limit, has reached it.
 NEAR = 1e-6
-
-
-def presentations_of(run: Run, index: int, dim: str = "time") -> NDArray[np.int64]:
-    """The presentations of a phase of which something along `dim` was kept, in turn; none if it has none."""
-    coordinate = {"time": "presentation", "weight_time": "weight_presentation"}[dim]
-    if coordinate not in run.data.coords or run.phases[index].presentation is None:
-        return np.empty(0, np.int64)
-    phase = {"time": "phase", "weight_time": "weight_phase"}[dim]
-    kept = run.data[coordinate].to_numpy()[run.data[phase].to_numpy() == index]
-    found: NDArray[np.int64] = np.unique(kept[kept >= 0])
-    return found
-
-
-def rows_of(run: Run, index: int, k: int) -> Rows:
-    """The saved rows of the nodes that show presentation `k` of a phase."""
-    there = run.data["phase"].to_numpy() == index
-    return np.flatnonzero(there & (run.data["presentation"].to_numpy() == k))
-
-
-def in_full(run: Run, index: int) -> bool:
-    """Whether more than the ends of a phase, or of one of its presentations, was kept."""
-    kept = presentations_of(run, index)
-    if not kept.size:
-        return True
-    return any(rows_of(run, index, int(k)).size > 2 for k in kept)
 
 
 def presentation_record(run: Run, index: int, k: int) -> PhaseRecord:
@@ -87,13 +58,13 @@ def presentation(run: Run, k: int | None = None, phase: int | str | None = None)
     """One presentation of `run` as a run of its own; see `Run.presentation`."""
     index = _presenting(run, phase)
     kept = presentations_of(run, index)
-    if not kept.size:
+    if not kept:
         what = f"{run.phases[index].name!r} was not begun, so nothing of it is known"
         raise InputError("phase", what)
-    chosen = int(kept[-1]) if k is None else checks.whole("presentation", k)
-    if chosen not in kept.tolist():
+    chosen = kept[-1] if k is None else checks.whole("presentation", k)
+    if chosen not in kept:
         what = f"the nodes of {k} of {run.phases[index].name!r} were not kept"
-        kept_are = f"those of {_listed(kept.tolist())} were"
+        kept_are = f"those of {listed(kept)} were"
         raise InputError("presentation", f"{what}; {kept_are}, and [save] presentations says which are")
     return alone(run, index, chosen)
 
@@ -141,7 +112,12 @@ def alone(run: Run, index: int, k: int) -> Run:
     about = {"long_name": "sample: row of the data"}
     data = data.assign_coords(zeros | {"sample": ("sample", np.array(record.samples), about)})
     data = data.assign_attrs(
-        phases=json.dumps([record.to_dict(arrays)]), status=str(record.status), message=record.message
+        {
+            "phases": json.dumps([record.to_dict(arrays)]),
+            "status": str(record.status),
+            "message": record.message,
+            ALONE: "ends" if ends_only(run, index) else "full",
+        }
     )
     groups = {name: group for name, group in run.groups.items() if name not in ("clamps", "solver")}
     return Run(data, groups | arrays.groups() | _steps(run, index, record), run.network)
@@ -201,10 +177,3 @@ def _clamp(record: PhaseRecord, one: ClampRecord, k: int) -> ClampRecord:
     begin[:kept] = np.where(free, new[:kept], old[:kept])
     times: Array = np.array([0.0, shown.ramp])
     return replace(own, kind="time series", series=SeriesData(times, np.stack([begin, new]), "linear"))
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    """The numbers in words, the first few and the last of many."""
-    if len(numbers) <= 6:
-        return ", ".join(map(str, numbers))
-    return f"{', '.join(map(str, numbers[:4]))}, ..., {numbers[-1]}"

@@ -36,7 +36,7 @@ from .samples import data_of
 # Names of the attributes that a run itself sets.
 OWN = (
     "network", "phases", "status", "message", "method", "method_asked", "method_reason", "rtol", "atol",
-    "solver_statistics", "versions", "notes", "time_unit",
+    "solver_statistics", "versions", "notes", "time_unit", "of_presentation",
 )  # fmt: skip
 
 

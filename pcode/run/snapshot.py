@@ -74,13 +74,7 @@ class Snapshot(Short):
         InputError
             If there is no such phase or time, or the run lacks what is needed.
         """
-        time = None if time is None else run.network.time("time", time)
-        index = _phase_index(run, phase, time)
-        rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
-        if not rows.size:
-            raise InputError("phase", f"{run.phases[index].name!r} was not begun, so nothing of it is known")
-        times = run.data["time"].to_numpy()
-        return cls.at(run, int(rows[-1] if time is None else rows[np.abs(times[rows] - time).argmin()]))
+        return cls.at(run, _row(run, phase, time))
 
     @classmethod
     def at(cls, run: Run, row: int) -> Snapshot:
@@ -259,12 +253,11 @@ def as_phase(run: Run, phase: PhaseOption = None, time: TimeOption = None) -> tu
     phase, time
         As for `Snapshot.of`.
     """
-    there = Snapshot.of(run, phase, time)
-    t = None if time is None else run.network.time("time", time)
-    k = presentation_at(run, there.row)
+    row = _row(run, phase, time)
+    index, k = int(run.data["phase"][row]), presentation_at(run, row)
     if k is None:
-        return run, there.index, t
-    return alone(run, there.index, k), 0, None if t is None else float(run.data["time"][there.row])
+        return run, index, None if time is None else run.network.time("time", time)
+    return alone(run, index, k), 0, None if time is None else float(run.data["time"][row])
 
 
 def resting_moments(run: Run, index: int, most: int) -> list[Snapshot]:
@@ -300,6 +293,17 @@ def last_phase(run: Run, clamped: tuple[int, ...] = (), learn: bool | None = Non
         if index in started and set(clamped) <= whole and learn in (None, record.learn):
             return index
     return None
+
+
+def _row(run: Run, phase: PhaseOption, time: TimeOption) -> int:
+    """The saved row of the nodes that `Snapshot.of` means."""
+    t = None if time is None else run.network.time("time", time)
+    index = _phase_index(run, phase, t)
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
+    if not rows.size:
+        raise InputError("phase", f"{run.phases[index].name!r} was not begun, so nothing of it is known")
+    times = run.data["time"].to_numpy()
+    return int(rows[-1] if t is None else rows[np.abs(times[rows] - t).argmin()])
 
 
 def _phase_index(run: Run, phase: PhaseOption, time: float | None) -> int:

@@ -19,7 +19,7 @@ from ...base.errors import InputError
 from ...base.short import Short
 from ...model.network import Array
 from ...run.result import Run
-from ...run.select import of_run
+from ...run.select import of_run, presentation_name
 from ...run.snapshot import PhaseOption, Snapshot, TimeOption, as_phase
 from ...system.coupled import System
 from ...system.problem import Problem
@@ -105,6 +105,8 @@ class CriticalManifold(Short):
     tau, delta : float
     moving : bool
         Whether a clamp of the phase moves: the branches are those with it held at its value of `t`.
+    presentation : str
+        The presentation in which all this is, of a phase that shows samples one after another.
     """
 
     weight: Coordinate
@@ -121,6 +123,7 @@ class CriticalManifold(Short):
     tau: float
     delta: float
     moving: bool = False
+    presentation: str = ""
 
     @property
     def held(self) -> str:
@@ -244,6 +247,7 @@ def critical_manifold(
         tau=run.network.tau,
         delta=run.network.delta,
         moving=snapshot.moving,
+        presentation=presentation_name(run, snapshot.index),
     )
 
 

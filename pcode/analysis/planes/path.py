@@ -70,6 +70,7 @@ def _between(run: Run, made: Chart, row: int, duration: float, alone: bool) -> t
 
     times = np.linspace(0.0, duration, PARTS + 1)[1:-1]
     if alone:  # nodes settle within it, fast at first
+        times = np.linspace(0.0, duration, 5 * PARTS + 1)[1:-1]
         early = np.geomspace(min(0.1 * run.network.tau, times[0]), times[-1], PARTS)
         times = np.union1d(times, early[:-1])
     METHODS["cvode"].solve(problem, times, SETTINGS, save, lambda *_: False)
