@@ -16,12 +16,14 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import analysis, plotting, scenario
+    from .analysis.twin import twin
     from .base.errors import InputError
     from .base.status import SolverStats, Status
     from .model.activation import Activation
     from .model.activations import ACTIVATIONS
     from .model.data import Data
     from .model.expression import Expression
+    from .model.masks import random_masks
     from .model.network import Network, Weights
     from .model.phase import Phase, Save
     from .model.presentation import Presentation
@@ -59,8 +61,10 @@ __all__ = [
     "analysis",
     "plotting",
     "predict",
+    "random_masks",
     "scenario",
     "simulate",
+    "twin",
 ]
 
 _HOME = {
@@ -87,7 +91,9 @@ _HOME = {
     "TimeSeries": "model.series",
     "Weights": "model.network",
     "predict": "run.predict",
+    "random_masks": "model.masks",
     "simulate": "simulation",
+    "twin": "analysis.twin",
 }
 
 # Rooms that are imported when they are first used, as in ``pcode.plotting.STYLE``.

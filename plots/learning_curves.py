@@ -6,11 +6,12 @@ the flow of M is that between what moves the weights from layer l to l + 1 with 
 minus the gradient of the loss of the samples then shown, backpropagation's; its size is that of nu^n times
 the first over the second; both are there only while both ends are held. The angle between W and the transpose
 of M says how far the feedback is from backpropagation's. Each of these has a curve for each link M^l.
-Functions of one's own have a panel each. Time is in units of delta, the time constant of the weights (in ms or
-s where the run has a unit), and vertical lines mark where a phase of the run ends and the next begins; where
-samples are shown in turn, the scale below counts presentations, or passes through all samples. A curve with
-few values has a mark for each. Losses, energies, sizes and norms are on a logarithmic axis where they span
-more than a decade or so. Probes with fewer than three values are left out where there are others.
+Functions of one's own have a panel each. Time is in units of delta, the time constant of the weights (in ms
+or s where the run has a unit), and vertical lines mark where a phase of the run ends and the next begins;
+where samples are shown in turn, the scale below counts presentations, or passes through all samples. A curve
+with few values has a mark for each. Losses, energies, sizes and norms are on a logarithmic axis where they
+span more than a decade or so after the first hundredth of the time. Probes with fewer than three values are
+left out where there are others.
 """
 
 from __future__ import annotations
@@ -24,8 +25,6 @@ from pcode import Run, plotting
 # Inches; a figure that is not narrow has panels in two columns where there are more than two.
 WIDTH, NARROW = 6.9, 5.0
 
-SUITS = ("digits", "alignment")
-
 
 def figure(
     run: Run,
@@ -35,7 +34,7 @@ def figure(
     log_y: bool | None = None,
     clock: str | None = None,
     presentations: bool = True,
-    legend: plotting.LegendPlace = "inside",
+    legend: plotting.LegendPlace = True,
     styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw a panel for each kind of probe.
@@ -56,18 +55,19 @@ def figure(
     presentations : bool
         Whether to count presentations or passes below, where there are any.
     legend : bool or {"right", "below", "inside"}
-        Where to put legends, if at all.
+        Where to put legends, if at all; inside the panels where it is not said.
     styles : table
         By the name of an artist of `pcode.plotting.learning_curve`, keywords of Matplotlib, or false.
     """
     wanted = [probes] if isinstance(probes, str) else probes
     groups = plotting.probe_groups(run, wanted)
-    options = {"phase": phase, "log_time": log_time, "log_y": log_y, "clock": clock, "legend": legend}
+    options = {"phase": phase, "log_time": log_time, "log_y": log_y, "clock": clock}
+    options |= {"legend": "inside" if legend is True else legend}
     with plotting.style():
         width = plotting.figure_width(WIDTH)
         columns = 1 if width < NARROW or len(groups) < 3 else 2
         rows = math.ceil(len(groups) / columns)
-        fig = plotting.figure(width, 0.7 + 1.55 * rows)
+        fig = plotting.figure(width, 0.7 + (1.55 if width >= NARROW else 1.25) * rows)
         axes = fig.subplots(rows, columns, sharex=True, squeeze=False)
         for k, group in enumerate(groups):
             ax = axes[k // columns, k % columns]

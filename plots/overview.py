@@ -147,10 +147,11 @@ def _mark_delta(run: Run, panels: list[Axes], phase: int | str | list[int | str]
     unit = plotting.TimeAxis.of(run, "time", phase, None, log_time=True).unit
     phases = [run.phases[k] for k in plotting.choose_phases(run, phase)]
     phases = [p for p in phases if p.presentation is None]
-    starts = [p.t_start for p in phases if p.learn and p.t_start + network.delta < p.t_end]
+    delta = min(network.deltas)
+    starts = [p.t_start for p in phases if p.learn and p.t_start + delta < p.t_end]
     for ax in panels:
         for k, start in enumerate(starts):
-            at = (start + network.delta) / unit
+            at = (start + delta) / unit
             ax.axvline(at, color="0.45", linewidth=0.8, linestyle="--", zorder=0.5)
             if k == 0 and ax is panels[0]:  # in the others it would stand on curves
                 ax.annotate(r"$\delta$", (at, 1.0), (2, -1), va="top", color="0.45",
@@ -164,6 +165,8 @@ def _title(run: Run, narrow: bool) -> str:
     layers = "-".join(map(str, network.sizes))
     samples = run.sample_count
     batch = f"{samples} sample" + "s" * (samples > 1)
-    tau, delta = (plotting.time_text(t, network.time_unit) for t in (network.tau, network.delta))
+    times = network.tau, *sorted({*network.deltas})
+    tau, *deltas = (plotting.time_text(t, network.time_unit) for t in times)
+    delta = deltas[0] if len(deltas) == 1 else f"{deltas[0]} to {deltas[-1]}"
     first = f"{layers}, {batch}:" + ("\n" if narrow else "  ")
     return rf"{first}$\tau$ = {tau},  $\delta$ = {delta},  $\nu$ = {spread}"

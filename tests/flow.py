@@ -92,12 +92,23 @@ class Flow:
             dx.append(np.where(moves, rate / net.tau, 0.0))
         mu = [s[k] @ M[k] + beta[k] for k in range(n)]
         deps = [(x[k + 1] - mu[k] - net.nu[k] * eps[k]) / net.tau for k in range(n)]
-        on, lam = float(self.learn) / net.delta, net.weight_decay
-        dM = [on * (s[k].T @ eps[k] / self.batch - lam * M[k]) for k in range(n)]
+        lam, deltas = net.weight_decay, np.broadcast_to(net.delta, n)
+        mask = [1.0 if there is None else np.array(there, float) for there in net.mask or [None] * n]
+
+        def on(name, k):
+            learns = self.learn if isinstance(self.learn, bool) else name in self.learn
+            return float(learns) / deltas[k]
+
+        dM = [on(f"M{k}", k) * (mask[k] * (s[k].T @ eps[k]) / self.batch - lam * M[k]) for k in range(n)]
         dW = [
-            on * (eps[k].T @ s[k] / self.batch - lam * W[k]) * (net.feedback == "learned") for k in range(n)
+            (net.feedback == "learned")
+            * on(f"W{k}", k)
+            * (np.transpose(mask[k]) * (eps[k].T @ s[k]) / self.batch - lam * W[k])
+            for k in range(n)
         ]
-        dbeta = [on * (eps[k].mean(axis=0) - lam * beta[k]) for k in range(n)]
+        dbeta = [
+            net.bias * on(f"beta{k + 1}", k) * (eps[k].mean(axis=0) - lam * beta[k]) for k in range(n)
+        ]
         return self.join(dx, deps, dM, dW, dbeta)
 
     def first_mode(self, t, y):

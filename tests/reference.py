@@ -26,7 +26,11 @@ SIGMA = {
 def rates(network, x, eps, M, W, beta):
     """dx (every node as if free), deps, dM, dW, dbeta; `eps[l]`, `beta[l]` by layer l, entry 0 unused."""
     n, sizes = network.n, network.sizes
-    tau, delta = network.tau, network.delta
+    tau, deltas = network.tau, network.deltas
+    masks = [
+        np.ones(m.shape) if mask is None else np.array(mask, float)
+        for mask, m in zip(network.masks, M, strict=True)
+    ]
     lam, lam_x = network.weight_decay, network.node_decay
     B = len(x[0])
     f = [SIGMA[name][0] for name in network.activation]
@@ -53,12 +57,12 @@ def rates(network, x, eps, M, W, beta):
     for k in range(n):
         for i in range(sizes[k]):
             for j in range(sizes[k + 1]):
-                hebb = sum(f[k](x[k][b, i]) * eps[k + 1][b, j] for b in range(B)) / B
-                dM[k][i, j] = (hebb - lam * M[k][i, j]) / delta
-                dW[k][j, i] = (hebb - lam * W[k][j, i]) / delta
+                hebb = masks[k][i, j] * sum(f[k](x[k][b, i]) * eps[k + 1][b, j] for b in range(B)) / B
+                dM[k][i, j] = (hebb - lam * M[k][i, j]) / deltas[k]
+                dW[k][j, i] = (hebb - lam * W[k][j, i]) / deltas[k]
         for j in range(sizes[k + 1]):
             mean = sum(eps[k + 1][b, j] for b in range(B)) / B
-            dbeta[k + 1][j] = (mean - lam * beta[k + 1][j]) / delta
+            dbeta[k + 1][j] = (mean - lam * beta[k + 1][j]) / deltas[k]
     return dx, deps, dM, dW, dbeta
 
 

@@ -1,4 +1,4 @@
-"""The question `classification`: counts and averages as scikit-learn has them, tables, figure, recipe, command."""
+"""The question `classification`: counts and averages as scikit-learn has them, tables and figure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = ("cat", "a_dog", "50%", "eel")
 
 
 def answer_of(true: list[int], taken: list[int], **options: Any) -> Classification:
-    """The answer for samples whose outputs, here the inputs themselves, are largest for the classes `taken`."""
+    """The answer for samples whose outputs, here the inputs, are largest for the classes `taken`."""
     k = len(NAMES)
     network = pcode.Network((k, k), "identity", feedback="tied")
     inputs = np.eye(k)[taken] + 0.1

@@ -38,10 +38,13 @@ def test_the_vector_field_is_the_equations_written_out(situation):
     expected = {f"x{k}": dx[k] * free[k] for k in range(network.n + 1) if free[k].any()}
     expected |= {f"eps{k}": deps[k] for k in range(1, network.n + 1)}
     if phase.learn:
-        expected |= {f"M{k}": dM[k] for k in range(network.n)}
+        learning = {f"M{k}": dM[k] for k in range(network.n)}
         if network.feedback == "learned":
-            expected |= {f"W{k}": dW[k] for k in range(network.n)}
-        expected |= {f"beta{k}": dbeta[k] for k in range(1, network.n + 1)}
+            learning |= {f"W{k}": dW[k] for k in range(network.n)}
+        if network.bias:
+            learning |= {f"beta{k}": dbeta[k] for k in range(1, network.n + 1)}
+        names = learning if phase.learn is True else phase.learn
+        expected |= {name: learning[name] for name in names}
     assert rates.keys() == expected.keys()
     for name, rate in rates.items():
         np.testing.assert_allclose(rate, expected[name], rtol=1e-11, atol=1e-11, err_msg=name)

@@ -31,7 +31,9 @@ class Diagonal:
         c = system.constants
         held = system.parameters.held
         own = 1.0 + a * c.weight_decay / c.delta
-        weights = type(held)(*(part and tuple(jnp.full_like(w, own) for w in part) for part in held))
+        weights = type(held)(
+            *(part and tuple(jnp.full_like(w, o) for w, o in zip(part, own, strict=True)) for part in held)
+        )
         return system.layout.pack(point.state._replace(x=x, eps=eps, weights=weights), jnp)
 
     def solve(self, system, factors, r):

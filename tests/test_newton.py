@@ -39,7 +39,10 @@ def test_it_solves_all_but_the_weight_borne_coupling_exactly(situation, log_a):
     k = problem.layout.node_count
     nodes, weights = slice(0, k), slice(k, None)
     # Weights without what the nodes send them, then nodes, then weights with it.
-    c = 1.0 / (1.0 + a * network.weight_decay / network.delta)
+    links = [(int(name[-1]) - name.startswith("beta"), name) for name in problem.layout.weight_names]
+    counts = [math.prod(problem.layout.shapes[name]) for _, name in links]
+    deltas = np.repeat([network.deltas[link] for link, _ in links], counts)
+    c = 1.0 / (1.0 + a * network.weight_decay / deltas)
     expected = np.empty_like(r)
     well_posed = np.linalg.cond(A[nodes, nodes]) < 1e6
     expected[nodes] = np.linalg.solve(A[nodes, nodes], r[nodes] - A[nodes, weights] @ (c * r[weights]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from pcode.run import predict as module
 
 RNG = np.random.default_rng(7)
 SIZES = (3, 5, 4, 2)
-M = tuple(RNG.normal(size=pair) / np.sqrt(pair[0]) for pair in zip(SIZES, SIZES[1:], strict=False))
+M = tuple(RNG.normal(size=pair) / np.sqrt(pair[0]) for pair in pairwise(SIZES))
 BETA = tuple(RNG.normal(size=size) for size in SIZES[1:])
 INPUTS = RNG.normal(size=(6, 3))
 

@@ -11,10 +11,15 @@ from pcode.system.problem import make_problem
 TIMES = np.array([1.0, 7.0, 20.0, 60.0])
 
 
-def situation(rng, sizes=(7, 4, 2), B=3, learn=True, W="independent", clamp_input=True, **options):
+def situation(rng, sizes=(7, 4, 2), B=3, learn=True, W="independent", clamp_input=True, beta=0.0, **options):
     """A network with more inputs than samples."""
+    density = options.pop("density", None)
+    if density is not None:
+        options["mask"] = pcode.random_masks(sizes, density, 3)
     network = pcode.Network(sizes, **{"delta": 20.0, "weight_decay": 0.3, "nu": 1.0} | options)
     weights = network.init_weights(rng, W=W)
+    if beta and network.bias:
+        weights = weights._replace(beta=tuple(beta * rng.standard_normal(b.shape) for b in weights.beta))
     clamp = {len(sizes) - 1: rng.standard_normal((B, sizes[-1]))}
     if clamp_input:
         clamp[0] = rng.standard_normal((B, sizes[0]))
@@ -47,14 +52,51 @@ CASES = {
     "held weights": {"learn": False},
     "a free input": {"clamp_input": False, "node_decay": 0.1},
     "as many samples as inputs": {"B": 7},
+    "a single sample": {"B": 1},
+    "a single sample, a mask": {"B": 1, "density": 0.5},
+    "a single sample, tied, a mask on the first link only": {
+        "B": 1,
+        "density": (0.4, 1.0),
+        "feedback": "tied",
+        "W": "transpose",
+    },
+    "several samples, a mask": {"density": 0.5},
+    "several samples, a mask on the last link only": {"density": (1.0, 0.5)},
+    "no biases": {"bias": False},
+    "a clock for each link": {"delta": (20.0, 5.0)},
+    "a clock for each link, a single sample": {"delta": (5.0, 20.0), "B": 1},
+    "M and W of the first link": {"learn": ["M0", "W0"]},
+    "M and W of the first link, a single sample, a mask": {"learn": ["M0", "W0"], "B": 1, "density": 0.5},
+    "M and W of every link, no bias": {"learn": ["M0", "W0", "M1", "W1"]},
+    "M without W": {"learn": ["M0", "M1", "beta1"]},
+    "W without M": {"learn": ["W0", "W1", "beta2"]},
+    "M and W of one, M of another": {"sizes": (7, 4, 3, 2), "learn": ["M0", "M1", "W1", "beta1"]},
+    "W and M of one, W of another": {
+        "sizes": (7, 4, 3, 2),
+        "learn": ["M1", "W1", "W2"],
+        "delta": (9.0, 20.0, 5.0),
+    },
+    "all but the first weights": {"learn": ["M1", "W1", "beta2"]},
+    "all but the first weights, a single sample": {"learn": ["M1", "W1", "beta2"], "B": 1, "density": 0.5},
+    "the first biases": {"learn": ["beta1"]},
+    "the first biases, a single sample, a mask": {"learn": ["beta1", "M1"], "B": 1, "density": 0.5},
+    "everything": {
+        "sizes": (7, 4, 3, 2),
+        "learn": ["M0", "W0", "M1", "W2", "M2"],
+        "B": 1,
+        "density": (0.5, 0.7, 1.0),
+        "delta": (9.0, 20.0, 5.0),
+        "bias": False,
+    },
     "every activation": {"sizes": (7, 4, 3, 2), "activation": ("logistic", "softplus", "tanh")},
 }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_full_state_is_the_same_with_and_without(case, rng):
-    network, phase, state = situation(rng, **CASES[case])
+    network, phase, state = situation(rng, beta=0.1, **CASES[case])
     reduced, full = (make_problem(network, phase, state, reduce=reduce) for reduce in (True, False))
+    assert reduced.layout.size <= full.layout.size
     for a, b in zip(states(reduced), states(full), strict=True):
         assert (a.weights.W is None) == (b.weights.W is None)
         pairs = [*zip(a.x, b.x, strict=True), *zip(a.eps, b.eps, strict=True)]
@@ -77,8 +119,14 @@ def test_the_unknowns_are_as_few_as_promised(rng):
 def test_the_unknowns_stand_for_all_variables_of_the_model(case, rng):
     network, phase, state = situation(rng, **CASES[case])
     reduced, full = (make_problem(network, phase, state, reduce=reduce) for reduce in (True, False))
-    assert reduced.stands_for.sum() == pytest.approx(full.layout.size, rel=1e-12)
-    assert (full.stands_for == 1.0).all()
+    missing = 0  # weights that a mask leaves out, which are nothing to be strict about
+    for name, (variable, layer) in full.layout.arrays.items():
+        mask = network.masks[layer] if variable.name in ("M", "W") else None
+        there = np.ones(full.layout.shapes[name]) if mask is None else np.asarray(mask, float)
+        there = there.T if mask is not None and variable.name == "W" else there
+        np.testing.assert_array_equal(full.stands_for[full.layout.slices[name]], there.ravel())
+        missing += int((there == 0.0).sum())
+    assert reduced.stands_for.sum() == pytest.approx(full.layout.size - missing, rel=1e-12)
 
 
 @pytest.mark.parametrize("method", ["Kvaerno3", "Kvaerno5", "Tsit5"])
@@ -107,6 +155,36 @@ def test_nothing_is_reduced_where_it_would_not_be_the_same(rng):
     ):
         changed = pcode.Phase("p", clamp, duration=60.0, **options)
         assert make_problem(network, changed, state).layout.sizes == sizes
+
+
+def test_a_single_sample_takes_one_unknown_a_node_of_the_first_hidden_layer_for_its_weights(rng):
+    for options in ({}, {"density": 0.5}, {"learn": ["M0", "beta1"]}):
+        network, phase, state = situation(rng, B=1, **options)
+        layout = make_problem(network, phase, state).layout
+        assert layout.shapes["M0"] == (1, 4)
+        assert "W0" not in layout.shapes
+
+
+def test_what_is_held_keeps_its_bits(rng):
+    network, phase, state = situation(rng, learn=["M0", "W1"], B=1, density=0.5)
+    run = pcode.simulate(network, [phase], weights=state.weights)
+    for name, one in (("M", 1), ("W", 0), ("beta", 0), ("beta", 1)):
+        np.testing.assert_array_equal(getattr(run.weights, name)[one], getattr(state.weights, name)[one])
+    for name, one in (("M", 0), ("W", 1)):
+        assert (getattr(run.weights, name)[one] != getattr(state.weights, name)[one]).any()
+    there = network.masks[0].there
+    assert (run.data["M0"].values[:, ~there] == 0.0).all()
+
+
+def test_an_input_of_zeros_teaches_nothing(rng):
+    """sigma(x^0) = 0: the span of the sample is empty, and M^0 decays at most."""
+    for options in ({}, {"density": 0.5}):
+        network, phase, state = situation(rng, B=1, **options)
+        phase = pcode.Phase("train", {**phase.clamp, 0: np.zeros((1, 7))}, duration=60.0)
+        run = pcode.simulate(network, [phase], weights=state.weights, rtol=1e-9)
+        np.testing.assert_allclose(
+            run.weights.M[0], np.exp(-0.3 * 60.0 / 20.0) * state.weights.M[0], rtol=1e-12
+        )
 
 
 def test_a_run_with_reductions_saves_what_the_theory_of_decay_says(rng):

@@ -7,8 +7,9 @@ W = M^T, no decay of the nodes and nodes at rest, as the output variance nu^n gr
     nu^n eps^l                          ->  -B dL/dmu^l    (the descent direction of each sample's loss)
     nu^n mean_b[sigma(x^l)^T eps^{l+1}] ->  -dL/dM^l       (delta dM^l/dt, its decay left out)
 
-so angles go to 0 and relative sizes, |left| / |right|, to 1. Of W and M^T the angle and |W| / |M|
-are given: they are alike in tied networks, and where learned feedback started at the transpose.
+where there are connections. So angles go to 0 and relative sizes, |left| / |right|, to 1. Of W and M^T the
+angle and |W| / |M| are given: they are alike in tied networks, and where learned feedback started at the
+transpose.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ..base._jax import jnp
 from ..base.errors import InputError
 from ..base.tables import Table
 from ..base.vectors import in_layers, norm
+from ..model.dynamics import Constants
 from ..model.network import Array
 from ..model.phase import Save
 from ..model.state import State
@@ -249,9 +251,10 @@ def _lag(run: Run, snapshot: Snapshot, ratio: float, patient: bool) -> tuple[Arr
     """
     begin = Snapshot.start(run, snapshot.index)
     # Another tau, not another delta: clamps that move keep their pace relative to the weights.
-    network = replace(begin.network, tau=begin.network.delta * ratio)
+    delta = _delta(begin)
+    network = replace(begin.network, tau=delta * ratio)
     as_run = begin.phase_as_run(AGAIN).showing(range(begin.batch))
-    phase = replace(as_run, duration=network.delta, learn=True, until=None)
+    phase = replace(as_run, duration=delta, learn=as_run.learn or True, until=None)
     start = nodes_at_rest(begin.problem()).state
     x, eps = (tuple(map(np.asarray, part)) for part in start[:2])
     weights = begin.state.weights
@@ -261,11 +264,17 @@ def _lag(run: Run, snapshot: Snapshot, ratio: float, patient: bool) -> tuple[Arr
     if again.status.failed:
         return np.full(network.n, np.nan), np.full(network.n, np.nan)
     after = again.state
-    end = begin.holding(begin.t + network.delta, after)
-    rest = nodes_at_rest(replace(end, network=network).problem(learn=True, until=None)).state
-    flow, settled = (hebbian(state.x, state.eps, network.activation) for state in (after, rest))
+    end = begin.holding(begin.t + delta, after)
+    rest = nodes_at_rest(replace(end, network=network).problem(learn=phase.learn, until=None)).state
+    masked = Constants.of(network).masked
+    flow, settled = (masked(hebbian(state.x, state.eps, network.activation)) for state in (after, rest))
     lag = in_layers(lambda a, b: norm(a - b, jnp) / norm(b, jnp), flow, settled)
     return compare(network, after).flow_angle, np.asarray(lag)
+
+
+def _delta(snapshot: Snapshot) -> float:
+    """Delta of the fastest link that learns."""
+    return min(snapshot.network.deltas_of(snapshot.record.learn))
 
 
 def _ratios(snapshot: Snapshot, ratios: Sequence[float] | None) -> list[float]:
@@ -281,12 +290,12 @@ def _ratios(snapshot: Snapshot, ratios: Sequence[float] | None) -> list[float]:
         return []
     if _too_short(snapshot):
         return []
-    return [factor * network.tau / network.delta for factor in RATIOS]
+    return [factor * network.tau / _delta(snapshot) for factor in RATIOS]
 
 
 def _too_short(snapshot: Snapshot) -> bool:
     """Whether clamps move for less than the one delta after which other tau/delta are compared."""
-    return snapshot.moving and snapshot.record.duration < snapshot.network.delta
+    return snapshot.moving and snapshot.record.duration < _delta(snapshot)
 
 
 def _notes(snapshot: Snapshot, rest: Rest) -> tuple[str, ...]:
@@ -295,6 +304,15 @@ def _notes(snapshot: Snapshot, rest: Rest) -> tuple[str, ...]:
         notes.append(f"the nodes were not brought to rest: residual {float(rest.residual.max()):.1e}")
     if not snapshot.phase.learn:
         notes.append("the weights are held; their flow is the one that they would follow")
+    elif isinstance(snapshot.phase.learn, tuple):
+        held = [f"M{k}" for k in range(network.n) if f"M{k}" not in snapshot.phase.learn]
+        if held:
+            what = "is held; its flow is that it" if len(held) == 1 else "are held; their flow is that they"
+            notes.append(f"{', '.join(held)} {what} would follow")
+    if network.mask is not None:
+        notes.append("flow and gradient are compared where there are connections only")
+    if isinstance(network.delta, tuple):
+        notes.append("delta is that of the fastest link that learns")
     if network.node_decay > 0.0:
         notes.append("the value nodes decay, so that the errors at rest are not backpropagation's recursion")
     if network.weight_decay > 0.0:

@@ -276,16 +276,23 @@ def _repeats(run: Run, start: Snapshot, end: Snapshot, span: float, method: str 
 
 def _feedback(start: Snapshot, span: float, method: str, rtol: float, atol: float) -> Check:
     """W - M^T after `span`, where W has an equation of its own, beside what the equations say of it."""
-    name, network = "feedback", start.network
-    if network.feedback != "learned" or not start.phase.learn:
+    name, network, learn = "feedback", start.network, start.phase.learn
+    if network.feedback != "learned" or not learn:
         return _none(name, "no invariant to test: W does not learn")
+    names = learn if isinstance(learn, tuple) else network.learnable
+    both = [k for k in range(network.n) if {f"M{k}", f"W{k}"} <= {*names}]
+    if not both:
+        return _none(name, "no invariant to test: of no link both M and W learn")
     status, state = integrate(start, span, method, rtol, atol, reduce=False)
     if status.failed or state.weights.W is None or start.state.weights.W is None:
         return Check(name, "fail", float("nan"), AGREEMENT * rtol, f"with W on its own: {status}")
-    shrunk = np.exp(-network.weight_decay * span / network.delta)
+    shrunk = np.exp(-network.weight_decay * span / np.array(network.deltas))
     first, last = start.state.weights, state.weights
-    links = zip(first.M, start.state.weights.W, last.M, state.weights.W, strict=True)
-    off = [np.max(np.abs((W - M.T) - shrunk * (W0 - M0.T)) / (1.0 + np.abs(W))) for M0, W0, M, W in links]
+    links = list(zip(first.M, start.state.weights.W, last.M, state.weights.W, shrunk, strict=True))
+    off = [
+        np.max(np.abs((W - M.T) - left * (W0 - M0.T)) / (1.0 + np.abs(W)))
+        for M0, W0, M, W, left in (links[k] for k in both)
+    ]
     about = (
         f"W - M^T after {span:g}, with an equation for W that runs replace by M's, beside "
         f"exp(-lambda t/delta) times the first (docs/model.md, 'Feedback that learns')"

@@ -130,7 +130,7 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
     rate = -curve.slowest_end.real
     return PhaseConvergence(
         phase=record.name,
-        learn=record.learn,
+        learn=bool(record.learn),
         status=str(record.status),
         t_start=record.t_start,
         duration=record.t_end - record.t_start,

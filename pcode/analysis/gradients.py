@@ -3,7 +3,7 @@ r"""The reference of `backprop`: gradients of the plain feedforward network, and
 With L = mean_b 1/2 |y - f(x^0)|^2, mu^l the predictions of the feedforward pass and B the batch:
 
     nu^n eps^l                           is compared with  -B dL/dmu^l
-    nu^n mean_b[sigma(x^l)^T eps^{l+1}]  is compared with  -dL/dM^l
+    nu^n mean_b[sigma(x^l)^T eps^{l+1}]  is compared with  -dL/dM^l, where there are connections
     W^l                                  is compared with  (M^l)^T
 """
 
@@ -18,6 +18,7 @@ from ..base._jax import jax, jnp
 from ..base.short import short_repr
 from ..base.vectors import angle, in_layers, norm
 from ..model.activations import Entry
+from ..model.dynamics import Constants
 from ..model.network import Array, Network
 from ..model.state import State
 from ..system.loss import gradients, hebbian
@@ -51,18 +52,19 @@ class Comparison(NamedTuple):
 
 def compare(network: Network, state: State) -> Comparison:
     """Compare errors, flow and feedback of a state, both of whose ends are data, with backpropagation."""
-    found = _compare(state, network.nu[-1], network.activation)
+    found = _compare(state, network.nu[-1], Constants.of(network), network.activation)
     return Comparison(*(np.asarray(part) for part in found))
 
 
 @partial(jax.jit, static_argnames="activation")
-def _compare(state: State, nu: Any, activation: tuple[Entry, ...]) -> tuple[Any, ...]:
+def _compare(state: State, nu: Any, c: Constants, activation: tuple[Entry, ...]) -> tuple[Any, ...]:
     x, eps, weights = state
     batch = x[0].shape[0]
     plain = weights._replace(W=None)
     _, by_mu, by_M = gradients(plain, x[0], x[-1], activation)
-    descent = tuple(-batch * g for g in by_mu), tuple(-g for g in by_M)
-    found = tuple(nu * e for e in eps), tuple(nu * flow for flow in hebbian(x, eps, activation))
+    descent = tuple(-batch * g for g in by_mu), tuple(-g for g in c.masked(by_M))
+    flow = c.masked(hebbian(x, eps, activation))
+    found = tuple(nu * e for e in eps), tuple(nu * part for part in flow)
 
     def size(a: Any, b: Any) -> Any:
         return norm(a, jnp) / norm(b, jnp)

@@ -203,14 +203,16 @@ def separation(
     start = Snapshot.start(*as_phase(run, _learning(run, phase))[:2])
     phase_as_run = start.phase_as_run("separation")
     _check_tolerance(tolerance)
-    network = start.network
+    network, delta = start.network, _delta(start)
     large = sum(a * b for a, b in network.links) > LARGE
     many = large or start.record.unknowns > MANY
-    tried = _ratios(network, ratios, many)
+    tried = _ratios(start, ratios, many)
     lasted = _duration(start, duration, large)
-    chosen = replace(phase_as_run, duration=lasted * network.delta, until=None, learn=True)
+    chosen = replace(phase_as_run, duration=lasted * delta, until=None)
     settings = Settings(*((1e-6, 1e-9) if many else (1e-8, 1e-11)))
     notes = []
+    if isinstance(network.delta, tuple):
+        notes.append(f"delta is that of the fastest link that learns, {delta:g}")
     if large and duration is None and lasted == LARGE_DURATION:
         notes.append(f"only the first {lasted:g} delta are compared; for more give a duration")
     times = np.geomspace(1e-3, 1.0, FEW_TIMES if many else TIMES) * chosen.duration
@@ -221,14 +223,14 @@ def separation(
     scale = _path(start, limit)
     distance = np.full((len(tried), times.size), np.nan)
     for k, ratio in enumerate(tried):
-        full = replace(network, tau=network.delta / ratio)
+        full = replace(network, tau=delta / ratio)
         weights, failed = _weights(make_problem(full, chosen, start.state), times, settings)
         if failed:
             notes.append(f"at delta/tau = {ratio:g} the full flow ends early: {failed}")
         for row, (t, w) in enumerate(zip(times, weights, strict=False)):
             if t >= LAYER * full.tau / slowest:
                 distance[k, row] = np.linalg.norm(w - limit[row]) / scale
-    return _answer(start, lasted, tolerance, tried, times / network.delta, distance, settings, notes)
+    return _answer(start, lasted, tolerance, tried, times / delta, distance, settings, notes)
 
 
 def _path(start: Snapshot, limit: Array) -> float:
@@ -252,7 +254,7 @@ def _answer(
     notes: Sequence[str],
 ) -> Separation:
     """The largest distances, their order, and what they say."""
-    network = start.network
+    tau, delta = start.network.tau, _delta(start)
     largest = np.array([np.nan if np.isnan(d).all() else float(np.nanmax(d)) for d in distance])
     seen = np.isfinite(largest)
     if not seen.any():
@@ -267,7 +269,7 @@ def _answer(
         )
     if (largest[seen] <= ERRORS * settings.rtol).any():
         minded.append(f"distances below {ERRORS * settings.rtol:g} are errors of integration as well")
-    own = network.delta / network.tau if network.tau > 0.0 else None
+    own = delta / tau if tau > 0.0 else None
     own_distance = None if own is None else float(largest[np.argmin(np.abs(ratios - own))])
     return Separation(
         phase=start.record.name,
@@ -370,9 +372,14 @@ def _learning(run: Run, phase: PhaseOption) -> int | str:
     return learning[0]
 
 
-def _ratios(network: Network, ratios: Sequence[float] | None, many: bool) -> Array:
+def _delta(start: Snapshot) -> float:
+    """Delta of the fastest link that learns."""
+    return min(start.network.deltas_of(start.record.learn))
+
+
+def _ratios(start: Snapshot, ratios: Sequence[float] | None, many: bool) -> Array:
     """delta/tau to try, rising."""
-    own = network.delta / network.tau if network.tau > 0.0 else None
+    own = _delta(start) / start.network.tau if start.network.tau > 0.0 else None
     if ratios is None:
         centre = float(np.clip(own or 200.0, *RANGE))
         ratios = [factor * centre for factor in (FEW_FACTORS if many else FACTORS)]
@@ -388,7 +395,7 @@ def _check_tolerance(tolerance: float) -> None:
 
 def _duration(start: Snapshot, duration: float | None, large: bool) -> float:
     """How much of the phase to compare, in units of delta."""
-    record, delta = start.record, start.network.delta
+    record, delta = start.record, _delta(start)
     if duration is not None:
         if not (np.isfinite(duration) and duration > 0.0):
             raise InputError("duration", f"must be more than 0, in units of delta, not {duration:g}")

@@ -13,6 +13,7 @@ from ..base.tables import Table
 from ..run.result import Run
 from ..run.select import of_run
 from ..run.snapshot import PhaseOption, Snapshot, TimeOption, as_phase, last_phase, resting_moments, spread
+from ..system.problem import Problem
 from .at_rest import rest_of
 from .infinity import unbounded
 from .result import Result, plain
@@ -240,13 +241,13 @@ def spectrum(
         t=snapshot.t,
         at=at,
         tau=network.tau,
-        delta=network.delta,
+        delta=min(network.deltas_of(snapshot.record.learn)),
         duration=snapshot.phase.duration,
         nodes=nodes,
         weights=weights,
         full=full,
-        left_out=_left_out(snapshot),
-        left_out_rate=network.weight_decay / network.delta,
+        left_out=sum(_left_out(snapshot)),
+        left_out_rate=network.weight_decay / max(network.deltas_of(snapshot.record.learn)),
         rates=rates,
         fraction=fraction,
         solver=solver,
@@ -298,20 +299,31 @@ def _rates_at(snapshot: Snapshot, at: Where, fraction: float) -> Parts:
     if not snapshot.phase.learn:
         return nodes, None, None, rates_of(nodes, None, None, fraction)
     weights, full = slow_eigenvalues(problem), full_eigenvalues(problem)
-    known = weights
-    if _left_out(snapshot):
-        own = np.append(weights.values, -snapshot.network.weight_decay / snapshot.network.delta)
-        known = replace(weights, values=own)
+    known, network = weights, snapshot.network
+    left_out = zip(_left_out(snapshot), network.deltas, strict=False)
+    own = {-network.weight_decay / delta for count, delta in left_out if count}
+    if own:
+        known = replace(weights, values=np.append(weights.values, sorted(own)))
     return nodes, weights, full, rates_of(nodes, known, full, fraction)
 
 
-def _left_out(snapshot: Snapshot) -> int:
-    """How many weights the exact reductions of `pcode.system.reduction` leave out."""
+def _left_out(snapshot: Snapshot) -> list[int]:
+    """How many weights of each link the exact reductions of `pcode.system.reduction` leave out."""
     if not snapshot.phase.learn:
-        return 0
-    whole = snapshot.problem(until=None).layout
-    reduced = snapshot.problem(reduce=True, until=None).layout
-    return (whole.size - whole.node_count) - (reduced.size - reduced.node_count)
+        return []
+    whole, reduced = (_weights_of(snapshot.problem(reduce=reduce, until=None)) for reduce in (False, True))
+    return [a - b for a, b in zip(whole, reduced, strict=True)]
+
+
+def _weights_of(problem: Problem) -> list[int]:
+    """How many weights of each link are unknowns, without those that a mask leaves out."""
+    layout = problem.layout
+    there = layout.gains(problem.constants.mask) != 0.0
+    counts = [0] * layout.n
+    for name in layout.weight_names:
+        variable, layer = layout.arrays[name]
+        counts[variable.link(layer)] += int(there[layout.slices[name]].sum())
+    return counts
 
 
 def _along(

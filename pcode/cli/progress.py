@@ -9,8 +9,9 @@ from typing import Any
 
 from ..simulation import Progress
 
-# Probes beside a bar; of more, the first ones.
-MOST_PROBES = 4
+# Letters of a line that the name of a phase and the time that has passed take; and the width of a terminal
+# from which on a bar has its full length.
+BESIDE, WIDE = 22, 100
 
 
 @contextmanager
@@ -23,20 +24,19 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
+    console = Console(stderr=True)
+    bar = 24 if console.width >= WIDE else 12
     columns = (
         TextColumn("{task.description:<10}"),
-        BarColumn(bar_width=24),
-        TextColumn(
-            "t = {task.fields[t]:<9.4g} step {task.fields[step]:<9.2e} F = {task.fields[energy]:<10.4g}"
-            "{task.fields[more]}"
-        ),
+        BarColumn(bar_width=bar),
+        TextColumn("{task.fields[told]}"),
         TimeElapsedColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True)) as bars:
+    with Bars(*columns, console=console) as bars:
         tasks: dict[int, object] = {}
 
         def tell(now: Progress) -> None:
-            fields: dict[str, Any] = {"t": now.t, "step": now.step, "energy": now.energy, "more": _more(now)}
+            fields: dict[str, Any] = {"told": _told(now, console.width - bar - BESIDE)}
             if now.phase not in tasks:
                 tasks[now.phase] = bars.add_task(now.name, total=now.duration, **fields)
                 for finished in bars.tasks[:-1]:
@@ -46,12 +46,18 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
         yield tell
 
 
-def _more(now: Progress) -> str:
-    """Which presentation is shown, and the latest values of probes."""
-    words = [f"{name} = {value:.3g}" for name, value in list(now.probes.items())[:MOST_PROBES]]
-    if now.presentation is not None:
-        words.insert(0, f"{now.presentation + 1:,}/{now.presentations:,}")
-    return "".join(f" {word}" for word in words)
+def _told(now: Progress, room: int) -> str:
+    """What stands beside a bar: time, step and energy; of probes and presentations what there is room for."""
+    told = f"t = {now.t:<9.4g}"
+    more = [] if now.presentation is None else [f"{now.presentation + 1:,}/{now.presentations:,}"]
+    more += [f"{name} = {value:<6.3g}" for name, value in now.probes.items()]
+    if not more:
+        return f"{told} step {now.step:<9.2e} F = {now.energy:<10.4g}"
+    for word in more:
+        if len(told) + 1 + len(word) > room:
+            break
+        told += f" {word}"
+    return told
 
 
 @contextmanager

@@ -149,10 +149,13 @@ def describe(scenario: Scenario) -> list[str]:
     lines = [
         f"{scenario.path}: {scenario.file.title or 'no title'}",
         f"network  {'-'.join(map(str, network.sizes))}, {sigma}, {network.feedback} feedback, "
-        f"tau = {network.tau:g}{unit}, delta = {network.delta:g}{unit}",
+        f"tau = {network.tau:g}{unit}, delta = {network.delta_text}{unit}",
     ]
     if scenario.data is not None:
         lines.append(f"data     {told_balance(scenario.data)}")
+    if network.mask is not None:
+        there = ", ".join("all" if mask is None else f"{100.0 * mask.density:.3g}%" for mask in network.masks)
+        lines.append(f"masks    connections of each link that there are: {there}")
     for k, (phase, layout) in enumerate(zip(scenario.phases, plan.layouts, strict=True)):
         samples = f"{layout.batch} sample{'s' * (layout.batch != 1)}"
         if phase.presentation is not None:
@@ -160,6 +163,7 @@ def describe(scenario: Scenario) -> list[str]:
             samples = f"{samples} at a time of {of}, {count:,} presentation{'s' * (count != 1)}"
         held = ", ".join(str(layer) for layer in sorted(phase.clamp)) or "none"
         weights = "learn" if phase.learn else "held"
+        weights = f"held but {', '.join(phase.learn)}" if isinstance(phase.learn, tuple) else weights
         until = "" if phase.until is None else f" at most, until {phase.until}"
         counts = ", ".join(f"{name} {' x '.join(map(str, shape))}" for name, shape in layout.shapes.items())
         lines += [

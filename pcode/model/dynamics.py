@@ -31,6 +31,18 @@ class Constants(NamedTuple):
     """The constants of a network that the equations use, with the names that they have in `Network`.
 
     They are arguments of compiled code, so changing them does not recompile it.
+
+    Attributes
+    ----------
+    tau : array, shape ()
+    delta : array, shape (n,)
+        Of the links l = 0..n-1.
+    nu : array, shape (n,)
+    weight_decay, node_decay : array, shape ()
+    mask : tuple of array or None, shapes (n_l, n_{l+1})
+        Factors of the hebbian terms of M^l, and transposed of W^l: 1 where there is a connection and 0 where
+        not; None for a dense link. Empty if all are. In a reduced system (`pcode.system.reduction`) other
+        numbers.
     """
 
     tau: Any
@@ -38,11 +50,29 @@ class Constants(NamedTuple):
     nu: Any
     weight_decay: Any
     node_decay: Any
+    mask: tuple[Any, ...] = ()
 
     @classmethod
     def of(cls, network: Network) -> Constants:
         """The constants of `network`."""
-        return cls(*(np.asarray(getattr(network, name), dtype=float) for name in cls._fields))
+        names = [name for name in cls._fields if name not in ("delta", "mask")]
+        numbers = {name: np.asarray(getattr(network, name), dtype=float) for name in names}
+        masks = network.mask or ()
+        return cls(
+            **numbers,
+            delta=np.asarray(network.deltas, dtype=float),
+            mask=tuple(None if one is None else np.asarray(one, dtype=float) for one in masks),
+        )
+
+    @property
+    def links(self) -> list[Constants]:
+        """The constants of each link, with its own delta."""
+        return [self._replace(delta=delta) for delta in self.delta]
+
+    def masked(self, terms: Layers) -> Layers:
+        """Hebbian terms of M^l, l = 0..n-1, where there are connections; 0 elsewhere."""
+        masks = self.mask or (None,) * len(terms)
+        return tuple(t if mask is None else mask * t for t, mask in zip(terms, masks, strict=True))
 
 
 def predictions(x: Layers, M: Layers, beta: Layers, sigma: Sigma) -> Layers:
@@ -76,12 +106,15 @@ def error_rate(x: Any, eps: Any, mu: Any, nu: Any, c: Constants) -> Any:
 
 
 def weight_rate(hebbian: Any, w: Any, c: Constants) -> Any:
-    """dw/dt of M, W or beta: delta dw/dt = mean_b[hebbian term] - lambda w."""
+    """dw/dt of M, W or beta: delta dw/dt = mean_b[hebbian term] - lambda w, `c` those of the link."""
     return (hebbian - c.weight_decay * w) / c.delta
 
 
 def hebbian_terms(x: Layers, eps: Layers, sigma: Sigma) -> Layers:
-    """mean_b[sigma(x^l)^T eps^{l+1}], for l = 0..n-1: the learning signal of M^l; transposed, of W^l."""
+    """mean_b[sigma(x^l)^T eps^{l+1}], for l = 0..n-1: the learning signal of M^l; transposed, of W^l.
+
+    That of a dense link; see `Constants.masked`.
+    """
     batch = x[0].shape[0]
     links = zip(x, eps, sigma, strict=False)
     return tuple(s.f(x_l).T @ eps_l / batch for x_l, eps_l, s in links)
@@ -106,11 +139,13 @@ def rates(state: State, sigma: Sigma, c: Constants) -> State:
 def weight_rates(state: State, sigma: Sigma, c: Constants) -> Weights:
     """The rates of the weights."""
     x, eps, weights = state
-    M, W, beta, hebbian = weights.M, weights.W, weights.beta, hebbian_terms(x, eps, sigma)
+    M, W, beta = weights.M, weights.W, weights.beta
+    links, hebbian = c.links, c.masked(hebbian_terms(x, eps, sigma))
+    transposed, means = (term.T for term in hebbian), (e.mean(axis=0) for e in eps)
     return Weights(
-        M=tuple(weight_rate(term, M_l, c) for term, M_l in zip(hebbian, M, strict=True)),
-        W=W and tuple(weight_rate(term.T, W_l, c) for term, W_l in zip(hebbian, W, strict=True)),
-        beta=tuple(weight_rate(e.mean(axis=0), b, c) for e, b in zip(eps, beta, strict=True)),
+        M=tuple(map(weight_rate, hebbian, M, links)),
+        W=W and tuple(map(weight_rate, transposed, W, links)),
+        beta=tuple(map(weight_rate, means, beta, links)),
     )
 
 

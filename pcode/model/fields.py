@@ -11,10 +11,13 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Generic, Protocol, TypeVar, overload
 
+import numpy as np
+
 from ..base import checks, units
 from ..base.errors import InputError
 from .activation import Activation
 from .activations import Entry, entry_of
+from .masks import LinkMask, link_mask
 from .saved_activation import SavedActivation
 
 # Smallest time constant: rates are divided by tau and delta, and must not overflow.
@@ -36,6 +39,10 @@ class Layered(Protocol):
     @property
     def n(self) -> int:
         """Number of the last layer."""
+
+    @property
+    def links(self) -> tuple[tuple[int, int], ...]:
+        """Shapes (n_l, n_{l+1}) of the links 0..n-1."""
 
 
 class Field(Generic[Given, Kept]):
@@ -137,6 +144,54 @@ class TimeConstant(Bounded["units.TimeLike"]):
             what = f"must be {SHORTEST:g} or more, not {kept:g}: rates would overflow"
             raise InputError(self.name, what)
         return kept
+
+
+class TimeConstants(TimeConstant):
+    """A time constant for each of the links 0..n-1, or one for all.
+
+    It is kept as a tuple only where several are given, until the owner makes one number of equal ones.
+    """
+
+    def checked(self, owner: Layered, value: Any) -> Any:
+        """A float or a `Time`, or one of these for each link."""
+        if units.is_quantity(value) and np.ndim(value.magnitude):
+            numbers, own = units.times(self.name, value)
+            value = [units.Time(float(one), str(own)) for one in numbers]
+        if isinstance(value, units.Time) or not checks.is_many(value):
+            return super().checked(owner, value)
+        given = tuple(value)
+        if len(given) != owner.n:
+            what = f"has {len(given)} values; give one, or one for each of the links 0..{owner.n - 1}"
+            raise InputError(self.name, what)
+        return tuple(super(TimeConstants, self).checked(owner, one) for one in given)
+
+
+class Flag(Field[bool, bool]):
+    """True or false."""
+
+    def checked(self, owner: Layered, value: bool) -> bool:
+        """`value` as a bool."""
+        return checks.flag(self.name, value)
+
+
+class Masks(Field[Any, "tuple[LinkMask | None, ...] | None"]):
+    """For each of the links 0..n-1 which connections there are, or None for a dense one; None if all are."""
+
+    required = False
+
+    def __get__(self, owner: object | None, kind: type) -> Any:
+        return None if owner is None else owner.__dict__[self.name]
+
+    def checked(self, owner: Layered, value: Any) -> tuple[LinkMask | None, ...] | None:
+        """One mask a link."""
+        if value is None:
+            return None
+        given = checks.listed(self.name, value, "a list of an array of 0 and 1, or None, for each link")
+        if len(given) != owner.n:
+            raise InputError(self.name, f"has {len(given)} entries; give one for each of the {owner.n} links")
+        links = enumerate(zip(given, owner.links, strict=True))
+        kept = tuple(link_mask(f"{self.name}[{k}]", one, shape) for k, (one, shape) in links)
+        return kept if any(one is not None for one in kept) else None
 
 
 class TimeUnit(Field["str | None", "str | None"]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
@@ -16,9 +16,22 @@ from ..base.errors import InputError, together
 from ..base.short import short_repr
 from .activation import Activation
 from .activations import activation_of
-from .fields import Activations, Choice, Field, Number, PerLayer, Sizes, TimeConstant, TimeUnit
+from .fields import (
+    Activations,
+    Choice,
+    Field,
+    Flag,
+    Masks,
+    Number,
+    PerLayer,
+    Sizes,
+    TimeConstant,
+    TimeConstants,
+    TimeUnit,
+)
+from .masks import LinkMask
 from .torch_weights import linear_layers
-from .variables import WEIGHTS, Variable
+from .variables import BETA, WEIGHTS, Variable, parsed
 
 Array = NDArray[np.float64]
 Feedback = Literal["tied", "learned", "fixed"]
@@ -112,8 +125,9 @@ class Network:
         Time constant of value and error nodes: a number in your unit of time, or a time with a unit such as
         "10 ms"; 0: nodes at rest at every instant. With 0, the singular limit, the weights alone are
         unknowns.
-    delta : float, str or pint.Quantity
-        Time constant of the weights, likewise; normally much larger than tau.
+    delta : float, str or pint.Quantity, or a sequence of these
+        Time constant of the weights, likewise, normally much larger than tau: one for all, or one for each of
+        the links l = 0..n-1, for M^l, W^l and beta^{l+1}.
     nu : float or sequence of float
         Variance of a layer (not a precision): one for all, or one for each of the layers 1..n. Dimensionless,
         > 0.
@@ -123,6 +137,11 @@ class Network:
         Decay lambda_x of the value nodes. Dimensionless, >= 0.
     feedback : {"learned", "tied", "fixed"}
         W follows its own equation, is M transposed at all times, or stays as it is.
+    bias : bool
+        Whether predictions have biases; without, beta is 0 and no unknown.
+    mask : sequence of array_like or None, shapes (n_l, n_{l+1}), optional
+        Which connections there are; all where left out. For each of the links 0..n-1 an array of 0 and 1, or
+        None for all. Where it is 0, M^l and the transpose of W^l are 0 and stay so. See `pcode.random_masks`.
     time_unit : str, optional
         Unit of all times of a run, such as "ms". By default that of the first time constant that has one; all
         times must then be given with a unit. Where none has, the unit is left open.
@@ -135,7 +154,8 @@ class Network:
     Notes
     -----
     `activation` and `nu` are kept as tuples with one entry a layer: names of shipped activations, and an
-    `Activation` for each function of your own; `tau` and `delta` as numbers in `time_unit`. Networks are
+    `Activation` for each function of your own; `tau` and `delta` as numbers in `time_unit`, `delta` as a
+    tuple if the links differ (`deltas` always is one); `mask` as a tuple of `LinkMask` or None. Networks are
     equal if their functions are the same objects. The equations are those of Whittington and Bogacz (2017)
     with error nodes of their own (Bogacz 2017, eqs. 53-54), see the README.
 
@@ -147,11 +167,13 @@ class Network:
     sizes: Sizes = Sizes()
     activation: Activations = Activations("tanh")
     tau: TimeConstant = TimeConstant(1.0, least=0.0, means="nodes always at rest")
-    delta: TimeConstant = TimeConstant(200.0, above=0.0)
+    delta: TimeConstants = TimeConstants(200.0, above=0.0)
     nu: PerLayer = PerLayer(1.0, plural="variances")
     weight_decay: Number = Number(0.0, least=0.0)
     node_decay: Number = Number(0.0, least=0.0)
     feedback: Choice[Feedback] = Choice("learned", get_args(Feedback))
+    bias: Flag = Flag(True)
+    mask: Masks = Masks()
     time_unit: TimeUnit = TimeUnit()
 
     # Whether a number without a unit is a time in `time_unit`.
@@ -161,11 +183,17 @@ class Network:
         """Bring the time constants into one unit."""
         declared = self.declared().items()
         given = {name: vars(self)[name] for name, field in declared if isinstance(field, TimeConstant)}
+        # A time with a unit is a tuple too.
+        several = {k: v for k, v in given.items() if isinstance(v, tuple) and not isinstance(v, units.Time)}
+        single = {k: v for k, v in given.items() if k not in several}
+        single |= {f"{name}[{k}]": one for name, ones in several.items() for k, one in enumerate(ones)}
         right = "give it with a unit too, or set time_unit"
-        unit, times = units.common(self.time_unit, given, right)
+        unit, times = units.common(self.time_unit, single, right)
         object.__setattr__(self, "_bare", self.time_unit is not None or unit is None)
-        for name, value in {"time_unit": unit, **times}.items():
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, "time_unit", unit)
+        for name in given:
+            ones = tuple(times[f"{name}[{k}]"] for k in range(len(several.get(name, ()))))
+            object.__setattr__(self, name, times[name] if not ones else ones if len({*ones}) > 1 else ones[0])
 
     def check_unit(self, where: str, unit: str | None) -> None:
         """Raise InputError, naming `where`, unless times that have this unit, or none, go with the network's.
@@ -201,7 +229,9 @@ class Network:
         for name, value in values.items():
             if name != "sizes" and isinstance(value, tuple) and len(set(value)) == 1:
                 values[name] = value[0]
-        told = (f"{k}={v!r}" for k, v in values.items() if k == "tau" or v not in (None, 0.0))
+        if self.bias:
+            del values["bias"]
+        told = (f"{k}={v!r}" for k, v in values.items() if k in ("tau", "bias") or v not in (None, 0.0))
         return f"Network({', '.join(told)})"
 
     @classmethod
@@ -231,13 +261,55 @@ class Network:
         return tuple(pairwise(self.sizes))
 
     @property
+    def deltas(self) -> tuple[float, ...]:
+        """The time constant of the weights of each link, l = 0..n-1."""
+        return self.delta if isinstance(self.delta, tuple) else (self.delta,) * self.n
+
+    @property
+    def shortest_delta(self) -> float:
+        """The smallest delta of its links, where one number is needed."""
+        return min(self.deltas)
+
+    @property
+    def delta_text(self) -> str:
+        """Delta in words: a number, or where the links differ one for each."""
+        each = [f"{delta:g}" for delta in self.deltas]
+        return f"[{', '.join(each)}]" if isinstance(self.delta, tuple) else each[0]
+
+    def deltas_of(self, learn: bool | Sequence[str]) -> tuple[float, ...]:
+        """The time constants of the links of which some weights learn; of all links if none does.
+
+        Parameters
+        ----------
+        learn : bool or sequence of str
+            As for `Phase`.
+        """
+        if isinstance(learn, bool):
+            return self.deltas
+        links = [variable.link(layer) for variable, layer in map(parsed, learn)]
+        return tuple(self.deltas[link] for link in sorted({*links}))
+
+    @property
+    def masks(self) -> tuple[LinkMask | None, ...]:
+        """The mask of each link, l = 0..n-1; None where all connections are there."""
+        return self.mask or (None,) * self.n
+
+    @property
     def weight_variables(self) -> tuple[Variable, ...]:
         """The variables that are weights of this network: with tied feedback W is not among them."""
         return tuple(v for v in WEIGHTS if v.feedback is None or self.feedback != "tied")
 
+    @property
+    def learnable(self) -> tuple[str, ...]:
+        """Names of the arrays of weights that have an equation of their own, such as M0, in their order."""
+        kinds = [v for v in WEIGHTS if v.feedback in (None, self.feedback) and (self.bias or v is not BETA)]
+        return tuple(name for variable in kinds for name in variable.names(self.n))
+
     def to_dict(self) -> dict[str, Any]:
         """The constructor's arguments, as plain values but for activations of your own."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.mask is not None:
+            values["mask"] = tuple(one and one.packed() for one in self.mask)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
     def init_weights(
@@ -255,7 +327,8 @@ class Network:
             Seed, or generator, of the random numbers.
         init : {"normal", "uniform", "zeros"}
             Normal with standard deviation ``scale / sqrt(fan_in)``, uniform between plus and
-            minus that, or all zero. The fan-in of M^l is n_l, that of W^l is n_{l+1}.
+            minus that, or all zero. The fan-in of M^l is n_l, that of W^l is n_{l+1}; with a mask, of each
+            node, the number of connections that there are.
         scale : float
             Dimensionless, >= 0.
         W : {"transpose", "independent"}
@@ -272,21 +345,30 @@ class Network:
         scale = checks.number("scale", scale, least=0.0, most=1e150)
         generator = _generator(rng)
 
-        def draw(fan_in: int, fan_out: int) -> Array:
+        def draw(there: Array | None, fan_in: int, fan_out: int) -> Array:
             spread = scale / math.sqrt(fan_in)
             if init == "normal":
-                return spread * generator.standard_normal((fan_in, fan_out))
-            if init == "uniform":
-                return generator.uniform(-spread, spread, (fan_in, fan_out))
-            return np.zeros((fan_in, fan_out))
+                drawn = spread * generator.standard_normal((fan_in, fan_out))
+            elif init == "uniform":
+                drawn = generator.uniform(-spread, spread, (fan_in, fan_out))
+            else:
+                return np.zeros((fan_in, fan_out))
+            if there is None:
+                return drawn
+            fewer: Array = there * math.sqrt(fan_in) / np.sqrt(np.maximum(there.sum(axis=0), 1.0))
+            return drawn * fewer
 
-        M = tuple(draw(lower, upper) for lower, upper in self.links)
+        there = tuple(None if mask is None else np.asarray(mask, dtype=float) for mask in self.masks)
+        masked = tuple(zip(there, self.links, strict=True))
+        M = tuple(draw(mask, lower, upper) for mask, (lower, upper) in masked)
         feedback: tuple[Array, ...] | None = None
         if self.feedback != "tied":
             feedback = (
                 tuple(np.ascontiguousarray(m.T) for m in M)
                 if W == "transpose"
-                else tuple(draw(upper, lower) for lower, upper in self.links)
+                else tuple(
+                    draw(None if mask is None else mask.T, upper, lower) for mask, (lower, upper) in masked
+                )
             )
         beta = tuple(np.zeros(size) for size in self.sizes[1:])
         return Weights(M=M, W=feedback, beta=beta)
@@ -297,7 +379,8 @@ class Network:
         Raises
         ------
         InputError
-            Naming every array that is missing, misshapen or not finite.
+            Naming every array that is missing, misshapen or not finite, or not 0 where there is no connection
+            or no bias.
         """
         right = "Weights(M=..., W=..., beta=...), as Network.init_weights or Weights.from_torch make them"
         checks.instance("weights", weights, Weights, right)
@@ -311,12 +394,30 @@ class Network:
                     wrong.append(InputError(name, what))
                 else:
                     kept[name] = _arrays(variable, arrays, self.sizes, wrong)
+                    wrong += () if wrong else self._superfluous(variable, kept[name])
             elif arrays is not None:
                 what = f"tied feedback has no {name}; leave it out, or set feedback to fixed or learned"
                 wrong.append(InputError(name, what))
         if wrong:
             raise together(wrong)
         return Weights(**{"W": None} | kept)
+
+    def _superfluous(self, variable: Variable, arrays: tuple[Array, ...]) -> Iterator[InputError]:
+        """Errors that name the weights that are not 0 where the network has none: of each array the first."""
+        for layer, array in zip(variable.layers(self.n), arrays, strict=True):
+            there: Any = True
+            why, right = "the network has no biases", "set bias to true"
+            if variable is BETA:
+                there = self.bias
+            elif len(variable.axes) == 2:
+                mask = self.masks[layer]
+                there = True if mask is None else mask.there if variable.axes == (0, 1) else mask.there.T
+                why, right = "the mask says that there is no connection", "change the mask"
+            wrong = np.argwhere((array != 0.0) & np.logical_not(there))
+            if wrong.size:
+                place = ",".join(map(str, wrong[0]))
+                what = f"is {array[tuple(wrong[0])]:g}, but {why}; make it 0, or {right}"
+                yield InputError(f"{variable}{layer}[{place}]", what)
 
 
 def _generator(rng: Any) -> np.random.Generator:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..base import checks, units
 from ..base.errors import InputError
+from ..base.near import hint
 from ..base.short import Short
 from .clamp import (
     ClampSchedule,
@@ -25,6 +26,7 @@ from .expression import Expression
 from .network import Array, Network
 from .presentation import Presentation, size_within
 from .series import TimeSeries
+from .variables import BETA, W
 
 NodeStart = Literal["feedforward", "zero", "equilibrium"]
 Spacing = Literal["log", "linear"]
@@ -54,8 +56,9 @@ class Phase(Short):
     duration : float, str or pint.Quantity
         How long it lasts, > 0: a number in the unit of tau, or a time with a unit such as "10 ms"; with
         `until` the longest it may last. With `presentation`, left out: it follows from that.
-    learn : bool
-        Whether the weights learn; otherwise they are held.
+    learn : bool or sequence of str
+        Whether the weights learn; otherwise they are held. Or the names of those that do, such as
+        ``["M1", "beta2"]``: M0.., W0.. (with `learned` feedback), beta1.. The others are held.
     until : {None, "equilibrium"}
         End the phase when max |tau dz/dt| / (1 + |z|) over the nodes, and over weights that learn with delta
         in place of tau, has fallen to `settle_tol`; with tau = 0 only the weights count.
@@ -86,7 +89,7 @@ class Phase(Short):
     name: str
     clamp: Mapping[int, Clamp]
     duration: float
-    learn: bool = True
+    learn: bool | tuple[str, ...] = True
     until: Literal["equilibrium"] | None = None
     settle_tol: float = 1e-6
     samples: tuple[int, ...] | None = None
@@ -100,7 +103,7 @@ class Phase(Short):
         clamp: Mapping[int, Clampable] | None = None,
         *,
         duration: units.TimeLike | None = None,
-        learn: bool = True,
+        learn: bool | Sequence[str] = True,
         until: Literal["equilibrium"] | None = None,
         settle_tol: float = 1e-6,
         samples: Sequence[int] | None = None,
@@ -118,7 +121,7 @@ class Phase(Short):
         if nodes is not None:
             checks.word("nodes", nodes, get_args(NodeStart))
         keep("nodes", nodes)
-        keep("learn", checks.flag("learn", learn))
+        keep("learn", _learn(learn))
         if until is not None and not (isinstance(until, str) and until == "equilibrium"):
             raise InputError("until", f"must be 'equilibrium' or left out, not {checks.shown(until)}")
         keep("until", until)
@@ -247,7 +250,11 @@ class Phase(Short):
         return value.at(t, side) if isinstance(value, TimeSeries) else value
 
     def check(self, network: Network) -> None:
-        """Raise InputError if a clamp does not fit `network`; the phase's times must be in its unit."""
+        """Raise InputError if the phase does not fit `network`; its times must be in the network's unit."""
+        if isinstance(self.learn, tuple):
+            for name in self.learn:
+                if name not in network.learnable:
+                    raise InputError("learn", _no_equation(name, network))
         for layer, value in self.clamp.items():
             if np.isnan(self.clamp_at(layer, 0.0)).all():
                 what = "holds nothing: every value is NaN, which leaves its node free; leave the layer out"
@@ -343,6 +350,34 @@ class Save:
         times = np.concatenate([[0.0], np.geomspace(first, duration, count - 1)])
         times[-1] = duration
         return times
+
+
+def _learn(value: Any) -> bool | tuple[str, ...]:
+    """Whether the weights learn, or the names of those that do."""
+    if not checks.is_many(value):
+        try:
+            return checks.flag("learn", value)
+        except InputError:
+            right = 'true, false, or a list of names such as ["M1", "beta2"]'
+            raise InputError("learn", f"must be {right}, not {checks.shown(value)}") from None
+    names = tuple(dict.fromkeys(value))
+    if not names:
+        raise InputError("learn", "lists nothing; with false all weights are held")
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError("learn", f"must list names such as M1 or beta2, not {checks.shown(name)}")
+    return tuple(map(str, names))
+
+
+def _no_equation(name: str, network: Network) -> str:
+    """Why the weights of this name do not learn in `network`, and which do."""
+    known = network.learnable
+    why = f"names {name}, which this network has not"
+    if network.feedback != "learned" and name in W.names(network.n):
+        why = f"names {name}, which has no equation of its own with {network.feedback} feedback"
+    elif not network.bias and name in BETA.names(network.n):
+        why = f"names {name}, but the network has no biases"
+    return f"{why}; there are {', '.join(known)}{hint(name, known)}"
 
 
 def _layer(layer: Any) -> int:

@@ -69,19 +69,22 @@ class Layout:
         Number B of samples.
     free : tuple of bool
         For each layer 0..n, whether any of its value nodes is free.
-    learn : bool
-        Whether the weights are unknowns.
+    learn : bool or tuple of str
+        Whether the weights are unknowns, or the names of those that are, such as M1.
     feedback : {"tied", "learned", "fixed"}
     nodes : bool
         Whether the nodes are unknowns. In the singular limit, tau = 0, the weights determine them.
+    follows : tuple of int
+        With `learned` feedback, links whose W is known from M, see `pcode.system.reduction`.
     """
 
     sizes: tuple[int, ...]
     batch: int
     free: tuple[bool, ...]
-    learn: bool
+    learn: bool | tuple[str, ...]
     feedback: Feedback
     nodes: bool = True
+    follows: tuple[int, ...] = ()
 
     @property
     def n(self) -> int:
@@ -92,7 +95,55 @@ class Layout:
         """Whether the array of `variable` in a `layer` is among the unknowns."""
         if variable.of_nodes:
             return self.nodes and (self.free[layer] or not variable.clampable)
+        if isinstance(self.learn, tuple):
+            return f"{variable}{layer}" in self.learn
         return self.learn and variable.feedback in (None, self.feedback)
+
+    def feedback_moves(self, link: int) -> str | None:
+        """The unknown array that determines W of a `link`: its own, or M; None if it is held."""
+        own, M = f"W{link}", f"M{link}"
+        if own in self.arrays:
+            return own
+        return M if (self.feedback == "tied" or link in self.follows) and M in self.arrays else None
+
+    @property
+    def learning_links(self) -> tuple[int, ...]:
+        """The links of which some weights are unknowns."""
+        found = {variable.link(layer) for variable, layer in self.arrays.values() if not variable.of_nodes}
+        return tuple(sorted(found))
+
+    def shortest(self, delta: Any) -> float:
+        """The smallest of `delta`, shape (n,), of the links that learn; infinite if none does."""
+        return min((float(delta[link]) for link in self.learning_links), default=math.inf)
+
+    def of_links(self, values: Any, xp: Any = np) -> Any:
+        """A vector over the unknown weights, with the entry of `values`, shape (n,), of each one's link."""
+        return xp.concatenate(
+            [
+                xp.full(math.prod(self.shapes[name]), values[variable.link(layer)])
+                for name, (variable, layer) in self.arrays.items()
+                if not variable.of_nodes
+            ]
+            or [xp.zeros(0)]
+        )
+
+    def gains(self, mask: Any, xp: Any = np) -> Any:
+        """The entries of `mask`, as in `Constants`, of weights, and 1 of all other unknowns, shape (N,).
+
+        Weights for which it is 0 do not exist.
+        """
+        gains = []
+        for name, (variable, layer) in self.arrays.items():
+            of = mask[layer] if mask and len(variable.axes) == 2 else None
+            if of is None:
+                gains.append(xp.ones(math.prod(self.shapes[name])))
+            else:
+                gains.append(xp.ravel(of if variable.axes == (0, 1) else of.T))
+        return xp.concatenate(gains or [xp.zeros(0)])
+
+    def clocks(self, tau: Any, delta: Any, xp: Any = np) -> Any:
+        """The time constant of each unknown, shape (N,)."""
+        return xp.concatenate([xp.full(self.node_count, tau), self.of_links(delta, xp)])
 
     @cached_property
     def arrays(self) -> dict[str, tuple[Variable, int]]:

@@ -73,6 +73,10 @@ class Variable:
         """The layers that have an array, in a network whose last layer is `n`."""
         return range(self.first, n + 1 - max(self.axes))
 
+    def link(self, layer: int) -> int:
+        """The link, 0..n-1, to which the array of a `layer` belongs, for weights."""
+        return layer - self.first
+
     def names(self, n: int) -> list[str]:
         """Names of its arrays in results, such as M0, M1."""
         return [f"{self.name}{layer}" for layer in self.layers(n)]

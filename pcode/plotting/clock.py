@@ -336,13 +336,14 @@ def _unit(run: Run, clock: Clock, times: Sequence[Array], dim: str, log_time: bo
     """One unit of the clock in the run's time, and its name, which tau and delta need not have."""
     network = run.network
     if clock in ("tau", "delta"):
-        return (network.tau if clock == "tau" else network.delta), ""
+        return (network.tau if clock == "tau" else network.shortest_delta), ""
     if network.time_unit is None:
         name = str(run.data[dim].attrs.get("units", ""))
         return 1.0, in_mathtext(name)
     if clock == "time":
         lasting = [float(t[-1] - (t[0] if log_time else 0.0)) for t in times if t.size]
-        constant = network.delta if dim != "time" else network.tau or network.delta
+        slow = network.shortest_delta
+        constant = slow if dim != "time" else network.tau or slow
         extent = min(max(lasting, default=0.0), READ_IN * constant if log_time else np.inf)
         clock = units.readable(extent or constant, network.time_unit)
     return float(units.converted(1.0, clock, network.time_unit)), clock

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..base import checks
 from ..base.errors import InputError
@@ -23,6 +22,7 @@ from ..model.variables import M
 from ..run.probes import FUNCTION, PHASE, PRESENTATION, TIME, points_of, probe_names
 from ..run.result import Run
 from ..run.select import PhaseChoice, check_flags, of_run
+from ..simulation.measures import MEASURES
 from .clock import Clock, TimeAxis
 from .legends import LegendPlace, check_legend
 from .series import LARGEST, MOST_LINES, ON_TIME, finish, flat_axis
@@ -35,10 +35,26 @@ Others = Mapping[str, tuple[ArrayLike, ArrayLike]]
 
 ARTISTS: Artists = {"curves": Line2D, "others": Line2D, **ON_TIME}
 
+# What an axis shows, by the word of its probes; else it is their long name.
+LABELS = {
+    "loss": r"loss, $\frac{1}{2}\langle|y - f(x)|^2\rangle$",
+    "error": "largest error",
+    "energy": "energy $F$",
+    "energy_slaved": r"energy $F$, $\varepsilon$ at rest",
+    "gradient_angle": "angle of flow to gradient",
+    "gradient_size": "size of flow over gradient",
+    "feedback_angle": r"angle of $W$ to $M^\top$",
+    "norms": "norm of $M$",
+    "changes": "norm of change of $M$",
+}
 # Curves with no more points than this have a mark for each.
 FEW = 25
 # Losses and the like have a logarithmic axis if they span more than this factor.
 SPAN = 20.0
+# Of a logarithmic axis that spans less than this factor, 2 and 5 are labelled as well as 1.
+FEW_DECADES = 200.0
+# The first part of the time, in which energies rise from 0 and such, does not decide on the scale.
+PASSING = 0.01
 # Joints of phases beyond which they are not marked.
 MOST_JOINTS = 20
 # Inches from the time axis to that of presentations below it, in heights of its letters.
@@ -58,7 +74,7 @@ class _Curve:
     label: str
     t: Array
     values: Array
-    phase: Array
+    phase: NDArray[np.int64]
 
 
 @of_run
@@ -87,12 +103,19 @@ def probe_groups(run: Run, probes: str | Sequence[str] | None = None) -> list[li
         counts = {name: len(points_of(run.data, name)[0]) for name in names}
         enough = [name for name in names if counts[name] > 2] or names
     groups: dict[Any, list[str]] = {}
-    for name in enough:
+    order = list(MEASURES)
+    for name in sorted(enough, key=lambda name: _place(order, run.data[name])):
         variable = run.data[name]
         word = variable.attrs.get("probe", FUNCTION)
         alone = word == FUNCTION or variable.ndim > 1
         groups.setdefault(name if alone else ("energy",) if word in ENERGIES else (word,), []).append(name)
     return list(groups.values())
+
+
+def _place(order: Sequence[str], variable: xr.DataArray) -> int:
+    """Where a probe stands: accuracies first, functions last."""
+    word = variable.attrs.get("probe")
+    return order.index(word) if word in order else len(order)
 
 
 @draws(ARTISTS)
@@ -153,11 +176,12 @@ def learning_curve(
     curves = [curve for name in names for curve in _curves(run, name, len(names) > 1)]
     further = _further(others)
     measured = {str(run.data[name].attrs.get("probe", FUNCTION)) for name in names}
-    if len(curves) + len(further) == 1 and legend is True:
+    if len(curves) + len(further) == 1 and legend in (True, "inside"):
         legend = False  # the label of the axis says what it is
+    parted = bool(measured & set(OF_NODES)) or (FUNCTION in measured and any(map(_goes_on, curves)))
     with axes_or_new(ax) as ax:
-        _draw(ax, axis, [*curves, *further], len(curves), bool(measured & set(OF_NODES)), look)
-        _scale(ax, [*curves, *further], measured, log_y)
+        _draw(ax, axis, [*curves, *further], len(curves), parted, look)
+        _scale(ax, axis, [*curves, *further], measured, log_y)
         finish(ax, _few_joints(axis), _label(run, names), legend, phase_names, look)
         if presentations and not log_time:
             _count_presentations(ax, run, axis)
@@ -167,7 +191,7 @@ def learning_curve(
 def _checked(run: Run, probes: Any, alike: bool = True) -> list[str]:
     """The names of probes that the run has, of one unit if they are to be `alike`."""
     known = probe_names(run.data)
-    names = [probes] if isinstance(probes, str) else checks.listed("probes", probes, "names of probes")
+    names = [probes] if isinstance(probes, str) else list(checks.listed("probes", probes, "names of probes"))
     if not names:
         raise InputError("probes", "is an empty list; give the name of a probe")
     for name in names:
@@ -217,6 +241,11 @@ def _curves(run: Run, name: str, several: bool) -> list[_Curve]:
     before = f"{_called(run, name)} " if several else ""
     parts = zip(indices, called, strict=True)
     return [_Curve(f"{before}{label}", t, values[:, *k], phase) for k, label in parts]
+
+
+def _goes_on(curve: _Curve) -> bool:
+    """Whether there is more than one value of a phase."""
+    return bool((np.diff(curve.phase) == 0).any())
 
 
 def _called(run: Run, name: str) -> str:
@@ -271,16 +300,26 @@ def _draw(ax: Axes, axis: TimeAxis, curves: Sequence[_Curve], own: int, parted: 
         ax.plot(t, values, **look.of(name, **given))
 
 
-def _scale(ax: Axes, curves: Sequence[_Curve], measured: set[str], log_y: bool | None) -> None:
+def _scale(
+    ax: Axes, axis: TimeAxis, curves: Sequence[_Curve], measured: set[str], log_y: bool | None
+) -> None:
     """The scale of the values, and its ticks."""
-    values = np.concatenate([np.ravel(curve.values) for curve in curves])
-    values = values[np.isfinite(values)]
+    t, values = (np.concatenate([getattr(curve, name) for curve in curves]) for name in ("t", "values"))
+    start, end = axis.stretches[0].start, axis.stretches[-1].end
+    telling = np.isfinite(values) & (t / axis.unit >= start + PASSING * (end - start))
+    values = values[telling if telling.any() else np.isfinite(values)]
     positive = values[values > 0.0]
     if log_y is None:
         spans = positive.size > 1 and positive.max() > SPAN * positive.min()
         log_y = spans and (values >= 0.0).all() and not measured & set(NEVER_LOG)
     if log_y and positive.size:
         ax.set_yscale("log")
+        ax.set_ylim(bottom=max(ax.get_ylim()[0], 0.7 * float(positive.min())))
+        low, high = ax.get_ylim()
+        if high < FEW_DECADES * low:
+            ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
         return
     if measured == {"accuracy"}:
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -288,7 +327,6 @@ def _scale(ax: Axes, curves: Sequence[_Curve], measured: set[str], log_y: bool |
             ax.set_ylim(top=min(1.02, ax.get_ylim()[1]))
     elif measured <= set(ANGLES) and values.size:
         ax.set_ylim(bottom=0.0, top=max(ax.get_ylim()[1], 10.0))
-        ax.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 1.5, 2, 3, 4.5, 10]))
     else:
         flat_axis(ax, "y")
 
@@ -296,17 +334,20 @@ def _scale(ax: Axes, curves: Sequence[_Curve], measured: set[str], log_y: bool |
 def _label(run: Run, names: Sequence[str]) -> str:
     """The label of the axis: what the probes measure, and its unit."""
     words = dict.fromkeys(_measured(run.data[name], name) for name in names)
-    label = (
-        next(iter(words)) if len(words) == 1 else "energy F" if _energies(run, names) else ", ".join(names)
-    )
+    several = LABELS["energy"] if _energies(run, names) else ", ".join(names)
+    label = next(iter(words)) if len(words) == 1 else several
+    own = str(run.data[names[0]].attrs.get("label", names[0]))
+    if len(names) == 1 and own != names[0] and own != label:
+        label = f"{label}, {own}"
     unit = str(run.data[names[0]].attrs.get("units", ""))
     return f"{label} ({unit})" if unit not in ("", "1", "dimensionless") else label
 
 
 def _measured(variable: xr.DataArray, name: str) -> str:
-    if variable.attrs.get("probe") == FUNCTION:
+    word = variable.attrs.get("probe", FUNCTION)
+    if word == FUNCTION:
         return str(variable.attrs.get("label", name))
-    return str(variable.attrs.get("long_name", name))
+    return LABELS.get(word, str(variable.attrs.get("long_name", name)))
 
 
 def _energies(run: Run, names: Sequence[str]) -> bool:
@@ -314,47 +355,53 @@ def _energies(run: Run, names: Sequence[str]) -> bool:
 
 
 def _count_presentations(ax: Axes, run: Run, axis: TimeAxis) -> None:
-    """A second scale below the time axis, which counts presentations."""
-    points = _presentations(run, axis)
-    if points is None or not axis.lasts:
+    """A second scale below the time axis, which counts passes, or presentations if there is one pass."""
+    shown = [s.record for s in axis.stretches if s.record.presentation is not None and s.record.presented]
+    if not shown or not axis.lasts:
         return
-    t, count = points
+    each = {one.presentation.per_pass(len(one.samples)) for one in shown if one.presentation}
+    passes = len(each) == 1 and sum(one.presented for one in shown) >= 2 * min(each)
+    per = float(min(each)) if passes else 1.0
+    t, count = _presented(run, axis)
     place = ax.figure.dpi_scale_trans + ScaledTranslation(0.0, 0.0, ax.transAxes)  # type: ignore[arg-type]
-    height = small_text() / 72.0
 
-    def forward(x: Array) -> Array:
-        return np.interp(x, t, count)
+    def forward(x: Any) -> Any:
+        return _interpolated(x, t, count / per)
 
-    def inverse(n: Array) -> Array:
-        return np.interp(n, count, t)
+    def inverse(n: Any) -> Any:
+        return _interpolated(n, count / per, t)
 
-    second = ax.secondary_xaxis(-BELOW * height, functions=(forward, inverse), transform=place)
-    second.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-    second.set_xlabel("presentations")
+    below = -BELOW * small_text() / 72.0
+    second = ax.secondary_xaxis(below, functions=(forward, inverse), transform=place)
+    second.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=2))
+    second.set_xlabel("passes through the samples" if passes else "presentations")
 
 
-def _presentations(run: Run, axis: TimeAxis) -> tuple[Array, Array] | None:
-    """Times in units of the axis, and how many presentations had ended; None where there are none."""
-    times, counts, before = [], [], 0.0
+def _interpolated(x: Any, xs: Array, ys: Array) -> Array:
+    """Linear interpolation, with the mean slope outside."""
+    outside = np.asarray(x) - np.clip(x, xs[0], xs[-1])
+    return np.asarray(np.interp(x, xs, ys) + outside * (ys[-1] - ys[0]) / (xs[-1] - xs[0]))
+
+
+def _presented(run: Run, axis: TimeAxis) -> tuple[Array, Array]:
+    """Times in units of the axis, and how many presentations had ended, both strictly increasing."""
+    times, counts = [], []
     index, shown = run.data[PHASE].to_numpy(), run.data[PRESENTATION].to_numpy()
-    records = list(run.phases)
+    before = 0.0
     for stretch in axis.stretches:
-        k = next(i for i, record in enumerate(records) if record is stretch.record)
-        rows = np.flatnonzero((index == k) & (shown >= 0))
-        times += [stretch.start]
-        counts += [before]
-        inner = run.data[TIME].to_numpy()[rows] / axis.unit
-        for t, n in zip(inner, shown[rows] + 1.0, strict=True):
-            if stretch.start < t and times[-1] < t and before + n > counts[-1]:
-                times.append(float(t))
-                counts.append(before + float(n))
-        before = counts[-1]
+        record = stretch.record
+        times.append(stretch.start)
+        counts.append(before)
+        if record.presentation is not None and record.presentation.until:
+            # Their lengths vary; where probes looked, at the ends of most, their number is known.
+            rows = np.flatnonzero((index == run.phases.index(record)) & (shown > 0))
+            times += (run.data[TIME].to_numpy()[rows] / axis.unit).tolist()
+            counts += (before + shown[rows] + 1.0).tolist()
+        before += record.presented
         times.append(stretch.end)
         counts.append(before)
-    if not before:
-        return None
-    # Strictly increasing, so that it can be inverted.
-    t, n = np.array(times), np.array(counts)
-    for a, b in pairwise(range(len(n))):
-        n[b] = max(n[b], np.nextafter(n[a], np.inf))
-    return t, n
+    t, n = np.maximum.accumulate(times), np.maximum.accumulate(np.minimum(counts, before))
+    kept = np.append(np.diff(t) > 0.0, True)
+    t, n = t[kept], n[kept]
+    # Where no samples are shown in turn, the count stands still: a slope of next to nothing can be inverted.
+    return t, n + 1e-9 * before * np.arange(len(n))

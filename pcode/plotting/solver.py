@@ -113,7 +113,8 @@ def step_sizes(
     t, h = joined(axis.stretches, [np.append(np.nan, sizes[_steps(s.rows)]) for s in axis.stretches])
     rests = [s.end for s in axis.stretches if s.record.status is Status.EQUILIBRIUM]
     with axes_or_new(ax) as ax:
-        for name, value in ((r"$\tau$", run.network.tau), (r"$\delta$", run.network.delta)):
+        deltas = ((r"$\delta$", delta) for delta in dict.fromkeys(run.network.deltas))
+        for name, value in ((r"$\tau$", run.network.tau), *deltas):
             if np.nanmin(h) / 3.0 < value / unit < 3.0 * np.nanmax(h):
                 _mark_constant(ax, name, value / unit, look)
         if "steps" in look:

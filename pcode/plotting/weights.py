@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from ..base.errors import InputError
 from ..model.network import Array
-from ..model.variables import BY_NAME, WEIGHTS, M, Variable, W
+from ..model.variables import BY_NAME, WEIGHTS, M, Variable, W, parsed
 from ..run.result import Run
 from ..run.select import Choice, PhaseChoice, check_flags, check_layer, check_word, choose_layers, of_run
 from .clock import Clock, TimeAxis
@@ -36,8 +36,8 @@ NORMS: Artists = {"M": Line2D, "W": Line2D, "beta": Line2D, **ON_TIME}
 @of_run
 def weight_kinds(run: Run) -> tuple[Kind, ...]:
     """Say which kinds of weights have an equation of their own, and so can drift."""
-    feedback = run.network.feedback
-    return tuple(v.name for v in WEIGHTS if v.feedback in (None, feedback))  # type: ignore[misc]
+    own = {parsed(name)[0] for name in run.network.learnable}
+    return tuple(v.name for v in WEIGHTS if v in own)  # type: ignore[misc]
 
 
 @draws(ARTISTS)

@@ -25,10 +25,13 @@ from .dataset import ENERGIES, strictly_increasing, time_units
 
 TIME, PHASE, PRESENTATION = "probe_time", "probe_phase", "probe_presentation"
 
+# The group of a result that has the samples by which probes are judged.
+SAMPLES = "probe_samples"
+
 # Names that the result has already, or keeps for itself.
 RESERVED = (
     "time", "weight_time", "sample", "layer", "phase", "weight_phase", "sample_number", "presentation",
-    "weight_presentation", "member", "step", "solver", "clamps", "others", *ENERGIES, TIME, PHASE,
+    "weight_presentation", "member", "step", "solver", "clamps", "others", SAMPLES, *ENERGIES, TIME, PHASE,
     PRESENTATION,
 )  # fmt: skip
 
@@ -131,6 +134,21 @@ def probe_dataset(
         PRESENTATION: (TIME, presentation, which),
     }
     return xr.Dataset(variables, coordinates)
+
+
+def samples_dataset(sets: Mapping[int, tuple[Array, Array]]) -> xr.Dataset:
+    """The samples that probes are judged by, each set with its number, the attribute `samples` of a probe."""
+    variables = {}
+    for k, pair in sets.items():
+        for name, array in zip(("inputs", "targets"), pair, strict=True):
+            about = {"long_name": f"{name} that probes are judged by", "units": "dimensionless"}
+            variables[f"{name}{k}"] = ((f"row{k}", f"{name}_of{k}"), array, about)
+    return xr.Dataset(variables)
+
+
+def samples_of(group: xr.Dataset, k: int) -> tuple[Array, Array]:
+    """Inputs and targets of the set of this number."""
+    return group[f"inputs{k}"].to_numpy(), group[f"targets{k}"].to_numpy()
 
 
 def probe_names(data: xr.Dataset) -> list[str]:

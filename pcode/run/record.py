@@ -27,8 +27,8 @@ class PhaseRecord(Short):
         The meaning of the status, with details of this phase.
     t_start, t_end : float
         Start and end in the run's time.
-    learn : bool
-        Whether the weights learned.
+    learn : bool or tuple of str
+        Whether the weights learned, or the names of those that did.
     until : str or None
         "equilibrium" if the phase was to end there.
     duration : float
@@ -58,7 +58,7 @@ class PhaseRecord(Short):
     message: str
     t_start: float
     t_end: float
-    learn: bool
+    learn: bool | tuple[str, ...]
     until: str | None
     duration: float
     clamp: Mapping[int, ClampRecord]
@@ -110,6 +110,7 @@ class PhaseRecord(Short):
             | values
             | {
                 "status": Status(values["status"]),
+                "learn": tuple(values["learn"]) if isinstance(values["learn"], list) else values["learn"],
                 "samples": tuple(values["samples"]),
                 "stats": SolverStats(**values["stats"]),
                 "clamp": clamp,

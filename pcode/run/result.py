@@ -312,17 +312,22 @@ class Run:
         unit = suffix(network.time_unit)
         caption = (
             f"Run of a network {'-'.join(map(str, network.sizes))}, {count} sample{'s' * (count != 1)}, "
-            f"tau = {network.tau:g}{unit}, delta = {network.delta:g}{unit}, {network.feedback} feedback: "
+            f"tau = {network.tau:g}{unit}, delta = {network.delta_text}{unit}, {network.feedback} feedback: "
             f"{self.status}"
         )
         head = ("phase", "status", "t", "weights", "method", "steps")
         rows = [
             (r.name, f"{r.status}{', ' * bool(r.told)}{r.told.removesuffix(', ')}",
-             f"{r.t_start:g} to {r.t_end:g}{unit}", "learn" if r.learn else "held",
+             f"{r.t_start:g} to {r.t_end:g}{unit}", _learning(r.learn),
              r.method, f"{r.stats.steps:,}")
             for r in self.phases
         ]  # fmt: skip
         return table(caption, head, rows)
+
+
+def _learning(learn: bool | tuple[str, ...]) -> str:
+    """Whether weights learned, in words."""
+    return f"{', '.join(learn)} learn" if isinstance(learn, tuple) else "learn" if learn else "held"
 
 
 def storable(attributes: Any) -> dict[str, Any]:
@@ -391,7 +396,7 @@ ROOT = "/"
 
 # Names of the groups that every run has, and in a file the parent of all others: a group there must not have
 # the name of a variable or a dimension of `Run.data`.
-OWN_GROUPS, OTHERS = ("solver", "clamps", "samples"), "others"
+OWN_GROUPS, OTHERS = ("solver", "clamps", "samples", "probe_samples"), "others"
 
 
 def _read(path: Path) -> dict[str, xr.Dataset]:

@@ -284,13 +284,13 @@ def spread(rows: NDArray[np.signedinteger[Any]], most: int) -> NDArray[np.signed
 def last_phase(run: Run, clamped: tuple[int, ...] = (), learn: bool | None = None) -> int | None:
     """Index of the last started phase in which the layers `clamped` are fully clamped; None if there is none.
 
-    With `learn` given, only phases with that value of `learn` count.
+    With `learn` given, only phases in which some weights learn count, or only those in which none does.
     """
     started = set(run.data["phase"].to_numpy().tolist())
     for index in reversed(range(len(run.phases))):
         record = run.phases[index]
         whole = {layer for layer, one in record.clamp.items() if one.whole}
-        if index in started and set(clamped) <= whole and learn in (None, record.learn):
+        if index in started and set(clamped) <= whole and learn in (None, bool(record.learn)):
             return index
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from ..model.data import Data
 from ..model.expression import Expression
 from ..model.importing import importable, imported
 from ..model.labels import checked_levels
+from ..model.masks import link_mask, random_masks
 from ..model.network import Array, FeedbackInit, Network, Weights
 from ..model.npz_file import read_npz
 from ..model.phase import Phase
 from ..model.presentation import Presentation
 from ..model.series import TimeSeries
 from ..model.variables import Variable
-from .network_table import NetworkTable
+from .network_table import MaskTable, NetworkTable
 from .schema import DataTable, PhaseTable, SeriesTable, WeightsTable
 
 
@@ -46,7 +48,35 @@ def build_network(table: NetworkTable, folder: Path, allow_code: bool = False) -
     entries = [given] if isinstance(given, str) else given
     with importable([folder]):
         found = [_activation(entry, allow_code) for entry in entries]
+    if table.mask is not None:  # type: ignore[attr-defined]
+        try:
+            values["mask"] = _masks(table.mask, values["sizes"], folder)  # type: ignore[attr-defined]
+        except InputError as error:
+            raise error.within("mask") from None
     return Network(**values | {"activation": found[0] if isinstance(given, str) else found})
+
+
+def _masks(table: MaskTable, sizes: Sequence[int], folder: Path) -> Sequence[Any]:
+    """The mask of each link, drawn or from a file; None for a dense link."""
+    if (table.file is None) == (table.density is None):
+        raise InputError("", "must have one of density and file")
+    if table.file is None:
+        density: Any = table.density
+        return random_masks(sizes, density, table.seed)
+    path = folder / table.file
+    arrays = read_npz(path, "file")
+    names = [f"mask{link}" for link in range(len(sizes) - 1)]
+    strange = [name for name in arrays if name not in names]
+    if strange:
+        what = f"{path} holds {', '.join(strange)}; it may hold {', '.join(names)}, one for each link"
+        raise InputError("file", what)
+    masks: list[Any] = []
+    for name, shape in zip(names, pairwise(sizes), strict=True):
+        try:
+            masks.append(link_mask(name, arrays.get(name), shape))
+        except InputError as error:
+            raise InputError("file", f"array {error.where} in {path} {error.what}") from None
+    return masks
 
 
 def _activation(entry: str, allow_code: bool) -> Any:

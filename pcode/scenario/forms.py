@@ -31,6 +31,13 @@ def time(number: Any) -> Any:
     return Annotated[Annotated[number, Tag("number")] | Annotated[str, Tag("text")], either(EXAMPLE)]
 
 
+def one_or_list(entry: Any, tag: str, one: str, each: str, of: str) -> Any:
+    """The type of a value for all layers or links, or a list of one for each `of` them."""
+    right = f"{one}, or a list with {each} for each of the {of}"
+    forms = Annotated[entry, Tag(tag)] | Annotated[list[entry], Tag("list")]
+    return Annotated[forms, either(right)]
+
+
 class Table(BaseModel):
     """A table of the file: no unknown keys, no conversions but from whole numbers to floats."""
 

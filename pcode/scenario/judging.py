@@ -17,7 +17,7 @@ def probes(network: Network, data: Data | None) -> dict[str, Callable[[State, Ph
     """What to note at the end of a phase that is shown inputs for which there are targets.
 
     The network's output is x^n where it is free, and the feedforward pass of the weights reached
-    where it is clamped.
+    where it is clamped, or where samples are shown one after another.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def probes(network: Network, data: Data | None) -> dict[str, Callable[[State, Ph
             return None
         if not np.isfinite(targets[rows]).all():
             return None
-        if network.n not in phase.clamp:
+        if network.n not in phase.clamp and len(state.x[-1]) == len(rows):
             return state.x[-1], targets[rows]
         return predict(network, state.weights, clamp, method="feedforward"), targets[rows]
 

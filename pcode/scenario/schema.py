@@ -129,6 +129,11 @@ def _clamp_kind(value: Any) -> str:
     return "rows" if rows else kind_of(value)
 
 
+def _flag_kind(value: Any) -> str:
+    """As `kind_of`, for what may be true or false."""
+    return "flag" if isinstance(value, bool) else kind_of(value)
+
+
 Entry = Annotated[Annotated[str, Tag("text")] | Annotated[float, Tag("number")], either("a text or a number")]
 ClampValue = Annotated[
     Annotated[str, Tag("text")]
@@ -184,8 +189,12 @@ class PhaseTable(Table):
     cos, tan, tanh, exp, log, sqrt, abs, step(v) (0 below 0, else 1), minimum(a, b), maximum(a, b)."""
     data: Literal["train", "test", "all"] | None = None
     """Which samples of the data it shows: "train" where left out."""
-    learn: bool = True
-    """Whether the weights move."""
+    learn: Annotated[
+        Annotated[bool, Tag("flag")] | Annotated[list[str], Field(min_length=1), Tag("list")],
+        either('true, false, or a list of names such as ["M1", "beta2"]', _flag_kind),
+    ] = True
+    """Whether the weights move; or the names of those that do, such as ["M1", "beta2"]: M0.., W0.. (with
+    learned feedback), beta1.."""
     duration: Duration | None = None
     """How long it lasts, in the unit of tau, or with a unit such as "5 s"; with until the longest it may
     last. Left out where there is a presentation, which says it."""

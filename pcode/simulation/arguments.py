@@ -74,11 +74,11 @@ def check_nodes(nodes: Any) -> None:
         raise InputError("nodes", f"{what}{hint(nodes, get_args(NodeStart))}") from None
 
 
-def oddities(network: Network, learning: Iterable[bool]) -> list[str]:
+def oddities(network: Network, learning: Iterable[bool | tuple[str, ...]]) -> list[str]:
     """Notes on unusual parameters, one line each; `learning` says of each phase whether its weights learn."""
     notes = [note for one in dict.fromkeys(network.sigma) for note in _undeclared_kinks(one)]
-    if network.tau > network.delta and any(learning):
-        clocks = f"delta = {network.delta:g} is less than tau = {network.tau:g}"
+    if network.tau > min(network.deltas) and any(learning):
+        clocks = f"delta = {min(network.deltas):g} is less than tau = {network.tau:g}"
         notes.append(
             f"{clocks}: the weights are faster than the nodes, which do not settle between their changes"
         )

@@ -12,7 +12,7 @@ from ..model.phase import Phase
 from .observer import Moment, Observer, Schedule
 
 # All of a presentation, all but its end, or its end.
-Part = Literal["all", "before", "end"]
+Part = Literal["all", "start", "between", "end"]
 
 # Times nearer to the end of a presentation than this part of it are that end.
 NEAR = 1e-9
@@ -109,8 +109,10 @@ class Looks:
         return Schedule(first, others, phase)
 
     def _cut(self, times: Array, part: Part) -> Array:
-        ends = times >= self._longest
-        return times if part == "all" else times[ends if part == "end" else ~ends]
+        parts = {"start": times <= 0.0, "end": times >= self._longest}
+        if part == "between":
+            return times[~(parts["start"] | parts["end"])]
+        return times if part == "all" else times[parts[part]]
 
     def passed(self, elapsed: float) -> None:
         """Forget the times up to `elapsed`, at which a presentation has ended."""

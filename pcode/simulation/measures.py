@@ -18,6 +18,7 @@ from ..base._jax import jnp
 from ..base.errors import InputError
 from ..base.short import Short
 from ..base.vectors import angle, norm
+from ..model.dynamics import Constants
 from ..model.network import Array, Network, Weights
 from ..system.loss import flow_beside_gradient, outputs
 from .observer import Moment
@@ -143,7 +144,7 @@ class Glance:
             nothing = np.full(network.n, np.nan)
             return nothing, nothing
         plain = self.weights._replace(W=None)
-        found = flow_beside_gradient(moment.x, moment.eps, plain, network.nu[-1], network.activation)
+        found = flow_beside_gradient(moment.x, moment.eps, plain, Constants.of(network), network.activation)
         turned, size = map(np.asarray, found)
         return turned, size
 

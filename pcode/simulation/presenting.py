@@ -226,7 +226,7 @@ class Presenting(Integration):
     def _take(self, course: _Course, solver: solvers.Solver, calls: _Calls, part: Part = "all") -> None:
         """Integrate the next presentation in the general loop, for those who look at a `part` of it.
 
-        If that is all but the end, the course does not go on from there.
+        If that is between its ends, the course does not go on from there.
         """
         phase = self.one(course.k, course.before)
         try:
@@ -245,7 +245,7 @@ class Presenting(Integration):
         solution, finite = integrated(
             problem, solver, schedule, settings, moment, calls.reports, calls.stopped
         )
-        if part == "before":
+        if part == "between":
             return
         course.stats += solution.stats
         course.state = problem.state(solution.t, solution.y)
@@ -286,13 +286,13 @@ class Presenting(Integration):
         looked = looks.next(course.k, course.elapsed)
         if looked == course.k:
             phase = self.one(course.k, course.before)
-            schedule = looks.schedule(course.k, course.elapsed, phase, "before")
-            if schedule.times.size > 1:
-                self._take(course, solver, calls, "before")
+            # Always by the same means, so that what is saved does not depend on who looks later.
+            start = looks.schedule(course.k, course.elapsed, phase, "start")
+            start.start(lambda: self._standing(course, self._inserted(course, phase), 0.0))
+            if looks.schedule(course.k, course.elapsed, phase, "between").times.size > 1:
+                self._take(course, solver, calls, "between")
                 if course.status.failed:
                     return
-            else:
-                schedule.start(lambda: self._standing(course, self._inserted(course, phase), 0.0))
         size = self.rows(course.k).size
         last = min(looked, self.count - 1)
         if last > course.k and not looks.ends_only(last, self._begins(course, last)):

@@ -14,7 +14,7 @@ from ..base.errors import InputError
 from ..model.network import Array, Network, Weights
 from ..model.phase import Phase, Save
 from ..model.state import State
-from ..run.probes import ProbeRow, check_names, probe_dataset
+from ..run.probes import SAMPLES, ProbeRow, check_names, probe_dataset, samples_dataset
 from ..run.record import ProbeValue
 from .measures import Glance
 from .notes import Notes
@@ -124,7 +124,28 @@ class Probes:
         """The rows of the first `phases`."""
         rows = [row for row in self._rows if row.phase < phases]
         described = {name: probe.attributes(name) for name, probe in self._probes.items()}
+        for name, (k, _) in self._judging().items():
+            described[name]["samples"] = k
         return probe_dataset(self.network, rows, described)
+
+    def groups(self) -> dict[str, xr.Dataset]:
+        """The group `probe_samples` of a result; empty if no probe is judged by samples."""
+        judging = dict(self._judging().values())
+        return {SAMPLES: samples_dataset(judging)} if judging else {}
+
+    def _judging(self) -> dict[str, tuple[int, tuple[Array, Array]]]:
+        """The samples that probes are judged by, by the probes' names, each set of them with a number."""
+        sets: list[tuple[Array, Array]] = []
+        found: dict[str, tuple[int, tuple[Array, Array]]] = {}
+        for name, probe in self._probes.items():
+            if probe.data is None:
+                continue
+            own = (probe.data.inputs, probe.data.targets)
+            same = (k for k, one in enumerate(sets) if all(map(np.array_equal, one, own)))
+            k = next(same, len(sets))
+            sets += [own] * (k == len(sets))
+            found[name] = (k, own)
+        return found
 
     def forget(self, phase: int) -> None:
         """Drop the rows of the phase with this index, which was not finished."""

@@ -281,6 +281,7 @@ class Simulation:
         probes = self._callbacks.probes.dataset(len(self._records))
         data = nodes.assign_coords({**weights.coords, **probes.coords})
         data = data.assign({**weights.data_vars, **probes.data_vars})
+        given |= self._callbacks.probes.groups()
         groups = {"solver": self._steps.dataset(), **clamps.groups(), **given, **groups}
         return Run(data.assign_attrs(own | self._attributes), groups, self.network)
 

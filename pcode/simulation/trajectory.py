@@ -34,7 +34,7 @@ class _Trajectory:
 
     def _times(self, count: int, phase: Phase) -> Array:
         network = self._network
-        times = self._save.times(count, phase.duration, network.tau, network.delta)
+        times = self._save.times(count, phase.duration, network.tau, min(network.deltas))
         self._expected = times.size
         return times
 

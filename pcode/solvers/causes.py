@@ -17,7 +17,8 @@ FAR = 1e15
 def badly_scaled(problem: IVP) -> bool:
     """Whether the data, or the weights' rates, are far larger than solvers can handle."""
     c = problem.constants
-    fast = problem.layout.learn and float(c.tau) > BADLY_SCALED * float(c.delta) * float(np.min(c.nu))
+    fastest = problem.layout.shortest(c.delta)  # infinite if no weights learn
+    fast = float(c.tau) > BADLY_SCALED * fastest * float(np.min(c.nu))
     return fast or largest_value(problem) > BADLY_SCALED
 
 
@@ -70,13 +71,16 @@ def weights_over_nodes(problem: IVP) -> float:
             1.0 + float(np.mean(np.sum(np.asarray(s.f(x_l)) ** 2, axis=1)))
             for s, x_l in zip(structure.sigma, x, strict=False)
         )
-        rates = [size / nu for size, nu in zip(sizes, np.asarray(c.nu), strict=True)]
-        return float(max(rates)) * float(c.tau) / float(c.delta)
+        rates = [size / nu for size, nu in zip(sizes, np.asarray(c.nu) * np.asarray(c.delta), strict=True)]
+        return max(float(rates[link]) for link in structure.layout.learning_links) * float(c.tau)
 
 
 def timescales(problem: IVP) -> dict[str, float]:
-    """Timescales by name: tau, delta (where they apply) and the duration."""
+    """Timescales by name: tau, delta (where they apply; of several the shortest and longest) and duration."""
     c, layout = problem.constants, problem.layout
     nodes = {"tau": float(c.tau)} if layout.node_count else {}
-    weights = {"delta": float(c.delta)} if layout.learn else {}
+    found = [float(c.delta[link]) for link in layout.learning_links]
+    weights = {"delta": found[0]} if found else {}
+    if len(set(found)) > 1:
+        weights = {"the smallest delta": min(found), "the largest delta": max(found)}
     return nodes | weights | {"the duration": problem.duration}

@@ -197,7 +197,7 @@ class Floor:
 
     def _rates(self, t: float, y: Array) -> Array:
         """Scaled rates tau dz/dt / (1 + |z|), with delta for weights."""
-        c, nodes = self.problem.constants, np.arange(y.size) < self.problem.layout.node_count
-        clock = np.where(nodes, float(c.tau), float(c.delta))
+        c = self.problem.constants
+        clock = self.problem.layout.clocks(float(c.tau), np.asarray(c.delta))
         scaled: Array = clock * self.problem.rhs(t, y) / (1.0 + np.abs(y))
         return scaled

@@ -142,7 +142,7 @@ class Structured(LinearSolver):
         super().__init__(problem)
         self._settings = settings
         # If the weights are held there is no weight-borne coupling.
-        self._delta = delta = float(problem.constants.delta) if problem.layout.learn else math.inf
+        self._delta = delta = problem.layout.shortest(problem.constants.delta)
         self._linearise(0.0, problem.y0, 1.0)
         for gamma in (0.0, 0.5 * (SLIGHT + STRONG) * delta, delta) if problem.layout.learn else (0.0,):
             self._solution(0.0, problem.y0, problem.y0, gamma, math.inf)  # to compile it

@@ -174,7 +174,7 @@ def _present(
     """The state that a presentation reaches, how long it lasted, and its integration."""
     system, y0, reduction = showing.problem(start, clamp, before)
     structure = system.structure
-    tolerances = Tolerances(rules.rtol, rules.atol, reduction.stands_for(system.layout))
+    tolerances = Tolerances(rules.rtol, rules.atol, reduction.stands_for(system.layout, jnp))
     stops = jnp.stack([showing.ramp, rules.hold] if showing.ramped else [rules.hold])
     constant_from = showing.ramp if showing.ramped else 0.0
     bound = _bound(y0, clamp, before)

@@ -32,8 +32,8 @@ class Structure(NamedTuple):
         For each layer 0..n, whether any of its value nodes is clamped.
     elimination : Elimination
         How (I - a J) d = r is solved.
-    offset : bool
-        Whether W is M^T plus a known offset; see `pcode.system.reduction`.
+    offset : tuple of int
+        Links whose W is M^T plus a known offset; see `pcode.system.reduction`.
     curves : tuple of Function, Expression or None
         For each layer 0..n, the function of time to which it is clamped, or None; empty if all are None.
     """
@@ -42,7 +42,7 @@ class Structure(NamedTuple):
     activation: tuple[Entry, ...]
     clamped: tuple[bool, ...]
     elimination: Elimination
-    offset: bool = False
+    offset: tuple[int, ...] = ()
     curves: tuple[Curve | None, ...] = ()
 
     @property
@@ -62,11 +62,11 @@ class Parameters(NamedTuple):
     Attributes
     ----------
     constants : Constants
-        Time constants, variances and decays of the network.
+        Time constants, variances, decays and masks of the network.
     clamp : tuple of arrays, shapes (B, n_l)
         Clamped values at t = 0; NaN where a node is free.
     held : Weights
-        The weights that are not unknowns; with `Structure.offset`, W here is W - M^T at t = 0.
+        The weights that are not unknowns; in the links of `Structure.offset`, W here is W - M^T at t = 0.
     pieces : tuple of Pieces or None
         For each layer 0..n, the time series to which it is clamped, or None; empty if all are None.
     mode : tuple of arrays or None, shapes (B, n_l), or None
@@ -189,7 +189,8 @@ class System:
 
     def hold(self, weights: Weights) -> System:
         """The equations of the nodes alone, with `weights` held."""
-        structure = self.structure._replace(layout=replace(self.layout, learn=False), offset=False)
+        layout = replace(self.layout, learn=False, follows=())
+        structure = self.structure._replace(layout=layout, offset=())
         return System(structure, self.parameters._replace(held=weights))
 
     def clamps(self, t: Any, xp: Any = jnp) -> Layers:
@@ -222,8 +223,9 @@ class System:
         if structure.offset:
             # W - M^T decays as exp(-lambda t / delta) on every trajectory, see `pcode.system.reduction`.
             shrunk = xp.exp(-self.constants.weight_decay * t / self.constants.delta)
-            links = zip(weights.M, p.held.W or (), strict=True)
-            weights = weights._replace(W=tuple(M.T + shrunk * offset for M, offset in links))
+            links = enumerate(zip(weights.M, weights.W or (), strict=True))
+            W = (M.T + shrunk[k] * W if k in structure.offset else W for k, (M, W) in links)
+            weights = weights._replace(W=tuple(W))
         return State(x, eps, weights)
 
     def held_at(self, xp: Any = jnp) -> tuple[Any, ...]:
@@ -276,8 +278,7 @@ class System:
 
     def residual(self, t: Any, y: Any) -> Any:
         """Distance from rest: max |tau dz/dt| / (1 + |z|), with delta for weights; a scalar."""
-        c, nodes = self.constants, jnp.arange(y.size) < self.layout.node_count
-        scaled = jnp.where(nodes, c.tau, c.delta) * self.rhs(t, y)
+        scaled = self.layout.clocks(self.constants.tau, self.constants.delta, jnp) * self.rhs(t, y)
         return jnp.max(jnp.abs(scaled) / (1.0 + jnp.abs(y)), initial=0.0)
 
     def action(self, t: Any, y: Any) -> Callable[[Any], Any]:

@@ -135,7 +135,7 @@ def _solve_coupled(system: System, factors: Factors, r: Any, weight: Any, enough
     d = _solve(system, factors, r)
     if not layout.learn:
         return d
-    weight, c = weight[k:], _decayed(system, factors.a)
+    weight, c = weight[k:], layout.of_links(jnp.stack(_decayed(system, factors.a)), jnp)
 
     def through(r_nodes: Any, w: Any) -> Any:
         """The d for the right-hand side r_nodes of the nodes if the weights change by `w`."""
@@ -154,9 +154,9 @@ def _solve_coupled(system: System, factors: Factors, r: Any, weight: Any, enough
     return jax.lax.cond(missing > enough, coupled, lambda d: d, d)
 
 
-def _decayed(system: System, a: Any) -> Any:
-    """The factor c = 1 / (1 + a lambda / delta), the inverse of the weights' diagonal block."""
-    return 1.0 / (1.0 + a * system.constants.weight_decay / system.constants.delta)
+def _decayed(system: System, a: Any) -> list[Any]:
+    """For each link the factor c = 1 / (1 + a lambda / delta), the inverse of its weights' diagonal block."""
+    return [1.0 / (1.0 + a * c.weight_decay / c.delta) for c in system.constants.links]
 
 
 def _sources(system: System, factors: Factors, r: State) -> tuple[Layers, Layers]:
@@ -164,30 +164,36 @@ def _sources(system: System, factors: Factors, r: State) -> tuple[Layers, Layers
     layout, P, q = system.layout, list(r.eps), list(r.x)
     if not layout.learn:
         return tuple(P), tuple(q)
-    c, weights = _decayed(system, factors.a), r.weights
-    tied = layout.feedback == "tied" or weights.W is None
-    feedback: Layers = tuple(m.T for m in weights.M) if tied else weights.W  # type: ignore[assignment]
-    for layer, link in enumerate(factors.links):
-        mu = factors.sigma[layer] @ weights.M[layer] + weights.beta[layer]
+    weights = r.weights  # 0 where they are held
+    links = zip(factors.links, _decayed(system, factors.a), strict=True)
+    for layer, (link, c) in enumerate(links):
+        mu: Any = weights.beta[layer]
+        if f"M{layer}" in layout.arrays:
+            mu = factors.sigma[layer] @ weights.M[layer] + mu
         P[layer] = P[layer] - link.u * (c * mu)
-        if layout.feedback != "fixed" and layout.free[layer]:
-            q[layer] = q[layer] + link.b * (c * (factors.eps[layer] @ feedback[layer]))
+        moves = layout.feedback_moves(layer)
+        if moves is not None and layout.free[layer]:
+            W = weights.W[layer] if moves == f"W{layer}" and weights.W is not None else weights.M[layer].T
+            q[layer] = q[layer] + link.b * (c * (factors.eps[layer] @ W))
     return tuple(P), tuple(q)
 
 
 def _weights(system: System, factors: Factors, d_x: Layers, d_eps: Layers, r: Weights) -> Weights:
     """The change of the weights, given that of the nodes."""
-    layout, c = system.layout, _decayed(system, factors.a)
-    gain = factors.a * c / (system.constants.delta * layout.batch)
-    sent = []
+    layout, constants, c = system.layout, system.constants, _decayed(system, factors.a)
+    gains = [factors.a * c_l / (delta * layout.batch) for c_l, delta in zip(c, constants.delta, strict=True)]
+    hebbian = []
     for layer, link in enumerate(factors.links):
-        hebbian = factors.sigma[layer].T @ d_eps[layer]
+        term = factors.sigma[layer].T @ d_eps[layer]
         if layout.free[layer]:
-            hebbian += (link.s * d_x[layer]).T @ factors.eps[layer]
-        sent.append(gain * hebbian)
-    dW = None if r.W is None else tuple(c * r_l + h.T for r_l, h in zip(r.W, sent, strict=True))
+            term += (link.s * d_x[layer]).T @ factors.eps[layer]
+        hebbian.append(term)
+    sent = [gain * term for gain, term in zip(gains, constants.masked(tuple(hebbian)), strict=True)]
+    # What is held is left out where the vector is packed.
+    dW = None if r.W is None else tuple(c_l * W + h.T for c_l, W, h in zip(c, r.W, sent, strict=True))
+    betas = zip(c, r.beta, gains, d_eps, strict=True)
     return r._replace(
-        M=tuple(c * r_l + h for r_l, h in zip(r.M, sent, strict=True)),
+        M=tuple(c_l * M + h for c_l, M, h in zip(c, r.M, sent, strict=True)),
         W=dW,
-        beta=tuple(c * r_l + gain * d.sum(axis=0) for r_l, d in zip(r.beta, d_eps, strict=True)),
+        beta=tuple(c_l * beta + gain * d.sum(axis=0) for c_l, beta, gain, d in betas),
     )

@@ -80,7 +80,7 @@ def modes_of(system: System, t: Any, y: Any, later: Any = None) -> tuple[Any, ..
 
 def shortly_after(system: System, t: Any, y: Any) -> Any:
     """The unknowns a moment later, shape (N,), in the modes of `system`, to see where nodes at rest go."""
-    h = MOMENT * jnp.minimum(system.constants.tau, system.constants.delta)
+    h = MOMENT * jnp.minimum(system.constants.tau, jnp.min(system.constants.delta))
 
     def step(_: Any, y: Any) -> Any:
         return rk4_step(lambda y: system.rhs(t, y), y, h)

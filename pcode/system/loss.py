@@ -32,10 +32,11 @@ def loss_and_gradients(
     tuple of ndarray, shapes (B, n_l)
         dL/dmu^l with respect to each sample's predictions, l = 1..n.
     tuple of ndarray, shapes (n_l, n_{l+1})
-        dL/dM^l, l = 0..n-1.
+        dL/dM^l, l = 0..n-1; 0 where there is no connection.
     """
     plain = weights._replace(W=None)
     loss, by_mu, by_M = gradients(plain, inputs, targets, network.activation)
+    by_M = dynamics.Constants.of(network).masked(by_M)
     return float(loss), tuple(map(np.asarray, by_mu)), tuple(map(np.asarray, by_M))
 
 
@@ -74,7 +75,7 @@ def outputs(weights: Weights, inputs: Any, activation: tuple[Entry, ...]) -> Any
 
 @partial(jax.jit, static_argnames="activation")
 def flow_beside_gradient(
-    x: Any, eps: Any, weights: Weights, nu: Any, activation: tuple[Entry, ...]
+    x: Any, eps: Any, weights: Weights, c: dynamics.Constants, activation: tuple[Entry, ...]
 ) -> tuple[Any, Any]:
     """Angle in degrees and relative size of the weights' flow beside backpropagation, shapes (n,).
 
@@ -85,12 +86,12 @@ def flow_beside_gradient(
     x, eps : tuple of array, shapes (B, n_l)
     weights : Weights
         Without W.
-    nu : float
-        nu^n, the variance of the output.
+    c : Constants
+        nu^n is the last of its variances; of masked links only the connections count that are there.
     activation : tuple
     """
     _, _, by_M = gradients(weights, x[0], x[-1], activation)
-    descent = tuple(-g for g in by_M)
-    flow = tuple(nu * term for term in hebbian(x, eps, activation))
+    descent = tuple(-g for g in c.masked(by_M))
+    flow = tuple(c.nu[-1] * term for term in c.masked(hebbian(x, eps, activation)))
     turned = in_layers(partial(angle, xp=jnp), flow, descent)
     return turned, in_layers(lambda a, b: norm(a, jnp) / norm(b, jnp), flow, descent)

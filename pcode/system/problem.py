@@ -178,7 +178,8 @@ class Problem(Short):
     @cached_property
     def stands_for(self) -> Array:
         """Number of variables of the full system that each unknown represents, shape (N,)."""
-        return self.reduction.stands_for(self.layout)
+        counts: Array = self.reduction.stands_for(self.layout)
+        return counts
 
     @property
     def end(self) -> float:
@@ -328,7 +329,17 @@ def layout_of(network: Network, phase: Phase, batch: int) -> Layout:
         layer not in phase.clamp or bool(np.isnan(phase.clamp_at(layer, 0.0)).any())
         for layer in range(network.n + 1)
     )
-    return Layout(network.sizes, batch, free, phase.learn, network.feedback, network.tau > 0.0)
+    learn = learning(network, phase)
+    return Layout(network.sizes, batch, free, learn, network.feedback, network.tau > 0.0)
+
+
+def learning(network: Network, phase: Phase) -> bool | tuple[str, ...]:
+    """`Layout.learn` of a phase: the names of the weights that learn; True if that is all that can."""
+    learn, can = phase.learn, network.learnable
+    if not learn:
+        return False
+    names = tuple(name for name in can if name in learn) if isinstance(learn, tuple) else can
+    return True if network.bias and names == can else names
 
 
 def given_nodes(network: Network, phase: Phase, batch: int, t: float = 0.0) -> tuple[Array, ...]:

@@ -46,10 +46,12 @@ def _blocks(system: System, point: Point) -> Iterator[Block]:
     for layer in range(layout.n):
         yield from _node_node(at, point, layer)
         if layout.learn:
-            yield from _node_weight(at, point, layer, layout.feedback)
-            yield from _weight_node(at, point, layer, 1.0 / (layout.batch * c.delta))
+            yield from _node_weight(at, point, layer, layout.feedback_moves(layer))
+            mask = c.mask[layer] if c.mask else None
+            yield from _weight_node(at, point, layer, 1.0 / (layout.batch * c.delta[layer]), mask)
     for name in layout.weight_names:
-        yield at[name], at[name], -c.weight_decay / c.delta
+        variable, layer = layout.arrays[name]
+        yield at[name], at[name], -c.weight_decay / c.delta[variable.link(layer)]
 
 
 def _own(at: dict[str, Any], point: Point, layer: int) -> Iterator[Block]:
@@ -76,25 +78,30 @@ def _node_node(at: dict[str, Any], point: Point, layer: int) -> Iterator[Block]:
     yield eps, x, point.error[layer].input[:, None, :] * S * weights.M[layer]
 
 
-def _node_weight(at: dict[str, Any], point: Point, layer: int, feedback: str) -> Iterator[Block]:
-    """Derivatives of the nodes of `layer` and the next with respect to the weights between; (b, i, j)."""
-    eps, M, e_mu = at[f"eps{layer + 1}"], at[f"M{layer}"], point.error[layer].input
-    yield eps[:, None, :], M, e_mu[:, None, :] * point.sigma[layer][:, :, None]
-    yield eps, at[f"beta{layer + 1}"], e_mu
-    if f"x{layer}" in at and feedback != "fixed":
-        W = M if feedback == "tied" else at[f"W{layer}"].T
+def _node_weight(at: dict[str, Any], point: Point, layer: int, feedback: str | None) -> Iterator[Block]:
+    """Derivatives of the nodes of `layer` and the next with respect to the weights between; (b, i, j).
+
+    `feedback` names the unknown array that determines W, if any.
+    """
+    eps, e_mu = at[f"eps{layer + 1}"], point.error[layer].input
+    M, beta = f"M{layer}", f"beta{layer + 1}"
+    if M in at:
+        yield eps[:, None, :], at[M], e_mu[:, None, :] * point.sigma[layer][:, :, None]
+    if beta in at:
+        yield eps, at[beta], e_mu
+    if f"x{layer}" in at and feedback is not None:
+        W = at[feedback] if feedback == M else at[feedback].T
         back = point.value[layer].input[:, :, None] * point.state.eps[layer][:, None, :]
         yield at[f"x{layer}"][:, :, None], W, back
 
 
-def _weight_node(at: dict[str, Any], point: Point, layer: int, gain: float) -> Iterator[Block]:
+def _weight_node(at: dict[str, Any], point: Point, layer: int, own: float, mask: Any) -> Iterator[Block]:
     """Derivatives of the weights between `layer` and the next with respect to their nodes; (b, i, j)."""
-    eps = at[f"eps{layer + 1}"]
-    yield at[f"beta{layer + 1}"], eps, gain
-    learning = [at[f"M{layer}"]]
-    if f"W{layer}" in at:
-        learning.append(at[f"W{layer}"].T)
-    for place in learning:
+    eps, M, W, beta = at[f"eps{layer + 1}"], f"M{layer}", f"W{layer}", f"beta{layer + 1}"
+    if beta in at:
+        yield at[beta], eps, own
+    gain = own if mask is None else own * mask
+    for place in [at[name] if name == M else at[name].T for name in (M, W) if name in at]:
         yield place, eps[:, None, :], gain * point.sigma[layer][:, :, None]
         if f"x{layer}" in at:
             sent = point.slope[layer][:, :, None] * point.state.eps[layer][:, None, :]

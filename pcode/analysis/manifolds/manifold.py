@@ -212,7 +212,7 @@ def critical_manifold(
     on = checked_coordinate(snapshot, "weight", on, moves=False)
     of = checked_coordinate(snapshot, "node", of)
     alone = snapshot.of_samples((int(of.sample or 0),))
-    problem = moving_problem(alone, True, on.kind == "W")
+    problem = moving_problem(alone, True, (on,))
     layout, y0 = problem.layout, problem.y0
     if not np.isfinite(y0).all():
         raise InputError("time", f"the state at t = {snapshot.t:g} is not finite; choose an earlier time")
@@ -243,9 +243,9 @@ def critical_manifold(
         times=times,
         trajectory=trajectory,
         along=_rests_along(run, alone, trajectory, on, of),
-        others=layout.size - layout.node_count - 1,
+        others=int(np.count_nonzero(layout.gains(problem.constants.mask)[layout.node_count :])) - 1,
         tau=run.network.tau,
-        delta=run.network.delta,
+        delta=on.delta(run.network, snapshot.record.learn) or 1.0,
         moving=snapshot.moving,
         presentation=presentation_name(run, snapshot.index),
     )
@@ -270,7 +270,7 @@ def _refuse_kinks(problem: Problem) -> None:
 
 def _rests_along(run: Run, snapshot: Snapshot, course: Array, on: Coordinate, of: Coordinate) -> Array:
     """The weight, and the node at rest for all weights of the run, along the phase, shape (R, 2)."""
-    problem = moving_problem(snapshot, True, True)
+    problem = moving_problem(snapshot, True, feedback=True)
     layout = problem.layout
     rows = np.flatnonzero(run.data["phase"].to_numpy() == snapshot.index)
     finite = np.isfinite(course).all(axis=1)

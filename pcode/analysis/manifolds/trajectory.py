@@ -94,11 +94,12 @@ def trajectory(
     if ratio is not None and not start.record.learn:
         what = f"weights are held in {start.record.name!r}, so delta tells nothing; leave ratios out"
         raise InputError("ratios", what)
+    delta = min(network.deltas_of(start.record.learn))
     if ratio is None:
-        ratio = network.delta / network.tau if network.tau > 0.0 else 1e4
+        ratio = delta / network.tau if network.tau > 0.0 else 1e4
     if not np.isfinite(ratio) or not ratio > 0.0:
         raise InputError("ratios", f"must be numbers delta/tau above 0, not {ratio!r}")
-    network = replace(network, tau=network.delta / ratio)
+    network = replace(network, tau=delta / ratio)
     problem = make_problem(network, replace(phase_as_run, until=None), start.state)
     if problem.layout.size > MOST_UNKNOWNS:
         what = f"{problem.layout.size:,} unknowns are too many to integrate anew; leave it out"

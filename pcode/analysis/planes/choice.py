@@ -205,13 +205,14 @@ def _moves(run: Run, snapshot: Snapshot, name: str) -> bool:
     if entry is not None:
         variable, layer, numbers = entry
         if not variable.of_nodes:
-            return snapshot.record.learn
+            learn = snapshot.record.learn
+            return f"{variable}{layer}" in learn if isinstance(learn, tuple) else learn
         return not variable.clampable or bool(snapshot.free(layer)[0, numbers[0]])
     kind = name[:-1]
     snapshot = with_positive_tau(snapshot)
     if kind != "wpc":
         snapshot = snapshot.of_samples(snapshot.record.samples[:1])
-    problem = moving_problem(snapshot, kind == "wpc", False)
+    problem = moving_problem(snapshot, kind == "wpc")
     if kind == "mode":
         rest = nearest_rest(problem, snapshot) if problem.layout.node_count <= MOST_DENSE else None
         if rest is None or eigenplane(replace_start(problem, rest)) is None:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from ...base.errors import InputError
-from ...model.network import Array
-from ...model.variables import BY_NAME, Variable, parsed, parsed_entry
+from ...model.network import Array, Network
+from ...model.variables import BETA, BY_NAME, Variable, parsed, parsed_entry
 from ...run.result import Run
 from ...run.snapshot import Snapshot
 from ...system.problem import Problem, make_problem, on_device, with_modes
@@ -85,6 +85,12 @@ class Coordinate:
         """Whether it is one of the weights' and not of the nodes'."""
         return self.kind == "wpc" if self.variable is None else not self.variable.of_nodes
 
+    def delta(self, network: Network, learn: bool | tuple[str, ...]) -> float | None:
+        """Time constant of the weights of its link, of several the smallest; None for nodes."""
+        if self.variable is not None:
+            return network.deltas[self.variable.link(self.number)] if self.of_weights else None
+        return min(network.deltas_of(learn)) if self.of_weights else None
+
     @property
     def single(self) -> bool:
         """Whether it is one unknown and no direction."""
@@ -134,12 +140,22 @@ def checked_coordinate(
     layers = variable.layers(network.n)
     if coordinate.number not in layers:
         raise InputError(where, f"there is no {coordinate.array}: {variable} has {layers[0]}..{layers[-1]}")
+    if variable is BETA and not network.bias:
+        raise InputError(where, f"{name} is always 0: the network has no biases; take M")
     shape = tuple(network.sizes[coordinate.number + axis] for axis in variable.axes)
     if any(k >= size for k, size in zip(coordinate.index, shape, strict=True)):
         raise InputError(
             where, f"{name} is out of range: {coordinate.array} has shape {shape}, counted from 0"
         )
     if coordinate.of_weights:
+        there = network.masks[coordinate.number] if len(variable.axes) == 2 else None
+        index = coordinate.index if variable.axes == (0, 1) else coordinate.index[::-1]
+        if there is not None and not there.there[index]:
+            raise InputError(where, f"{name} is always 0: the mask says that there is no connection")
+        if moves and isinstance(record.learn, tuple) and coordinate.array not in record.learn:
+            moving = ", ".join(record.learn)
+            what = f"does not move: it is held in {record.name!r}, where {moving} learn; take one of these"
+            raise InputError(where, f"{name} {what}")
         return coordinate
     sample = record.samples[0] if coordinate.sample is None else coordinate.sample
     if sample not in record.samples:
@@ -245,9 +261,7 @@ def chart(run: Run, snapshot: Snapshot, names: tuple[tuple[str, Any], ...]) -> C
         chosen = {one.sample for one in coordinates if one.sample is not None}
         chosen = chosen or {snapshot.record.samples[0]}
         snapshot = snapshot.of_samples(tuple(sorted(chosen)))
-    problem = moving_problem(
-        snapshot, any(one.of_weights for one in coordinates), any(one.kind == "W" for one in coordinates)
-    )
+    problem = moving_problem(snapshot, any(one.of_weights for one in coordinates), coordinates)
     y0 = reference = problem.y0
     if not np.isfinite(y0).all():
         what = f"the state at t = {snapshot.t:g} is not finite; choose an earlier time"
@@ -278,11 +292,20 @@ def replace_start(problem: Problem, y0: Array) -> Problem:
     return replace(problem, y0=y0, system=with_modes(problem.system, 0.0, y0))
 
 
-def moving_problem(snapshot: Snapshot, learn: bool, feedback: bool) -> Problem:
-    """Nodes and, with `learn`, weights as unknowns; W by itself only with `feedback`, else it goes with M."""
-    phase = replace(snapshot.phase, learn=learn, until=None)
+def moving_problem(
+    snapshot: Snapshot, learn: bool, coordinates: Sequence[Coordinate] = (), feedback: bool = False
+) -> Problem:
+    """Nodes and, with `learn`, weights as unknowns: all that learn, those of the `coordinates` at least.
+
+    W is one by itself only if it is a coordinate, or with `feedback`; else it goes with M where both learn.
+    """
+    names: Any = learn
+    if learn and isinstance(snapshot.record.learn, tuple):
+        arrays = [one.array for one in coordinates if one.of_weights and one.single]
+        names = (*snapshot.record.learn, *arrays)
+    phase = replace(snapshot.phase, learn=names, until=None)
     problem = make_problem(snapshot.network, phase, snapshot.state, reduce=False)
-    if feedback:
+    if feedback or any(one.kind == "W" for one in coordinates):
         return problem
     system, state, reduction = reduce_feedback(problem.system, snapshot.state, problem.reduction)
     return replace(problem, system=on_device(system), y0=system.layout.pack(state), reduction=reduction)

@@ -123,8 +123,9 @@ class Field:
     @property
     def clocks(self) -> Array:
         """Time constants of the two coordinates, shape (2,), in units of time."""
-        c = self.chart.problem.constants
-        return np.array([float(c.delta if one.of_weights else c.tau) for one in self.chart.coordinates])
+        chart = self.chart
+        tau, network, learn = chart.problem.constants.tau, chart.snapshot.network, chart.snapshot.record.learn
+        return np.array([one.delta(network, learn) or float(tau) for one in chart.coordinates])
 
     @property
     def everything(self) -> bool:

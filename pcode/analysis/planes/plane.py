@@ -189,7 +189,7 @@ def phase_plane(
         trajectory=trajectory,
         now=field.origin,
         tau=run.network.tau,
-        delta=run.network.delta,
+        delta=min(run.network.deltas_of(snapshot.record.learn)),
         time_unit=run.network.time_unit,
         moves=bool(snapshot.record.learn) or snapshot.moving or field.slaved.size < other_nodes(made).size,
     )

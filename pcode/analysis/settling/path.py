@@ -297,7 +297,9 @@ def _rate(problem: Problem, t: float, y: Array, like: State) -> State:
 
 
 def _speed(rate: State, there: Snapshot) -> Array:
-    return there.network.delta * np.array([np.linalg.norm(M) for M in rate.weights.M])
+    deltas: Array = np.array(there.network.deltas)
+    norms: Array = np.array([np.linalg.norm(M) for M in rate.weights.M])
+    return deltas * norms
 
 
 def _saved(run: Run, index: int, after: float) -> list[Moment]:

@@ -36,14 +36,14 @@ def _schur_action(system: System, held: System, y: Any, v: Any, factors: Any) ->
 
 
 @jax.jit
-def _schur_matrix(system: System, held: System, y: Any, factors: Any) -> Any:
-    """S, shape (N_w, N_w)."""
+def _schur_matrix(system: System, held: System, y: Any, factors: Any, there: Any) -> Any:
+    """The columns `there` of S, shape (N_w, K)."""
     size = system.layout.size - system.layout.node_count
 
     def column(k: Any) -> Any:
         return _schur_action(system, held, y, jnp.zeros(size).at[k].set(1.0), factors)
 
-    return jax.lax.map(column, jnp.arange(size), batch_size=32).T
+    return jax.lax.map(column, there, batch_size=32).T
 
 
 @jax.jit
@@ -131,11 +131,27 @@ class SlowSystem:
 
     problem: Problem
 
+    @cached_property
+    def there(self) -> Any:
+        """Which of the unknown weights there are: not those that a mask leaves out."""
+        return self._gains != 0.0
+
+    @cached_property
+    def _gains(self) -> Any:
+        problem = self.problem
+        return problem.layout.gains(problem.constants.mask)[problem.layout.node_count :]
+
     @property
     def size(self) -> int:
-        """Number of weights that are unknowns."""
-        layout = self.problem.layout
-        return layout.size - layout.node_count
+        """Number N_w of weights that are unknowns, without those that a mask leaves out."""
+        return int(self.there.sum())
+
+    @property
+    def clocks(self) -> Array:
+        """The time constant of each of these, shape (N_w,), over its gain in a reduced system."""
+        deltas, there = self.problem.layout.of_links(np.asarray(self.problem.constants.delta)), self.there
+        clocks: Array = deltas[there] / self._gains[there]
+        return clocks
 
     @cached_property
     def _held(self) -> Problem:
@@ -147,10 +163,14 @@ class SlowSystem:
 
     def action(self, v: Array) -> Array:
         """S v, shape (N_w,)."""
-        problem = self.problem
-        return np.asarray(_schur_action(problem.system, self._held.system, problem.y0, v, self._factors))
+        problem, whole = self.problem, np.zeros(self.there.size)
+        whole[self.there] = v
+        moved = _schur_action(problem.system, self._held.system, problem.y0, whole, self._factors)
+        inner: Array = np.asarray(moved)[self.there]
+        return inner
 
     def matrix(self) -> Array:
         """S, shape (N_w, N_w)."""
-        problem = self.problem
-        return np.asarray(_schur_matrix(problem.system, self._held.system, problem.y0, self._factors))
+        problem, there = self.problem, np.flatnonzero(self.there)
+        held = self._held.system
+        return np.asarray(_schur_matrix(problem.system, held, problem.y0, self._factors, there))[there]

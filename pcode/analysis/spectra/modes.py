@@ -104,15 +104,17 @@ def node_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenval
 def slow_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenvalues:
     """Eigenvalues of the weights on the slow manifold, at a start of `problem` where the nodes rest.
 
-    With W = M^T the matrix is symmetric, that of a gradient flow (docs/model.md, "Slow manifold"), and all
-    eigenvalues of a larger one can be had.
+    With W = M^T the matrix is symmetric, or similar to a symmetric one where the links' deltas differ, that
+    of a gradient flow (docs/model.md, "Slow manifold"), and all eigenvalues of a larger one can be had.
     """
     system = SlowSystem(problem)
     work = float(system.size) ** 3
     transposed = problem.layout.feedback == "tied" and not problem.structure.offset
     values = np.empty(0, complex)
     if work <= most_work or (transposed and most_work > 0.0 and work <= MOST_SYMMETRIC_WORK):
-        matrix = system.matrix()
+        # Similar to S, and symmetric where S is that of a gradient flow with a clock for each link.
+        clocks = np.sqrt(system.clocks)
+        matrix = system.matrix() * clocks[:, None] / clocks
         if np.abs(matrix - matrix.T).max() <= SYMMETRY * np.abs(matrix).max():
             values = np.linalg.eigvalsh(0.5 * (matrix + matrix.T)).astype(complex)
         elif work <= most_work:
@@ -121,7 +123,7 @@ def slow_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenval
         ends = [_arnoldi(system.action, system.size, which) for which in ("LM", "LR")]
         values = _distinct(np.concatenate(ends))
     exact = values.size == system.size
-    still = NEUTRAL_WEIGHTS / float(problem.constants.delta)
+    still = NEUTRAL_WEIGHTS / problem.layout.shortest(problem.constants.delta)
     return Eigenvalues(values, exact, system.size, still, np.full(values.size, -1))
 
 
@@ -130,7 +132,8 @@ def full_eigenvalues(problem: Problem, most_work: float = MOST_WORK) -> Eigenval
     size = problem.layout.size
     free = np.ones(size, bool)
     free[: problem.layout.node_count] = NodeSystem(problem).flat_free
-    still = NEUTRAL_WEIGHTS / float(problem.constants.delta)
+    free &= problem.layout.gains(problem.constants.mask) != 0.0
+    still = NEUTRAL_WEIGHTS / problem.layout.shortest(problem.constants.delta)
     count = int(free.sum())
     if float(size) ** 3 > most_work:
         action = _inside(free, lambda v: problem.jacobian_action(0.0, problem.y0, v))
