@@ -102,6 +102,7 @@ _ROOMS = ("analysis", "plotting", "scenario")
 # What a module reaches of others that import it.
 register("plots of a run", lambda: import_module(".plotting", __name__).RunPlots)
 register("data frames of a run", lambda: import_module(".run.frames", __name__).to_dataframe)
+register("a presentation of a run", lambda: import_module(".run.presented", __name__).presentation)
 register("figures of answers", lambda: import_module(".plotting", __name__).FIGURES)
 
 

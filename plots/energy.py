@@ -12,6 +12,9 @@ constant of the nodes (of delta where tau = 0), and vertical lines mark where a 
 the next begins; on a logarithmic axis it is counted from the start of every phase. Energies are on a
 logarithmic axis where they span more than two decades; zeros, such as that at the start, are then left
 out, and so are the depth of a passing zero and rounding, which begins below 1e-14 of the largest energy.
+Where a phase shows samples one after another curves do not go on from one presentation to another: those
+of which all was kept, by default the first and the last, have a logarithmic axis each; of others points
+are the ends.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ def figure(
     run: Run,
     layers: int | list[int] | None = None,
     phase: int | str | list[int | str] | None = None,
+    presentations: int | list[int] | None = None,
     log_time: bool | None = None,
     log_y: bool | None = None,
     clock: str | None = None,
@@ -43,9 +47,12 @@ def figure(
         The layers to draw, 1..n.
     phase : int, str or list of these, optional
         Index or name of the phases to draw.
+    presentations : int or list of int, optional
+        Which to draw of a phase that shows samples one after another; the first and the last on axes of
+        their own where all of their nodes were kept, else the ends of all that were kept, where left out.
     log_time : bool, optional
-        Whether every phase has a logarithmic time axis of its own; where it is not said, they
-        have one if a phase lasts more than 100 tau and tau is not 0.
+        Whether every phase, or presentation, has a logarithmic time axis of its own; where it is not said,
+        they have one if a phase lasts more than 100 tau or presentations were kept in full, and tau is not 0.
     log_y : bool, optional
         Whether energies have a logarithmic axis.
     clock : {"tau", "delta", "time"} or str, optional
@@ -58,7 +65,14 @@ def figure(
     plotting.check_extent(run, phase)
     if log_time is None:
         log_time = plotting.suits_log_time(run, phase)
-    options = {"layers": layers, "phase": phase, "log_time": log_time, "log_y": log_y, "clock": clock}
+    options = {
+        "layers": layers,
+        "phase": phase,
+        "presentations": presentations,
+        "log_time": log_time,
+        "log_y": log_y,
+        "clock": clock,
+    }
     options |= {"remark": True, "styles": styles}
     with plotting.style():
         width = plotting.figure_width(WIDTH)

@@ -10,7 +10,9 @@ is black, from its ring on, what follows is pale, and a yellow dot is the run at
 two saved times is integrated anew. Within a few tau it falls to the equilibrium; the weights, which move on
 the slow time delta, then carry the equilibrium along. Below it, the network at that moment: upper halves of
 the circles are values, lower halves errors, thick outlines mark clamped values, and lines are weights M
-(dashed: W), the stronger the wider. Layers of more than 20 nodes are strips, and their M a picture.
+(dashed: W), the stronger the wider. Layers of more than 20 nodes are strips, and their M a picture. Of a
+phase that shows samples one after another one presentation is shown, by default the last that was kept, which
+is named.
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ def figure(
     rest : {"slaved", "held"}, optional
         Other nodes at rest for every point of the plane, or held as they are.
     phase : int or str, optional
-        Index or name of the phase; the first that learns, or else the last, where left out.
+        Index or name of the phase; the first that learns, or else the last, where left out. Of one that
+        shows samples one after another one presentation is shown: that of `times`, or the last that was kept.
     sample : int, optional
         Whose nodes the network shows, a row of the data; the first where left out.
     legend : bool or {"right", "below", "inside"}
@@ -70,6 +73,8 @@ def figure(
             "y" if y is None else "x", "must be given too, as the other coordinate is; or neither"
         )
     chosen = plotting.film_phase(run, phase)
+    plotting.check_in_full(run, chosen)
+    run, chosen, _ = plotting.as_phase(run, chosen, times[0] if times else None)
     if x is None or y is None:
         x, y, found = plotting.node_plane(run, chosen)
         rest = rest or found
@@ -100,6 +105,8 @@ def figure(
             if k == 0 and rest == "held":
                 plane.text(0.03, 0.97, "other nodes held", transform=plane.transAxes, va="top",
                            fontsize=plotting.small_text())  # fmt: skip
+        if plotting.presentation_name(run, chosen):
+            fig.suptitle(plotting.presentation_name(run, chosen))
         plotting.network_key(run, short=width < NARROW, ax=fig.add_subplot(grid[-1, :]))
         entries = {line.get_label(): line for ax in fig.axes for line in ax.get_lines()}
         named = [label for label in entries if not label.startswith("_")]

@@ -10,7 +10,10 @@ begins; in a phase in which a layer is clamped its value nodes stay at what they
 nodes of a layer that is clamped to constants in every phase have no panel, which a line over their errors
 says, and such a layer without errors has no row. A logarithmic time axis counts time from the start of
 every phase. Nodes, samples and layers are counted from 0; of a network with more than six layers, some
-are shown.
+are shown. Where a phase shows samples one after another curves do not go on from one presentation to
+another: those of which all was kept, by default the first and the last, have a logarithmic axis each; of
+others points are the ends. Vertical lines through such points are the middle half and the middle 90%.
+Samples have shades of their own where few are shown.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ def figure(
     run: Run,
     layers: int | list[int] | None = None,
     phase: int | str | list[int | str] | None = None,
+    presentations: int | list[int] | None = None,
     samples: int | list[int] | None = None,
     log_time: bool | None = None,
     clock: str | None = None,
@@ -47,11 +51,14 @@ def figure(
         The layers to draw, 0..n.
     phase : int, str or list of these, optional
         Index or name of the phases to draw.
+    presentations : int or list of int, optional
+        Which to draw of a phase that shows samples one after another; the first and the last on axes of
+        their own where all of their nodes were kept, else the ends of all that were kept, where left out.
     samples : int or list of int, optional
         Rows of the data to draw.
     log_time : bool, optional
-        Whether every phase has a logarithmic time axis of its own; where it is not said, they
-        have one if a phase lasts more than 100 tau and tau is not 0.
+        Whether every phase, or presentation, has a logarithmic time axis of its own; where it is not said,
+        they have one if a phase lasts more than 100 tau or presentations were kept in full, and tau is not 0.
     clock : {"tau", "delta", "time"} or str, optional
         Unit of the time axis; by default the run's own where it has one, else tau (delta where tau = 0).
     how : {"auto", "lines", "bands", "heatmap"}
@@ -70,7 +77,8 @@ def figure(
     clamped = layers is not None if clamped is None else clamped
     first = 0 if clamped or _moves(run, 0, phase) else 1
     shown = plotting.choose_layers(run, layers, first=0 if layers is not None else first, most=6)
-    options = {"samples": samples, "phase": phase, "log_time": log_time, "clock": clock, "how": how}
+    options = {"samples": samples, "phase": phase, "presentations": presentations}
+    options |= {"log_time": log_time, "clock": clock, "how": how}
     with plotting.style():
         width = plotting.figure_width(WIDTH)
         narrow = width < NARROW
@@ -139,6 +147,8 @@ def _moves(run: Run, layer: int, phase: int | str | list[int | str] | None) -> b
     if len({run.phases[k].samples for k in chosen}) > 1:
         return False  # other samples have other values
     index = run.data["phase"].to_numpy()
+    if any(run.phases[k].presentation is not None for k in chosen):
+        return False
     starts = [np.flatnonzero(index == k)[0] for k in chosen if (index == k).any()]
     values = run.data[f"x{layer}"].to_numpy()[starts]
     return any(not np.array_equal(one, values[0], equal_nan=True) for one in values)
@@ -148,7 +158,10 @@ def _say_clamped(ax: Axes, run: Run, layer: int, phase: int | str | list[int | s
     """Over the errors of a layer, what flat lines beside them would say."""
     drawn = np.isin(run.data["phase"].to_numpy(), plotting.choose_phases(run, phase))
     values = run.data[f"x{layer}"].to_numpy()[drawn]
-    at = f" at {values.flat[0]:.4g}" if values[0].size == 1 else ""
+    shown = values[np.isfinite(values)]
+    at = f" at {shown[0]:.4g}" if values[0].size == 1 and shown.size and np.ptp(shown) == 0.0 else ""
+    if any(run.phases[k].presentation is not None for k in plotting.choose_phases(run, phase)):
+        at = at or " to the samples shown"
     ax.set_title(f"$x^{{{layer}}}$ is clamped{at}", loc="right", color="0.45", fontsize=plotting.small_text())
 
 

@@ -11,7 +11,9 @@ median, middle half, middle 90% and extremes. Energies are means over the batch;
 largest, where rounding begins, they are left out. The left one rises from 0 where the errors start at 0,
 since they take time to build up; the right one falls once the nodes have settled, if W = M^T, nothing
 decays and no clamp moves: nodes and weights then follow its slope downwards. Solid vertical lines mark
-where a phase of the run ends and the next begins.
+where a phase of the run ends and the next begins. Where a phase shows samples one after another curves do
+not go on from one presentation to another: those of which all was kept, by default the first and the
+last, have a logarithmic axis each; of others points are the ends.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ def figure(
     run: Run,
     layer: int | None = None,
     phase: int | str | list[int | str] | None = None,
+    presentations: int | list[int] | None = None,
     samples: int | list[int] | None = None,
     how: str = "auto",
     legend: plotting.LegendPlace = True,
@@ -42,6 +45,9 @@ def figure(
         The layer to draw, 1..n; the last hidden one where left out.
     phase : int, str or list of these, optional
         Index or name of the phases to draw.
+    presentations : int or list of int, optional
+        Which to draw of a phase that shows samples one after another; the first and the last on axes of
+        their own where all of their nodes were kept, else the ends of all that were kept, where left out.
     samples : int or list of int, optional
         Rows of the data whose nodes to draw.
     how : {"auto", "lines", "bands", "heatmap"}
@@ -51,7 +57,10 @@ def figure(
     """
     plotting.check_extent(run, phase)
     layer = max(1, run.network.n - 1) if layer is None else layer
-    nodes = {"samples": samples, "phase": phase, "log_time": True, "how": how, "legend": False}
+    shows = [run.phases[k].presentation is not None for k in plotting.choose_phases(run, phase)]
+    log_time = not all(shows) or plotting.suits_log_time(run, phase)
+    fast_time = {"log_time": log_time, "presentations": presentations}
+    nodes = {"samples": samples, "phase": phase, "how": how, "legend": False} | fast_time
     energy = {"phase_names": False, "remark": True, "legend": legend}
     learning = [k for k in plotting.choose_phases(run, phase) if run.phases[k].learn]
     # A test of some tau after many delta would be a spike at the end.
@@ -63,11 +72,17 @@ def figure(
         fast, slow = _panels(fig, narrow)
         plotting.value_nodes(run, layer, ax=fast[0], **nodes)
         plotting.error_nodes(run, layer, ax=fast[1], phase_names=False, **nodes)
-        plotting.energy(run, "dynamic", phase=phase, log_time=True, ax=fast[2], **energy)
+        plotting.energy(run, "dynamic", phase=phase, ax=fast[2], **fast_time, **energy)
         plotting.weight_drift(run, layer - 1, "M", how=how, ax=slow[0], **slowly)
         plotting.weight_norms(run, phase_names=False, ax=slow[1], **slowly)
         clock = "time" if run.network.time_unit else "delta"
-        plotting.energy(run, "slaved", clock=clock, ax=slow[2], **(energy | {"phase": slowly["phase"]}))
+        plotting.energy(
+            run,
+            "slaved",
+            clock=clock,
+            ax=slow[2],
+            **(energy | {"phase": slowly["phase"], "presentations": presentations}),
+        )
         if legend:
             _name_nodes(fast, "right" if legend is True else legend)
         _say_once(fast[0], slow[0])
@@ -131,6 +146,7 @@ def _mark_delta(run: Run, panels: list[Axes], phase: int | str | list[int | str]
     network = run.network
     unit = plotting.TimeAxis.of(run, "time", phase, None, log_time=True).unit
     phases = [run.phases[k] for k in plotting.choose_phases(run, phase)]
+    phases = [p for p in phases if p.presentation is None]
     delta = min(network.deltas)
     starts = [p.t_start for p in phases if p.learn and p.t_start + delta < p.t_end]
     for ax in panels:

@@ -14,7 +14,8 @@ are, at their values of a moment; where that is not the end of the phase, a yell
 that moment and what follows is pale. Nodes have several equilibria where a nullcline folds back; those at
 rest are in the one that they reach from where they were at that moment, so that a run in another crosses
 the streamlines. With several `times` the rest is followed along the run, a panel for each, and the flow
-is that of the moment.
+is that of the moment. Of a phase that shows samples one after another one presentation is shown, by
+default the last that was kept, which is named.
 """
 
 from __future__ import annotations

@@ -6,7 +6,9 @@ and its slope is the mix of the two one-sided values, s_- + alpha (s_+ - s_-), a
 sigma'(x) (eps^{l+1} W^l) = eps^l + lambda_x x (Filippov's convention). For relu the slope is alpha
 itself. The node is let go when the slope reaches either of the one-sided values. Grey lines mark the
 kinks above and the one-sided values below. Time is in units of tau (ms or s where the run has a unit),
-the time constant of the nodes.
+the time constant of the nodes. Where a phase shows samples one after another curves do not go on from one
+presentation to another: those of which all was kept, by default the first and the last, have a
+logarithmic axis each; of others points are the ends.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ def figure(
     run: Run,
     layer: int | None = None,
     phase: int | str | list[int | str] | None = None,
+    presentations: int | list[int] | None = None,
     samples: int | list[int] | None = None,
-    log_time: bool = False,
+    log_time: bool | None = None,
     clock: str | None = None,
     how: str = "auto",
     legend: plotting.LegendPlace = True,
@@ -39,10 +42,14 @@ def figure(
         The layer, 0..n-1; the first one above the input whose activation has a kink where left out.
     phase : int, str or list of these, optional
         Index or name of the phases to draw.
+    presentations : int or list of int, optional
+        Which to draw of a phase that shows samples one after another; the first and the last on axes of
+        their own where all of their nodes were kept, else the ends of all that were kept, where left out.
     samples : int or list of int, optional
         Rows of the data to draw.
-    log_time : bool
-        Whether every phase has a logarithmic time axis of its own.
+    log_time : bool, optional
+        Whether every phase, or presentation, has a logarithmic time axis of its own; where it is not said,
+        only presentations that were kept in full have one.
     clock : {"tau", "delta", "time"} or str, optional
         Unit of the time axis; by default the run's own where it has one, else tau (delta where tau = 0).
     how : {"auto", "lines", "bands", "heatmap"}
@@ -53,6 +60,7 @@ def figure(
         By the name of an artist of `pcode.plotting.value_nodes`, keywords of Matplotlib, or false.
     """
     plotting.check_extent(run, phase)
+    shows = any(run.phases[k].presentation is not None for k in plotting.choose_phases(run, phase))
     activations = run.network.sigma
     if layer is None:
         kinked = [k for k, sigma in enumerate(activations) if sigma.kinks]
@@ -61,7 +69,16 @@ def figure(
             what = f"no activation of this network has a kink ({names}); relu and leaky_relu have"
             raise InputError("layer", what)
         layer = next((k for k in kinked if k > 0), kinked[0])
-    options = {"samples": samples, "phase": phase, "log_time": log_time, "clock": clock, "how": how}
+    if log_time is None:
+        log_time = shows and plotting.suits_log_time(run, phase)
+    options = {
+        "samples": samples,
+        "phase": phase,
+        "presentations": presentations,
+        "log_time": log_time,
+        "clock": clock,
+        "how": how,
+    }
     options["styles"] = styles
     with plotting.style():
         fig = plotting.figure(WIDTH, 4.4)

@@ -10,7 +10,8 @@ slower, in units of the window, than 1/sqrt(tau delta); dots are times since the
 run's unit of time, or else in units of tau or delta. Second, the same for several delta/tau, broad where
 slow and thin where fast: the larger it is, the more closely the trajectory keeps to the manifold, up to
 its folds. Where weights are held, or a network has more than 3,000 unknowns, there is no second panel,
-and such a network shows its saved times.
+and such a network shows its saved times. Of a phase that shows samples one after another one
+presentation is shown, by default the last that was kept, which is named.
 """
 
 from __future__ import annotations

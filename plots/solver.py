@@ -8,7 +8,8 @@ because all was at rest; a logarithmic time axis counts from the start of every 
 of the steps, where it is known; methods of one order have a straight line. At the bottom the work of each
 phase: steps, evaluations of the right-hand side, and Jacobians, which are evaluations of the matrix or
 linearisations. Of more than 20,000 steps the shortest and the longest of every few neighbours are shown.
-The first steps of a phase, within the line where it starts, may be shorter than the panel shows.
+The first steps of a phase, within the line where it starts, may be shorter than the panel shows. Of a
+phase that shows samples one after another the mean length in each presentation is shown.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def figure(
         Index or name of the phases to draw.
     log_time : bool, optional
         Whether every phase has a logarithmic time axis of its own; where it is not said, they
-        have one if a phase lasts more than 100 tau and tau is not 0.
+        have one if a phase lasts more than 100 tau, tau is not 0 and none shows samples one after another.
     clock : {"tau", "delta", "time"} or str, optional
         Unit of time; by default the run's own where it has one, else tau (delta where tau = 0).
     legend : bool or {"right", "below", "inside"}
@@ -48,7 +49,8 @@ def figure(
     """
     plotting.check_extent(run, phase)
     if log_time is None:
-        log_time = plotting.suits_log_time(run, phase)
+        shows = any(run.phases[k].presentation is not None for k in plotting.choose_phases(run, phase))
+        log_time = not shows and plotting.suits_log_time(run, phase)
     ordered = plotting.knows_order(run, phase)
     time = {"phase": phase, "log_time": log_time, "clock": clock}
     bars = 0.55 * len(plotting.choose_phases(run, phase)) + 0.7

@@ -8,7 +8,9 @@ the run has a unit), the time constant of the nodes (of delta where tau = 0). Wh
 than 100 tau, or half of the path lies in its first tenth, it is logarithmic, so that the fast way of the
 nodes to their rest and the slow one that they are then carried by the weights are both seen. A white
 circle marks the start, a black square the end. Panels have axes of their own, except where the components
-are those of all samples together, each about its own mean. Of more than nine samples, some are shown.
+are those of all samples together, each about its own mean. Of more than nine samples, some are shown. Of
+a phase that shows samples one after another one presentation is shown, by default the last that was kept,
+which is named.
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ def figure(
     samples : int or list of int, optional
         Rows of the data to draw; nine at most where left out.
     phase : int or str, optional
-        Index or name of the phase to draw; the last that learns where left out, or else the last.
+        Index or name of the phase to draw; the last that learns where left out, or else the last. Of one
+        that shows samples one after another the last presentation that was kept is drawn.
     together : bool
         Whether the components are those of all samples together, each about its own mean.
     log_time : bool, optional
@@ -63,6 +66,8 @@ def figure(
         By the name of an artist of `pcode.plotting.trajectory`, keywords of Matplotlib, or false.
     """
     index = plotting.moving_phase(run, phase)
+    plotting.check_in_full(run, index)
+    run, index, _ = plotting.as_phase(run, index)
     shown = plotting.choose_samples(run, samples, [index])
     if samples is None and len(shown) > MOST:
         shown = tuple(shown[round(k * (len(shown) - 1) / (MOST - 1))] for k in range(MOST))
@@ -93,5 +98,7 @@ def figure(
                 ax.label_outer()
         for ax in panels[len(shown) :]:
             ax.set_axis_off()
+        if plotting.presentation_name(run, index):
+            fig.suptitle(plotting.presentation_name(run, index))
         plotting.figure_legend(fig, legend, *panels[0].get_legend_handles_labels())
     return fig

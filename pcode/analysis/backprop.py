@@ -30,7 +30,7 @@ from ..model.phase import Save
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Snapshot, TimeOption, last_phase, resting_moments, spread
+from ..run.snapshot import PhaseOption, Snapshot, TimeOption, as_phase, last_phase, resting_moments, spread
 from ..simulation import simulate
 from ..system.loss import hebbian, loss_and_gradients
 from ..system.problem import make_problem
@@ -195,6 +195,7 @@ def backprop(
         if phase is None:
             what = "none has both ends clamped, so there is no target to learn; ask of a run that trains"
             raise InputError("phase", what)
+    run, phase, time = as_phase(run, phase, time)
     snapshot = Snapshot.of(run, phase, time)
     _check(snapshot)
     _check_positive(variances=variances, ratios=ratios)

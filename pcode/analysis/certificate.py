@@ -22,7 +22,7 @@ from ..model.network import Array
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run, times_of
-from ..run.snapshot import PhaseOption, Snapshot, last_phase
+from ..run.snapshot import PhaseOption, Snapshot, as_phase, last_phase
 from ..simulation.arguments import LEAST_RTOL
 from ..solvers.auto import STABLE_STEP, fastest_rate
 from ..system.limit import SlowProblem
@@ -161,6 +161,7 @@ def certificate(
     """
     if phase is None:
         phase = last_phase(run, learn=True)
+    whole, (run, phase, _) = run, as_phase(run, phase)
     start = Snapshot.start(run, phase)
     record = start.record
     lasted = record.t_end - record.t_start
@@ -171,7 +172,7 @@ def certificate(
         span = min(lasted, FIRST_PART * run.network.tau) if large else lasted
     end = Snapshot.of(run, start.index, record.t_start + span)
     span = end.t - start.t  # a saved time, so that there is something to compare with
-    checks = [_status(run), _residual(run), _energy(Snapshot.of(run, start.index))]
+    checks = [_status(whole), _residual(whole), _energy(Snapshot.of(run, start.index))]
     checks += _repeats(run, start, end, span, method)
     return Certificate(record.name, span, bool(span == lasted), tuple(checks))
 

@@ -18,6 +18,7 @@ from ..base.tables import Table
 from ..model.network import Array
 from ..run.result import Run
 from ..run.select import PhaseChoice, choose_phases, of_run
+from ..run.snapshot import as_phase
 from .at_rest import rest_of
 from .convergence_tables import convergence_tables
 from .convergence_words import headline, phase_lines
@@ -100,6 +101,7 @@ def convergence(
 
 
 def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergence:
+    run, index, _ = as_phase(run, index)
     record, path = run.phases[index], follow(run, index, fraction)
     why_not = _why_no_rest(path)
     curve = Curve.of(path, not why_not)

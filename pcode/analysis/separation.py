@@ -27,7 +27,7 @@ from ..model.phase import Phase
 from ..model.state import State
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Snapshot
+from ..run.snapshot import PhaseOption, Snapshot, as_phase
 from ..solvers import IVP, METHODS, Settings
 from ..system.limit import SlowProblem, settled
 from ..system.problem import make_problem
@@ -200,7 +200,7 @@ def separation(
     InputError
         If no phase learns, a clamp of it follows a function, the limit does not exist, or an option is wrong.
     """
-    start = Snapshot.start(run, _learning(run, phase))
+    start = Snapshot.start(*as_phase(run, _learning(run, phase))[:2])
     phase_as_run = start.phase_as_run("separation")
     _check_tolerance(tolerance)
     network, delta = start.network, _delta(start)

@@ -12,7 +12,7 @@ from ..base.errors import InputError
 from ..base.tables import Table
 from ..run.result import Run
 from ..run.select import of_run
-from ..run.snapshot import PhaseOption, Snapshot, TimeOption, last_phase, resting_moments, spread
+from ..run.snapshot import PhaseOption, Snapshot, TimeOption, as_phase, last_phase, resting_moments, spread
 from ..system.problem import Problem
 from .at_rest import rest_of
 from .infinity import unbounded
@@ -223,6 +223,7 @@ def spectrum(
         raise InputError("moments", f"must be 0 or more, not {moments}")
     if phase is None and time is None:
         phase = last_phase(run, learn=True)
+    run, phase, time = as_phase(run, phase, time)
     snapshot = Snapshot.of(run, phase, time)
     if snapshot.network.tau == 0.0:
         raise InputError(

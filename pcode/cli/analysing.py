@@ -102,7 +102,12 @@ def check_filled(result: Result, table: str | None) -> None:
 
 
 def analyse_run(
-    question: str, file: Path, options: Mapping[str, Any], outputs: Outputs, allow_code: bool = False
+    question: str,
+    file: Path,
+    options: Mapping[str, Any],
+    outputs: Outputs,
+    allow_code: bool = False,
+    presentation: int | None = None,
 ) -> None:
     """Print the answer to `question` about the run in `file`, and write what `outputs` asks for.
 
@@ -111,7 +116,7 @@ def analyse_run(
     InputError
         With the file's name, where the question cannot be answered of this run.
     """
-    run = load_run(file, allow_code)
+    run = load_run(file, allow_code, presentation)
     try:
         result = ask(run, question, options)
     except InputError as error:

@@ -53,6 +53,12 @@ DpiOption = Annotated[
     float | None,
     typer.Option("--dpi", metavar="N", help="Dots an inch of a .png, 20 to 2400; 160 if not given."),
 ]
+PresentationOption = Annotated[
+    int | None,
+    typer.Option(
+        "--presentation", metavar="K", help="Take presentation K of the run alone, as a phase of its own."
+    ),
+]
 AllowCodeOption = Annotated[
     bool,
     typer.Option(
@@ -119,6 +125,7 @@ def plot(
     size: SizeOption = None,
     font_size: FontSizeOption = None,
     dpi: DpiOption = None,
+    presentation: PresentationOption = None,
     allow_code: AllowCodeOption = False,
 ) -> int:
     """Draw a figure of a run."""
@@ -137,7 +144,7 @@ def plot(
     target = out or run_file.parent / f"{loaded.name}.png"
     dots = asked_dpi(dpi, target)
     with asked_style(size, font_size):
-        draw(loaded, load_run(run_file, allow_code), [target], chosen, dots)
+        draw(loaded, load_run(run_file, allow_code, presentation), [target], chosen, dots)
     typer.echo(str(target))
     return DONE
 
@@ -161,6 +168,7 @@ def animate(
         float, typer.Option("--seconds", metavar="S", help="How long the film is, in seconds.")
     ] = 8.0,
     fps: Annotated[int, typer.Option("--fps", metavar="N", help="Pictures a second.")] = 10,
+    presentation: PresentationOption = None,
     allow_code: AllowCodeOption = False,
 ) -> int:
     """Film a run: its phase plane as the weights learn, its energy and the network."""
@@ -169,7 +177,9 @@ def animate(
 
     imports_done()
     run_file = found_run(run_file)
-    typer.echo(str(film_run(run_file, out, _options(options, "phase=0"), seconds, fps, allow_code)))
+    typer.echo(
+        str(film_run(run_file, out, _options(options, "phase=0"), seconds, fps, allow_code, presentation))
+    )
     return DONE
 
 
@@ -203,6 +213,7 @@ def analyse(
     size: SizeOption = None,
     font_size: FontSizeOption = None,
     dpi: DpiOption = None,
+    presentation: PresentationOption = None,
     allow_code: AllowCodeOption = False,
 ) -> int:
     """Answer a question about a run."""
@@ -214,7 +225,9 @@ def analyse(
     by_name(question)
     outputs = Outputs(as_json, out, csv, latex, table, size, font_size, dpi)
     outputs.check()
-    analyse_run(question, found_run(run_file), _options(options, "phase=0"), outputs, allow_code)
+    analyse_run(
+        question, found_run(run_file), _options(options, "phase=0"), outputs, allow_code, presentation
+    )
     return DONE
 
 

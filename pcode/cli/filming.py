@@ -21,6 +21,7 @@ def film_run(
     seconds: float,
     fps: int,
     allow_code: bool = False,
+    presentation: int | None = None,
 ) -> Path:
     """Film the run in `file`; return its path.
 
@@ -33,7 +34,7 @@ def film_run(
     check_film(target)
     count = count_frames(seconds, fps)
     chosen = checked_options(Film.__init__, options, "the film")
-    run = load_run(file, allow_code)
+    run = load_run(file, allow_code, presentation)
     try:
         with counting_bar("filming", count) as tell:
             animate(run, target, seconds=seconds, fps=fps, tell=tell, **chosen)

@@ -135,7 +135,7 @@ def summary(scenario: Scenario, run: Run) -> list[str]:
         seconds = record.stats.compile_seconds + record.stats.solve_seconds
         lines.append(
             f"  {record.name:<{width}}  {record.status}, t = {record.t_start:g} to {record.t_end:g}{unit}, "
-            f"{record.stats.steps} steps in {seconds:.1f} s{judged}"
+            f"{record.told}{record.stats.steps} steps in {seconds:.1f} s{judged}"
         )
     return lines
 

@@ -9,7 +9,16 @@ what is below.
 from ..analysis.manifolds.manifold import critical_manifold
 from ..analysis.planes.choice import last_finite, telling_plane
 from ..base.units import text as time_text
-from ..run.select import check_extent, choose_layers, choose_phases, choose_samples, suits_log_time
+from ..run.select import (
+    check_extent,
+    check_in_full,
+    choose_layers,
+    choose_phases,
+    choose_samples,
+    presentation_name,
+    suits_log_time,
+)
+from ..run.snapshot import as_phase
 from ..run.weights import departure_from_transpose
 from .accessor import RunPlots
 from .animation import animate
@@ -51,9 +60,11 @@ __all__ = [
     "TimeAxis",
     "activation_slopes",
     "animate",
+    "as_phase",
     "backprop",
     "certificate",
     "check_extent",
+    "check_in_full",
     "choose_layers",
     "choose_phases",
     "choose_samples",
@@ -84,6 +95,7 @@ __all__ = [
     "node_plane",
     "phase_plane",
     "place_legend",
+    "presentation_name",
     "principal_components",
     "probe_groups",
     "receptive_fields",

@@ -95,7 +95,7 @@ def animate(
     check_film(target)
     count = count_frames(seconds, fps)
     film = Film(run, **options)
-    moments = film_moments(run, count, film.phase)
+    moments = film_moments(film.run, count, film.phase)
     with replacing(target) as temporary:
         write = _write_mp4 if target.suffix.lower() == ".mp4" else _write_gif
         write(film, moments, fps, temporary, tell or (lambda _: None))

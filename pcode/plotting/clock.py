@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedFormatter, FixedLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 from numpy.typing import NDArray
 
@@ -17,7 +18,21 @@ from ..base.errors import InputError
 from ..model.network import Array
 from ..run.record import PhaseRecord
 from ..run.result import Run
-from ..run.select import PHASE_OF, PhaseChoice, check_flags, check_word, choose_phases, times_of
+from ..run.select import (
+    PHASE_OF,
+    Choice,
+    PhaseChoice,
+    as_recorded,
+    check_flags,
+    check_in_full,
+    check_word,
+    choose_phases,
+    choose_presentations,
+    ends_only,
+    presentations_of,
+    rows_of,
+    times_of,
+)
 from .sizes import small_text
 from .style import NEUTRAL
 from .styles import Styles
@@ -35,6 +50,15 @@ READ_IN = 10.0
 START_WIDTH = 0.5
 GAP_WIDTH = 0.5
 
+# Width of a linear piece beside logarithmic ones, in decades.
+LINEAR_WIDTH = 4.0
+
+# The course of a presentation that is shorter than this part of its phase would not be seen beside it.
+SEEN = 0.01
+
+# Names that could be shorter must leave room: a layout that is still to be found narrows an Axes.
+NAMES_ROOM = 1.5
+
 # Part of the width to leave after a last phase that ended as it began.
 INSTANT_ROOM = 0.02
 
@@ -44,11 +68,12 @@ TICK_ROOM = 0.31
 
 @dataclass(frozen=True)
 class Stretch:
-    """The saved rows of one phase.
+    """The saved rows of one phase, or of one of its presentations.
 
     Attributes
     ----------
     record : PhaseRecord
+        Of the phase.
     rows : slice
         Where its rows stand along the time dimension.
     t : ndarray, shape (T,)
@@ -56,18 +81,29 @@ class Stretch:
     first : float
         Its first saved time after its start, counted from there in units of the clock; 0 where
         it has no extent in time.
+    presentation : int or None
+        Which presentation it is. Of one whose course was not kept, or would not be seen, it is the end.
+    whole : tuple of float or None
+        Start and end of the phase, if it is one of many presentations on the clock of the phase.
     """
 
     record: PhaseRecord
     rows: slice
     t: Array
     first: float
+    presentation: int | None = None
+    whole: tuple[float, float] | None = None
 
     @property
     def name(self) -> str:
         """The phase's name, with how it failed."""
         status = self.record.status
         return f"{self.record.name} ({status})" if status.failed else self.record.name
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a presentation with an axis of its own."""
+        return self.presentation is not None and self.whole is None
 
     @property
     def start(self) -> float:
@@ -105,8 +141,20 @@ class TimeAxis:
     name: str
 
     @classmethod
-    def of(cls, run: Run, dim: str, phase: PhaseChoice, clock: Clock | None, log_time: bool) -> TimeAxis:
+    def of(
+        cls,
+        run: Run,
+        dim: str,
+        phase: PhaseChoice,
+        clock: Clock | None,
+        log_time: bool,
+        presentations: Choice | Literal["together"] = "together",
+    ) -> TimeAxis:
         """Take the rows along `dim`, "time", "weight_time" or "probe_time", of the phases meant.
+
+        A phase that shows samples one after another is one stretch, `presentations` "together", or one for
+        each of these; None for all that were kept or, if these were kept in full and time is logarithmic,
+        the first and the last, each on an axis of its own. Ends alone have a linear axis in any case.
 
         Without a clock it is "time" if the run has a unit of time; else tau for nodes, or delta where
         tau = 0, and delta for weights and probes.
@@ -120,10 +168,15 @@ class TimeAxis:
         own, chosen = _chosen(run, clock, dim), choose_phases(run, phase)
         unit, name = _unit(run, own, [times_of(run, k, dim) for k in chosen], dim, log_time)
         index = run.data[PHASE_OF[dim]].to_numpy()
-        stretches = []
+        if presentations != "together":
+            _check_presented(run, chosen, presentations)
+        stretches: list[Stretch] = []
         for k in chosen:
             rows = np.flatnonzero(index == k)
-            if rows.size:
+            if presentations != "together" and presentations_of(run, k):
+                parts = _presented(run, k, presentations, unit, log_time)
+                stretches += parts
+            elif rows.size:
                 since = times_of(run, k)
                 later = since[since > since[0]] - since[0] if since.size else since
                 t = times_of(run, k, dim) / unit
@@ -143,14 +196,48 @@ class TimeAxis:
         """What the axis shows."""
         unit = {"tau": r" / \tau", "delta": r" / \delta", "time": ""}[self.clock]
         suffix = f" ({self.name})" if self.name else ""
+        if self.log_time and self.presented:
+            own = [s.own for s in self.stretches]
+            of = "presentation" if all(own) else "each" if any(own) else "phase"
+            return f"time since start of {of}, $(t - t_0){unit}${suffix}"
         if not self.log_time or (len(self.stretches) == 1 and self.stretches[0].start == 0.0):
             return f"time, $t{unit}${suffix}"
         return f"time since start of phase, $(t - t_0){unit}${suffix}"
 
+    @property
+    def presented(self) -> bool:
+        """Whether some of it are presentations."""
+        return any(stretch.presentation is not None for stretch in self.stretches)
+
+    @property
+    def _phases(self) -> list[tuple[Stretch, float, float]]:
+        """What is to be named, with start and end: phases, or on axes of their own presentations."""
+        named: list[tuple[Stretch, float, float]] = []
+        for s in self.stretches:
+            if s.whole is None or not named or named[-1][0].whole != s.whole:
+                named.append((s, *(s.whole or (s.start, s.end))))
+        return named
+
+    def _names(self) -> list[list[str]]:
+        """Names for what is to be named, in forms that take less and less room."""
+        shown = [stretch for stretch, *_ in self._phases]
+        alone = {id(s.record) for s in shown if s.own}
+        forms = ["presentation {}", "presentation\n{}", "no. {}"]
+        forms = ["{name}, presentation {}", "{name},\npresentation {}"] * (len(alone) > 1) + forms
+        return [
+            [form.format(s.presentation, name=s.record.name) if s.own else s.name for s in shown]
+            for form in (forms if alone else forms[:1])
+        ]
+
+    @property
+    def _extent(self) -> tuple[float, float]:
+        """Where it begins and ends, in units of the clock."""
+        return self._phases[0][1], self._phases[-1][2]
+
     def apply(self, ax: Axes) -> None:
         """Give `ax` this scale, these limits, ticks and label."""
         ax.set_xlabel(self.label)
-        lower, upper = self.stretches[0].start, self.stretches[-1].end
+        lower, upper = self._extent
         if not upper > lower:
             margin = 0.5 * (abs(lower) or 1.0)
             ax.set_xlim(lower - margin, lower + margin)
@@ -165,26 +252,28 @@ class TimeAxis:
             ax.xaxis.set_minor_locator(FixedLocator(minor))
             if not self.stretches[-1].end > self.stretches[-1].start:
                 upper = float(scale.inverse(np.array(scale.width * (1.0 + INSTANT_ROOM))))
-        elif not self.stretches[-1].end > self.stretches[-1].start:
+        elif not self._phases[-1][2] > self._phases[-1][1]:
             upper += INSTANT_ROOM * (upper - lower)
         ax.set_xlim(lower, upper)
 
     def mark_phases(self, ax: Axes, names: bool, styles: Styles) -> None:
         """Lines where phases start, and over the Axes their names, with how they failed."""
-        for stretch in self.stretches[1:] if "phases" in styles else ():
-            ax.axvline(stretch.start, **styles.of("phases", color=NEUTRAL, linewidth=0.8, zorder=0.5))
-        if not names or "phase_names" not in styles or not self.stretches[-1].end > self.stretches[0].start:
+        for _, start, _ in self._phases[1:] if "phases" in styles else ():
+            ax.axvline(start, **styles.of("phases", color=NEUTRAL, linewidth=0.8, zorder=0.5))
+        if not names or "phase_names" not in styles or not self._phases[-1][2] > self._phases[0][1]:
             return
         to_axes = ax.transScale + ax.transLimits
-        ends = np.array([(end, 0.0) for s in self.stretches for end in (s.start, s.end)])
+        ends = np.array([(end, 0.0) for _, *both in self._phases for end in both])
         x = to_axes.transform(np.column_stack([ends[:, 0], np.full(len(ends), ax.get_ylim()[0])]))[:, 0]
-        texts = [s.name for s in self.stretches]
         size = small_text()
         letter = 0.62 * size / 72.0 / (ax.get_window_extent().width / ax.figure.dpi)
-        widths = [letter * (len(text) + 1) for text in texts]
-        centres = _apart(0.5 * (x[::2] + x[1::2]), widths)
-        if centres:
-            _keep_titles_above(ax, 1.4 * size / 72.0)
+        *longer, last = self._names()
+        for texts in (*longer, last):
+            widths = [letter * (max(map(len, text.split("\n"))) + 1) for text in texts]
+            centres = _apart(0.5 * (x[::2] + x[1::2]), widths)
+            if centres and (texts is last or NAMES_ROOM * sum(widths) <= 1.0):
+                _keep_titles_above(ax, 1.4 * max(text.count("\n") + 1 for text in texts) * size / 72.0)
+                break
         back = to_axes.inverted()
         for text, centre in zip(texts, centres, strict=False):
             at = back.transform((centre, 0.0))[0]
@@ -192,6 +281,41 @@ class TimeAxis:
                 "phase_names", ha="center", va="bottom", fontsize=size, color=NEUTRAL, gid="phase"
             )
             ax.text(at, 1.01, text, transform=ax.get_xaxis_transform(), **look)
+
+
+def _check_presented(run: Run, phases: Sequence[int], presentations: Choice | Literal["together"]) -> None:
+    """Raise InputError if what happened within presentations is to be shown, and was not kept."""
+    for k in phases:
+        if not presentations_of(run, k):
+            check_in_full(run, k)
+    if presentations is not None and not any(presentations_of(run, k) for k in phases):
+        what = "no phase to draw shows samples one after another; leave it out"
+        raise InputError("presentations", what)
+
+
+def _presented(
+    run: Run, index: int, presentations: Choice | Literal["together"], unit: float, log_time: bool
+) -> list[Stretch]:
+    """The presentations of a phase, one by one."""
+    assert not isinstance(presentations, str)
+    record, kept = run.phases[index], choose_presentations(run, index, presentations)
+    alone = log_time and not ends_only(run, index)
+    if presentations is None and alone:
+        kept = (kept[0], kept[-1]) if len(kept) > 1 else kept
+    shown = record.presentation
+    assert shown is not None
+    seen = alone or shown.longest >= SEEN * (record.t_end - record.t_start)
+    whole = None if alone else (record.t_start / unit, record.t_end / unit)
+    stretches = []
+    for k in kept:
+        rows = rows_of(run, index, k)
+        if rows.size <= 2 or not seen:
+            rows = rows[-1:]
+        t = as_recorded(record, run.data["time"].to_numpy()[rows]) / unit
+        later = t[t > t[0]]
+        first = float(later[0] - t[0]) if later.size else 0.0
+        stretches.append(Stretch(record, slice(rows[0], rows[-1] + 1), t, first, k, whole))
+    return stretches
 
 
 def _chosen(run: Run, clock: Clock | None, dim: str) -> Clock:
@@ -276,7 +400,8 @@ class PhaseScale:
     """A scale on which the time since its start is logarithmic in every phase.
 
     Decades have the same width in all phases; a phase's start, where the logarithm has no value,
-    stands `START_WIDTH` before its first saved time, with a linear piece between.
+    stands `START_WIDTH` before its first saved time, with a linear piece between. A phase of presentations
+    that are points is linear altogether, and `LINEAR_WIDTH` wide.
 
     Parameters
     ----------
@@ -285,12 +410,14 @@ class PhaseScale:
     """
 
     def __init__(self, stretches: Sequence[Stretch]) -> None:
-        parts = [s for s in stretches if s.first > 0.0]
-        self._starts = np.array([s.start for s in parts])
-        self._ends = np.array([s.end for s in parts])
-        self._firsts = np.array([s.first for s in parts])
+        parts = [
+            (s.start, s.end, s.first, START_WIDTH) for s in stretches if s.whole is None and s.first > 0.0
+        ]
+        wholes = {s.whole for s in stretches if s.whole is not None}
+        parts += [(start, end, end - start, LINEAR_WIDTH) for start, end in wholes]
+        self._starts, self._ends, self._firsts, self._begins = np.array(sorted(parts)).T
         self._ratios = (self._ends - self._starts) / self._firsts
-        self._widths = START_WIDTH + np.log10(self._ratios)
+        self._widths = self._begins + np.log10(self._ratios)
         # From a part's end to the next's start; where that follows at once, or there is none, its own length.
         self._pauses = self._ends - self._starts
         pauses = self._starts[1:] - self._ends[:-1]
@@ -309,7 +436,7 @@ class PhaseScale:
         t = np.asarray(t, dtype=float)
         k = _last_at_most(self._starts, t)
         s = (t - self._starts[k]) / self._firsts[k]
-        inside = START_WIDTH * np.minimum(s, 1.0) + np.log10(np.clip(s, 1.0, self._ratios[k]))
+        inside = self._begins[k] * np.minimum(s, 1.0) + np.log10(np.clip(s, 1.0, self._ratios[k]))
         after = np.maximum(t - self._ends[k], 0.0) / self._pauses[k]
         return np.asarray(self._offsets[k] + inside + GAP_WIDTH * after)
 
@@ -318,8 +445,9 @@ class PhaseScale:
         u = np.asarray(u, dtype=float)
         k = _last_at_most(self._offsets, u)
         v = u - self._offsets[k]
-        power = 10.0 ** (np.clip(v, START_WIDTH, self._widths[k]) - START_WIDTH)
-        inside = self._firsts[k] * np.where(v < START_WIDTH, v / START_WIDTH, power)
+        begin = self._begins[k]
+        power = 10.0 ** (np.clip(v, begin, self._widths[k]) - begin)
+        inside = self._firsts[k] * np.where(v < begin, v / begin, power)
         after = np.maximum(v - self._widths[k], 0.0) / GAP_WIDTH
         return np.asarray(self._starts[k] + inside + self._pauses[k] * after)
 
@@ -341,6 +469,12 @@ class PhaseScale:
             if k == 0 or min(self._widths[k - 1 : k + 1]) > 2.0 * room:
                 label(float(self._offsets[k]), float(start), "0")
         for start, end, first in zip(self._starts, self._ends, self._firsts, strict=True):
+            if end - start <= first:
+                few = MaxNLocator(max(1, min(4, int(LINEAR_WIDTH / (2.0 * room)))), steps=[1, 2, 2.5, 5, 10])
+                for t in few.tick_values(0.0, first)[1:]:
+                    if t <= first:
+                        label(float(self.forward(np.array(start + t))), float(start + t), f"{t:g}")
+                continue
             low = math.ceil(math.log10(first) - 1e-9)
             high = math.floor(math.log10(end - start) + 1e-9)
             for power in range(low, high + 1):

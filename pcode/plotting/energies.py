@@ -62,7 +62,8 @@ def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None)
 
     With errors that lag behind the values (:math:`\tau > 0`) neither energy needs to fall. With errors at
     rest, :math:`W = M^\top`, clamps that do not move and no decay, nodes and weights follow the slope of
-    F downwards. So do the weights where errors lag, once the nodes have settled.
+    F downwards. So do the weights where errors lag, once the nodes have settled. Where samples are shown one
+    after another, it jumps from one presentation to another, and the words say that instead.
 
     Parameters
     ----------
@@ -80,6 +81,8 @@ def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None)
     check_word("which", which, tuple(VARIABLES))
     network, phases = run.network, choose_phases(run, phase)
     records = [run.phases[k] for k in phases]
+    if any(record.presentation is not None for record in records):
+        return "$F$ of the samples shown at a time"
     learning = any(record.learn for record in records)
     lagging = which == "dynamic" and network.tau > 0.0
     hindered = {
@@ -110,6 +113,7 @@ def energy(
     total: bool = True,
     log_y: bool | None = None,
     phase: PhaseChoice = None,
+    presentations: Choice = None,
     log_time: bool = False,
     clock: Clock | None = None,
     legend: LegendPlace = True,
@@ -136,7 +140,7 @@ def energy(
     log_y : bool, optional
         Whether energies have a logarithmic axis, without the zeros; where it is not said, they
         have one if their sum, but for what it passes through at once, spans more than a decade or so.
-    phase, log_time, clock, legend, phase_names, styles, ax, **kwargs
+    phase, presentations, log_time, clock, legend, phase_names, styles, ax, **kwargs
         As for `value_nodes`; the keywords go to `Axes.plot`. The artists are ``total``, ``layers``,
         ``dots``, ``remark``, ``phases``, ``phase_names`` and ``legend``.
     remark : bool
@@ -158,7 +162,7 @@ def energy(
     check_flags(phase_names=phase_names, remark=remark)
     check_legend(legend)
     look = Styles(styles, ARTISTS, total=kwargs, layers=kwargs)
-    axis = TimeAxis.of(run, "time", phase, clock, log_time)
+    axis = TimeAxis.of(run, "time", phase, clock, log_time, presentations)
     variable = run.data[VARIABLES[which]]
     t, values = joined(axis.stretches, [variable.to_numpy()[s.rows] for s in axis.stretches])
     curves = _curves(values, chosen, total and run.network.n > 1)

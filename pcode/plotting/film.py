@@ -15,6 +15,8 @@ from ..analysis.planes.plane import phase_plane as compute
 from ..base.errors import InputError
 from ..model.network import Array
 from ..run.result import Run
+from ..run.select import check_in_full
+from ..run.snapshot import as_phase
 from .clock import TimeAxis
 from .diagram import columns
 from .drawing import ARTISTS as NETWORK
@@ -51,7 +53,8 @@ class Film:
     rest : {"slaved", "held"}, optional
         Other nodes at rest for every point of the plane, or held at their values of the moment.
     phase : int or str, optional
-        The first that learns, or else the last, where left out.
+        The first that learns, or else the last, where left out. Of one that shows samples one after another
+        it is the last presentation that was kept.
     sample : int, optional
         Whose nodes the network shows, a row of the data; the first where left out.
 
@@ -73,7 +76,10 @@ class Film:
         if (x is None) is not (y is None):
             what = "must be given too, as the other coordinate is; or neither"
             raise InputError("y" if y is None else "x", what)
-        self.run, self.phase, self.sample = run, film_phase(run, phase), sample
+        chosen_phase = film_phase(run, phase)
+        check_in_full(run, chosen_phase, "phase")
+        run, self.phase, _ = as_phase(run, chosen_phase)
+        self.run, self.sample = run, sample
         if x is None or y is None:
             chosen = plane_of_nodes(run, self.phase)
             self._plane = chosen if rest is None else chosen._replace(rest=rest)

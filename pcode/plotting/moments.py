@@ -8,8 +8,8 @@ import numpy as np
 
 from ..analysis.planes.choice import plane_of_nodes
 from ..run.result import Run
-from ..run.select import as_recorded, check_extent, choose_phases, of_run
-from ..run.snapshot import last_phase
+from ..run.select import as_recorded, check_extent, check_in_full, choose_phases, of_run
+from ..run.snapshot import as_phase, last_phase
 from .network import clock_text
 
 # The part of the frames in which nodes settle, from 0.1 tau to 20 tau, logarithmically.
@@ -45,7 +45,8 @@ def film_moments(
     The first is the phase's start, and the last its end. Where its weights learn, nearly a third of those
     between are spread over the logarithm of time, up to 20 tau, so that the fast settling of the
     nodes is seen; the others evenly over slow time, or, for a few pictures, over its logarithm. Where nothing
-    learns all are spread over the logarithm.
+    learns all are spread over the logarithm. Where samples are shown one after another, the phase is the last
+    presentation that was kept.
 
     Parameters
     ----------
@@ -62,6 +63,8 @@ def film_moments(
         If there is no such phase, or no time passed in it.
     """
     chosen = film_phase(run, phase)
+    check_in_full(run, chosen, "phase")
+    run, chosen, _ = as_phase(run, chosen)
     record, tau = run.phases[chosen], run.network.tau
     times = run.data["time"].to_numpy()[run.data["phase"].to_numpy() == chosen]
     length = float(times[-1] - times[0])
@@ -85,7 +88,7 @@ def film_moments(
 
 @of_run
 def moment_text(run: Run, phase: int, time: float) -> str:
-    """A time of the run in words, counted from the start of a phase, in tau or delta.
+    """A time of the run in words, counted from the start of a phase, or presentation, in tau or delta.
 
     Parameters
     ----------
@@ -95,7 +98,8 @@ def moment_text(run: Run, phase: int, time: float) -> str:
     time : float
         In the run's time.
     """
-    record = run.phases[phase]
+    run, index, _ = as_phase(run, phase, time)
+    record = run.phases[index]
     return clock_text(run, float(as_recorded(record, np.array(time))) - record.t_start)
 
 

@@ -15,7 +15,7 @@ from ..model.images import image_shape as checked_shape
 from ..model.network import Array, Network, Weights
 from ..model.variables import EPS, X
 from ..run.result import Run
-from ..run.select import check_flags, choose_samples, of_run
+from ..run.select import check_flags, choose_samples, listed, of_run
 from ..run.snapshot import PhaseOption, Snapshot, TimeOption
 from .diagram import COMPACT, FLATNESS, columns
 from .drawing import ARTISTS, KEY_ABOVE, Drawing, Scales, add_bars, link_kinds
@@ -66,6 +66,9 @@ class Moment:
         now = Snapshot.of(run, phase, time)
         shown = now.record.samples
         chosen = shown[0] if sample is None else choose_samples(run, sample, (now.index,))[0]
+        if chosen not in shown:
+            what = f"{chosen} is not shown in {now.record.name!r}, which shows {listed(shown)}; leave it out"
+            raise InputError("sample", what)
         row = shown.index(chosen)
         clamped = tuple(
             ~np.isnan(now.phase.clamp_at(layer, 0.0)[row])

@@ -9,13 +9,16 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..analysis.mixes import slopes_along
+from ..base.errors import InputError
+from ..model.network import Array
 from ..model.variables import EPS, X
 from ..run.result import Run
-from ..run.select import Choice, PhaseChoice, check_layer, choose_phases, choose_samples, of_run, of_samples
+from ..run.select import Choice, PhaseChoice, check_layer, choose_samples, listed, of_run, of_samples
 from .clock import Clock, TimeAxis
 from .labels import label_of
 from .legends import LegendPlace
 from .series import ARTISTS, Curves, How, draw
+from .style import distinct
 from .styles import StylesOption, draws
 
 
@@ -28,6 +31,7 @@ def value_nodes(
     *,
     samples: Choice = None,
     phase: PhaseChoice = None,
+    presentations: Choice = None,
     log_time: bool = False,
     clock: Clock | None = None,
     how: How = "auto",
@@ -49,8 +53,14 @@ def value_nodes(
         Rows of the data; all that the phases show where left out.
     phase : int, str or sequence of these, optional
         Index or name of the phases to draw; all where left out.
+    presentations : int or sequence of int, optional
+        Which presentations to draw of phases that show samples one after another; where left out all that
+        were kept or, with `log_time` and where these were kept in full, the first and the last. Curves do not
+        go on from one to another. Points are their ends, where no more was kept, or more would not be seen on
+        the clock of the phase. Samples are not told apart where many are shown.
     log_time : bool
-        Whether every phase has a logarithmic axis of its own, counted from its start.
+        Whether every phase, or presentation, has a logarithmic axis of its own, counted from its start;
+        points have a linear one in any case.
     clock : {"tau", "delta", "time"} or str, optional
         Unit of the time axis: a time constant, the run's unit of time, shown as ms or s as suits the axis, or
         a unit by name. "time" where left out if the run has a unit, else tau, or delta where tau = 0.
@@ -85,8 +95,8 @@ def value_nodes(
         If an option is none of those allowed, or the run has no such layer, sample or phase.
     """
     check_layer("layer", layer, 0, run.network.n)
-    axis = TimeAxis.of(run, "time", phase, clock, log_time)
-    curves = _curves(run, f"{X}{layer}", X.label(layer), samples, phase)
+    axis = TimeAxis.of(run, "time", phase, clock, log_time, presentations)
+    curves = _curves(run, f"{X}{layer}", X.label(layer), samples, axis)
     return draw(ax, axis, curves, how, legend, phase_names, styles, kwargs)
 
 
@@ -99,6 +109,7 @@ def error_nodes(
     *,
     samples: Choice = None,
     phase: PhaseChoice = None,
+    presentations: Choice = None,
     log_time: bool = False,
     clock: Clock | None = None,
     how: How = "auto",
@@ -116,7 +127,7 @@ def error_nodes(
         The run to draw.
     layer : int
         l, 1..n.
-    samples, phase, log_time, clock, how, legend, phase_names, styles, ax, **kwargs
+    samples, phase, presentations, log_time, clock, how, legend, phase_names, styles, ax, **kwargs
         As for `value_nodes`.
 
     Returns
@@ -130,8 +141,8 @@ def error_nodes(
         If an option is none of those allowed, or the run has no such layer, sample or phase.
     """
     check_layer("layer", layer, 1, run.network.n)
-    axis = TimeAxis.of(run, "time", phase, clock, log_time)
-    curves = _curves(run, f"{EPS}{layer}", EPS.label(layer), samples, phase)
+    axis = TimeAxis.of(run, "time", phase, clock, log_time, presentations)
+    curves = _curves(run, f"{EPS}{layer}", EPS.label(layer), samples, axis)
     return draw(ax, axis, curves, how, legend, phase_names, styles, kwargs)
 
 
@@ -144,6 +155,7 @@ def activation_slopes(
     *,
     samples: Choice = None,
     phase: PhaseChoice = None,
+    presentations: Choice = None,
     log_time: bool = False,
     clock: Clock | None = None,
     how: How = "auto",
@@ -161,7 +173,7 @@ def activation_slopes(
         The run to draw.
     layer : int
         l, 0..n-1.
-    samples, phase, log_time, clock, how, legend, phase_names, styles, ax, **kwargs
+    samples, phase, presentations, log_time, clock, how, legend, phase_names, styles, ax, **kwargs
         As for `value_nodes`.
 
     Returns
@@ -175,27 +187,52 @@ def activation_slopes(
         If an option is none of those allowed, or the run has no such layer, sample or phase.
     """
     check_layer("layer", layer, 0, run.network.n - 1)
-    axis = TimeAxis.of(run, "time", phase, clock, log_time)
+    axis = TimeAxis.of(run, "time", phase, clock, log_time, presentations)
     symbol = rf"\sigma'({X.label(layer)})"
-    curves = _curves(run, f"{X}{layer}", symbol, samples, phase)
-    chosen = choose_samples(run, samples, choose_phases(run, phase))
-    slopes = np.moveaxis(of_samples(run, slopes_along(run, layer), chosen), 1, 2)
-    label = rf"slopes of layer {layer}, ${symbol}$"
-    return draw(
-        ax, axis, replace(curves, values=slopes, label=label), how, legend, phase_names, styles, kwargs
-    )
+    curves = _curves(run, f"{X}{layer}", symbol, samples, axis, slopes_along(run, layer))
+    curves = replace(curves, label=rf"slopes of layer {layer}, ${symbol}$")
+    return draw(ax, axis, curves, how, legend, phase_names, styles, kwargs)
 
 
-def _curves(run: Run, name: str, symbol: str, samples: Choice, phase: PhaseChoice) -> Curves:
-    """Take the nodes of the variable `name`: a group for each, with the samples as members."""
-    chosen = choose_samples(run, samples, choose_phases(run, phase))
+def _curves(
+    run: Run, name: str, symbol: str, samples: Choice, axis: TimeAxis, values: Array | None = None
+) -> Curves:
+    """Take the nodes of the variable `name`, or `values` of them: a group for each, samples as members."""
     variable = run.data[name]
+    values = variable.to_numpy() if values is None else values
+    chosen = _samples(run, samples, axis)
+    if chosen is None:
+        members = np.moveaxis(values, 1, 2)
+        member_label = lambda k: f"sample {k} of those shown"  # noqa: E731
+    else:
+        members = np.moveaxis(of_samples(run, values, chosen), 1, 2)
+        member_label = lambda k: f"sample {chosen[k]}"  # noqa: E731
     return Curves(
-        values=np.moveaxis(of_samples(run, variable.to_numpy(), chosen), 1, 2),
+        values=members,
         label=label_of(variable, symbol),
         groups_are="node",
         members_are="sample",
         group_label=lambda node: f"${symbol}_{{{node}}}$",
-        member_label=lambda k: f"sample {chosen[k]}",
-        names=lambda node, k: (f"{name}[{node}]", f"{name}[{node},{chosen[k]}]"),
+        member_label=member_label,
+        names=lambda node, k: (f"{name}[{node}]", *([f"{name}[{node},{chosen[k]}]"] if chosen else [])),
     )
+
+
+def _samples(run: Run, samples: Choice, axis: TimeAxis) -> tuple[int, ...] | None:
+    """The samples to draw; None for all that are shown, not told apart, if presentations show many."""
+    records = [stretch.record for stretch in axis.stretches]
+    phases = [k for k, record in enumerate(run.phases) if any(record is one for one in records)]
+    chosen = choose_samples(run, samples, phases)
+    if not axis.presented:
+        return chosen
+    numbers = run.data["sample_number"].to_numpy()
+    there = {number for stretch in axis.stretches for number in numbers[stretch.rows].ravel().tolist()}
+    shown = tuple(sorted(there - {-1}))
+    if samples is None:
+        return shown if len(shown) <= distinct() else None
+    if not set(chosen) & set(shown):
+        few = listed(shown)
+        be = "is" if len(chosen) == 1 else "are"
+        what = f"{listed(chosen)} {be} not shown in the presentations to draw; {few} are"
+        raise InputError("samples", f"{what}; choose among these, or other presentations")
+    return chosen

@@ -22,6 +22,7 @@ from matplotlib.ticker import (
     SymmetricalLogLocator,
 )
 
+from ..base.errors import InputError
 from ..model.network import Array
 from ..run.select import check_flags, check_word
 from .clock import Stretch, TimeAxis
@@ -52,6 +53,9 @@ MOST_BANDS = 2
 
 # Points beyond which lines are a burden to a vector file, and become an image in it.
 MOST_VERTICES = 200_000
+
+# Size of the points that mark the ends of presentations, in points.
+ENDS = 2.5
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -192,9 +196,16 @@ def joined(stretches: Sequence[Stretch], parts: Sequence[Array]) -> tuple[Array,
 
 
 def dot_instants(
-    ax: Axes, stretches: Sequence[Stretch], lines: Sequence[Line2D], continuous: bool = False
+    ax: Axes,
+    stretches: Sequence[Stretch],
+    lines: Sequence[Line2D],
+    continuous: bool = False,
+    named: Sequence[Line2D] = (),
 ) -> None:
     """Mark the phases that ended as they began, where what `joined` gave draws no line.
+
+    Likewise the ends of presentations of which nothing else was kept. Where there is nothing but these the
+    lines themselves become points, for a legend to show.
 
     Parameters
     ----------
@@ -205,15 +216,24 @@ def dot_instants(
     continuous : bool
         Whether the quantity goes on from phase to phase without a jump, so that such a phase
         shows nothing new where there is any other.
+    named : sequence of matplotlib.lines.Line2D
+        Others that stand for them in a legend.
     """
     lasting = [stretch.end > stretch.start for stretch in stretches]
     if all(lasting) or (continuous and any(lasting)):
+        return
+    small: dict[str, Any] = (
+        {"markersize": ENDS} if any(stretch.presentation is not None for stretch in stretches) else {}
+    )
+    if small and not any(lasting):
+        for line in (*lines, *named):
+            line.set(marker="o", linestyle="none", **small)
         return
     ends = np.cumsum([stretch.t.size + 1 for stretch in stretches]) - 2
     rows = [int(end) for end, lasts in zip(ends, lasting, strict=True) if not lasts]
     for line in lines:
         t, values = (np.asarray(data)[rows] for data in line.get_data())
-        ax.plot(t, values, "o", color=line.get_color(), label="_nolegend_")
+        ax.plot(t, values, "o", color=line.get_color(), label="_nolegend_", **small)
 
 
 def fit(ax: Axes, stretches: Sequence[Stretch], parts: Sequence[Array]) -> None:
@@ -274,6 +294,7 @@ def _lines(ax: Axes, axis: TimeAxis, curves: Curves, styles: Styles) -> None:
     thin: dict[str, Any] = {"linewidth": 0.8} if curves.count > distinct() else {}
     heavy = {"rasterized": True} if values.size > MOST_VERTICES else {}
     lines: list[Line2D] = []
+    named: list[Line2D] = []
     for group, member in np.ndindex(groups, members):
         kind = member if by_member else group
         label = name(kind) if kind in labelled and (by_member or member == 0) else "_nolegend_"
@@ -282,24 +303,26 @@ def _lines(ax: Axes, axis: TimeAxis, curves: Curves, styles: Styles) -> None:
             given = line_style(kind, kinds) | thin | heavy
             if not by_member and members > 1:
                 if label != "_nolegend_":
-                    ax.plot([], [], **styles.of(*names[:2], **given, label=label))
+                    named += ax.plot([], [], **styles.of(*names[:2], **given, label=label))
                 label = "_nolegend_"
                 given |= member_style(given["color"], member, members, kinds)
             lines += ax.plot(t, values[:, group, member], **styles.of(*names, **given, label=label))
     if groups > 1 and members > 1 and "lines" in styles:
-        _name_members(ax, curves, kinds)
+        named += _name_members(ax, curves, kinds)
     if "dots" in styles:
-        dot_instants(ax, axis.stretches, lines, curves.continuous)
+        dot_instants(ax, axis.stretches, lines, curves.continuous, named)
 
 
-def _name_members(ax: Axes, curves: Curves, kinds: int) -> None:
+def _name_members(ax: Axes, curves: Curves, kinds: int) -> list[Line2D]:
     """Entries of a legend for the members of every group: lines without points, in grey."""
     members = curves.values.shape[2]
     named = range(members) if members <= distinct() else (0, members - 1)
+    lines: list[Line2D] = []
     for member in named:
         look: dict[str, Any] = {"color": NEUTRAL, "linestyle": "-"}
         look |= member_style(NEUTRAL, member, members, kinds)
-        ax.plot([], [], **look, label=curves.member_label(member))
+        lines += ax.plot([], [], **look, label=curves.member_label(member))
+    return lines
 
 
 def _bands(ax: Axes, axis: TimeAxis, curves: Curves, styles: Styles) -> None:
@@ -325,6 +348,14 @@ def _band(
     if "median" in styles:
         dot_instants(ax, axis.stretches, ax.plot(t, median, **middle), curves.continuous)
     share = _share(0) if alone or groups.start == 0 else "_nolegend_"
+    if axis.presented and not any(stretch.end > stretch.start for stretch in axis.stretches):
+        if "bands" in styles:
+            shade = styles.of("bands", color=color, zorder=1.5)
+            thin: dict[str, Any] = {"linewidth": 0.8, "label": share}
+            broad: dict[str, Any] = {"linewidth": 2.2, "alpha": 0.5, "label": _share(1)}
+            ax.vlines(t, low, high, **(thin | shade))
+            ax.vlines(t, lower, upper, **(broad | shade))
+        return
     if "bands" in styles:
         shade = styles.of("bands", color=color, linewidth=0.0, zorder=1.5)
         if alone:
@@ -358,6 +389,9 @@ def _quantiles(values: Array) -> Array:
 
 def _heatmap(ax: Axes, axis: TimeAxis, curves: Curves, styles: Styles) -> None:
     members = curves.values.shape[2]
+    if any(s.presentation is not None and not s.end > s.start for s in axis.stretches):
+        what = "must not be heatmap where only the ends of presentations were kept; take lines or bands"
+        raise InputError("how", what)
     parts = [_mean(curves.over(s)) for s in axis.stretches]
     finite = np.concatenate([part[np.isfinite(part)] for part in parts])
     limits = {"vmin": finite.min(), "vmax": finite.max()} if finite.size else {}

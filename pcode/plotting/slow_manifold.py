@@ -129,23 +129,25 @@ def slow_manifold(
             handles += _several(ax, curves, look)
         if "legend" in look:
             place_legend(ax, legend, handles, **look.of("legend"))
-        if note and manifold.held:
+        if note and (manifold.held or manifold.presentation):
             t = f"{manifold.t:.6g}{suffix(run.network.time_unit)}"
-            note_above(ax, f"{manifold.held} held as at t = {t}", look)
+            held = f"{manifold.held} held as at t = {t}" if manifold.held else ""
+            note_above(ax, ", ".join(filter(None, [held, manifold.presentation])), look)
     return ax
 
 
 def _followed(run: Run, manifold: CriticalManifold, ratios: Sequence[float] | None) -> list[Trajectory]:
     """Trajectories: integrated anew, or as saved where the network is too large for that."""
+    at = manifold.index, manifold.t
     if ratios is not None:
         if isinstance(ratios, str) or not 1 <= len(ratios) <= len(SEVERAL):
             raise InputError("ratios", f"must list one to {len(SEVERAL)} numbers delta/tau, not {ratios!r}")
-        return [
-            trajectory(run, manifold.weight, manifold.node, ratio, manifold.index) for ratio in sorted(ratios)
-        ]
+        return [trajectory(run, manifold.weight, manifold.node, ratio, *at) for ratio in sorted(ratios)]
     try:
-        return [trajectory(run, manifold.weight, manifold.node, None, manifold.index)]
+        return [trajectory(run, manifold.weight, manifold.node, None, *at)]
     except InputError:
+        if len(manifold.times) < 3:
+            raise
         kept = np.isfinite(manifold.trajectory).all(axis=1)
         tau = manifold.tau or manifold.delta / 1e4
         t = (manifold.times[kept] - manifold.times[0]) / tau

@@ -128,7 +128,9 @@ def step_sizes(
         ax.set_ylim(bottom=_lowest(axis, sizes) / 3.0)
         mark = {"tau": r"h / \tau", "delta": r"h / \delta", "time": "h"}[axis.clock]
         of = f" ({axis.name})" if axis.name else ""
-        finish(ax, axis, f"length of step, ${mark}${of}", False, phase_names, look)
+        means = any(s.record.presentation is not None for s in axis.stretches)
+        what = "mean length of steps of a presentation" if means else "length of step"
+        finish(ax, axis, f"{what}, ${mark}${of}", False, phase_names, look)
         if "legend" in look:
             low: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.3)}  # below the names
             beside = legend is True and ax.get_window_extent().width > WIDE * ax.figure.dpi

@@ -23,12 +23,14 @@ from ..run.result import Run
 from ..run.select import (
     check_extent,
     check_flags,
+    check_in_full,
     check_layer,
     choose_phases,
     choose_samples,
     of_run,
     suits_log_time,
 )
+from ..run.snapshot import as_phase
 from .clock import Clock, TimeAxis
 from .legends import LegendPlace, check_legend, place_legend
 from .series import LARGEST, flat_axis
@@ -108,7 +110,8 @@ def trajectory(
         Whether the components are those of all samples of the phase taken together, each about
         its own mean, so that their paths can be compared, rather than of this one alone.
     phase : int or str, optional
-        Index or name of the phase to draw; the last that learns where left out, or else the last.
+        Index or name of the phase to draw; the last that learns where left out, or else the last. Of one that
+        shows samples one after another the last presentation that was kept is drawn.
     log_time : bool, optional
         Whether time since the phase's start is logarithmic in the colours; where it is not
         said, it is if the phase lasts more than 100 tau, or half of the path lies in its first tenth.
@@ -143,6 +146,8 @@ def trajectory(
     look = Styles(styles, ARTISTS, path=kwargs)
     check_flags(log_time=False if log_time is None else log_time)
     index = moving_phase(run, phase)
+    check_in_full(run, index)
+    run, index, _ = as_phase(run, index)
     if checks.is_many(sample):
         raise InputError("sample", f"must be the number of one sample, not {checks.shown(sample)}")
     shown = choose_samples(run, sample, [index])

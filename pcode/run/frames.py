@@ -16,7 +16,7 @@ from ..base.errors import InputError
 from ..model.network import Array
 from ..model.variables import NODES, Variable
 from .dataset import ENERGIES, time_units
-from .probes import PHASE, PRESENTATION, TIME, probe_names
+from .probes import PHASE, TIME, probe_names
 from .record import PhaseRecord
 from .result import Run
 from .select import Choice, PhaseChoice, choose_layers, choose_phases, choose_samples
@@ -89,7 +89,6 @@ def _probes(run: Run, phases: Sequence[int], layers: Sequence[int]) -> pd.DataFr
     rows = _rows(run, PHASE, phases)
     _check_size(rows.size, [math.prod(run.data[name].shape[1:]) for name in names])
     values: Columns = _index(run, TIME, PHASE, rows)
-    values["presentation"] = run.data[PRESENTATION].to_numpy()[rows]
     for name in names:
         variable = run.data[name][rows]
         found = variable.to_numpy()
@@ -103,7 +102,8 @@ def _probes(run: Run, phases: Sequence[int], layers: Sequence[int]) -> pd.DataFr
 
 def _phases(run: Run, phases: Sequence[int], layers: Sequence[int]) -> pd.DataFrame:
     """One row for each phase: how it ended, and the solver's work."""
-    return pd.DataFrame([_record(k, run.phases[k]) for k in phases])
+    shows = any(record.presentation is not None for record in run.phases)
+    return pd.DataFrame([_record(k, run.phases[k], shows) for k in phases])
 
 
 FRAMES: dict[str, Callable[[Run, Sequence[int], Sequence[int]], pd.DataFrame]] = {
@@ -115,7 +115,8 @@ FRAMES: dict[str, Callable[[Run, Sequence[int], Sequence[int]], pd.DataFrame]] =
 }
 
 
-def _record(index: int, record: PhaseRecord) -> Columns:
+def _record(index: int, record: PhaseRecord, shows: bool) -> Columns:
+    """The row of a phase; `shows` says whether a phase of the run shows samples one after another."""
     known = ("t_start", "t_end", "duration", "learn", "until", "unknowns", "method")
     numbers = {name: value for name, value in record.probes.items() if isinstance(value, int | float)}
     row = {
@@ -124,6 +125,7 @@ def _record(index: int, record: PhaseRecord) -> Columns:
         "status": str(record.status),
         **{name: getattr(record, name) for name in known},
         "samples": len(record.samples),
+        **({"presented": record.presented, "at_limit": record.at_limit} if shows else {}),
         **asdict(record.stats),
     }
     return row | {f"probe_{name}" if name in row else name: value for name, value in numbers.items()}
@@ -137,7 +139,11 @@ def _rows(run: Run, phase: str, chosen: Sequence[int]) -> NDArray[np.intp]:
 def _index(run: Run, time: str, phase: str, rows: NDArray[np.intp]) -> Columns:
     index = run.data[phase].to_numpy()[rows]
     names = np.array([record.name for record in run.phases], dtype=object)
-    return {"time": run.data[time].to_numpy()[rows], "phase": index, "phase_name": names[index]}
+    own = {"time": run.data[time].to_numpy()[rows], "phase": index, "phase_name": names[index]}
+    shown = f"{phase.removesuffix('phase')}presentation"
+    if shown in run.data.coords:
+        own["presentation"] = run.data[shown].to_numpy()[rows]
+    return own
 
 
 def _arrays(

@@ -83,6 +83,14 @@ class PhaseRecord(Short):
         """Whether the phase can be reconstructed with its clamps as they were."""
         return all(one.reproducible for one in self.clamp.values())
 
+    @property
+    def told(self) -> str:
+        """How many presentations there were, in words, with a comma behind; empty in other phases."""
+        if self.presentation is None:
+            return ""
+        limit = f", {self.at_limit:,} of them to the limit" if self.at_limit else ""
+        return f"{self.presented:,} presentation{'s' * (self.presented != 1)}{limit}, "
+
     def to_dict(self, arrays: ClampArrays | None = None) -> dict[str, Any]:
         """The record as plain values for JSON; arrays of clamps are put into `arrays`, or left out."""
         clamp = {str(layer): one.to_dict(arrays) for layer, one in self.clamp.items()}

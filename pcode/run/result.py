@@ -36,7 +36,7 @@ from .samples import data_of
 # Names of the attributes that a run itself sets.
 OWN = (
     "network", "phases", "status", "message", "method", "method_asked", "method_reason", "rtol", "atol",
-    "solver_statistics", "versions", "notes", "time_unit",
+    "solver_statistics", "versions", "notes", "time_unit", "of_presentation",
 )  # fmt: skip
 
 
@@ -125,8 +125,7 @@ class Run:
     @property
     def sample_count(self) -> int:
         """Number of different samples in all phases together."""
-        numbers = np.unique(self.data["sample_number"].to_numpy())
-        return int(np.count_nonzero(numbers >= 0))
+        return len({sample for record in self.phases for sample in record.samples})
 
     @property
     def state(self) -> State:
@@ -156,6 +155,26 @@ class Run:
         """Plots of this run, as methods; see `pcode.plotting`."""
         return loaded("plots of a run")(self)
 
+    def presentation(self, k: int | None = None, phase: int | str | None = None) -> Run:
+        """One presentation of a phase that shows samples one after another, as a run with that phase alone.
+
+        Whatever can be drawn or asked of a run can so be drawn and asked of a presentation.
+
+        Parameters
+        ----------
+        k : int, optional
+            Which, counted in its phase from 0; the last that was kept where left out.
+        phase : int or str, optional
+            Index or name of the phase; the last that shows samples one after another where left out.
+
+        Raises
+        ------
+        InputError
+            If there is no such phase, or the nodes of this presentation were not kept.
+        """
+        one: Run = loaded("a presentation of a run")(self, k, phase)
+        return one
+
     def to_dataframe(
         self,
         what: str = "nodes",
@@ -180,6 +199,9 @@ class Run:
               `phase_name`, `presentation` (-1 in phases without) and one for each probe, NaN where others
               were due: ``acc``, or for arrays ``angle[1]`` (of layer 1), ``mine[0,1]``.
             - ``"phases"``: one row for each phase, with its status, the solver's work and its probes.
+
+            Where a phase shows samples one after another there is a column `presentation` as well (-1 in
+            other phases), and phases have `presented` and `at_limit`.
         phase : int, str, sequence of these, optional
             Only these phases, by index or name.
         layers : int, sequence of int, optional
@@ -280,9 +302,8 @@ class Run:
         lines = [f"<pcode.Run {layers}, {count} sample{'s' * (count != 1)}: {self.status}>"]
         for record in self.phases:
             span = f"t = {record.t_start:g} to {record.t_end:g}{unit}"
-            lines.append(
-                f"  {record.name}: {record.status}, {span}, {record.stats.steps} steps ({record.method})"
-            )
+            work = f"{record.told}{record.stats.steps} steps ({record.method})"
+            lines.append(f"  {record.name}: {record.status}, {span}, {work}")
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
     def _repr_html_(self) -> str:
@@ -296,7 +317,8 @@ class Run:
         )
         head = ("phase", "status", "t", "weights", "method", "steps")
         rows = [
-            (r.name, r.status, f"{r.t_start:g} to {r.t_end:g}{unit}", _learning(r.learn),
+            (r.name, f"{r.status}{', ' * bool(r.told)}{r.told.removesuffix(', ')}",
+             f"{r.t_start:g} to {r.t_end:g}{unit}", _learning(r.learn),
              r.method, f"{r.stats.steps:,}")
             for r in self.phases
         ]  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..base import checks
 from ..base.errors import InputError
@@ -19,6 +20,9 @@ Choice = int | Sequence[int] | None
 
 # By the dimensions of time of a result, the coordinates that have the index of the phase.
 PHASE_OF = {"time": "phase", "weight_time": "weight_phase", "probe_time": "probe_phase"}
+
+# The attribute of a run that is one presentation: what was kept of it, "ends" or "full".
+ALONE = "of_presentation"
 
 # Decorator of functions whose first argument must be a run.
 of_run = checks.first_is(Run, "a pcode.Run, as simulate and Run.load give it")
@@ -83,8 +87,9 @@ def check_extent(run: Run, phase: PhaseChoice = None) -> None:
 def suits_log_time(run: Run, phase: PhaseChoice = None) -> bool:
     """Whether convergence would be invisible on a linear axis: a phase of constant clamps lasts over 100 tau.
 
-    With tau = 0 there is no convergence: nodes are at equilibrium at every instant. Where a clamp moves, what
-    follows it goes on for the whole phase.
+    Where a phase shows samples one after another, whether what happens within a presentation was kept: a
+    logarithmic axis counts from the start of each. With tau = 0 there is no convergence: nodes are at
+    equilibrium at every instant. Where a clamp moves, what follows it goes on for the whole phase.
 
     Parameters
     ----------
@@ -97,10 +102,85 @@ def suits_log_time(run: Run, phase: PhaseChoice = None) -> bool:
     InputError
         If the run has no such phase.
     """
-    records = [run.phases[k] for k in choose_phases(run, phase)]
+    chosen = choose_phases(run, phase)
+    if any(presentations_of(run, k) and not ends_only(run, k) for k in chosen):
+        return run.network.tau > 0.0
+    records = [run.phases[k] for k in chosen if run.phases[k].presentation is None]
     still = [one for one in records if all(clamp.kind == "constant" for clamp in one.clamp.values())]
     tau = run.network.tau
     return tau > 0.0 and any(record.t_end - record.t_start > 100.0 * tau for record in still)
+
+
+def presentations_of(run: Run, index: int) -> tuple[int, ...]:
+    """The presentations of a phase whose nodes were kept, in turn; none if it shows its samples at once."""
+    if "presentation" not in run.data.coords or run.phases[index].presentation is None:
+        return ()
+    kept = run.data["presentation"].to_numpy()[run.data["phase"].to_numpy() == index]
+    return tuple(np.unique(kept[kept >= 0]).tolist())
+
+
+def rows_of(run: Run, index: int, k: int) -> NDArray[np.intp]:
+    """The saved rows of the nodes that show presentation `k` of a phase."""
+    there = run.data["phase"].to_numpy() == index
+    return np.flatnonzero(there & (run.data["presentation"].to_numpy() == k))
+
+
+def presentation_name(run: Run, index: int) -> str:
+    """The name of a phase that is one presentation, see `Run.presentation`; empty of any other."""
+    return run.phases[index].name if ALONE in run.data.attrs else ""
+
+
+def ends_only(run: Run, index: int) -> bool:
+    """Whether of the presentations of a phase, or of the one that it is, only the ends were kept.
+
+    What the nodes did between is then not known.
+    """
+    if ALONE in run.data.attrs:
+        return bool(run.data.attrs[ALONE] == "ends")
+    kept = presentations_of(run, index)
+    return bool(kept) and all(rows_of(run, index, k).size <= 2 for k in kept)
+
+
+@of_run
+def check_in_full(run: Run, phase: PhaseChoice = None, where: str = "run") -> None:
+    """Raise InputError if in one of the selected phases `ends_only` holds.
+
+    Parameters
+    ----------
+    run : Run
+    phase : int, str, sequence of these, or None
+        As for `choose_phases`.
+    where : str
+        The key to name.
+    """
+    for index in choose_phases(run, phase):
+        if ends_only(run, index):
+            name = run.phases[index].name
+            of = f"of {name!r}" if ALONE in run.data.attrs else f"of the presentations of {name!r}"
+            what = f"the course of the nodes is needed, but {of} the ends alone were kept"
+            raise InputError(where, f'{what}; run it anew with presentation_nodes = "full" in [save]')
+
+
+@of_run
+def choose_presentations(run: Run, index: int, presentations: Choice = None) -> tuple[int, ...]:
+    """Find the selected presentations of a phase, in their order; None selects all whose nodes were kept.
+
+    Raises
+    ------
+    InputError
+        If the nodes of one were not kept.
+    """
+    kept = presentations_of(run, index)
+    if presentations is None:
+        return kept
+    chosen: set[int] = set()
+    for one in _listed("presentations", presentations, "the number of a presentation, or a list of them"):
+        number = _whole(one)
+        if number is None or number not in kept:
+            what = f"the nodes of {checks.shown(one)} were not kept in {run.phases[index].name!r}"
+            raise InputError("presentations", f"{what}; those of {listed(kept)} were")
+        chosen.add(number)
+    return tuple(sorted(chosen))
 
 
 @of_run
@@ -248,6 +328,13 @@ def _listed(where: str, value: Any, right: str) -> list[Any]:
     if not listed:
         raise InputError(where, f"must be {right}, not an empty list")
     return listed
+
+
+def listed(numbers: Sequence[int]) -> str:
+    """The numbers in words, the first few and the last of many."""
+    if len(numbers) <= 6:
+        return ", ".join(map(str, numbers))
+    return f"{', '.join(map(str, numbers[:4]))}, ..., {numbers[-1]}"
 
 
 def _spans(numbers: Sequence[int]) -> str:

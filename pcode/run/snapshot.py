@@ -17,6 +17,7 @@ from ..model.phase import Clamp, Phase
 from ..model.state import State
 from ..system.problem import Problem, make_problem
 from .clamps import Mask
+from .presented import alone, presentation_at, presentation_record
 from .record import PhaseRecord
 from .result import Run
 from .select import as_recorded, choose_phases
@@ -35,7 +36,8 @@ class Snapshot(Short):
     network : Network
     phase : Phase
         The phase with constant clamps: those that move are held at their values at this time; see
-        `phase_as_run` for the original phase. `samples` gives the rows of the data that it shows.
+        `phase_as_run` for the original phase. `samples` gives the rows of the data that it shows. Of a phase
+        that shows samples one after another it is the presentation at this time.
     state : State
         The state of the samples shown.
     index, row : int
@@ -72,13 +74,7 @@ class Snapshot(Short):
         InputError
             If there is no such phase or time, or the run lacks what is needed.
         """
-        time = None if time is None else run.network.time("time", time)
-        index = _phase_index(run, phase, time)
-        rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
-        if not rows.size:
-            raise InputError("phase", f"{run.phases[index].name!r} was not begun, so nothing of it is known")
-        times = run.data["time"].to_numpy()
-        return cls.at(run, int(rows[-1] if time is None else rows[np.abs(times[rows] - time).argmin()]))
+        return cls.at(run, _row(run, phase, time))
 
     @classmethod
     def at(cls, run: Run, row: int) -> Snapshot:
@@ -245,6 +241,25 @@ class Snapshot(Short):
         return make_problem(self.network, replace(self.phase, **changes), self.state, reduce=reduce)
 
 
+def as_phase(run: Run, phase: PhaseOption = None, time: TimeOption = None) -> tuple[Run, int, float | None]:
+    """A run in which the phase meant has a single course, the index of the phase in it, and the time.
+
+    Of a phase that shows samples one after another it has one presentation, in place of the phase: the one
+    that was kept nearest to `time`, or the last; see `Run.presentation`. Any other run is as it was.
+
+    Parameters
+    ----------
+    run : Run
+    phase, time
+        As for `Snapshot.of`.
+    """
+    row = _row(run, phase, time)
+    index, k = int(run.data["phase"][row]), presentation_at(run, row)
+    if k is None:
+        return run, index, None if time is None else run.network.time("time", time)
+    return alone(run, index, k), 0, None if time is None else float(run.data["time"][row])
+
+
 def resting_moments(run: Run, index: int, most: int) -> list[Snapshot]:
     """At most `most` snapshots of a phase for analyses of nodes at rest, its ends included.
 
@@ -280,6 +295,17 @@ def last_phase(run: Run, clamped: tuple[int, ...] = (), learn: bool | None = Non
     return None
 
 
+def _row(run: Run, phase: PhaseOption, time: TimeOption) -> int:
+    """The saved row of the nodes that `Snapshot.of` means."""
+    t = None if time is None else run.network.time("time", time)
+    index = _phase_index(run, phase, t)
+    rows = np.flatnonzero(run.data["phase"].to_numpy() == index)
+    if not rows.size:
+        raise InputError("phase", f"{run.phases[index].name!r} was not begun, so nothing of it is known")
+    times = run.data["time"].to_numpy()
+    return int(rows[-1] if t is None else rows[np.abs(times[rows] - t).argmin()])
+
+
 def _phase_index(run: Run, phase: PhaseOption, time: float | None) -> int:
     started = run.data["phase"].to_numpy()
     if not started.size:
@@ -307,36 +333,10 @@ def _has(run: Run, index: int, time: float) -> bool:
     return bool(record.t_start <= time <= max(record.t_end, saved.max(initial=-np.inf)))
 
 
-def presentation_at(run: Run, row: int) -> int | None:
-    """The presentation that a saved `row` of the nodes shows, counted in its phase; None if there is none."""
-    if "presentation" not in run.data.coords:
-        return None
-    k = int(run.data["presentation"][row])
-    return None if k < 0 else k
-
-
 def _record_at(run: Run, index: int, row: int) -> PhaseRecord:
     """The record of the phase or, if it shows samples one after another, of the presentation, as a phase."""
-    record, k = run.phases[index], presentation_at(run, row)
-    shown = record.presentation
-    if k is None or shown is None:
-        return record
-    there = (run.data["phase"].to_numpy() == index) & (run.data["presentation"].to_numpy() == k)
-    times, samples = as_recorded(record, run.data["time"].to_numpy()[there]), run.samples_at(row)
-    places = {sample: place for place, sample in enumerate(record.samples)}
-    rows = [places[sample] for sample in samples]
-    clamp = {layer: replace(one.of_samples(rows), rows=None) for layer, one in record.clamp.items()}
-    return replace(
-        record,
-        name=f"{record.name}, presentation {k}",
-        t_start=float(times[0]),
-        t_end=float(times[-1]),
-        until=shown.until,
-        duration=shown.longest,
-        clamp=clamp,
-        samples=samples,
-        presentation=None,
-    )
+    k = presentation_at(run, row)
+    return run.phases[index] if k is None else presentation_record(run, index, k)
 
 
 def _phase(record: PhaseRecord, clamp: Mapping[int, Clamp]) -> Phase:

@@ -35,9 +35,11 @@ def report(run: Run) -> dict[str, Any]:
         the run was given none), with how many ``samples`` there are, to ``train`` and to ``test``, and of
         each of the ``classes`` (None where the targets name none), ``phases``, a list with ``name``,
         ``status``, ``message``, ``t_start``, ``t_end``, ``unknowns``, ``samples`` (how many), the solver's
-        statistics, and ``accuracy`` or ``error`` and other probes at its end (as ``probe_NAME`` where the
-        name is one of these); and ``probes``, by name their ``times`` and ``values``: at most `MOST_POINTS`
-        points of each, evenly spread, the first and the last included. What is not finite is None.
+        statistics, where samples are shown one after another how many ``presentations`` there were and how
+        many of these were ``at_limit``, and ``accuracy`` or ``error`` and other probes at its end (as
+        ``probe_NAME`` where the name is one of these); and ``probes``, by name their ``times`` and
+        ``values``: at most `MOST_POINTS` points of each, evenly spread, the first and the last included.
+        What is not finite is None.
     """
     phases = [_phase(record) for record in run.phases]
     energy = run.data["energy"]
@@ -70,6 +72,8 @@ def _phase(record: PhaseRecord) -> dict[str, Any]:
         "samples": len(record.samples),
         **asdict(record.stats),
     }
+    if record.presentation is not None:
+        own |= {"presentations": record.presented, "at_limit": record.at_limit}
     short = {name: value for name, value in record.probes.items() if np.size(value) <= MOST_ENTRIES}
     return own | {f"probe_{name}" if name in own else name: value for name, value in short.items()}
 

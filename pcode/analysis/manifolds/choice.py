@@ -11,6 +11,14 @@ from ...run.snapshot import PhaseOption, Snapshot, last_phase
 from ..planes.coordinates import Coordinate
 
 
+def phase_meant(run: Run, phase: PhaseOption) -> int | str:
+    """The phase given; the last that learns where left out, or else the first."""
+    if phase is not None:
+        return phase
+    learning = last_phase(run, learn=True)
+    return 0 if learning is None else learning
+
+
 def telling_pair(
     run: Run, weight: str | None = None, node: str | None = None, phase: PhaseOption = None
 ) -> tuple[str, str, PhaseOption]:
@@ -24,8 +32,7 @@ def telling_pair(
     InputError
         If no node that depends on a prediction weight is free.
     """
-    phase = last_phase(run, learn=True) if phase is None else phase
-    phase = 0 if phase is None else phase
+    phase = phase_meant(run, phase)
     snapshot = Snapshot.of(run, phase)
     if weight is not None:
         coordinate = Coordinate.parse("weight", weight)

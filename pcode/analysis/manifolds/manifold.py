@@ -19,15 +19,15 @@ from ...base.errors import InputError
 from ...base.short import Short
 from ...model.network import Array
 from ...run.result import Run
-from ...run.select import of_run
-from ...run.snapshot import PhaseOption, Snapshot, TimeOption
+from ...run.select import of_run, presentation_name
+from ...run.snapshot import PhaseOption, Snapshot, TimeOption, as_phase
 from ...system.coupled import System
 from ...system.problem import Problem
 from ..at_rest import with_positive_tau
 from ..planes.coordinates import Coordinate, checked_coordinate, labelled, moving_problem, values_along
 from ..planes.field import settled
 from ..planes.window import checked_limits
-from .choice import telling_pair
+from .choice import phase_meant, telling_pair
 from .continuation import Curve, Equations, follow
 
 # Nodes of a sample that can be followed with dense matrices.
@@ -89,7 +89,7 @@ class CriticalManifold(Short):
     weight, node : Coordinate
         What is on the axes.
     index : int
-        Index of the phase.
+        Index of the phase in the run.
     t : float
         The moment whose other weights are held.
     branches : tuple of Branch
@@ -105,6 +105,8 @@ class CriticalManifold(Short):
     tau, delta : float
     moving : bool
         Whether a clamp of the phase moves: the branches are those with it held at its value of `t`.
+    presentation : str
+        The presentation in which all this is, of a phase that shows samples one after another.
     """
 
     weight: Coordinate
@@ -121,6 +123,7 @@ class CriticalManifold(Short):
     tau: float
     delta: float
     moving: bool = False
+    presentation: str = ""
 
     @property
     def held(self) -> str:
@@ -195,7 +198,10 @@ def critical_manifold(
     InputError
         If there is no such weight, node or moment, there are too many nodes, or none comes to rest.
     """
-    weight, node, phase = telling_pair(run, weight, node, phase)
+    phase = phase_meant(run, phase)
+    index = Snapshot.of(run, phase, time).index
+    run, phase, time = as_phase(run, phase, time)
+    weight, node, _ = telling_pair(run, weight, node, phase)
     window = checked_limits("limits", limits)
     snapshot = with_positive_tau(Snapshot.of(run, phase, time))
     on, of = Coordinate.parse("weight", weight), Coordinate.parse("node", node)
@@ -229,7 +235,7 @@ def critical_manifold(
     return CriticalManifold(
         weight=on,
         node=labelled(of, snapshot),
-        index=snapshot.index,
+        index=index,
         t=snapshot.t,
         branches=branches,
         low=low,
@@ -241,6 +247,7 @@ def critical_manifold(
         tau=run.network.tau,
         delta=on.delta(run.network, snapshot.record.learn) or 1.0,
         moving=snapshot.moving,
+        presentation=presentation_name(run, snapshot.index),
     )
 
 

@@ -16,7 +16,7 @@ from ...base.short import Short
 from ...model.network import Array
 from ...model.state import State
 from ...run.result import Run
-from ...run.snapshot import PhaseOption, Snapshot
+from ...run.snapshot import PhaseOption, Snapshot, TimeOption, as_phase
 from ...solvers import METHODS
 from ...solvers.base import Settings
 from ...system.problem import make_problem
@@ -63,7 +63,12 @@ class Trajectory(Short):
 
 
 def trajectory(
-    run: Run, weight: Coordinate, node: Coordinate, ratio: float | None = None, phase: PhaseOption = None
+    run: Run,
+    weight: Coordinate,
+    node: Coordinate,
+    ratio: float | None = None,
+    phase: PhaseOption = None,
+    time: TimeOption = None,
 ) -> Trajectory:
     """Integrate a phase of a run anew, and take one weight and one node.
 
@@ -74,14 +79,16 @@ def trajectory(
     ratio : float, optional
         delta/tau, by another tau; the run's own where left out.
     phase : int or str, optional
-        As for `Snapshot.start`.
+        As for `Snapshot.of`.
+    time : float or str, optional
+        Of a phase that shows samples one after another it means the presentation; see `as_phase`.
 
     Raises
     ------
     InputError
         If the network is too large for that, a clamp follows a function, or no time can be integrated.
     """
-    start = Snapshot.start(run, phase)
+    start = Snapshot.start(*as_phase(run, phase, time)[:2])
     phase_as_run = start.phase_as_run("a trajectory at another delta/tau")
     network = start.network
     if ratio is not None and not start.record.learn:

@@ -15,7 +15,7 @@ from ...base.errors import InputError
 from ...model.variables import EPS, NODES, X, parsed_entry
 from ...run.result import Run
 from ...run.select import choose_phases, of_run
-from ...run.snapshot import Snapshot, TimeOption, last_phase
+from ...run.snapshot import Snapshot, TimeOption, as_phase, last_phase
 from ...solvers.base import LARGEST
 from ..at_rest import with_positive_tau
 from .coordinates import chart, eigenplane, moving_problem, nearest_rest, principal_axes, replace_start
@@ -109,6 +109,7 @@ def last_finite(run: Run, phase: int) -> float:
     phase : int
         Index of the phase.
     """
+    run, phase, _ = as_phase(run, phase)
     rows = np.flatnonzero(run.data["phase"].to_numpy() == phase)
     samples = slice(len(run.phases[phase].samples))
     finite = np.ones(rows.size, bool)
@@ -164,6 +165,7 @@ def _values_and_errors(run: Run, layer: int, phase: int) -> Iterator[ChosenPlane
 
 def _most_moving(run: Run, phase: int, layer: int) -> list[int]:
     """The two free value nodes of a layer that move most for the first sample, or as many as are free."""
+    run, phase, _ = as_phase(run, phase)
     rows = np.flatnonzero(run.data["phase"].to_numpy() == phase)
     values = run.data[f"{X}{layer}"].isel(time=rows, sample=0).to_numpy()
     with np.errstate(invalid="ignore", over="ignore"):
@@ -175,7 +177,8 @@ def _most_moving(run: Run, phase: int, layer: int) -> list[int]:
 
 def _suits(run: Run, plane: ChosenPlane, time: TimeOption) -> bool:
     """Whether both coordinates move, and what is to be slaved can be, at a cost that may be borne."""
-    snapshot = Snapshot.of(run, plane.phase, time)
+    run, phase, time = as_phase(run, plane.phase, time)
+    snapshot = Snapshot.of(run, phase, time)
     if not np.isfinite(np.concatenate([part.ravel() for part in snapshot.state.arrays().values()])).all():
         return False
     if not all(_moves(run, snapshot, name) for name in (plane.x, plane.y)):

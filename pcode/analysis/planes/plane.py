@@ -20,7 +20,8 @@ from ...base.short import Short
 from ...base.units import suffix
 from ...model.network import Array
 from ...run.result import Run
-from ...run.snapshot import PhaseOption, Snapshot, TimeOption, last_phase
+from ...run.select import ends_only, presentation_name
+from ...run.snapshot import PhaseOption, Snapshot, TimeOption, as_phase, last_phase
 from ...system.rest import holding
 from .coordinates import Chart, Coordinate, chart
 from .field import MOST_DENSE, Field
@@ -147,14 +148,19 @@ def phase_plane(
     parsed = [Coordinate.parse(where, name) for where, name in (("x", x), ("y", y))]
     if phase is None and time is None:
         phase = last_phase(run, learn=True) if any(one.of_weights for one in parsed) else 0
+    run, phase, time = as_phase(run, phase, time)
     snapshot = Snapshot.of(run, phase, time)
     made = chart(run, snapshot, (("x", x), ("y", y)))
     field = Field(made, slaved_nodes(made, rest))
     times, trajectory = made.path(run)
+    if finer and len(times) == 2:
+        times, trajectory = finer_path(run, made, times, trajectory, np.ones(2))
     sides = _resolution(field, resolution)
     low, high = _window(field, trajectory, checked_limits("xlim", xlim), checked_limits("ylim", ylim))
-    if finer:
+    if finer and len(times) > 2:
         times, trajectory = finer_path(run, made, times, trajectory, high - low)
+    if len(times) == 2 and ends_only(run, snapshot.index):
+        times, trajectory = times[:0], trajectory[:0]  # nothing is known of the way from end to end
     xs, ys = np.linspace(low[0], high[0], sides), np.linspace(low[1], high[1], sides)
     rates, slaved = on_grid(field, xs, ys)
     if not np.isfinite(rates).any():
@@ -171,7 +177,7 @@ def phase_plane(
         coordinates=made.coordinates,
         phase=snapshot.record.name,
         t=snapshot.t,
-        rest=_told(field, made),
+        rest=_told(field, made, presentation_name(run, snapshot.index)),
         x=xs,
         y=ys,
         rates=rates,
@@ -334,8 +340,8 @@ def _in_the_whole(field: Field, point: FixedPoint) -> FixedPoint:
     return replace(point, residual=residual, growth=growth if residual <= NEAR_REST else None)
 
 
-def _told(field: Field, made: Chart) -> str:
-    """What became of all the rest, in words."""
+def _told(field: Field, made: Chart, presentation: str) -> str:
+    """What became of all the rest, in words, and of which `presentation`, if there are any."""
     nodes, K = other_nodes(made).size, field.slaved.size
     t = f"t = {made.snapshot.t:.6g}{suffix(made.snapshot.network.time_unit)}"
     told = []
@@ -355,4 +361,4 @@ def _told(field: Field, made: Chart) -> str:
     other = "other weights" if any(one.of_weights for one in made.coordinates) else "weights"
     clamps = " and moving clamps" if made.snapshot.moving else ""
     told.append(f"{other}{clamps} held as at {t}")
-    return ", ".join(told)
+    return ", ".join([*told, *([presentation] if presentation else [])])
