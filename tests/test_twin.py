@@ -136,12 +136,12 @@ def test_what_does_not_learn_in_the_run_does_not_in_its_twin() -> None:
     assert np.abs(start.M[1] - first.M[1]).max() > 1e-3
 
 
-def test_the_twin_of_a_run_with_large_variances_learns_what_the_run_learns() -> None:
+def test_the_twin_learns_what_the_run_learns_where_the_variance_of_the_output_is_large() -> None:
     """At rest nu^n times the flow comes near to minus the gradient as nu^n grows (Whittington and Bogacz)."""
     angles = []
     for nu in (1.0, 10.0, 100.0):
-        network = pcode.Network(SIZES, delta=1e4, nu=nu)
-        shown = pcode.Presentation(hold=20.0 * nu, nodes="feedforward")
+        network = pcode.Network(SIZES, delta=1e4 / nu, nu=(1.0, nu))
+        shown = pcode.Presentation(hold=40.0, nodes="feedforward")
         phase = pcode.Phase("train", {0: X, 2: Y}, presentation=shown)
         run = pcode.simulate(network, [phase], weights=network.init_weights(1), rtol=1e-7, atol=1e-9)
         angles.append(pcode.twin(run).flow_angle.max())
