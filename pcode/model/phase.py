@@ -362,7 +362,7 @@ def _learn(value: Any) -> bool | tuple[str, ...]:
         try:
             return checks.flag("learn", value)
         except InputError:
-            right = 'true, false, or a list of names such as ["M1", "beta2"]'
+            right = 'true or false, or a list of names such as ["M1", "beta2"]'
             raise InputError("learn", f"must be {right}, not {checks.shown(value)}") from None
     names = tuple(value)
     if not names:
