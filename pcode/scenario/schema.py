@@ -219,7 +219,7 @@ class SolverTable(Table):
     atol: Positive = Settings.atol
     """Absolute tolerance of a step, at most 1e-2."""
     max_steps: int = Field(default=Settings.max_steps, ge=1)
-    """Most steps of a phase."""
+    """Most steps of a phase, or of each of its presentations."""
 
 
 class SaveTable(Table):
