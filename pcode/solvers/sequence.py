@@ -23,8 +23,11 @@ from .settings import Settings
 from .stepping import Carry, Kind, Tolerances, begin, interpolate, largest_excess, parts
 from .stepping import step as stepped
 
-# Halvings of an interval in search of a time, to about rounding.
-HALVINGS = 50
+# Most guesses at the time of an event within a step; every so many of them halve the interval.
+MOST_GUESSES, HALVE_EVERY = 60, 4
+
+# How near the logarithm of the residual must be to that of settle_tol.
+REST_RTOL = 1e-6
 
 
 class Rules(NamedTuple):
@@ -217,16 +220,33 @@ def _bound(y0: Any, clamp: Layers, before: Layers) -> Any:
     return jnp.minimum(LARGEST, DIVERGED * jnp.maximum(1.0, largest))
 
 
-def _halved(excess: Any, low: Any, high: Any) -> Any:
-    """The time from `low` to `high` at which `excess` has just become positive."""
+def _root(f: Any, low: Any, high: Any, enough: Any) -> Any:
+    """A time from `low` to `high` at which |f| is at most `enough`; `f` is negative before, positive after.
 
-    def halve(_: Any, ends: tuple[Any, Any]) -> tuple[Any, Any]:
-        low, high = ends
-        middle = 0.5 * (low + high)
-        late = excess(middle) > 0.0
-        return jnp.where(late, low, middle), jnp.where(late, middle, high)
+    By the Illinois variant of the false position (Dowell and Jarratt 1971), with a halving where that would
+    leave the interval, and after every few guesses.
+    """
 
-    return jax.lax.fori_loop(0, HALVINGS, halve, (low, high))[1]
+    def going(carry: Any) -> Any:
+        _, value, ends, k = carry
+        return (jnp.abs(value) > enough) & (k < MOST_GUESSES) & (ends[1] > ends[0])
+
+    def guess(carry: Any) -> Any:
+        _, _, (a, b, fa, fb, side), k = carry
+        middle = 0.5 * (a + b)
+        crossing = b - fb * (b - a) / (fb - fa)
+        t = jnp.where((crossing > a) & (crossing < b) & (k % HALVE_EVERY > 0), crossing, middle)
+        value = f(t)
+        late = value > 0.0
+        # Twice on the same side: the value at the other end counts half.
+        fa = jnp.where(late, jnp.where(side > 0, 0.5 * fa, fa), value)
+        fb = jnp.where(late, value, jnp.where(side < 0, 0.5 * fb, fb))
+        a, b = jnp.where(late, a, t), jnp.where(late, t, b)
+        return t, value, (a, b, fa, fb, jnp.where(late, 1, -1)), k + 1
+
+    begun = (low, high, f(low), f(high), jnp.asarray(0))
+    found = jax.lax.while_loop(going, guess, (high, jnp.asarray(jnp.inf), begun, jnp.asarray(1)))
+    return found[0]
 
 
 def _at_rest(
@@ -246,11 +266,10 @@ def _at_rest(
         return interpolate(kind, structure, c, t, p, tolerances)
 
     def found() -> tuple[Any, Any]:
-        t = _halved(
-            lambda t: rules.settle_tol - there.residual(t, within(t)),
-            jnp.maximum(c.t_before, constant_from),
-            c.t,
-        )
+        def fallen(t: Any) -> Any:
+            return jnp.log(rules.settle_tol) - jnp.log(jnp.maximum(there.residual(t, within(t)), 1e-300))
+
+        t = _root(fallen, jnp.maximum(c.t_before, constant_from), c.t, REST_RTOL)
         return t, within(t)
 
     reached: tuple[Any, Any] = jax.lax.cond(at_rest & (c.t > c.t_before), found, lambda: (c.t, c.y))
@@ -315,7 +334,12 @@ def _time_of_switch(
     settled_before = excess(c.t_before) < 0.0
     return jax.lax.cond(
         late.any() & settled_before,
-        lambda: _halved(excess, jnp.where(first > 0, at[first - 1], c.t_before), at[first]),
+        lambda: _root(
+            excess,
+            jnp.where(first > 0, at[first - 1], c.t_before),
+            at[first],
+            0.5 * rules.kink_tolerance,
+        ),
         lambda: at[first],
     )
 
