@@ -14,8 +14,8 @@ from typing import Any
 
 from rich.console import Console
 
-from . import cases, table
-from .case import SHELL, Case
+from . import cases, learning, table
+from .case import LEARNING, SHELL, Case
 from .cases import Suite
 from .goals import Verdict
 from .measure import Bench
@@ -47,6 +47,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def _list(console: Console, suite: Suite) -> None:
     for case in suite.cases:
         console.print(f"{case.name:<24} N = {case.unknowns:>9,}  {', '.join(case.methods)}", soft_wrap=True)
+    if suite.learning:
+        console.print(f"{LEARNING:<24} {', '.join(learning.JOBS)}", soft_wrap=True)
     if suite.shell:
         console.print(f"{SHELL:<24} second start, figures included")
 
@@ -72,6 +74,11 @@ def measure_all(bench: Bench, suite: Suite) -> tuple[list[table.Row], list[dict[
         name = f"{goal.cases[0]} to {goal.cases[-1]}"
         note(name, goal.method, verdict)
         rows.append(table.across_row(name, goal.method, verdict))
+    if suite.learning:
+        more, found = learning.rows(bench.learning)
+        rows += more
+        for name, verdict in found:
+            note(LEARNING, name, verdict)
     if suite.shell:
         rows.append(table.shell_row(bench.shell(), SHELL_SECONDS))
     return rows, told
@@ -89,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     suite = cases.quick() if asked.quick else cases.full()
     if asked.case:
         suite = suite.only(asked.case)
-    if not (suite.cases or suite.shell):
+    if not (suite.cases or suite.shell or suite.learning):
         notes.print("no case is called so; --list names them")
         return 2
     if asked.list:

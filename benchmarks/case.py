@@ -11,6 +11,9 @@ Data = Literal["random", "digits", "timescales"]
 # The case of the command line, which is no network.
 SHELL = "pcode run xor"
 
+# And of learning from samples in turn.
+LEARNING = "64-32-10 in turn"
+
 
 @dataclass(frozen=True)
 class Case:

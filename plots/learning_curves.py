@@ -11,7 +11,9 @@ or s where the run has a unit), and vertical lines mark where a phase of the run
 where samples are shown in turn, the scale below counts presentations, or passes through all samples. A curve
 with few values has a mark for each. Losses, energies, sizes and norms are on a logarithmic axis where they
 span more than a decade or so after the first hundredth of the time. Probes with fewer than three values are
-left out where there are others.
+left out where there are others. With the option twin, panels of accuracy, loss and error also have the curves
+of the same network trained by backpropagation from the same samples: by the gradient flow of its loss, and by
+SGD with one step a presentation.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ import math
 
 from matplotlib.figure import Figure
 
-from pcode import Run, plotting
+from pcode import Run, analysis, plotting
+from pcode.analysis.twin import Twin
 
-# Inches; a figure that is not narrow has panels in two columns where there are more than two.
+# Inches; a figure that is not narrow has panels in two columns where there are more than three.
 WIDTH, NARROW = 6.9, 5.0
 
 
@@ -34,6 +37,7 @@ def figure(
     log_y: bool | None = None,
     clock: str | None = None,
     presentations: bool = True,
+    twin: bool = False,
     legend: plotting.LegendPlace = True,
     styles: plotting.StylesOption = None,
 ) -> Figure:
@@ -54,6 +58,8 @@ def figure(
         Unit of the time axis; by default the run's own where it has one, else delta.
     presentations : bool
         Whether to count presentations or passes below, where there are any.
+    twin : bool
+        Whether to draw what the same network learns by backpropagation, see `pcode.twin`.
     legend : bool or {"right", "below", "inside"}
         Where to put legends, if at all; inside the panels where it is not said.
     styles : table
@@ -61,19 +67,22 @@ def figure(
     """
     wanted = [probes] if isinstance(probes, str) else probes
     groups = plotting.probe_groups(run, wanted)
+    answer = analysis.ask(run, "twin") if twin else None
     options = {"phase": phase, "log_time": log_time, "log_y": log_y, "clock": clock}
     options |= {"legend": "inside" if legend is True else legend}
     with plotting.style():
         width = plotting.figure_width(WIDTH)
-        columns = 1 if width < NARROW or len(groups) < 3 else 2
+        columns = 1 if width < NARROW or len(groups) < 4 else 2
         rows = math.ceil(len(groups) / columns)
         fig = plotting.figure(width, 0.7 + (1.55 if width >= NARROW else 1.25) * rows)
         axes = fig.subplots(rows, columns, sharex=True, squeeze=False)
         for k, group in enumerate(groups):
             ax = axes[k // columns, k % columns]
             lowest = k + columns >= len(groups)
-            names, count = k < columns, presentations and lowest
+            names, count = k < columns, presentations and k // columns == rows - 1
             given = options | {"phase_names": names, "presentations": count, "styles": styles}
+            if isinstance(answer, Twin) and len(group) == 1:
+                given |= {"others": answer.others(group[0]), "called": "predictive coding"}
             plotting.learning_curve(run, group, ax=ax, **given)
             ax.tick_params(labelbottom=lowest)
             ax.set_xlabel(ax.get_xlabel() if lowest else "")

@@ -106,9 +106,7 @@ class Flow:
             * (np.transpose(mask[k]) * (eps[k].T @ s[k]) / self.batch - lam * W[k])
             for k in range(n)
         ]
-        dbeta = [
-            net.bias * on(f"beta{k + 1}", k) * (eps[k].mean(axis=0) - lam * beta[k]) for k in range(n)
-        ]
+        dbeta = [net.bias * on(f"beta{k + 1}", k) * (eps[k].mean(axis=0) - lam * beta[k]) for k in range(n)]
         return self.join(dx, deps, dM, dW, dbeta)
 
     def first_mode(self, t, y):

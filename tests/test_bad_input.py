@@ -83,6 +83,45 @@ SCENARIOS: dict[str, tuple[tuple[str, str], str, str]] = {
         "must be finite",
     ),
     "a negative tau": (("sizes", "tau = -1.0\nsizes"), "network.tau", "0 or more"),
+    "a delta that is not positive in a list": (
+        ("sizes", "delta = [5, -5]\nsizes"),
+        "network.delta.1",
+        "more than 0",
+    ),
+    "deltas for other links": (
+        ("sizes", "delta = [5, 5, 5]\nsizes"),
+        "network.delta",
+        "one for each of the links 0..1",
+    ),
+    "a density beyond 1": (
+        ("sizes", "mask = { density = 1.5 }\nsizes"),
+        "network.mask.density",
+        "1",
+    ),
+    "densities for other links": (
+        ("sizes", "mask = { density = [0.5, 0.5, 0.5] }\nsizes"),
+        "network.mask.density",
+        "one for each of the links 0..1",
+    ),
+    "a mask of nothing": (("sizes", "mask = { seed = 1 }\nsizes"), "network.mask", "density and file"),
+    "a mask that is no table": (("sizes", "mask = 0.3\nsizes"), "network.mask", "must be"),
+    "a mask file that is not there": (
+        ("sizes", 'mask = { file = "none.npz" }\nsizes'),
+        "network.mask.file",
+        "there is no file none.npz",
+    ),
+    "biases that are no flag": (("sizes", 'bias = "no"\nsizes'), "network.bias", "true or false"),
+    "weights that are not there to learn": (
+        ("duration = 1.0", 'duration = 1.0\nlearn = ["M2"]'),
+        "phase.0.learn",
+        "there are M0, M1, W0, W1, beta1, beta2",
+    ),
+    "nothing to learn": (("duration = 1.0", "duration = 1.0\nlearn = []"), "phase.0.learn", ""),
+    "a name for a list of what learns": (
+        ("duration = 1.0", 'duration = 1.0\nlearn = "M1"'),
+        "phase.0.learn",
+        "true, false, or a list",
+    ),
     "a negative delta": (("sizes", "delta = -5\nsizes"), "network.delta", "more than 0"),
     "an activation that does not exist": (
         ("sizes", 'activation = "tan"\nsizes'),

@@ -414,7 +414,7 @@ def test_an_attribute_does_not_take_the_place_of_the_runs_own(name, short):
 def test_all_attributes_of_a_run_are_known_as_its_own(short):
     from pcode.run.result import OWN
 
-    assert set(short.data.attrs) == set(OWN) - {"time_unit"}  # see tests/test_units.py
+    assert set(short.data.attrs) == set(OWN) - {"time_unit", "of_presentation"}  # see tests/test_units.py
 
 
 def test_attributes_may_be_numbers_of_whatever_library(tmp_path):

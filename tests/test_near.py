@@ -82,7 +82,7 @@ def test_errors_suggest_the_word_that_is_near(run, call, meant):
     [
         (
             SMALL.replace('"xor"', '"XOR"'),
-            'data.name: must be "xor" or "digits", not "XOR"; did you mean xor?',
+            '"breast_cancer" or "two_moons", not "XOR"; did you mean xor?',
         ),
         (SMALL.replace("[[phase]]", "[[phases]]"), "phases: unknown key; did you mean phase?"),
         (f"rtol = 1e-3\n{SMALL}", "rtol: unknown key; it belongs in [solver]"),

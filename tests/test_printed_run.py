@@ -171,6 +171,7 @@ def test_check_tells_unknowns_durations_tolerances_and_memory(tmp_path):
     size = 8 * (2 * 40 * (4 * (6 + 4 + 1) + 2 * 2) + (5 + 2) * (2 * 9 + 4))
     assert lines[1:] == [
         "network  2-3-1, tanh, learned feedback, tau = 0.5, delta = 250",
+        "data     4 samples: 4 to train",
         "phase 0  train: 4 samples, clamped layers: 0, 2, weights learn, duration 1",
         "         N = 50 unknowns: x1 4 x 3, eps1 4 x 3, eps2 4 x 1, M0 2 x 3, M1 3 x 1, W0 3 x 2, W1 1 x 3, "
         "beta1 3, beta2 1",

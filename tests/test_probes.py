@@ -263,7 +263,9 @@ def test_probes_are_variables_with_names_units_and_dims_and_go_through_a_file(tm
     assert data["own"].dims == ("probe_time", "own_0")
     assert data["loss"].dims == ("probe_time",)
     assert data["angle"].attrs["units"] == "degrees"
-    assert data["loss"].attrs["samples"] == 5
+    judging = run.groups["probe_samples"]
+    assert data["loss"].attrs["samples"] == data["accuracy"].attrs["samples"] == 0
+    np.testing.assert_array_equal(judging["inputs0"], X)
     assert all(variable.attrs["long_name"] for variable in data.variables.values())
     assert data["probe_time"].attrs["units"] == data["time"].attrs["units"]
     assert {data[name].dtype for name in ("probe_phase", "probe_presentation")} == {np.dtype(np.int64)}

@@ -41,7 +41,7 @@ def test_the_example_of_a_slider_draws_a_phase_plane_for_each_variance(monkeypat
 
 
 def test_the_scenario_of_the_example_is_read(tmp_path):
-    (text,) = re.findall("```toml\n(.*?)```", TEXT, re.DOTALL)
+    text, _ = re.findall("```toml\n(.*?)```", TEXT, re.DOTALL)
     (tmp_path / "s.toml").write_text(text)
     np.savez(tmp_path / "weights.npz", M0=np.ones((2, 3)), M1=np.ones((3, 2)))
     (tmp_path / "recorded.csv").write_text("trial,left,right,lick,hold\n1,0.5,1,0,1\n")
@@ -52,6 +52,28 @@ def test_the_scenario_of_the_example_is_read(tmp_path):
     np.testing.assert_array_equal(scenario.phases[0].clamp[2], [[0.0, 1.0]])
     np.testing.assert_allclose(scenario.phases[1].clamp_at(0, 50.0), [1.0, 0.5], rtol=1e-15)
     np.testing.assert_array_equal(scenario.weights.W[1], np.ones((2, 3)))
+
+
+def test_the_example_of_samples_in_turn_runs_as_the_readme_says(capsys):
+    names = example("pcode.Presentation")
+    run = names["run"]
+    assert (run.status, run.phases[0].presented) == (pcode.Status.SUCCESS, 1437)
+    assert run.data["test"].sizes["probe_time"] == 11  # the start and ten a pass
+    assert run.data["test"][-1] > 0.7
+    assert "SGD" in capsys.readouterr().out
+
+
+def test_the_scenario_of_samples_in_turn_is_read(tmp_path):
+    _, text = re.findall("```toml\n(.*?)```", TEXT, re.DOTALL)
+    before = '[network]\nsizes = [64, 32, 10]\n[data]\nname = "digits"\ntest = 360\n'
+    (tmp_path / "s.toml").write_text(before + text)
+    scenario = Scenario.load(tmp_path / "s.toml")
+    assert scenario.phases[0].duration == 3 * 1437 * 20.0
+    assert [probe.what for probe in scenario.probes.values() if hasattr(probe, "what")][:2] == [
+        "accuracy",
+        "loss",
+    ]
+    assert scenario.save.presentation_nodes == "ends"
 
 
 def test_the_example_of_a_run_that_goes_on_holds_all_its_phases_and_what_the_observer_kept(capsys):

@@ -46,7 +46,7 @@ F = { what = "energy", at = "weights", label = "the energy" }
 
 def test_a_probe_called_accuracy_takes_the_place_of_that_of_the_phases(tmp_path):
     run = load(tmp_path, with_probes('accuracy = { what = "accuracy", data = "train" }')).simulate()
-    assert run.data["accuracy"].attrs["samples"] == 20
+    assert run.groups["probe_samples"]["inputs0"].shape == (20, 64)
     assert run.data["accuracy"].size == 2
 
 

@@ -1,13 +1,21 @@
 """Biases or none, masks, a clock for each link, and lists of what learns: against NumPy, SciPy and theory."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import pcode
 from pcode import InputError
-from pcode.analysis import backprop, certificate, spectrum
+from pcode.analysis.backprop import backprop
+from pcode.analysis.certificate import certificate
+from pcode.analysis.planes.plane import phase_plane
+from pcode.analysis.spectra.border import others
+from pcode.analysis.spectrum import spectrum
+from pcode.analysis.stability import stability
+from pcode.run.snapshot import Snapshot
+from pcode.system.limit import SlowProblem, settled
 from pcode.system.problem import make_problem
 from tests.conftest import STRUCTURED
 from tests.flow import reference
@@ -83,6 +91,8 @@ def test_every_method_gives_the_same(method, case):
 def test_the_singular_limit_is_what_a_small_tau_comes_near(case):
     options, learn = CASES[case]
     network, phase, weights = posed(options | {"tau": 0.0}, learn)
+    W = weights.W and tuple(M.T + 0.05 * W for M, W in zip(weights.M, weights.W, strict=True))  # stable
+    weights = weights._replace(W=W)
     limit = pcode.simulate(network, [phase], weights=weights, rtol=1e-8, atol=1e-10).weights
     far = []
     for tau in (1e-2, 1e-3):
@@ -178,7 +188,7 @@ def _at_the_origin(sizes, X, Y, delta):
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_as_the_decay_goes_to_0_a_linear_layer_goes_to_the_least_solution(masked):
-    """Fewer samples than inputs: the weights end at the pseudo-inverse, of each column where there are any."""
+    """Fewer samples than inputs: the weights end at the pseudo-inverse, of each column's own inputs."""
     rng = np.random.default_rng(3)
     X, Y = rng.standard_normal((3, 6)), rng.standard_normal((3, 2))
     mask = pcode.random_masks((6, 2), 0.7, 0) if masked else None
@@ -186,10 +196,10 @@ def test_as_the_decay_goes_to_0_a_linear_layer_goes_to_the_least_solution(masked
     far = []
     for decay in (1e-2, 1e-3):
         network = pcode.Network(
-            (6, 2), "identity", tau=0.0, delta=1.0, weight_decay=decay, bias=False, mask=mask
+            (6, 2), "identity", tau=0.1, delta=1.0, weight_decay=decay, bias=False, mask=mask
         )
         phase = pcode.Phase("train", {0: X, 1: Y}, duration=30.0 / decay)
-        run = pcode.simulate(network, [phase], weights=network.init_weights(0), rtol=1e-9, atol=1e-12)
+        run = pcode.simulate(network, [phase], weights=network.init_weights(0), method="cvode", rtol=1e-8)
         least = np.zeros((6, 2))
         for j in range(2):
             least[there[:, j], j] = np.linalg.pinv(X[:, there[:, j]]) @ Y[:, j]
@@ -234,7 +244,9 @@ def test_the_fan_in_counts_the_connections_that_there_are():
     assert weights.W[0].T[:100, 1:].std() == pytest.approx(1.0 / np.sqrt(299), rel=0.02)
     assert np.abs(network.init_weights(0, "uniform").M[0]).max() == pytest.approx(0.1, rel=1e-3)
     plain = pcode.Network((400, 300)).init_weights(0)
-    np.testing.assert_array_equal(pcode.Network((400, 300), mask=[np.ones((400, 300))]).init_weights(0).M, plain.M)
+    np.testing.assert_array_equal(
+        pcode.Network((400, 300), mask=[np.ones((400, 300))]).init_weights(0).M, plain.M
+    )
 
 
 def test_a_delta_that_all_links_share_is_one_number():
@@ -296,9 +308,13 @@ def test_weights_where_there_is_no_connection_or_no_bias_are_refused_by_the_firs
 )
 def test_what_cannot_learn_is_named(learn, options, what):
     network = pcode.Network((2, 3, 1), **options)
-    with pytest.raises(InputError) as error:
+
+    def run():
         phase = pcode.Phase("train", {0: [[1.0, 2.0]]}, duration=1.0, learn=learn)
         pcode.simulate(network, [phase], weights=network.init_weights(0))
+
+    with pytest.raises(InputError) as error:
+        run()
     assert "learn" in error.value.where
     assert what in error.value.what
 
@@ -310,7 +326,7 @@ def test_what_cannot_learn_is_named(learn, options, what):
 def hard():
     """A run with all of it: masks, no biases, a clock for each link, and a list of what learns."""
     network, phase, weights = posed(*CASES["all of it"])
-    test = pcode.Phase("test", {0: phase.clamp[0]}, learn=False, until="equilibrium", duration=500.0)
+    test = pcode.Phase("test", {0: phase.clamp[0]}, learn=False, until="equilibrium", duration=50.0)
     return pcode.simulate(network, [phase, test], weights=weights, rtol=1e-8, atol=1e-10)
 
 
@@ -331,11 +347,6 @@ def test_the_certificate_of_a_hard_run_passes(hard):
 def test_the_weights_spectrum_is_that_of_the_reduced_flow_where_there_are_connections(hard):
     """Eigenvalues of d(dw/dt)/dw of the singular limit by differences, of those weights that there are."""
     found = spectrum(hard, phase=0)
-    from dataclasses import replace
-
-    from pcode.run.snapshot import Snapshot
-    from pcode.system.limit import SlowProblem, settled
-
     snapshot = Snapshot.of(hard, 0)
     limit = replace(snapshot.network, tau=0.0)
     phase = replace(snapshot.phase, until=None)
@@ -366,7 +377,37 @@ def test_backprop_compares_where_there_are_connections():
     phase = pcode.Phase("train", clamp, duration=30.0, learn=["M0", "M2"])
     run = pcode.simulate(network, [phase], weights=network.init_weights(0))
     found = backprop(run)
-    assert (found.by_variance.flow_angle[-1] < 0.05).all()
-    np.testing.assert_allclose(found.by_variance.flow_size[-1], 1.0, atol=2e-3)
+    angle = found.by_variance.flow_angle
+    assert (angle[-1] < 0.5).all()
+    assert (angle[-1] < 0.12 * angle[-2]).all()  # of first order in 1/nu^n
+    np.testing.assert_allclose(found.by_variance.flow_size[-1], 1.0, atol=5e-3)
     assert any("M1 is held" in note for note in found.notes)
     assert any("connections" in note for note in found.notes)
+
+
+def test_random_feedback_to_compare_with_has_the_connections_that_there_are(hard):
+    assert np.isfinite(stability(hard, phase=0, against="random", gains=[1.0], check=False).growth).all()
+    drawn = others(hard.weights, "random", 0, hard.network.masks)
+    for R, M, mask in zip(drawn, hard.weights.M, hard.network.masks, strict=True):
+        assert (R[~mask.there.T] == 0.0).all()
+        assert np.linalg.norm(R) == pytest.approx(np.linalg.norm(M), rel=1e-12)
+
+
+def test_a_plane_of_weights_takes_only_those_that_move(hard):
+    masks = hard.network.masks
+
+    def entry(name, there):
+        return f"{name}[{','.join(map(str, np.argwhere(there)[0]))}]"
+
+    wrong = {
+        entry("M2", masks[2].there): "it is held in 'train'",
+        "beta1[0]": "no biases",
+        entry("M0", ~masks[0].there): "no connection",
+    }
+    for name, what in wrong.items():
+        with pytest.raises(InputError) as error:
+            phase_plane(hard, name, entry("M1", masks[1].there), phase=0)
+        assert what in error.value.what
+    names = entry("M0", masks[0].there), entry("M1", masks[1].there)
+    found = phase_plane(hard, *names, rest="held", phase=0, resolution=11)
+    assert np.isfinite(found.rates).all()

@@ -1,6 +1,6 @@
 r"""Learning of the plain feedforward network by backpropagation, in continuous time and in steps.
 
-With L = mean_b 1/2 \|y - f(x^0)\|^2 of the samples shown, nu^n the variance of the output, and for the weights
+With L = mean_b 1/2 \|y - f(x^0)\|^2 of the samples shown, nu^n the variance of the output, and for weights
 that learn (nu^n times their flow at rest comes near to minus the gradient of L as nu^n grows, see
 docs/model.md):
 

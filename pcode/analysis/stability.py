@@ -290,7 +290,7 @@ def _plane(snapshot: Snapshot, count: int, against: Against, seed: int) -> tuple
     phase = replace(few.phase, learn=False, until=None, samples=tuple(range(count)))
     weights = few.state.weights
     network = replace(snapshot.network, feedback="fixed")
-    return WeightPlane(network, phase, weights, others(weights, against, seed)), few.state
+    return WeightPlane(network, phase, weights, others(weights, against, seed, network.masks)), few.state
 
 
 def _simulated(plane: WeightPlane, crossings: list[tuple[BorderPoint, Look]]) -> Simulated | None:

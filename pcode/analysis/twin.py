@@ -131,16 +131,14 @@ class Twin(Result):
             ),
         )
         links = range(len(self.flow_angle))
-        of_links = (self.flow_angle, self.flow_distance, self.sgd_angle, self.sgd_distance)
+        values = (self.flow_angle, self.flow_distance, self.sgd_angle, self.sgd_distance)
         heads = ("flow_angle", "flow_distance", "sgd_angle", "sgd_distance")
         columns = (
-            Column(name, values.tolist(), name.replace("_", " "), "degrees" if "angle" in name else "")
-            for name, values in zip(heads, of_links, strict=True)
+            Column(name, one.tolist(), name.replace("_", " "), "degrees" if "angle" in name else "")
+            for name, one in zip(heads, values, strict=True)
         )
-        return {
-            "curves": curves,
-            "links": Table("link from layer l to l + 1", (Column("layer", list(links), "$l$"), *columns)),
-        }
+        of_links = Table("link from layer l to l + 1", (Column("layer", list(links), "$l$"), *columns))
+        return ({"curves": curves} if rows else {}) | {"links": of_links}
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain values, without the weights."""

@@ -105,10 +105,10 @@ def link_mask(where: str, value: Any, shape: tuple[int, int]) -> LinkMask | None
     else:
         boolean = getattr(getattr(value, "dtype", None), "kind", "") == "b"
         array = np.asarray(value) if boolean else checks.real_array(where, value)
-        if not np.isin(array, (0, 1)).all():
-            other = array[~np.isin(array, (0, 1))].flat[0]
-            raise InputError(where, f"must hold 0 and 1 only, not {other:g}")
         there = array.astype(bool)
+        if there.shape == shape and (array != there).any():
+            other = array[array != there][0]
+            raise InputError(where, f"must hold 0 and 1 only, not {other:g}")
     if there.shape != shape:
         raise InputError(where, f"has shape {there.shape}; it must be {shape}, that of the link's M")
     return None if there.all() else LinkMask(there)

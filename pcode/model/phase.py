@@ -335,12 +335,16 @@ class Save:
 
     def spread(self, most: int, count: int) -> list[int]:
         """At most `most` of `count` presentations, the last included, spread as `spacing` says."""
+        most = min(most, count)
         if self.spacing == "linear":
-            ends = np.linspace(0, count, min(most, count) + 1)[1:]
-        else:
-            ends = np.geomspace(1, count, min(most, count))
-        found: list[int] = (np.unique(ends.round().astype(np.int64)) - 1).tolist()
-        return found
+            found: list[int] = np.linspace(0, count, most + 1)[1:].round().astype(int).tolist()
+            return [k - 1 for k in found]
+        # In a constant ratio, but at least 1 apart, so that all are different.
+        found = [1] if most > 1 else []
+        while len(found) < most - 1:
+            ratio = (count / found[-1]) ** (1.0 / (most - len(found)))
+            found.append(max(found[-1] + 1, round(found[-1] * ratio)))
+        return [k - 1 for k in (*found, count)]
 
     def times(self, count: int, duration: float, tau: float, delta: float = 0.0) -> Array:
         """`count` strictly increasing times from 0 to `duration`, both included."""
@@ -358,15 +362,15 @@ def _learn(value: Any) -> bool | tuple[str, ...]:
         try:
             return checks.flag("learn", value)
         except InputError:
-            right = 'true, false, or a list of names such as ["M1", "beta2"]'
+            right = 'true or false, or a list of names such as ["M1", "beta2"]'
             raise InputError("learn", f"must be {right}, not {checks.shown(value)}") from None
-    names = tuple(dict.fromkeys(value))
+    names = tuple(value)
     if not names:
         raise InputError("learn", "lists nothing; with false all weights are held")
     for name in names:
         if not isinstance(name, str):
             raise InputError("learn", f"must list names such as M1 or beta2, not {checks.shown(name)}")
-    return tuple(map(str, names))
+    return tuple(dict.fromkeys(map(str, names)))
 
 
 def _no_equation(name: str, network: Network) -> str:

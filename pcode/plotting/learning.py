@@ -126,6 +126,7 @@ def learning_curve(
     probes: str | Sequence[str],
     *,
     others: Others | None = None,
+    called: str | None = None,
     log_y: bool | None = None,
     presentations: bool = True,
     phase: PhaseChoice = None,
@@ -148,6 +149,8 @@ def learning_curve(
     others : mapping of str to (times, values), optional
         Further curves by what they are called, such as those of another run: times in that of this run, shape
         (R,), and values, shape (R,) or (R, n).
+    called : str, optional
+        What to call the run's own curve in the legend, where it is one; its name or label by default.
     log_y : bool, optional
         Whether the values have a logarithmic axis; where it is not said, they have one if they are neither
         accuracies nor angles, and span more than a decade or so.
@@ -175,6 +178,9 @@ def learning_curve(
     axis = _axis(run, phase, clock, log_time)
     curves = [curve for name in names for curve in _curves(run, name, len(names) > 1)]
     further = _further(others)
+    if called is not None:
+        checks.text("called", called)
+        curves = [replace(curve, label=called) for curve in curves] if len(curves) == 1 else curves
     measured = {str(run.data[name].attrs.get("probe", FUNCTION)) for name in names}
     if len(curves) + len(further) == 1 and legend in (True, "inside"):
         legend = False  # the label of the axis says what it is

@@ -31,8 +31,8 @@ SAMPLES = "probe_samples"
 # Names that the result has already, or keeps for itself.
 RESERVED = (
     "time", "weight_time", "sample", "layer", "phase", "weight_phase", "sample_number", "presentation",
-    "weight_presentation", "member", "step", "solver", "clamps", "others", SAMPLES, *ENERGIES, TIME, PHASE,
-    PRESENTATION,
+    "weight_presentation", "member", "step", "solver", "clamps", "samples", "others", SAMPLES, *ENERGIES,
+    TIME, PHASE, PRESENTATION,
 )  # fmt: skip
 
 # The attribute `probe` of those that are functions; that of others is their word.

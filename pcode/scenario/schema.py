@@ -191,7 +191,7 @@ class PhaseTable(Table):
     """Which samples of the data it shows: "train" where left out."""
     learn: Annotated[
         Annotated[bool, Tag("flag")] | Annotated[list[str], Field(min_length=1), Tag("list")],
-        either('true, false, or a list of names such as ["M1", "beta2"]', _flag_kind),
+        either('true or false, or a list of names such as ["M1", "beta2"]', _flag_kind),
     ] = True
     """Whether the weights move; or the names of those that do, such as ["M1", "beta2"]: M0.., W0.. (with
     learned feedback), beta1.."""
@@ -219,7 +219,7 @@ class SolverTable(Table):
     atol: Positive = Settings.atol
     """Absolute tolerance of a step, at most 1e-2."""
     max_steps: int = Field(default=Settings.max_steps, ge=1)
-    """Most steps of a phase."""
+    """Most steps of a phase, or of each of its presentations."""
 
 
 class SaveTable(Table):

@@ -21,9 +21,12 @@ sizes = [2, 6, 1]             # nodes of the layers 0 (input) to n (output)
 activation = "{Network.activation}"           # {", ".join(ACTIVATIONS)}; or a list
                               # of one a layer; or your own, "mymodule:f", which --allow-code imports
 tau = {Network.tau}                     # time constant of value and error nodes; 0: nodes always at rest
-delta = {Network.delta}                 # time constant of the weights
+delta = {Network.delta}                 # time constant of the weights; or a list of one for each link
 nu = {Network.nu}                      # variance of the layers; or one value for each of the layers 1..n
 feedback = "{Network.feedback}"          # learned (W has its own equation), tied (W = M^T) or fixed
+# bias = true                 # whether predictions have biases
+# mask = {{ density = 0.3, seed = 0 }}  # sparse: every node gets this part of its inputs; or a list with
+                              # one number a link; or {{ file = "m.npz" }}, arrays mask0, ... of 0 and 1
 # weight_decay = {Network.weight_decay}          # decay of M, W and the biases
 # node_decay = {Network.node_decay}            # decay of the value nodes
 # time_unit = "ms"            # what all times are in; or give each with a unit: tau = "10 ms", delta = "5 s"
@@ -61,7 +64,7 @@ clamp = "both"                # layers held at the data: both, input, output or 
                               # {{ 0 = {{ t = [0.0, 9.0], values = [[[0.0]], [[1.0]]], kind = "cubic" }} }}:
                               # for each time one row a sample, one value a node
 data = "train"                # train, test or all
-learn = true                  # whether the weights move
+learn = true                  # whether the weights move; or the names of those that do: ["M1", "beta2"]
 duration = 1000.0             # in the unit of tau; or "2 s"
 #   In place of duration, samples or mini-batches in turn:
 #   presentation = {{ size = 1, hold = 20.0, passes = 3, order = "shuffled", ramp = 0.5, nodes = "carry" }}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -29,9 +29,10 @@ from ..run.record import PhaseRecord
 from ..solvers import sequence
 from ..solvers.stepping import Kind
 from ..solvers.steps import Steps
-from ..system.problem import energies_of, structure_of
+from ..system.problem import structure_of
 from ..system.showing import Showing
 from .callbacks import Reports
+from .course import Calls, Course, Standing, in_numpy, ramp_from, resized
 from .integration import Integration, integrated, problem_of
 from .looks import Looks, Part
 from .observer import Moment, Observer, Shown
@@ -39,44 +40,6 @@ from .start import next_start
 
 # Most presentations in one call of compiled code, and how long a call should last, in seconds.
 MOST, SPELL = 64, 0.2
-
-
-class Standing:
-    """A state as a source of moments."""
-
-    def __init__(self, integration: Integration, state: State) -> None:
-        self._network, self._state = integration.network, state
-
-    def nodes(self, t: float, y: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-        """All value and error nodes."""
-        return self._state.x, self._state.eps
-
-    def state(self, t: float, y: Array) -> State:
-        """The state."""
-        return self._state
-
-    def energies(self, t: float, y: Array) -> tuple[Array, Array]:
-        """Terms of F with the error nodes as they are, and at their rest value."""
-        return energies_of(self._network, self._state)
-
-
-@dataclass
-class _Course:
-    """What has become of a phase so far."""
-
-    state: State
-    shown: tuple[int, ...] = ()
-    before: tuple[Array, ...] | None = None
-    k: int = 0
-    elapsed: float = 0.0
-    stats: SolverStats = field(default_factory=SolverStats)
-    steps: list[Array] = field(default_factory=list)
-    status: Status = Status.SUCCESS
-    detail: str = ""
-    at_limit: int = 0
-    seconds: float = 0.0  # of a presentation in compiled code
-    compiled: set[int] = field(default_factory=set)
-    fixed: dict[int, Any] = field(default_factory=dict)  # what presentations of a size have in common
 
 
 @dataclass(frozen=True)
@@ -135,7 +98,7 @@ class Presenting(Integration):
         if shown.ramp > 0.0 and before is not None:
             times = np.array([0.0, shown.ramp])
             for layer, new in clamp.items():
-                begin = _from(before[layer], new)
+                begin = ramp_from(before[layer], new)
                 clamp[layer] = TimeSeries(times, np.stack([begin, new]), time_unit=phase.time_unit)
         return Phase(
             phase.name,
@@ -164,12 +127,12 @@ class Presenting(Integration):
             As there, and the samples of the state.
         """
         looks = Looks(self.phase, trajectories, observers)
-        course = _Course(state, self.samples(0))
+        course = Course(state, self.samples(0))
         reports.times(self.phase)
         first = self.one(0, None)
         solver, method, reason = self._chosen(problem_of(self.network, first, state))
         kind = None if looks.everywhere or not self._loops(solver) else Kind(solver.name, False)
-        calls = _Calls(looks, reports, stopped)
+        calls = Calls(looks, reports, stopped)
         while course.k < self.count and not course.status.failed:
             if stopped():
                 course.status = Status.INTERRUPTED
@@ -181,7 +144,7 @@ class Presenting(Integration):
         return self._recorded(course, method, reason)
 
     def _recorded(
-        self, course: _Course, method: str, reason: str
+        self, course: Course, method: str, reason: str
     ) -> tuple[PhaseRecord, State, Steps, tuple[int, ...]]:
         status = course.status
         if not status.failed and self.presentation.until:
@@ -213,17 +176,17 @@ class Presenting(Integration):
         known = isinstance(solver, solvers.DiffraxSolver) and not solver.shipped
         return known and self.network.tau > 0.0 and self.presentation.nodes != "equilibrium"
 
-    def _begin(self, course: _Course, phase: Phase) -> State:
+    def _begin(self, course: Course, phase: Phase) -> State:
         """The state in which the next presentation, `phase`, starts."""
         if course.k == 0:
             return course.state
         return next_start(self.network, phase, self.presentation.nodes, self.nodes, course.state)
 
-    def _moment(self, course: _Course, source: Any, at: float, y: Array, step: float = np.nan) -> Moment:
+    def _moment(self, course: Course, source: Any, at: float, y: Array, step: float = np.nan) -> Moment:
         shown = Shown(course.k, self.samples(course.k), course.elapsed)
         return Moment(source, at, y, self.phase, self.index, self.t_start, step, shown)
 
-    def _take(self, course: _Course, solver: solvers.Solver, calls: _Calls, part: Part = "all") -> None:
+    def _take(self, course: Course, solver: solvers.Solver, calls: Calls, part: Part = "all") -> None:
         """Integrate the next presentation in the general loop, for those who look at a `part` of it.
 
         If that is between its ends, the course does not go on from there.
@@ -236,14 +199,12 @@ class Presenting(Integration):
             return
         problem = problem_of(self.network, phase, start)
         schedule = calls.looks.schedule(course.k, course.elapsed, phase, part)
-        left = max(1, self.settings.max_steps - course.stats.steps)
 
         def moment(t: float, y: Array, step: float = np.nan) -> Moment:
             return self._moment(course, problem, t, y, step)
 
-        settings = replace(self.settings, max_steps=left)
         solution, finite = integrated(
-            problem, solver, schedule, settings, moment, calls.reports, calls.stopped
+            problem, solver, schedule, self.settings, moment, calls.reports, calls.stopped
         )
         if part == "between":
             return
@@ -261,7 +222,7 @@ class Presenting(Integration):
             course.k -= 1  # it did not end
             course.status, course.detail = status, detail
 
-    def _ended(self, course: _Course, lasted: Array, step: Array, at_rest: Any, calls: _Calls) -> None:
+    def _ended(self, course: Course, lasted: Array, step: Array, at_rest: Any, calls: Calls) -> None:
         """Note that the next presentations lasted so long, with mean steps `step`."""
         shown = self.presentation
         rows = self.rows(course.k + lasted.size - 1)
@@ -280,7 +241,7 @@ class Presenting(Integration):
         course.elapsed = float(ends[-1])
         calls.looks.passed(course.elapsed)
 
-    def _take_many(self, course: _Course, solver: solvers.Solver, kind: Kind, calls: _Calls) -> None:
+    def _take_many(self, course: Course, solver: solvers.Solver, kind: Kind, calls: Calls) -> None:
         """Integrate presentations in compiled code, up to the end of the next at which someone looks."""
         looks = calls.looks
         looked = looks.next(course.k, course.elapsed)
@@ -308,12 +269,12 @@ class Presenting(Integration):
         if stuck and not course.status.failed:
             self._take(course, solver, calls, "end" if course.k == first == looked else "all")
 
-    def _begins(self, course: _Course, k: int) -> float:
+    def _begins(self, course: Course, k: int) -> float:
         """When presentation `k` begins, at the latest."""
         longest = self.presentation.longest
         return course.elapsed + (k - course.k) * longest if self.presentation.until else k * longest
 
-    def _inserted(self, course: _Course, phase: Phase) -> State:
+    def _inserted(self, course: Course, phase: Phase) -> State:
         """The start of the next presentation, with clamped values in their places."""
         start = self._begin(course, phase)
         x = list(map(np.array, start.x))
@@ -322,18 +283,18 @@ class Presenting(Integration):
             x[layer] = np.where(np.isnan(value), x[layer], value)
         return start._replace(x=tuple(x))
 
-    def _standing(self, course: _Course, state: State, at: float) -> Moment:
+    def _standing(self, course: Course, state: State, at: float) -> Moment:
         sums = np.array([float(np.sum(array)) for array in state.arrays().values()])
-        return self._moment(course, Standing(self, state), at, sums)
+        return self._moment(course, Standing(self.network, state), at, sums)
 
-    def _loop(self, course: _Course, kind: Kind, rows: Array, calls: _Calls) -> bool:
+    def _loop(self, course: Course, kind: Kind, rows: Array, calls: Calls) -> bool:
         """Integrate the presentations of `rows`, shape (K, B); whether the loop ended before its last."""
         count, size = rows.shape
         anew = course.k == 0 or size != len(course.shown)
         state = course.state
         if anew:
             state = self._begin(course, self.one(course.k, course.before))
-        before = tuple(_resized(size, values) for values in course.before or state.x)
+        before = tuple(resized(size, values) for values in course.before or state.x)
         if course.before is None:
             before = tuple(np.full_like(values, np.nan) for values in before)
         if size not in course.fixed:
@@ -343,10 +304,9 @@ class Presenting(Integration):
         padded = np.zeros((K, size), dtype=np.int64)
         count = min(count, K)
         padded[:count] = rows[:count]
-        left = self.settings.max_steps - course.stats.steps - (course.stats.rejected or 0)
 
         def shown(most: int) -> sequence.Progress:
-            given = (self.clamps, padded, most, anew, left, state, before)
+            given = (self.clamps, padded, most, anew, self.settings.max_steps, state, before)
             made: sequence.Progress = sequence.show(kind, *fixed, *given)
             return made
 
@@ -364,11 +324,11 @@ class Presenting(Integration):
         course.stats += SolverStats(steps, rejected, None, None, solve_seconds=spent)
         if done:
             course.seconds = spent / done
-            course.state = State(*_arrays(reached.state))
+            course.state = State(*in_numpy(reached.state))
             self._look(course, reached, done, calls)
         return bool(reached.stuck)
 
-    def _look(self, course: _Course, reached: sequence.Progress, done: int, calls: _Calls) -> None:
+    def _look(self, course: Course, reached: sequence.Progress, done: int, calls: Calls) -> None:
         """Note the presentations that have ended, and call those who look at the end of the last."""
         lasted = sequence.lengths(reached)
         steps = np.maximum(1, np.asarray(reached.steps)[:done])
@@ -410,35 +370,3 @@ class Presenting(Integration):
             showing,
             sequence.rules(settings, shown.longest, self.phase.settle_tol if rests else None),
         )
-
-
-@dataclass(frozen=True)
-class _Calls:
-    """Who is called on the way."""
-
-    looks: Looks
-    reports: Reports
-    stopped: Callable[[], bool]
-
-
-def _from(before: Array, new: Array) -> Array:
-    """Where ramps to `new` begin: at the values before, where there were some."""
-    begin = new.copy()
-    kept = min(len(before), len(new))
-    begin[:kept] = np.where(np.isnan(before[:kept]) | np.isnan(new[:kept]), new[:kept], before[:kept])
-    return begin
-
-
-def _resized(size: int, values: Array) -> Array:
-    """The first `size` rows; NaN in those that are not there."""
-    resized = np.full((size, values.shape[1]), np.nan)
-    kept = min(size, len(values))
-    resized[:kept] = values[:kept]
-    return resized
-
-
-def _arrays(state: Any) -> Any:
-    """The same with arrays of NumPy."""
-    x, eps, weights = state
-    kept = (None if part is None else tuple(map(np.asarray, part)) for part in weights)
-    return tuple(map(np.asarray, x)), tuple(map(np.asarray, eps)), type(weights)(*kept)

@@ -200,9 +200,7 @@ class Probe(Short):
         measure = self.measure
         if measure is None:
             return function_attributes(name, self.label)
-        named: dict[str, Any] = {"long_name": measure.long_name, "units": measure.units, "probe": self.what}
-        if self.data is not None:
-            named["samples"] = len(self.data.inputs)
+        named = {"long_name": measure.long_name, "units": measure.units, "probe": self.what}
         return named | {"label": self.label or name, "by_layer": measure.by_layer}
 
     def times(self, phase: Phase, network: Network, save: Save) -> Array:

@@ -323,7 +323,7 @@ def simulate(
         Relative and absolute tolerance of a step's local error in every unknown: 2.2e-14 <= rtol <= 1e-2 and
         0 < atol <= 1e-2.
     max_steps : int
-        Most steps of a phase.
+        Most steps of a phase, or of each of its presentations.
     save : Save, optional
         Which times to save.
     data : Data, optional

@@ -121,7 +121,7 @@ def show(
     given : scalar
         Whether `state` is where the first of them starts, and not where the one before ended.
     most : scalar
-        Most steps of all together.
+        Most steps of each.
     state : State
     before : tuple of arrays, shapes (B, n_l)
     """
@@ -136,8 +136,7 @@ def show(
         k, clamp = c.shown, clamp_of(c.shown)
         first = given & (k == 0)
         start = jax.tree.map(lambda a, b: jnp.where(first, a, b), c.state, showing.start(c.state, clamp))
-        left = most - (c.steps + c.rejected).sum()
-        end, t, run = _present(kind, rests, showing, rules, start, clamp, c.before, left)
+        end, t, run = _present(kind, rests, showing, rules, start, clamp, c.before, most)
         good = ~run.lost
         kept, clamps = jax.tree.map(
             lambda new, old: jnp.where(good, new, old), (end, clamp), (c.state, c.before)

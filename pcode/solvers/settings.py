@@ -32,7 +32,7 @@ class Settings:
     rtol, atol : float
         Relative and absolute tolerance of a step's local error in every unknown.
     max_steps : int
-        Most steps of a phase.
+        Most steps of a phase, or of each of its presentations.
     saved : ndarray or None
         Those of the times to be saved that belong to the trajectory, without those of observers; None for
         all. Interpolation within a step may depend on their number (see `DenseOutput`), but not on the

@@ -10,6 +10,7 @@ whether stable or not, and its stability judged by the eigenvalues of the nodes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -19,6 +20,7 @@ import scipy
 
 from ...base import checks
 from ...base.errors import InputError
+from ...model.masks import LinkMask
 from ...model.network import Array, Network, Weights
 from ...model.phase import Phase
 from ...model.state import State
@@ -179,7 +181,9 @@ def _abscissa(plane: WeightPlane, gain: float, near: State, mix: float) -> float
     return value.real if np.isfinite(value.real) else 1.0
 
 
-def others(weights: Weights, against: str, seed: int) -> tuple[Array, ...]:
+def others(
+    weights: Weights, against: str, seed: int, masks: Sequence[LinkMask | None] | None = None
+) -> tuple[Array, ...]:
     """The feedback R to mix in.
 
     Parameters
@@ -189,6 +193,8 @@ def others(weights: Weights, against: str, seed: int) -> tuple[Array, ...]:
         -M^T; random numbers of the same norm as M, link by link; or the W of `weights`.
     seed : int
         Seed of the random numbers.
+    masks : sequence of LinkMask or None, optional
+        Which connections there are, as `Network.masks`.
 
     Raises
     ------
@@ -201,7 +207,11 @@ def others(weights: Weights, against: str, seed: int) -> tuple[Array, ...]:
     if against == "random":
         rng = np.random.default_rng(seed)
         drawn = [rng.standard_normal(m.T.shape) for m in weights.M]
-        return tuple(r * np.linalg.norm(m) / np.linalg.norm(r) for r, m in zip(drawn, weights.M, strict=True))
+        for r, mask in zip(drawn, masks or (), strict=False):
+            if mask is not None:
+                r *= mask.there.T
+        sizes = [np.linalg.norm(r) or 1.0 for r in drawn]
+        return tuple(r * np.linalg.norm(m) / size for r, m, size in zip(drawn, weights.M, sizes, strict=True))
     if weights.W is None:
         raise InputError("against", "tied feedback has no W of its own; ask against negated or random")
     return weights.W

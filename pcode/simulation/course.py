@@ -1,0 +1,111 @@
+"""The course of a phase that shows its samples one after another: what has become of it so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..base.status import SolverStats, Status
+from ..model.network import Array, Network
+from ..model.state import State
+from ..system.problem import energies_of
+from .callbacks import Reports
+from .looks import Looks
+
+
+class Standing:
+    """A state as a source of moments."""
+
+    def __init__(self, network: Network, state: State) -> None:
+        self._network, self._state = network, state
+
+    def nodes(self, t: float, y: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """All value and error nodes."""
+        return self._state.x, self._state.eps
+
+    def state(self, t: float, y: Array) -> State:
+        """The state."""
+        return self._state
+
+    def energies(self, t: float, y: Array) -> tuple[Array, Array]:
+        """Terms of F with the error nodes as they are, and at their rest value."""
+        return energies_of(self._network, self._state)
+
+
+@dataclass
+class Course:
+    """What has become of a phase so far.
+
+    Attributes
+    ----------
+    state : State
+        What was reached.
+    shown : tuple of int
+        The samples that it shows.
+    before : tuple of ndarray, shapes (B, n_l), or None
+        Clamped values of the last presentation.
+    k : int
+        How many presentations have ended.
+    elapsed : float
+        Time since the phase began.
+    stats : SolverStats
+    steps : list of ndarray, shape (3,)
+        End, mean step and NaN, one for each presentation.
+    status, detail
+        See `Solution`.
+    at_limit : int
+        How many reached their limit before they were at rest.
+    seconds : float
+        How long one took in compiled code.
+    fixed : dict of int to object
+        What presentations of a size have in common.
+    """
+
+    state: State
+    shown: tuple[int, ...] = ()
+    before: tuple[Array, ...] | None = None
+    k: int = 0
+    elapsed: float = 0.0
+    stats: SolverStats = field(default_factory=SolverStats)
+    steps: list[Array] = field(default_factory=list)
+    status: Status = Status.SUCCESS
+    detail: str = ""
+    at_limit: int = 0
+    seconds: float = 0.0
+    compiled: set[int] = field(default_factory=set)
+    fixed: dict[int, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Who is called on the way."""
+
+    looks: Looks
+    reports: Reports
+    stopped: Callable[[], bool]
+
+
+def ramp_from(before: Array, new: Array) -> Array:
+    """Where ramps to `new` begin: at the values before, where there were some."""
+    begin = new.copy()
+    kept = min(len(before), len(new))
+    begin[:kept] = np.where(np.isnan(before[:kept]) | np.isnan(new[:kept]), new[:kept], before[:kept])
+    return begin
+
+
+def resized(size: int, values: Array) -> Array:
+    """The first `size` rows; NaN in those that are not there."""
+    resized = np.full((size, values.shape[1]), np.nan)
+    kept = min(size, len(values))
+    resized[:kept] = values[:kept]
+    return resized
+
+
+def in_numpy(state: Any) -> Any:
+    """The same with arrays of NumPy."""
+    x, eps, weights = state
+    kept = (None if part is None else tuple(map(np.asarray, part)) for part in weights)
+    return tuple(map(np.asarray, x)), tuple(map(np.asarray, eps)), type(weights)(*kept)
