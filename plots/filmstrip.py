@@ -106,7 +106,7 @@ def figure(
                 plane.text(0.03, 0.97, "other nodes held", transform=plane.transAxes, va="top",
                            fontsize=plotting.small_text())  # fmt: skip
         if plotting.presentation_name(run, chosen):
-            fig.suptitle(plotting.presentation_name(run, chosen))
+            fig.supylabel(plotting.presentation_name(run, chosen))
         plotting.network_key(run, short=width < NARROW, ax=fig.add_subplot(grid[-1, :]))
         entries = {line.get_label(): line for ax in fig.axes for line in ax.get_lines()}
         named = [label for label in entries if not label.startswith("_")]

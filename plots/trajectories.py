@@ -99,6 +99,6 @@ def figure(
         for ax in panels[len(shown) :]:
             ax.set_axis_off()
         if plotting.presentation_name(run, index):
-            fig.suptitle(plotting.presentation_name(run, index))
+            fig.supylabel(plotting.presentation_name(run, index))
         plotting.figure_legend(fig, legend, *panels[0].get_legend_handles_labels())
     return fig

@@ -176,4 +176,4 @@ def test_recipes_draw_both_kinds(full: pcode.Run, ends: pcode.Run, recipe: str) 
 
 def test_a_strip_shows_one_presentation(full: pcode.Run) -> None:
     figure = Recipe.load("trajectories").draw(full)
-    assert figure.get_suptitle() == "train, presentation 11"
+    assert figure.get_supylabel() == "train, presentation 11"

@@ -222,12 +222,16 @@ class TimeAxis:
         """Names for what is to be named, in forms that take less and less room."""
         shown = [stretch for stretch, *_ in self._phases]
         alone = {id(s.record) for s in shown if s.own}
-        forms = ["presentation {}", "presentation\n{}", "no. {}"]
-        forms = ["{name}, presentation {}", "{name},\npresentation {}"] * (len(alone) > 1) + forms
-        return [
-            [form.format(s.presentation, name=s.record.name) if s.own else s.name for s in shown]
-            for form in (forms if alone else forms[:1])
-        ]
+        forms = ["presentation {}{}", "presentation\n{}{}", "no. {}{}"]
+        if len(alone) > 1:
+            forms = ["{name}, presentation {}{}", "{name},\npresentation {}{}", "{name}\nno. {}{}"]
+
+        def name(s: Stretch, form: str) -> str:
+            failed = s.record.status.failed and s.presentation == s.record.presented
+            ended = f" ({s.record.status})" if failed else ""
+            return form.format(s.presentation, ended, name=s.record.name) if s.own else s.name
+
+        return [[name(s, form) for s in shown] for form in (forms if alone else forms[:1])]
 
     @property
     def _extent(self) -> tuple[float, float]:

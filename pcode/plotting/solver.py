@@ -129,7 +129,7 @@ def step_sizes(
         mark = {"tau": r"h / \tau", "delta": r"h / \delta", "time": "h"}[axis.clock]
         of = f" ({axis.name})" if axis.name else ""
         means = any(s.record.presentation is not None for s in axis.stretches)
-        what = "mean length of steps of a presentation" if means else "length of step"
+        what = "length of step (mean of a presentation)" if means else "length of step"
         finish(ax, axis, f"{what}, ${mark}${of}", False, phase_names, look)
         if "legend" in look:
             low: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.3)}  # below the names

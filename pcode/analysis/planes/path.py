@@ -16,13 +16,15 @@ from .coordinates import Chart
 
 # A leg of the path is coarse if it is longer than this part of the window, and bent by more than this angle
 # against a neighbour. It is integrated anew, into so many parts, where that is a jump and not how the whole
-# path was saved: at most this part of all legs, or the only one; and in networks that are not too large.
+# path was saved: at most this part of all legs; and in networks that are not too large.
 APART, BENT, PARTS, JUMP, MOST_UNKNOWNS = 0.03, 0.15, 40, 0.01, 3000
 
 SETTINGS = Settings(1e-6, 1e-9, 3000)
 
 
-def finer_path(run: Run, made: Chart, times: Array, path: Array, widths: Array) -> tuple[Array, Array]:
+def finer_path(
+    run: Run, made: Chart, times: Array, path: Array, widths: Array, whole: bool = False
+) -> tuple[Array, Array]:
     """Saved times, shape (T,), and the path, shape (T, 2), with more of both where the path is coarse.
 
     Parameters
@@ -33,15 +35,16 @@ def finer_path(run: Run, made: Chart, times: Array, path: Array, widths: Array) 
         As `Chart.path` gives them.
     widths : ndarray, shape (2,)
         Of the window.
+    whole : bool
+        Whether all legs are to be integrated anew.
     """
-    ends = len(path) == 2
-    legs = np.array([0]) if ends else _coarse(path / widths)
-    jumps = ends or 0 < legs.size <= JUMP * len(path)
+    legs = np.arange(len(path) - 1) if whole else _coarse(path / widths)
+    jumps = whole or 0 < legs.size <= JUMP * len(path)
     can_be = run.network.tau > 0.0 and not made.snapshot.moving and times[-1] > times[0]
     if not (jumps and can_be) or made.problem.layout.size > MOST_UNKNOWNS:
         return times, path
     first = int(np.flatnonzero(run.data["phase"].to_numpy() == made.snapshot.index)[0])
-    between = [_between(run, made, first + leg, times[leg + 1] - times[leg], ends) for leg in legs]
+    between = [_between(run, made, first + leg, times[leg + 1] - times[leg], whole) for leg in legs]
     places = np.concatenate([np.full(len(t), leg + 1) for leg, (t, _) in zip(legs, between, strict=True)])
     added = np.concatenate([times[leg] + t for leg, (t, _) in zip(legs, between, strict=True)])
     points = np.concatenate([points for _, points in between])
@@ -58,7 +61,7 @@ def _coarse(path: Array) -> NDArray[np.intp]:
     return np.flatnonzero(long & (np.append(bent, False) | np.insert(bent, 0, False)))
 
 
-def _between(run: Run, made: Chart, row: int, duration: float, alone: bool) -> tuple[Array, Array]:
+def _between(run: Run, made: Chart, row: int, duration: float, whole: bool) -> tuple[Array, Array]:
     """Times after a saved row, shape (P,), and the path there, shape (P, 2), up to the next saved row."""
     snapshot = Snapshot.at(run, row)
     problem = snapshot.problem(duration=duration, until=None)
@@ -69,7 +72,7 @@ def _between(run: Run, made: Chart, row: int, duration: float, alone: bool) -> t
         points.append(_read(made, problem.state(t, y), samples))
 
     times = np.linspace(0.0, duration, PARTS + 1)[1:-1]
-    if alone:  # nodes settle within it, fast at first
+    if whole:  # nodes settle within it, fast at first
         times = np.linspace(0.0, duration, 5 * PARTS + 1)[1:-1]
         early = np.geomspace(min(0.1 * run.network.tau, times[0]), times[-1], PARTS)
         times = np.union1d(times, early[:-1])

@@ -153,11 +153,12 @@ def phase_plane(
     made = chart(run, snapshot, (("x", x), ("y", y)))
     field = Field(made, slaved_nodes(made, rest))
     times, trajectory = made.path(run)
-    if finer and len(times) == 2:
-        times, trajectory = finer_path(run, made, times, trajectory, np.ones(2))
+    unknown = len(times) == 2 and ends_only(run, snapshot.index)
+    if finer and unknown:
+        times, trajectory = finer_path(run, made, times, trajectory, np.ones(2), whole=True)
     sides = _resolution(field, resolution)
     low, high = _window(field, trajectory, checked_limits("xlim", xlim), checked_limits("ylim", ylim))
-    if finer and len(times) > 2:
+    if finer and not unknown:
         times, trajectory = finer_path(run, made, times, trajectory, high - low)
     if len(times) == 2 and ends_only(run, snapshot.index):
         times, trajectory = times[:0], trajectory[:0]  # nothing is known of the way from end to end
