@@ -16,7 +16,7 @@ import nbformat
 from nbclient import NotebookClient
 
 notebook = nbformat.read(sys.argv[1], as_version=4)
-NotebookClient(notebook, timeout=200).execute()
+NotebookClient(notebook, timeout=60).execute()
 nbformat.write(notebook, sys.argv[2])
 """
 
