@@ -1,4 +1,4 @@
-"""What the studies share: their command line, tables of numbers, and rows of small images."""
+"""What the studies share: their command line, tables of numbers, rows of small images, curves of seeds."""
 
 from __future__ import annotations
 
@@ -11,17 +11,35 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
 Row = Mapping[str, Any]
 
 
-def folder(about: str | None, name: str) -> Path:
-    """The folder that -o names, made if need be; by default results/`name`."""
-    parser = argparse.ArgumentParser(description=about)
+def begun(
+    about: str | None, name: str, settings: Row, quick: Row, argv: Sequence[str] | None = None
+) -> tuple[Path, dict[str, Any]]:
+    """The folder that -o names, made if need be, and the settings: those given, or with --quick small ones.
+
+    Parameters
+    ----------
+    about : str, optional
+        What --help says.
+    name : str
+        Of the study; by default it writes to results/`name`.
+    settings, quick : mapping
+        The settings, and what of them is smaller with --quick.
+    argv : sequence of str, optional
+        The command line, without the name of the script.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--out", type=Path, default=Path("results") / name, help="folder to write to")
-    out: Path = parser.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
-    return out
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny settings, to see that it runs; the numbers mean nothing"
+    )
+    found = parser.parse_args(argv)
+    found.out.mkdir(parents=True, exist_ok=True)
+    return found.out, {**settings, **(quick if found.quick else {})}
 
 
 def write(out: Path, name: str, settings: Row, rows: Sequence[Row]) -> None:
@@ -66,6 +84,39 @@ def image_row(
         for spine in ax.spines.values():
             spine.set_visible(False)
     axes[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=4.0)
+
+
+def band(ax: Axes, x: ArrayLike, values: ArrayLike, **style: Any) -> None:
+    """The mean over seeds as a curve, and what lies between the least and the largest as a pale band.
+
+    Parameters
+    ----------
+    ax : Axes
+    x : array_like, shape (points,)
+    values : array_like, shape (seeds, points)
+    **style
+        Of the curve.
+    """
+    found = np.asarray(values, dtype=float)
+    (line,) = ax.plot(x, found.mean(axis=0), **style)
+    ax.fill_between(
+        np.asarray(x), found.min(axis=0), found.max(axis=0), color=line.get_color(), alpha=0.2, linewidth=0
+    )
+
+
+def letters(axes: Sequence[Axes]) -> None:
+    """Panels a, b, c, ..., each by its upper left corner."""
+    for letter, ax in zip("abcdefgh", axes, strict=False):
+        ax.set_title(letter, loc="left", fontweight="bold")
+
+
+def ranged(values: ArrayLike, digits: int = 3) -> str:
+    """The mean over seeds, with the least and the largest where there are several."""
+    found = np.asarray(values, dtype=float)
+    mean = f"{found.mean():.{digits}f}"
+    if found.size < 2:
+        return mean
+    return f"{mean} ({found.min():.{digits}f} to {found.max():.{digits}f})"
 
 
 def _shown(value: Any) -> str:
