@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullFormatter, PercentFormatter
 from numpy.typing import ArrayLike
+from PIL import Image
+
+from pcode import plotting
 
 Row = Mapping[str, Any]
 
@@ -43,12 +49,27 @@ def begun(
 
 
 def write(out: Path, name: str, settings: Row, rows: Sequence[Row]) -> None:
-    """Write settings and results as `name`.json, and the results as a table in Markdown; print that too."""
+    """Write settings and results as `name`.json, and the results as a table in Markdown; print that too.
+
+    A page beside them, README.md, gets the table below its line ``<!-- name.md -->``.
+    """
     document = {"settings": settings, "results": list(rows)}
     (out / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     text = table(rows)
     (out / f"{name}.md").write_text(text, encoding="utf-8")
+    page = out / "README.md"
+    if page.exists():
+        old = re.compile(rf"(?<=<!-- {name}\.md -->\n)(\|.*\n)*")
+        page.write_text(old.sub(lambda _: text, page.read_text(encoding="utf-8")), encoding="utf-8")
     sys.stdout.write(text)
+
+
+def save(fig: Figure, path: Path) -> None:
+    """Write a figure as a small PNG, of 256 colours."""
+    plotting.save_figure(fig, path)
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(256)
+    small.save(path, optimize=True)
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -102,6 +123,16 @@ def band(ax: Axes, x: ArrayLike, values: ArrayLike, **style: Any) -> None:
     ax.fill_between(
         np.asarray(x), found.min(axis=0), found.max(axis=0), color=line.get_color(), alpha=0.2, linewidth=0
     )
+
+
+def error_axis(ax: Axes, label: str, least: float) -> None:
+    """The share of images taken for another class, on a logarithmic axis from `least` to all."""
+    ax.set_yscale("log")
+    ax.set_ylim(least, 1.0)
+    ax.yaxis.set_major_locator(FixedLocator([0.02, 0.05, 0.1, 0.2, 0.5, 1.0]))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.set_ylabel(label)
 
 
 def letters(axes: Sequence[Axes]) -> None:

@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import band, begun, letters, ranged, write
-from matplotlib.ticker import PercentFormatter
+from _common import band, begun, error_axis, letters, ranged, save, write
 
 import pcode
 from pcode import plotting
@@ -43,7 +42,7 @@ SETTINGS: dict[str, Any] = {
     "atol": 1e-6,
     "seeds": [0, 1, 2],
 }
-QUICK = {"sizes": [64, 6, 10], "train": 48, "test": 20, "hold": 5.0, "passes": 2, "looks": 8, "seeds": [0, 1]}
+QUICK = {"sizes": [64, 6, 10], "train": 48, "test": 20, "hold": 5.0, "passes": 2, "looks": 8, "seeds": [0]}
 # Kind of feedback, whether weights decay.
 CASES = {
     "tied": ("tied", False),
@@ -140,13 +139,13 @@ def row(name: str, runs: list[dict[str, np.ndarray]]) -> dict[str, Any]:
     tied, known = not turned[:, 0].any(), np.isfinite(apart[0, 1])
     return {
         "feedback": name,
-        "accuracy after one pass": ranged([run["accuracy"][_one_pass(run["accuracy"]), 1] for run in runs]),
-        "at the end": ranged([run["accuracy"][-1, 1] for run in runs]),
-        "W1 to M1^T at the start": "0" if tied else f"{turned[:, 0].mean():.0f}",
-        "at the end ": "0" if tied else f"{turned[:, 1].mean():.0f}",
-        "flow of M0 to gradient, last pass": f"{last[:, 0].mean():.0f}",
-        "of M1": f"{last[:, 1].mean():.0f}",
-        "length of W - M^T, end over start": "-" if tied else f"{apart[:, 0].mean():.4f}",
+        "accuracy, one pass": ranged([run["accuracy"][_one_pass(run["accuracy"]), 1] for run in runs]),
+        "accuracy, end": ranged([run["accuracy"][-1, 1] for run in runs]),
+        "W1 to M1^T, start": "0" if tied else f"{turned[:, 0].mean():.0f}",
+        "W1 to M1^T, end": "0" if tied else f"{turned[:, 1].mean():.0f}",
+        "flow of M0 to gradient": f"{last[:, 0].mean():.0f}",
+        "flow of M1 to gradient": f"{last[:, 1].mean():.0f}",
+        "norm of W - M^T, end/start": "-" if tied else f"{apart[:, 0].mean():.4f}",
         "exp(-lambda t/delta)": f"{apart[0, 1]:.4f}" if known else "-",
     }
 
@@ -164,27 +163,25 @@ def draw(found: dict[str, list[dict[str, np.ndarray]]], settings: dict[str, Any]
         axes = lower.subplots(2, 2, sharex=True, sharey=True)
         for name, runs in found.items():
             t = runs[0]["accuracy"][:, 0]
-            band(first, t, [run["accuracy"][:, 1] for run in runs], label=name)
+            band(first, t, [1.0 - run["accuracy"][:, 1] for run in runs], label=name)
             for (up, down), k in zip(axes.T, (1, 2), strict=True):
                 for ax, key in ((up, "feedback"), (down, "gradient")):
                     band(ax, runs[0][key][:, 0], [run[key][:, k] for run in runs])
-        first.set_ylabel(f"accuracy, {settings['test']} other images")
-        first.yaxis.set_major_formatter(PercentFormatter(1.0))
+        error_axis(first, f"errors on {settings['test']} other images", 0.015)
         first.set_xlabel(f"passes through {settings['train']:,} images")
-        first.legend(title="feedback", loc="lower right", ncols=2)
+        first.legend(title="feedback", loc="upper right")
         for ax, link in zip(axes[0], (0, 1), strict=True):
             where = "input to hidden, not heard" if link == 0 else "hidden to output"
             ax.set_title(rf"link {link} ({where})")
-        axes[0, 0].set_ylabel(r"$W^l$ to $(M^l)^\top$")
-        axes[1, 0].set_ylabel("flow of $M^l$ to gradient")
-        lower.supylabel("angle (degrees)")
+        axes[0, 0].set_ylabel("angle of $W^l$ to\n" r"$(M^l)^\top$ (degrees)")
+        axes[1, 0].set_ylabel("angle of flow of $M^l$\nto gradient (degrees)")
         for ax in axes.flat:
             ax.axhline(90.0, color="#666666", linewidth=0.6, linestyle=(0, (1, 2)))
             ax.set_yticks([0, 30, 60, 90])
         for ax in axes[1]:
             ax.set_xlabel("passes")
         letters([first, *axes.flat])
-        plotting.save_figure(fig, out / "feedback.png")
+        save(fig, out / "feedback.png")
 
 
 if __name__ == "__main__":

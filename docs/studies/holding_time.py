@@ -5,7 +5,17 @@ so many tau, and delta is changed with it, so that hold/(delta nu) is the same a
 weights as far. At each switch nodes either start anew, at the feedforward pass of the new image without
 errors, or are carried over, as a network that nobody resets would have it.
 
-TEXT
+Started anew, errors stand in the direction of backpropagation's from the first and only grow (nu t/tau at
+the output, nu (t/tau)^3/6 in the hidden layer): what a short hold costs is length, not direction. Carried
+over, the nodes first are those of the image before, and weights that move meanwhile learn the errors of one
+image with the input of another. Here it takes seven tau to forget, and until then these errors are the
+larger: held for less than that, the change of M^0 is up to three times as long as that of the gradient, 60
+to 70 degrees away from it, and nothing is learnt; held for 20 tau, the first seven still turn it by 37
+degrees.
+
+Online, in mini-batches and in full batch, at equal passes and in equal time (B images at once are held B
+times as long), accuracies are much the same. That of 600 images online after 30 passes is that of published
+iterative predictive coding networks, 94 to 95 %.
 
 Takes about two minutes on two cores. Writes holding_time.png, holding_time.json and holding_time.md.
 """
@@ -18,8 +28,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import band, begun, letters, ranged, write
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, PercentFormatter
+from _common import band, begun, error_axis, letters, ranged, save, write
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator
 
 import pcode
 from pcode import plotting
@@ -228,40 +238,39 @@ def draw(
     """Against hold/tau: accuracy, angle; within an image: angle; against passes: online and batches."""
     with plotting.style(size="175x125mm", font_size=8):
         fig = plotting.figure(6.9, 4.9)
-        ax = fig.subplot_mosaic([["accuracy", "passes"], ["angle", "course"]])
-        ax["angle"].sharex(ax["accuracy"])
-        ax["passes"].sharey(ax["accuracy"])
+        ax = fig.subplot_mosaic([["errors", "passes"], ["angle", "course"]])
+        ax["angle"].sharex(ax["errors"])
+        ax["passes"].sharey(ax["errors"])
         ax["course"].sharey(ax["angle"])
         for name, found in held.items():
             look = {"marker": "o", "label": STARTS[name]}
-            band(ax["accuracy"], settings["holds"], found["accuracy"], **look)
+            band(ax["errors"], settings["holds"], 1.0 - found["accuracy"], **look)
             band(ax["angle"], settings["holds"], found["angle"][:, :, 0], **look)
             t, angles = courses[name]
             ax["course"].plot(t, angles[:, 0], label=STARTS[name])
         for size, curve in batches.items():
-            ax["passes"].plot(*curve.T, label=f"{size}")
-        for key in ("accuracy", "passes"):
-            ax[key].set_ylabel(f"accuracy, {settings['test']:,} other images")
-            ax[key].yaxis.set_major_formatter(PercentFormatter(1.0))
-            ax[key].set_ylim(0.0, 1.0)
-        ax["accuracy"].legend(title="nodes at a switch", loc="lower right")
-        ax["passes"].legend(title="images at a time", loc="lower right")
+            ax["passes"].plot(curve[:, 0], 1.0 - curve[:, 1], label=f"{size}")
+        for key in ("errors", "passes"):
+            error_axis(ax[key], f"errors on {settings['test']:,} other images", 0.04)
+        ax["errors"].legend(title="nodes at a switch", loc="lower left")
+        ax["passes"].legend(title="images at a time", loc="upper right")
         ax["passes"].set_xlabel(f"passes through {settings['train']:,} images")
         ax["angle"].set_xscale("log")
         ax["angle"].xaxis.set_major_locator(FixedLocator(settings["holds"]))
         ax["angle"].xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax["angle"].xaxis.set_minor_locator(NullLocator())
         ax["angle"].xaxis.set_minor_formatter(NullFormatter())
-        ax["accuracy"].tick_params(labelbottom=False)
+        ax["errors"].tick_params(labelbottom=False)
         ax["angle"].set_xlabel(r"hold$/\tau$")
-        ax["angle"].set_ylabel("change of $M^0$ to gradient (degrees)")
-        ax["course"].set_ylabel("flow of $M^0$ to gradient (degrees)")
-        ax["course"].set_xlabel(rf"time since the switch ($\tau$), hold {settings['batch hold']:g} $\tau$")
+        ax["angle"].set_ylabel("angle of change of $M^0$\nto gradient (degrees)")
+        ax["course"].set_ylabel("angle of flow of $M^0$\nto gradient (degrees)")
+        ax["course"].set_xlabel(rf"time since a switch ($\tau$), hold = {settings['batch hold']:g} $\tau$")
+        ax["course"].xaxis.set_major_locator(MaxNLocator(4))
         for key in ("angle", "course"):
             ax[key].axhline(90.0, color="#666666", linewidth=0.6, linestyle=(0, (1, 2)))
-            ax[key].set_yticks([0, 30, 60, 90, 120])
-        letters([ax[key] for key in ("accuracy", "passes", "angle", "course")])
-        plotting.save_figure(fig, out / "holding_time.png")
+            ax[key].set_yticks([0, 30, 60, 90])
+        letters([ax[key] for key in ("errors", "passes", "angle", "course")])
+        save(fig, out / "holding_time.png")
 
 
 if __name__ == "__main__":

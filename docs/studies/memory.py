@@ -16,10 +16,12 @@ Takes about a minute on two cores. Writes memory.png, memory.json and memory.md.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import folder, image_row, write
+from _common import begun, image_row, save, write
 
 import pcode
 from pcode import plotting
@@ -37,6 +39,7 @@ SETTINGS: dict[str, Any] = {
     "atol": 1e-8,
     "seed": 0,
 }
+QUICK = {"sizes": [8, 4, 64], "stored_for": 2e3, "recalled_for_at_most": 20.0}
 QUARTERS = {
     "centre": np.s_[2:6, 2:6],
     "upper two rows": np.s_[:2, :],
@@ -46,24 +49,24 @@ QUARTERS = {
 DRAWN, MOMENTS = "centre", (0.0, 1.0, 10.0, 100.0)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the study."""
-    out = folder(__doc__, "memory")
+    out, settings = begun(__doc__, "memory", SETTINGS, QUICK, argv)
     digits = pcode.Data.named("digits")
     images = np.array([digits.inputs[digits.labels == k][0] for k in range(8)])
-    began = time.perf_counter()
+    began = time.process_time()
     keys = ("sizes", "activation", "tau", "delta", "nu", "feedback")
-    network = pcode.Network(**{key: SETTINGS[key] for key in keys})
-    tolerances = {"rtol": SETTINGS["rtol"], "atol": SETTINGS["atol"]}
-    store = pcode.Phase("store", {0: np.eye(8), network.n: images}, duration=SETTINGS["stored_for"])
+    network = pcode.Network(**{key: settings[key] for key in keys})
+    tolerances = {"rtol": settings["rtol"], "atol": settings["atol"]}
+    store = pcode.Phase("store", {0: np.eye(8), network.n: images}, duration=settings["stored_for"])
     few = pcode.Save(nodes=2, weights=2)
     stored = pcode.simulate(
-        network, [store], weights=network.init_weights(SETTINGS["seed"]), save=few, **tolerances
+        network, [store], weights=network.init_weights(settings["seed"]), save=few, **tolerances
     )
     kept = pcode.predict(stored, np.eye(8), method="feedforward")
-    settings = SETTINGS | {
+    settings |= {
         "error of what is stored": float(np.sqrt(((kept - images) ** 2).mean())),
-        "seconds to store": time.perf_counter() - began,
+        "seconds of CPU to store": time.process_time() - began,
     }
     rows, courses = [], {}
     for name, part in QUARTERS.items():
@@ -75,7 +78,7 @@ def main() -> None:
             {network.n: cue},
             learn=False,
             until="equilibrium",
-            duration=SETTINGS["recalled_for_at_most"],
+            duration=settings["recalled_for_at_most"],
             nodes="zero",
         )
         run = pcode.simulate(network, [recall], weights=stored.weights, save=pcode.Save(120, 2), **tolerances)
@@ -96,7 +99,7 @@ def main() -> None:
     draw(images, courses, out)
 
 
-def draw(images: np.ndarray, courses: dict[str, Any], out: Any) -> None:
+def draw(images: np.ndarray, courses: dict[str, Any], out: Path) -> None:
     """Stored images, what is shown of them, and the recall at a few moments; below, errors in time."""
     with plotting.style(size="two-columns", font_size=8):
         fig = plotting.figure(6.9, 6.2)
@@ -115,7 +118,7 @@ def draw(images: np.ndarray, courses: dict[str, Any], out: Any) -> None:
         ax.set_xlabel(r"time since the nodes were at zero ($\tau$)")
         ax.set_ylabel("error of pixels not shown")
         ax.legend(title="shown")
-        plotting.save_figure(fig, out / "memory.png")
+        save(fig, out / "memory.png")
 
 
 if __name__ == "__main__":
