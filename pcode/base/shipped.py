@@ -12,7 +12,12 @@ from .near import nearest
 Kind = Literal["scenarios", "plots", "docs", "docs/studies"]
 
 _SUFFIX: dict[Kind, str] = {"scenarios": ".toml", "plots": ".py", "docs": ".md", "docs/studies": ".py"}
-_CALLED: dict[Kind, str] = {"scenarios": "scenario", "plots": "recipe", "docs": "page", "docs/studies": "study"}
+_CALLED: dict[Kind, str] = {
+    "scenarios": "scenario",
+    "plots": "recipe",
+    "docs": "page",
+    "docs/studies": "study",
+}
 
 
 def folder(kind: Kind) -> Path:
