@@ -20,7 +20,7 @@ from pcode import plotting
 
 STUDIES = Path(__file__).parents[1] / "docs" / "studies"
 NAMES = sorted(path.stem for path in STUDIES.glob("[a-z]*.py"))
-ROWS = {"feedback": 5, "generation": 5, "holding_time": 6, "memory": 4}
+ROWS = {"feedback": 5, "generation": 5, "holding_time": 6, "memory": 5}
 
 
 @pytest.fixture
@@ -98,7 +98,8 @@ def test_holding_time_draws_both_starts_and_all_batches(ran):
     assert labels(course) == starts
     anew, carried = (line.get_ydata() for line in course.get_lines()[:2])
     # Errors that only grow stand as backpropagation's from the first; those of another image do not.
-    assert anew[0] < 5.0 < 30.0 < carried[0]
+    assert anew[0] < 2.0
+    assert carried[:5].max() > 20.0
 
 
 @pytest.mark.slow
