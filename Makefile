@@ -7,7 +7,7 @@ SCENARIO ?= xor
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help setup run test test-fast lint gallery bench rooms wheel clean
+.PHONY: help setup run test test-fast lint gallery studies bench rooms wheel clean
 
 help:
 	@echo "make run        simulate the default scenario ($(SCENARIO)) and draw its figures"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-fast  the tests, without the slow ones"
 	@echo "make lint       style, layering and types"
 	@echo "make gallery    every figure for the scenarios it suits, with a page of them, in plots/gallery/"
+	@echo "make studies    the studies' figures, numbers and tables, in docs/studies/ (about six minutes)"
 	@echo "make bench      the benchmarks, as a table of ratios (ARGS=--quick for a short one)"
 	@echo "make rooms      the drawing of the package's rooms in docs/, from its imports, with counts"
 	@echo "make wheel      build the distribution into dist/"
@@ -59,6 +60,9 @@ test-fast: $(VENV)/.dev
 
 gallery: $(VENV)/.run
 	$(BIN)/pcode gallery plots/gallery --also benchmarks/work_precision.py
+
+studies: $(VENV)/.run
+	for study in docs/studies/[a-z]*.py; do $(BIN)/python $$study -o docs/studies || exit 1; done
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(ARGS)

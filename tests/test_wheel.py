@@ -23,8 +23,9 @@ def wheel(tmp_path_factory):
 def test_the_wheel_ships_every_scenario_and_recipe_and_installs_only_pcode(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"pcode", "pcode_sim"}
-    for file in (*ROOT.glob("scenarios/*.toml"), *ROOT.glob("plots/*.py"), *ROOT.glob("docs/*.md")):
-        assert f"pcode/_shipped/{file.parent.name}/{file.name}" in names
+    for pattern in ("scenarios/*.toml", "plots/*.py", "docs/*.md", "docs/studies/*.py"):
+        for file in ROOT.glob(pattern):
+            assert f"pcode/_shipped/{file.relative_to(ROOT)}" in names
     assert {"pcode/py.typed", "pcode/plotting/pcode.mplstyle"} <= names
     assert not [name for name in names if name.endswith(".png")]
 
@@ -33,14 +34,15 @@ def test_the_wheel_finds_its_own_content_outside_the_checkout(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
     told = {}
-    for words in (["check", "xor"], ["list"]):
+    for words in (["check", "xor"], ["list"], ["list", "feedback"]):
         command = [sys.executable, "-m", "pcode", *words]
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
         )
-        told[words[0]] = done.stdout
-    assert "125" in told["check"]  # unknowns of 2-8-1, four samples: 32 + 36 + 24 + 24 + 9
+        told[words[-1]] = done.stdout
+    assert "125" in told["xor"]  # unknowns of 2-8-1, four samples: 32 + 36 + 24 + 24 + 9
     assert "node_convergence" in told["list"]
+    assert f"python {tmp_path}/site/pcode/_shipped/docs/studies/feedback.py" in told["feedback"]
     where = subprocess.run(
         [sys.executable, "-c", "import pcode; print(pcode.__file__)"],
         cwd=tmp_path,

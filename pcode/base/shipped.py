@@ -1,4 +1,4 @@
-"""Files that ship with pcode: scenarios, figure recipes and pages of the documentation."""
+"""Files that ship with pcode: scenarios, figure recipes, pages of the documentation and studies."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from typing import Literal
 from .errors import InputError
 from .near import nearest
 
-Kind = Literal["scenarios", "plots", "docs"]
+Kind = Literal["scenarios", "plots", "docs", "docs/studies"]
 
-_SUFFIX: dict[Kind, str] = {"scenarios": ".toml", "plots": ".py", "docs": ".md"}
-_CALLED: dict[Kind, str] = {"scenarios": "scenario", "plots": "recipe", "docs": "page"}
+_SUFFIX: dict[Kind, str] = {"scenarios": ".toml", "plots": ".py", "docs": ".md", "docs/studies": ".py"}
+_CALLED: dict[Kind, str] = {
+    "scenarios": "scenario",
+    "plots": "recipe",
+    "docs": "page",
+    "docs/studies": "study",
+}
 
 
 def folder(kind: Kind) -> Path:
@@ -33,7 +38,7 @@ def find(kind: Kind, given: str, beside: Path | None = None) -> Path:
 
     Parameters
     ----------
-    kind : {"scenarios", "plots", "docs"}
+    kind : {"scenarios", "plots", "docs", "docs/studies"}
     given : str
         A path, which takes precedence, or a shipped name.
     beside : Path, optional

@@ -18,6 +18,8 @@ from ..model.data_sets import DATA
 from ..plotting.recipes import Recipe, caption, docstring
 from ..scenario import title
 
+_SINGULAR = {"studies": "study"}
+
 # The entries of the section "Parameters" of a numpydoc docstring.
 _PARAMETERS = re.compile(r"\nParameters\n-+\n(.*?)(?:\n\n\w+\n-+\n|\Z)", re.DOTALL)
 
@@ -31,6 +33,7 @@ def sections() -> dict[str, dict[str, str]]:
         "methods": {name: solvers.about(name) for name in solvers.METHODS},
         "data": {name: known.about for name, known in DATA.items()},
         "activations": dict.fromkeys(ACTIVATIONS, ""),
+        "studies": {name: caption(path) for name, path in shipped.names("docs/studies").items()},
         "pages": {name: _heading(path) for name, path in shipped.names("docs").items()},
     }
 
@@ -59,7 +62,7 @@ def about(name: str) -> list[str]:
         raise InputError("NAME", f"nothing is called {name!r}; {hint}")
     lines: list[str] = []
     for kind, entries in kinds.items():
-        lines += [*([""] if lines else []), f"{kind.removesuffix('s')} {name}"]
+        lines += [*([""] if lines else []), f"{_SINGULAR.get(kind, kind.removesuffix('s'))} {name}"]
         lines += _DETAILS[kind](name) if kind in _DETAILS else [f"  {entries[name]}".rstrip()]
     return lines
 
@@ -77,6 +80,11 @@ def _page(name: str) -> list[str]:
 def _scenario(name: str) -> list[str]:
     path = shipped.names("scenarios")[name]
     return [f"  {title(path)}", f"  {path}", *_indented(path.read_text(encoding="utf-8").strip())]
+
+
+def _study(name: str) -> list[str]:
+    path = shipped.names("docs/studies")[name]
+    return [f"  to run it: python {path} -o FOLDER", *_indented(docstring(path))]
 
 
 def _recipe(name: str) -> list[str]:
@@ -112,5 +120,6 @@ _DETAILS: dict[str, Callable[[str], list[str]]] = {
     "scenarios": _scenario,
     "recipes": _recipe,
     "questions": _question,
+    "studies": _study,
     "pages": _page,
 }
