@@ -10,7 +10,7 @@ the output, nu (t/tau)^3/6 in the hidden layer): what a short hold costs is leng
 over, the nodes first are those of the image before, and weights that move meanwhile learn the errors of one
 image with the input of another. Here it takes seven tau to forget, and until then these errors are the
 larger: held for less than that, the change of M^0 is up to three times as long as that of the gradient, 60
-to 70 degrees away from it, and nothing is learnt; held for 20 tau, the first seven still turn it by 37
+to 70 degrees away from it, and little is learnt; held for 20 tau, the first seven still turn it by 37
 degrees.
 
 Online, in mini-batches and in full batch, at equal passes and in equal time (B images at once are held B
@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 from _common import band, begun, error_axis, letters, ranged, save, write
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, MultipleLocator, NullFormatter, NullLocator
 
 import pcode
 from pcode import plotting
@@ -265,7 +265,7 @@ def draw(
         ax["angle"].set_ylabel("angle of change of $M^0$\nto gradient (degrees)")
         ax["course"].set_ylabel("angle of flow of $M^0$\nto gradient (degrees)")
         ax["course"].set_xlabel(rf"time since a switch ($\tau$), hold = {settings['batch hold']:g} $\tau$")
-        ax["course"].xaxis.set_major_locator(MaxNLocator(4))
+        ax["course"].xaxis.set_major_locator(MultipleLocator(settings["batch hold"] / 4.0))
         for key in ("angle", "course"):
             ax[key].axhline(90.0, color="#666666", linewidth=0.6, linestyle=(0, (1, 2)))
             ax[key].set_yticks([0, 30, 60, 90])
