@@ -42,6 +42,13 @@ def test_of_the_presentations_asked_for_both_ends_are_kept_with_their_samples(ru
     np.testing.assert_array_equal(run.state.x[2], Y[rows[-1]])
 
 
+def test_what_is_saved_does_not_change_the_run() -> None:
+    many = simulated(save=pcode.Save(weights=200, presentations=2))
+    few = simulated(save=pcode.Save(weights=2, presentations=30, presentation_nodes="full"))
+    for mine, other in zip(many.weights.M, few.weights.M, strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
 def test_the_size_of_a_result_does_not_depend_on_the_number_of_presentations() -> None:
     save = pcode.Save(weights=30, presentations=4)
     sizes = []
@@ -150,12 +157,33 @@ def test_a_run_that_is_stopped_holds_what_it_reached_and_can_go_on(method: str) 
         calls += 1
         return calls > 3
 
-    run = simulated(method, stop=stop)
+    phase = pcode.Phase("train", {0: X, 2: Y}, presentation=SHOWN)
+    few = pcode.Save(weights=2, presentations=1)
+    simulation = pcode.Simulation(NET, weights=WEIGHTS, method=method, save=few, stop=stop)
+    run = simulation.run([phase])
     record = run.phases[0]
     assert run.status is pcode.Status.INTERRUPTED
-    assert 0 < record.presented + 1 <= 30
+    assert record.presented < 30
     assert record.t_end < 60.0
-    assert run.data["time"][-1] <= record.t_end
+    assert float(run.data["time"][-1]) == float(run.data["weight_time"][-1]) == record.t_end
+    assert simulation.state is not None
+    own, reached = run.state, simulation.state
+    for mine, other in zip(own.x + own.weights.M, reached.x + reached.weights.M, strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.parametrize("method", ["Tsit5", "cvode"])
+def test_a_run_that_is_stopped_at_once_holds_its_start(method: str) -> None:
+    run = simulated(method, stop=lambda: True)
+    assert (run.status, run.phases[0].t_end) == (pcode.Status.INTERRUPTED, 0.0)
+    np.testing.assert_array_equal(run.state.weights.M[0], WEIGHTS.M[0])
+
+
+def test_links_with_a_clock_each_learn_in_the_singular_limit_too() -> None:
+    net = pcode.Network((2, 3, 1), tau=0.0, delta=(50.0, 80.0))
+    phase = pcode.Phase("train", {0: X, 2: Y}, presentation=Presentation(hold=2.0))
+    run = pcode.simulate(net, [phase], weights=WEIGHTS)
+    assert run.status is pcode.Status.SUCCESS
 
 
 @pytest.mark.parametrize("method", ["Tsit5", "cvode"])

@@ -164,6 +164,23 @@ def test_implicit_methods_take_samples_in_turn_in_the_loop_too(activation: str) 
     agree(run, simulation.state, 1e-6)
 
 
+@pytest.mark.parametrize(("activation", "ramp"), [("relu", 0.0), ("relu", 0.5), ("leaky_relu", 0.0)])
+def test_kinks_are_met_in_the_loop_as_in_phases_of_their_own(activation: str, ramp: float) -> None:
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+    net = pcode.Network((3, 4, 2), activation, tau=1.0, delta=20.0, nu=0.5)
+    shown = pcode.Presentation(size=2, hold=3.0, passes=3, order="shuffled", ramp=ramp)
+    phase = pcode.Phase("train", {0: inputs, 2: targets}, presentation=shown)
+    runs = [
+        pcode.simulate(net, [phase], weights=net.init_weights(0), method=method, rtol=rtol, atol=1e-3 * rtol)
+        for method, rtol in (("Tsit5", 1e-7), ("DOP853", 1e-10))
+    ]
+    for mine, exact in zip(runs[0].weights.M, runs[1].weights.M, strict=True):
+        np.testing.assert_allclose(mine, exact, atol=1e-7, rtol=0.0)
+    stats = runs[0].phases[0].stats
+    assert (stats.rejected or 0) < 0.1 * stats.steps  # a kink within a step would be met by rejections
+
+
 def test_a_node_that_is_free_in_some_samples_only_moves_in_these() -> None:
     net = network()
     partly = X.copy()

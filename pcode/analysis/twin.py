@@ -108,8 +108,10 @@ class Twin(Result):
             ("sgd", self.sgd_angle, self.sgd_distance),
         ):
             if np.isfinite(turned).any():
-                angles = ", ".join(f"{value:.3g}" for value in turned)
-                sizes = ", ".join(f"{value:.3g}" for value in apart)
+                angles, sizes = (
+                    ", ".join("held" if np.isnan(value) else f"{value:.3g}" for value in values)
+                    for values in (turned, apart)
+                )
                 told.append(
                     f"  change of M beside that by {NAMES[name]}: angle {angles} degrees, "
                     f"distance {sizes} of the change (links in turn)"

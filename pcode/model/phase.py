@@ -311,6 +311,8 @@ class Save:
         if checks.is_many(kept):
             listed = checks.listed("presentations", kept, "a number, or a list of numbers of presentations")
             kept = tuple(sorted({checks.whole("presentations", k, least=0, most=MOST_ROWS) for k in listed}))
+            if not kept:
+                raise InputError("presentations", "is an empty list; give a number, or at least one of them")
         else:
             kept = checks.whole("presentations", kept, least=1, most=MOST_ROWS)
         object.__setattr__(self, "presentations", kept)

@@ -58,6 +58,8 @@ class Course:
         See `Solution`.
     at_limit : int
         How many reached their limit before they were at rest.
+    within : bool
+        Whether it ended within a presentation.
     seconds : float
         How long one took in compiled code.
     fixed : dict of int to object
@@ -74,6 +76,7 @@ class Course:
     status: Status = Status.SUCCESS
     detail: str = ""
     at_limit: int = 0
+    within: bool = False
     seconds: float = 0.0
     compiled: set[int] = field(default_factory=set)
     fixed: dict[int, Any] = field(default_factory=dict)

@@ -60,14 +60,6 @@ class Looks:
         known = {k for _, times in self._within for k in times} | {k for _, ends in self._ends for k in ends}
         self._known = np.array(sorted(known), dtype=np.int64)
 
-    @property
-    def everywhere(self) -> bool:
-        """Whether trajectories are saved within every presentation, and not only at its ends."""
-        inner = (
-            len(times) == self.count and all(t.size > 2 for t in times.values()) for _, times in self._within
-        )
-        return any(inner)
-
     def next(self, k: int, elapsed: float) -> int:
         """The first presentation from `k` on, which begins at `elapsed`, with a look; `count` if none has."""
         later = self._known[np.searchsorted(self._known, k) :]

@@ -2,8 +2,8 @@
 
 Methods of diffrax integrate many presentations in one call of compiled code (`pcode.solvers.sequence`). All
 other methods, and presentations in which something out of the ordinary happens, take the general loop that
-phases take. What observers see never decides which of the two is taken, so that they do not change the
-result.
+phases take. What is saved and what observers see never decides which of the two is taken, so that they do not
+change the result.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ from .integration import Integration, integrated, problem_of
 from .looks import Looks, Part
 from .observer import Moment, Observer, Shown
 from .start import next_start
+
+# Fewer presentations than this are not worth compiling a loop of their own.
+FEWEST = 4
 
 # Most presentations in one call of compiled code, and how long a call should last, in seconds.
 MOST, SPELL = 64, 0.2
@@ -131,17 +134,28 @@ class Presenting(Integration):
         reports.times(self.phase)
         first = self.one(0, None)
         solver, method, reason = self._chosen(problem_of(self.network, first, state))
-        kind = None if looks.everywhere or not self._loops(solver) else Kind(solver.name, False)
+        kind = Kind(solver.name, False) if self._loops(solver) else None
         calls = Calls(looks, reports, stopped)
         while course.k < self.count and not course.status.failed:
-            if stopped():
+            halted = stopped()
+            if halted and course.k > 0:
                 course.status = Status.INTERRUPTED
                 break
-            if kind is None:
+            if kind is None or halted:  # stopped before all else: the general loop keeps the start
                 self._take(course, solver, calls)
             else:
                 self._take_many(course, solver, kind, calls)
+        if course.status.failed and course.elapsed > 0.0:
+            self._keep_reached(course, trajectories)
         return self._recorded(course, method, reason)
+
+    def _keep_reached(self, course: Course, trajectories: Sequence[Any]) -> None:
+        """Have the state kept in which the phase ends early."""
+        last = course.k if course.within else course.k - 1
+        here = replace(course, k=last, elapsed=course.elapsed)
+        moment = self._standing(here, course.state, 0.0)
+        for trajectory in trajectories:
+            trajectory.reach(moment)
 
     def _recorded(
         self, course: Course, method: str, reason: str
@@ -174,7 +188,8 @@ class Presenting(Integration):
     def _loops(self, solver: solvers.Solver) -> bool:
         """Whether presentations can be integrated in a loop of compiled code."""
         known = isinstance(solver, solvers.DiffraxSolver) and not solver.shipped
-        return known and self.network.tau > 0.0 and self.presentation.nodes != "equilibrium"
+        possible = self.network.tau > 0.0 and self.presentation.nodes != "equilibrium"
+        return known and possible and self.count >= FEWEST
 
     def _begin(self, course: Course, phase: Phase) -> State:
         """The state in which the next presentation, `phase`, starts."""
@@ -220,7 +235,7 @@ class Presenting(Integration):
         self._ended(course, np.array([solution.t]), np.array([mean]), np.array([at_rest]), calls)
         if status.failed:
             course.k -= 1  # it did not end
-            course.status, course.detail = status, detail
+            course.status, course.detail, course.within = status, detail, True
 
     def _ended(self, course: Course, lasted: Array, step: Array, at_rest: Any, calls: Calls) -> None:
         """Note that the next presentations lasted so long, with mean steps `step`."""

@@ -152,7 +152,8 @@ def _given_layers(
     arrays = tuple(checks.real_array(f"{where}[{k}]", value) for k, value in enumerate(given))
     for layer, (array, size) in enumerate(zip(arrays, sizes, strict=True), first):
         if array.shape != (batch, size):
-            raise InputError(where, f"layer {layer} has shape {array.shape}; must be {(batch, size)}")
+            what = f"layer {layer} has shape {array.shape}; must be {(batch, size)}"
+            raise InputError(where, f"{what}, a row for each sample that is shown first")
         if not np.isfinite(array).all():
             raise InputError(where, f"layer {layer} has values that are not finite")
     return arrays

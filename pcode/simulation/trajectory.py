@@ -60,6 +60,20 @@ class _Trajectory:
             return self._rows
         return self._rows[:-1]
 
+    def reach(self, moment: Moment) -> None:
+        """Keep a moment at which a phase ends early, unless it is kept already."""
+        begun = bool(self._rows) and self._rows[-1].phase == moment.index and self._filled > 0
+        if begun and self._rows[-1].t[self._filled - 1] >= moment.t:
+            return
+        if moment.presentation is not None and self._block != moment.presentation:
+            self._kept |= {moment.presentation}
+            self.expect(1)
+        self.observe(moment)
+
+    def observe(self, moment: Moment) -> None:
+        """Keep a row."""
+        raise NotImplementedError
+
     def expect(self, rows: int) -> None:
         """Say how many rows the next presentation has, at most."""
         self._expected = rows
@@ -95,7 +109,7 @@ class NodeTrajectory(_Trajectory):
         self._kept = frozenset(kept.tolist())
         lasts, network = phase.presentation.longest, self._network
         count = self._save.nodes if self._save.presentation_nodes == "full" else 2
-        return dict.fromkeys(kept.tolist(), self._save.times(count, lasts, network.tau, network.delta))
+        return dict.fromkeys(kept.tolist(), self._save.times(count, lasts, network.tau, min(network.deltas)))
 
     def observe(self, moment: Moment) -> None:
         """Keep a row."""
@@ -129,7 +143,7 @@ class WeightTrajectory(_Trajectory):
         count, lasts = phase.presentation.count(phase.batch or 1), phase.presentation.longest
 
         def times(most: int) -> Array:
-            return save.times(most, lasts, network.tau, network.delta)
+            return save.times(most, lasts, network.tau, min(network.deltas))
 
         kept = save.kept(count).tolist()
         self._kept = frozenset(kept)

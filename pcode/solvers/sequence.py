@@ -23,8 +23,9 @@ from .settings import Settings
 from .stepping import Carry, Kind, Tolerances, begin, interpolate, largest_excess, parts
 from .stepping import step as stepped
 
-# Most guesses at the time of an event within a step; every so many of them halve the interval.
-MOST_GUESSES, HALVE_EVERY = 60, 4
+# Most guesses at the time of an event within a step. Every second one halves the interval: `kinks.excess` may
+# be a million times as steep on one side of its root.
+MOST_GUESSES, HALVE_EVERY = 104, 2
 
 # How near the logarithm of the residual must be to that of settle_tol.
 REST_RTOL = 1e-6
@@ -177,7 +178,7 @@ def _present(
     system, y0, reduction = showing.problem(start, clamp, before)
     structure = system.structure
     tolerances = Tolerances(rules.rtol, rules.atol, reduction.stands_for(system.layout, jnp))
-    stops = jnp.stack([showing.ramp, rules.hold] if showing.ramped else [rules.hold])
+    stops = showing.stops(clamp, before, rules.hold)
     constant_from = showing.ramp if showing.ramped else 0.0
     bound = _bound(y0, clamp, before)
 
@@ -224,7 +225,8 @@ def _root(f: Any, low: Any, high: Any, enough: Any) -> Any:
     """A time from `low` to `high` at which |f| is at most `enough`; `f` is negative before, positive after.
 
     By the Illinois variant of the false position (Dowell and Jarratt 1971), with a halving where that would
-    leave the interval, and after every few guesses.
+    leave the interval, and for every second guess. If none comes near, the end of the interval to which these
+    lead, to rounding.
     """
 
     def going(carry: Any) -> Any:
@@ -245,8 +247,8 @@ def _root(f: Any, low: Any, high: Any, enough: Any) -> Any:
         return t, value, (a, b, fa, fb, jnp.where(late, 1, -1)), k + 1
 
     begun = (low, high, f(low), f(high), jnp.asarray(0))
-    found = jax.lax.while_loop(going, guess, (high, jnp.asarray(jnp.inf), begun, jnp.asarray(1)))
-    return found[0]
+    t, value, ends, _ = jax.lax.while_loop(going, guess, (high, jnp.asarray(jnp.inf), begun, jnp.asarray(1)))
+    return jnp.where(jnp.abs(value) <= enough, t, ends[1])
 
 
 def _at_rest(
@@ -293,7 +295,7 @@ def _switched(
 
     def switch() -> tuple[Carry, Parameters]:
         share = kink_share(c.t - c.t_before, system.constants.tau, jnp)
-        t = _time_of_switch(kind, structure, rules, tolerances, c, p, share)
+        t, found = _time_of_switch(kind, structure, rules, tolerances, c, p, share)
         y = jnp.where(t < c.t, interpolate(kind, structure, c, t, p, tolerances), c.y)
         after, mode, changed = kinks.switched(system, t, y, share, 0.01 * rules.kink_tolerance)
         new = p._replace(mode=mode)
@@ -301,7 +303,7 @@ def _switched(
         again = begin(kind, structure, after, t, end, new, tolerances)
         again = again._replace(t=t, t_before=t, steps=c.steps, rejected=c.rejected)
         chosen: tuple[Carry, Parameters] = jax.tree.map(
-            lambda a, b: jnp.where(changed, a, b), (again, new), (c, p)
+            lambda a, b: jnp.where(found & changed, a, b), (again, new), (c, p)
         )
         return chosen
 
@@ -318,30 +320,27 @@ def _time_of_switch(
     c: Carry,
     p: Parameters,
     share: Any,
-) -> Any:
-    """When a node first was a tolerance beyond its kink in the last step; the step's end if none was."""
-    system = System(structure, p)
+) -> tuple[Any, Any]:
+    """When a node first was a tolerance beyond its kink in the last step, and whether one was at all."""
+    system, tolerance = System(structure, p), rules.kink_tolerance
 
     def within(t: Any) -> Any:
         return jnp.where(t < c.t, interpolate(kind, structure, c, t, p, tolerances), c.y)
 
-    def excess(t: Any) -> Any:
-        return kinks.excess(system, t, within(t), share) - rules.kink_tolerance
+    def excess(t: Any, fastest: float = kinks.FASTEST) -> Any:
+        return kinks.excess(system, t, within(t), share, fastest) - tolerance
 
+    def passed(t: Any) -> Any:
+        # Not enlarged, as what is interpolated has small errors.
+        return (excess(t, 1.0) > 0.0) & (excess(t) > 0.0)
+
+    late = excess(c.t)
     at = jnp.append(c.t_before + INSIDE * (c.t - c.t_before), c.t)
-    late = jax.lax.map(excess, at) > 0.0
-    first = jnp.where(late.any(), jnp.argmax(late), at.size - 1)
-    settled_before = excess(c.t_before) < 0.0
-    return jax.lax.cond(
-        late.any() & settled_before,
-        lambda: _root(
-            excess,
-            jnp.where(first > 0, at[first - 1], c.t_before),
-            at[first],
-            0.5 * rules.kink_tolerance,
-        ),
-        lambda: at[first],
-    )
+    found = jnp.append(jax.lax.map(passed, at[:-1]), late > 0.0)
+    t = at[jnp.argmax(found)]
+    sought = ((t < c.t) | (late > tolerance)) & (excess(c.t_before) < 0.0)
+    time = jax.lax.cond(sought, lambda: _root(excess, c.t_before, t, 0.5 * tolerance), lambda: t)
+    return time, found.any()
 
 
 def rules(settings: Settings, hold: float, settle_tol: float | None) -> Rules:

@@ -17,6 +17,7 @@ from ..model.clamp import Pieces
 from ..model.presentation import Nodes
 from ..model.state import State
 from .coupled import Parameters, Structure, System
+from .crossings import MOST
 from .kinks import modes_of, shortly_after
 from .reduction import Reduction, reduce_feedback, reduce_input
 
@@ -70,6 +71,22 @@ class Showing:
         if self.nodes != "carry":
             eps = tuple(xp.zeros_like(e) for e in eps)
         return State(x, eps, weights)
+
+    def stops(self, clamp: Layers, before: Layers, hold: Any) -> Any:
+        """Times that no step may cross, increasing: the ends of the ramp and of the presentation.
+
+        And those at which a clamped value on its ramp passes a kink of its activation.
+        """
+        if not self.ramped:
+            return jnp.stack([hold])
+        times = [jnp.stack([self.ramp])]
+        layers = zip(self.structure.sigma, self.structure.clamped, clamp, before, strict=False)
+        for sigma, clamped, new, old in layers:
+            few = new.size * len(sigma.kinks) <= MOST
+            for kink in sigma.kinks if clamped and few else ():
+                share = (kink - old) / jnp.where(new == old, jnp.nan, new - old)
+                times.append(jnp.ravel(jnp.where((share > 0.0) & (share < 1.0), share, 1.0)) * self.ramp)
+        return jnp.append(jnp.sort(jnp.concatenate(times)), hold)
 
     def problem(self, state: State, clamp: Layers, before: Layers) -> tuple[System, Any, Reduction]:
         """The reduced system of a presentation, its unknowns at the start, and how the state follows.
