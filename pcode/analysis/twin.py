@@ -71,6 +71,8 @@ class Twin(Result):
         One for each probe of accuracy, loss, error, norms or changes.
     t : float
         When the last phase that learned ended.
+    delta : float
+        Time constant of the weights, the smallest if there are several.
     flow_angle, sgd_angle : ndarray, shape (n,)
         Angle in degrees between the change of M^l in the run and that of its twin.
     flow_distance, sgd_distance : ndarray, shape (n,)
@@ -87,6 +89,7 @@ class Twin(Result):
     presentations: int
     curves: tuple[TwinCurve, ...]
     t: float
+    delta: float
     flow_angle: Array
     sgd_angle: Array
     flow_distance: Array
@@ -200,6 +203,7 @@ def twin(run: Run) -> Twin:
         presentations=sum(len(one.rows) for one in learned),
         curves=tuple(_curve(run, name, t, curves["flow"][name], curves["sgd"][name]) for name in probes),
         t=float(learned[-1].ends[-1]),
+        delta=network.shortest_delta,
         flow_angle=ends["flow"][0],
         sgd_angle=ends["sgd"][0],
         flow_distance=ends["flow"][1],

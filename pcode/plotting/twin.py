@@ -14,7 +14,6 @@ from ..analysis.result import of_answer
 from ..base import units
 from ..base.errors import InputError
 from ..base.near import hint
-from .clock import in_mathtext
 from .legends import LegendPlace, check_legend, place_legend
 from .style import axes_or_new, line_style
 from .styles import Artists, Styles, StylesOption, draws
@@ -74,8 +73,9 @@ def twin(
             if curve.t.size <= FEW:
                 given |= {"marker": "o", "markersize": 3.0}
             ax.plot(curve.t / unit, values, **look.of(artist, **given))
-        ax.set_xlabel(f"time, $t$ ({name})")
-        ax.set_ylabel(curve.label if curve.label != curve.name else curve.measure)
+        ax.set_xlabel(name)
+        of = "" if curve.label in (curve.name, curve.measure) else f", {curve.label}"
+        ax.set_ylabel(f"{curve.measure}{of}")
         if curve.measure == "accuracy":
             ax.yaxis.set_major_formatter(PercentFormatter(1.0))
         if "legend" in look:
@@ -99,9 +99,9 @@ def _chosen(answer: Twin, probe: str | None) -> TwinCurve:
 
 
 def _unit(answer: Twin, curve: TwinCurve) -> tuple[float, str]:
-    """One unit of the time axis in the run's time, and its name."""
+    """One unit of the time axis in the run's time, and its label."""
     own = answer.time_unit
     if own.startswith("unit of"):
-        return 1.0, in_mathtext(own)
+        return answer.delta, r"time, $t/\delta$"
     name = units.readable(float(curve.t[-1]), own)
-    return float(units.converted(1.0, name, own)), name
+    return float(units.converted(1.0, name, own)), f"time, $t$ ({name})"
