@@ -303,7 +303,7 @@ def test_weights_where_there_is_no_connection_or_no_bias_are_refused_by_the_firs
         ([], {}, "lists nothing"),
         ("M0", {}, "a list of names"),
         ([3], {}, "must list names"),
-        (0.5, {}, "true, false"),
+        (0.5, {}, "true or false"),
     ],
 )
 def test_what_cannot_learn_is_named(learn, options, what):

@@ -70,6 +70,8 @@ def next_start(network: Network, phase: Phase, nodes: Nodes, first: NodeStart | 
         start = new_start(network, phase, nodes, weights, batch)
     else:
         kept = min(batch, len(state.x[0]))
+        if kept == len(state.x[0]) == batch and network.tau > 0.0:
+            return state
         start = state
         if kept < batch:
             start = new_start(

@@ -362,7 +362,12 @@ def within(system: System, interval: tuple[float, float]) -> System:
 
 def on_device(system: System) -> System:
     """`system` with JAX arrays as parameters."""
-    return jax.device_put(jax.tree.map(partial(np.asarray, dtype=float), system))  # type: ignore[no-any-return]
+    there: System = _on_device(jax.tree.map(partial(np.asarray, dtype=float), system))
+    return there
+
+
+# Takes half the time of `jax.device_put`.
+_on_device = jax.jit(lambda tree: tree)
 
 
 def make_problem(network: Network, phase: Phase, state: State, reduce: bool = True) -> Problem:
