@@ -94,6 +94,7 @@ def test_the_gradient_flow_is_that_of_scipy_through_the_same_samples() -> None:
     exact = by_scipy(SHOWN.rows(7), [4.0] * 12, start)
     flow = answer.weights["flow"]
     np.testing.assert_allclose(joined(flow.M, flow.beta), exact, atol=1e-7)
+    assert list(answer.tables()) == ["curves", "links"]
     (curve,) = [one for one in answer.curves if one.name == "cost"]
     M, beta = split(exact)
     out = np.tanh(np.tanh(X) @ M[0] + beta[0]) @ M[1] + beta[1]

@@ -122,7 +122,7 @@ class Twin(Result):
         return [*told, *(f"note: {note}" for note in self.notes)]
 
     def tables(self) -> dict[str, Table]:
-        """The curves, one row for each time of each probe that is one number; and the links."""
+        """`curves`, one row for each time of each probe that is one number, if there is one; and `links`."""
         rows = [(c, k) for c in self.curves if c.run.ndim == 1 for k in range(c.t.size)]
         curves = Table(
             "probe and time",

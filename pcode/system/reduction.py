@@ -257,7 +257,7 @@ def reduce_input(system: System, state: State, reduction: Reduction, xp: Any = n
         return _predict_first(system, state, reduction, sigma, xp)
     structure = structure._replace(activation=("identity", *structure.activation[1:]))
     mask = (parameters.constants.mask or (None,))[0] if "M0" in layout.arrays else None
-    whole = 2 * layout.batch > layout.sizes[0] > 1 or "W0" in layout.arrays
+    whole = 2 * layout.batch > layout.sizes[0] or "W0" in layout.arrays
     if whole or (mask is not None and layout.batch > 1):
         parameters = parameters._replace(clamp=(sigma, *parameters.clamp[1:]))
         return System(structure, parameters), state._replace(x=(sigma, *state.x[1:])), reduction
