@@ -120,7 +120,7 @@ SCENARIOS: dict[str, tuple[tuple[str, str], str, str]] = {
     "a name for a list of what learns": (
         ("duration = 1.0", 'duration = 1.0\nlearn = "M1"'),
         "phase.0.learn",
-        "true, false, or a list",
+        "true or false, or a list",
     ),
     "a negative delta": (("sizes", "delta = -5\nsizes"), "network.delta", "more than 0"),
     "an activation that does not exist": (

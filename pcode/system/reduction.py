@@ -7,9 +7,8 @@ Input. Weights fed by a layer clamped to constant values move in the span of its
 delta dM^0/dt = sigma(x^0)^T eps^1 / B - lambda M^0. With sigma(x^0)^T = Q R, Q of shape (n_0, B) and
 orthonormal, Q^T M^0 obeys the equation of a network whose layer 0 has B nodes held at R^T and
 activation `identity`, and the rest (I - Q Q^T) M^0 decays as exp(-lambda t / delta). Q being
-orthonormal, tolerances mean the same in both. If the batch is more than half as large as the layer, little
-would be gained: layer 0 keeps its size, but sigma(x^0) is computed once, not at every evaluation; likewise if
-the link has a mask.
+orthonormal, tolerances mean the same in both. If the batch is no smaller than the layer, layer 0 keeps its
+size, but sigma(x^0) is computed once, not at every evaluation; likewise if the link has a mask.
 
 A single sample. With s = |sigma(x^0)|, layer 0 is one node at s, with the weights sigma(x^0) M^0 / s. With a
 mask, column j moves by k_j = sum_i mask_ij sigma_i^2 in place of s^2, so that k_j / s^2 takes the place of
@@ -257,7 +256,7 @@ def reduce_input(system: System, state: State, reduction: Reduction, xp: Any = n
         return _predict_first(system, state, reduction, sigma, xp)
     structure = structure._replace(activation=("identity", *structure.activation[1:]))
     mask = (parameters.constants.mask or (None,))[0] if "M0" in layout.arrays else None
-    whole = 2 * layout.batch > layout.sizes[0] or "W0" in layout.arrays
+    whole = layout.batch >= layout.sizes[0] or "W0" in layout.arrays
     if whole or (mask is not None and layout.batch > 1):
         parameters = parameters._replace(clamp=(sigma, *parameters.clamp[1:]))
         return System(structure, parameters), state._replace(x=(sigma, *state.x[1:])), reduction
