@@ -9,7 +9,8 @@ import pcode
 from pcode import InputError
 from pcode.model.state import State
 from pcode.solvers import METHODS, Settings
-from pcode.solvers.diffrax import DiffraxSolver, _Kind, _parts, _Tolerances
+from pcode.solvers.diffrax import DiffraxSolver
+from pcode.solvers.stepping import Kind, Tolerances, parts
 from pcode.solvers.structured_root import _Stage
 from pcode.system.problem import make_problem
 
@@ -153,8 +154,8 @@ def test_a_stage_is_solved_where_its_equation_says():
     """One step by hand: k_i = f(t_i, y_0 + h sum_j a_ij k_j), by diffrax's own tableau."""
     problem = problem_of((3, 4, 2), 2, 1e2)
 
-    solver, _, term = _parts(
-        _Kind("Kvaerno3", False), problem.structure, _Tolerances(1e-12, 1e-14, problem.stands_for)
+    solver, _, term = parts(
+        Kind("Kvaerno3", False), problem.structure, Tolerances(1e-12, 1e-14, problem.stands_for)
     )
     y0, p, t0, h = jnp.asarray(problem.y0), problem.parameters, jnp.array(0.0), jnp.array(0.7)
     found = solver.step(term, t0, h, y0, p, solver.init(term, t0, h, y0, p), False)
