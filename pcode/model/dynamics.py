@@ -164,6 +164,13 @@ def energy_slaved(x: Layers, mu: Layers, nu: Any) -> jax.Array:
     return jnp.stack(list(terms))
 
 
+def energies(state: State, sigma: Sigma, c: Constants) -> tuple[jax.Array, jax.Array]:
+    """The terms of F in a state, with the error nodes as they are, and at their rest value; shapes (n,)."""
+    x, eps, weights = state
+    mu, nu = predictions(x, weights.M, weights.beta, sigma), variances(state, c)
+    return energy(eps, nu), energy_slaved(x, mu, nu)
+
+
 def feedforward(given: Layers, M: Layers, beta: Layers, sigma: Sigma) -> Layers:
     """x^0..x^n with every value node at its prediction, except where `given` holds a number.
 

@@ -159,6 +159,23 @@ class Presentation:
         return dict(vars(self))
 
 
+def ramp_from(before: Any, new: Any, xp: Any = np) -> Any:
+    """Clamped values at which a ramp to `new` begins, shape (B, n_l): those of the presentation before.
+
+    The new ones where there were none: in free nodes, and in rows that the one before lacks.
+
+    Parameters
+    ----------
+    before, new : array, shapes (B', n_l), (B, n_l)
+        NaN where a node is free.
+    xp : module
+        NumPy, or JAX's NumPy.
+    """
+    kept = min(len(before), len(new))
+    known = xp.where(xp.isnan(before[:kept]) | xp.isnan(new[:kept]), new[:kept], before[:kept])
+    return known if kept == len(new) else xp.concatenate([known, new[kept:]])
+
+
 def size_within(presentation: Presentation, samples: int) -> Sequence[int]:
     """Sizes of the mini-batches of a pass.
 

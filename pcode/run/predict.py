@@ -14,6 +14,7 @@ from ..base.errors import InputError
 from ..model.network import Array, Network, Weights
 from ..model.phase import Phase
 from ..model.state import State
+from ..system.loss import outputs
 from ..system.problem import feedforward, given_nodes, make_problem
 from ..system.rest import AT_REST, nodes_at_rest
 from .result import Run
@@ -97,15 +98,15 @@ def _arguments(given: tuple[Any, ...]) -> tuple[Network, Weights, Array]:
     return network, weights, inputs
 
 
-def _in_blocks(outputs: Outputs, inputs: Array, size: int) -> Array:
+def _in_blocks(found_of: Outputs, inputs: Array, size: int) -> Array:
     """The outputs for all `inputs`, `size` at a time; the last ones again, so that all blocks are alike."""
     count = len(inputs)
     if count <= size:
-        return outputs(0, inputs)
+        return found_of(0, inputs)
     starts = [min(start, count - size) for start in range(0, count, size)]
     found = np.empty((count, 0))
     for start in starts:
-        block = outputs(start, inputs[start : start + size])
+        block = found_of(start, inputs[start : start + size])
         if not found.size:
             found = np.empty((count, block.shape[1]))
         found[start : start + size] = block
@@ -121,8 +122,7 @@ def _at_once(network: Network) -> int:
 
 
 def _forward(network: Network, weights: Weights, first: int, inputs: Array) -> Array:
-    free = (np.full((len(inputs), size), np.nan) for size in network.sizes[1:])
-    return feedforward(network, weights, (inputs, *free))[-1]
+    return np.array(outputs(weights._replace(W=None), inputs, network.activation))
 
 
 def _at_rest(network: Network, weights: Weights, first: int, inputs: Array) -> Array:

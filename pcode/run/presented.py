@@ -16,6 +16,7 @@ from ..base import checks
 from ..base.errors import InputError
 from ..base.status import SolverStats, Status
 from ..model.network import Array
+from ..model.presentation import ramp_from
 from .clamps import ClampArrays, ClampRecord, SeriesData
 from .probes import PHASE, PRESENTATION
 from .record import PhaseRecord
@@ -170,10 +171,7 @@ def _clamp(record: PhaseRecord, one: ClampRecord, k: int) -> ClampRecord:
     own = replace(one.of_samples(rows.tolist()), rows=None)
     if not (shown.ramp > 0.0 and before and one.rows is not None):
         return own
-    new, old = one.rows[rows], one.rows[before[0]]
-    begin = new.copy()
-    kept = min(len(old), len(new))
-    free = np.isnan(old[:kept]) | np.isnan(new[:kept])
-    begin[:kept] = np.where(free, new[:kept], old[:kept])
+    new = one.rows[rows]
+    begin = ramp_from(one.rows[before[0]], new)
     times: Array = np.array([0.0, shown.ramp])
     return replace(own, kind="time series", series=SeriesData(times, np.stack([begin, new]), "linear"))

@@ -91,14 +91,6 @@ class Calls:
     stopped: Callable[[], bool]
 
 
-def ramp_from(before: Array, new: Array) -> Array:
-    """Where ramps to `new` begin: at the values before, where there were some."""
-    begin = new.copy()
-    kept = min(len(before), len(new))
-    begin[:kept] = np.where(np.isnan(before[:kept]) | np.isnan(new[:kept]), new[:kept], before[:kept])
-    return begin
-
-
 def resized(size: int, values: Array) -> Array:
     """The first `size` rows; NaN in those that are not there."""
     resized = np.full((size, values.shape[1]), np.nan)

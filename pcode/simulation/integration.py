@@ -105,6 +105,11 @@ class Integration:
         """The samples that the phase shows."""
         return self.phase.samples or ()
 
+    @property
+    def first(self) -> Phase:
+        """What is integrated first: the phase."""
+        return self.phase
+
     def run(
         self,
         state: State,
@@ -112,7 +117,7 @@ class Integration:
         observers: Sequence[Observer],
         reports: Reports,
         stopped: Callable[[], bool],
-    ) -> tuple[PhaseRecord, State, Steps]:
+    ) -> tuple[PhaseRecord, State, Steps, tuple[int, ...]]:
         """Integrate from `state`, and call the observers at their times.
 
         Parameters
@@ -127,8 +132,8 @@ class Integration:
 
         Returns
         -------
-        tuple of PhaseRecord, State, and ndarray
-            The record, the state reached, and the solver's steps.
+        tuple of PhaseRecord, State, ndarray and tuple of int
+            The record, the state reached, the solver's steps, and the samples of the state.
         """
         phase, solver = self.phase, solvers.by_name(self.method)
         problem = problem_of(self.network, phase, state)
@@ -149,7 +154,7 @@ class Integration:
             "method": solution.method or self.method,
             "method_reason": solution.reason or "asked for",
         }
-        return replace(record, **chosen), problem.state(t, solution.y), solution.steps
+        return replace(record, **chosen), problem.state(t, solution.y), solution.steps, self.shown
 
     def not_started(self, why: str) -> PhaseRecord:
         """The record of a phase for which no starting state was found."""

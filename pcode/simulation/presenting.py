@@ -22,7 +22,7 @@ from ..base.status import SolverStats, Status
 from ..model.dynamics import Constants
 from ..model.network import Array
 from ..model.phase import NodeStart, Phase
-from ..model.presentation import Presentation
+from ..model.presentation import Presentation, ramp_from
 from ..model.series import TimeSeries
 from ..model.state import State
 from ..run.record import PhaseRecord
@@ -32,7 +32,7 @@ from ..solvers.steps import Steps
 from ..system.problem import structure_of
 from ..system.showing import Showing
 from .callbacks import Reports
-from .course import Calls, Course, Standing, in_numpy, ramp_from, resized
+from .course import Calls, Course, Standing, in_numpy, resized
 from .integration import Integration, integrated, problem_of
 from .looks import Looks, Part
 from .observer import Moment, Observer, Shown
@@ -114,7 +114,12 @@ class Presenting(Integration):
             time_unit=phase.time_unit,
         )
 
-    def present(
+    @property
+    def first(self) -> Phase:
+        """What is integrated first: the first presentation."""
+        return replace(self.one(0, None), nodes=self.phase.nodes)
+
+    def run(
         self,
         state: State,
         trajectories: Sequence[Observer],
@@ -122,18 +127,11 @@ class Presenting(Integration):
         reports: Reports,
         stopped: Callable[[], bool],
     ) -> tuple[PhaseRecord, State, Steps, tuple[int, ...]]:
-        """Integrate from `state`, in which the first presentation starts; see `Integration.run`.
-
-        Returns
-        -------
-        tuple of PhaseRecord, State, ndarray and tuple of int
-            As there, and the samples of the state.
-        """
+        """Integrate from `state`, in which the first presentation starts; see `Integration.run`."""
         looks = Looks(self.phase, trajectories, observers)
         course = Course(state, self.samples(0))
         reports.times(self.phase)
-        first = self.one(0, None)
-        solver, method, reason = self._chosen(problem_of(self.network, first, state))
+        solver, method, reason = self._chosen(problem_of(self.network, self.one(0, None), state))
         kind = Kind(solver.name, False) if self._loops(solver) else None
         calls = Calls(looks, reports, stopped)
         while course.k < self.count and not course.status.failed:
@@ -152,7 +150,7 @@ class Presenting(Integration):
     def _keep_reached(self, course: Course, trajectories: Sequence[Any]) -> None:
         """Have the state kept in which the phase ends early."""
         last = course.k if course.within else course.k - 1
-        here = replace(course, k=last, elapsed=course.elapsed)
+        here = replace(course, k=last)
         moment = self._standing(here, course.state, 0.0)
         for trajectory in trajectories:
             trajectory.reach(moment)

@@ -232,8 +232,7 @@ class Simulation:
         how = (self._network, phase, index, self.t, self._method, self._settings)
         shows = phase.presentation is not None
         integration = Presenting(*how, phase.nodes or self._nodes) if shows else Integration(*how)
-        first = integration.one(0, None) if isinstance(integration, Presenting) else phase
-        first = replace(first, nodes=phase.nodes)
+        first = integration.first
         before = (self.weights, self._state, self._shown)
         self._result = None
         try:
@@ -247,11 +246,7 @@ class Simulation:
         observers: list[Observer] = [*calls.probes.observers, *calls.observers.values()]
         try:
             given = (start, self._trajectories, observers, calls.reports, stopped)
-            if isinstance(integration, Presenting):
-                record, state, steps, shown = integration.present(*given)
-            else:
-                record, state, steps = integration.run(*given)
-                shown = extent.shown
+            record, state, steps, shown = integration.run(*given)
         except BaseException:
             for keeper in (*self._trajectories, calls.probes):
                 keeper.forget(index)

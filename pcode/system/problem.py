@@ -74,19 +74,12 @@ _modes_of = jax.jit(kinks.modes_of)
 
 @compiled
 def _energies(system: System, t: Any, y: Any) -> tuple[jax.Array, jax.Array]:
-    state = system.state(t, y)
-    x, eps, weights = state
-    mu = dynamics.predictions(x, weights.M, weights.beta, system.sigma)
-    nu = dynamics.variances(state, system.constants)
-    return dynamics.energy(eps, nu), dynamics.energy_slaved(x, mu, nu)
+    return dynamics.energies(system.state(t, y), system.sigma, system.constants)
 
 
 @partial(jax.jit, static_argnames="activation", compiler_options=IN_ORDER)
 def _energies_of(state: State, c: dynamics.Constants, activation: tuple[Entry, ...]) -> tuple[Any, Any]:
-    x, eps, weights = state
-    mu = dynamics.predictions(x, weights.M, weights.beta, tuple(map(activation_of, activation)))
-    nu = dynamics.variances(state, c)
-    return dynamics.energy(eps, nu), dynamics.energy_slaved(x, mu, nu)
+    return dynamics.energies(state, tuple(map(activation_of, activation)), c)
 
 
 def energies_of(network: Network, state: State) -> tuple[Array, Array]:

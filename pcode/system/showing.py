@@ -14,7 +14,7 @@ from typing import Any
 from ..base._jax import jax, jnp
 from ..model import dynamics
 from ..model.clamp import Pieces
-from ..model.presentation import Nodes
+from ..model.presentation import Nodes, ramp_from
 from ..model.state import State
 from .coupled import Parameters, Structure, System
 from .crossings import MOST
@@ -102,12 +102,11 @@ class Showing:
         structure, first = self.structure, clamp
         pieces: tuple[Pieces | None, ...] = ()
         if self.ramped:
-            first = tuple(jnp.where(jnp.isnan(old), new, old) for new, old in zip(clamp, before, strict=True))
+            first = tuple(ramp_from(old, new, jnp) for old, new in zip(before, clamp, strict=True))
             pieces = tuple(
                 _line(a, b, self.ramp) if clamped else None
                 for a, b, clamped in zip(first, clamp, structure.clamped, strict=True)
             )
-            first = tuple(jnp.where(jnp.isnan(new), new, a) for new, a in zip(clamp, first, strict=True))
         system = System(structure, Parameters(self.constants, first, state.weights, pieces))
         reduction = Reduction(system)
         if self.reduce:
