@@ -96,7 +96,7 @@ SCENARIOS: dict[str, tuple[tuple[str, str], str, str]] = {
     "a density beyond 1": (
         ("sizes", "mask = { density = 1.5 }\nsizes"),
         "network.mask.density",
-        "1",
+        "at most 1",
     ),
     "densities for other links": (
         ("sizes", "mask = { density = [0.5, 0.5, 0.5] }\nsizes"),

@@ -26,9 +26,12 @@ _MUST_BE = {
 # Of many phases the first ones are suggested.
 MOST_PHASES = 3
 
+# For each kind of bound its key in the error, and how to say it.
 _LIMITS = {
-    "greater_than": ("more than", "gt"),
-    "greater_than_equal": ("", "ge"),
+    "greater_than": ("gt", "more than {:g}"),
+    "greater_than_equal": ("ge", "{:g} or more"),
+    "less_than": ("lt", "less than {:g}"),
+    "less_than_equal": ("le", "at most {:g}"),
 }
 
 
@@ -126,9 +129,8 @@ def _what(details: ErrorDetails, path: list[str | int]) -> str:
         words = re.findall('"(.*?)"', names)
         return f"must be {names}, not {shown(value)}{hint(value, words)}"
     if kind in _LIMITS:
-        than, key = _LIMITS[kind]
-        more = " or more" if key == "ge" else ""
-        return " ".join(f"must be {than} {context[key]:g}{more}, not {shown(value)}".split())
+        key, bound = _LIMITS[kind]
+        return f"must be {bound.format(context[key])}, not {shown(value)}"
     if kind in _MUST_BE:
         return f"must be {_MUST_BE[kind]}, not {shown(value)}"
     message = details["msg"] if kind == "either" else details["msg"][:1].lower() + details["msg"][1:]
