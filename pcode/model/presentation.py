@@ -50,6 +50,8 @@ class Presentation:
         lacks. The others are those of `pcode.simulate`.
     limit : float, str or pint.Quantity, optional
         With ``hold="equilibrium"``, the longest a mini-batch is shown.
+    time_unit : str, optional
+        Unit of its times. By default that of the first that has one, or else that of the network.
 
     Raises
     ------
