@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -139,6 +140,13 @@ class Phase(Short):
         # Their times are in the unit of the network, which is not known if the phase has another.
         if unit is None:
             self.check_curves()
+
+    def with_clamps(self, clamp: dict[int, Clamp], samples: tuple[int, ...]) -> Phase:
+        """The same phase with other clamps and samples, which must be right: they are not checked."""
+        made = copy(self)
+        object.__setattr__(made, "clamp", clamp)
+        object.__setattr__(made, "samples", samples)
+        return made
 
     def _check_presentation(self, presentation: Presentation) -> None:
         checks.instance("presentation", presentation, Presentation, "a pcode.Presentation, or left out")

@@ -45,8 +45,6 @@ class Course:
         What was reached.
     shown : tuple of int
         The samples that it shows.
-    before : tuple of ndarray, shapes (B, n_l), or None
-        Clamped values of the last presentation.
     k : int
         How many presentations have ended.
     elapsed : float
@@ -68,7 +66,6 @@ class Course:
 
     state: State
     shown: tuple[int, ...] = ()
-    before: tuple[Array, ...] | None = None
     k: int = 0
     elapsed: float = 0.0
     stats: SolverStats = field(default_factory=SolverStats)

@@ -94,30 +94,42 @@ class Presenting(Integration):
         """The rows of the data that presentation `k` shows."""
         return tuple(self.shown[row] for row in self.rows(k).tolist())
 
-    def one(self, k: int, before: tuple[Array, ...] | None) -> Phase:
-        """Presentation `k` as a phase of its own, after one with the clamped values `before`."""
-        rows, shown, phase = self.rows(k), self.presentation, self.phase
-        clamp: dict[int, Any] = {layer: self.clamps[layer][rows] for layer in phase.clamp}
-        if shown.ramp > 0.0 and before is not None:
-            times = np.array([0.0, shown.ramp])
-            for layer, new in clamp.items():
-                begin = ramp_from(before[layer], new)
-                clamp[layer] = TimeSeries(times, np.stack([begin, new]), time_unit=phase.time_unit)
+    def clamped_before(self, k: int) -> tuple[Array, ...] | None:
+        """Clamped values of layers 0..n in the presentation before `k`; None before the first."""
+        if k == 0:
+            return None
+        rows = self.rows(k - 1)
+        return tuple(values[rows] for values in self.clamps)
+
+    @cached_property
+    def _pattern(self) -> Phase:
+        """A presentation as a phase of its own, but for its samples and their clamped values."""
+        phase, shown = self.phase, self.presentation
         return Phase(
             phase.name,
-            clamp,
             duration=shown.longest,
             learn=phase.learn,
             until=shown.until,
             settle_tol=phase.settle_tol,
-            samples=self.samples(k),
             time_unit=phase.time_unit,
         )
+
+    def one(self, k: int) -> Phase:
+        """Presentation `k` as a phase of its own."""
+        rows, shown, phase = self.rows(k), self.presentation, self.phase
+        clamp: dict[int, Any] = {layer: self.clamps[layer][rows] for layer in phase.clamp}
+        before = self.clamped_before(k) if shown.ramp > 0.0 else None
+        if before is not None:
+            times = np.array([0.0, shown.ramp])
+            for layer, new in clamp.items():
+                begin = ramp_from(before[layer], new)
+                clamp[layer] = TimeSeries(times, np.stack([begin, new]), time_unit=phase.time_unit)
+        return self._pattern.with_clamps(clamp, self.samples(k))
 
     @property
     def first(self) -> Phase:
         """What is integrated first: the first presentation."""
-        return replace(self.one(0, None), nodes=self.phase.nodes)
+        return replace(self.one(0), nodes=self.phase.nodes)
 
     def run(
         self,
@@ -131,7 +143,7 @@ class Presenting(Integration):
         looks = Looks(self.phase, trajectories, observers)
         course = Course(state, self.samples(0))
         reports.times(self.phase)
-        solver, method, reason = self._chosen(problem_of(self.network, self.one(0, None), state))
+        solver, method, reason = self._chosen(problem_of(self.network, self.one(0), state))
         kind = Kind(solver.name, False) if self._loops(solver) else None
         calls = Calls(looks, reports, stopped)
         while course.k < self.count and not course.status.failed:
@@ -204,7 +216,7 @@ class Presenting(Integration):
 
         If that is between its ends, the course does not go on from there.
         """
-        phase = self.one(course.k, course.before)
+        phase = self.one(course.k)
         try:
             start = self._begin(course, phase)
         except InputError as error:
@@ -238,8 +250,6 @@ class Presenting(Integration):
     def _ended(self, course: Course, lasted: Array, step: Array, at_rest: Any, calls: Calls) -> None:
         """Note that the next presentations lasted so long, with mean steps `step`."""
         shown = self.presentation
-        rows = self.rows(course.k + lasted.size - 1)
-        course.before = tuple(values[rows] for values in self.clamps)
         course.shown = self.samples(course.k + lasted.size - 1)
         if shown.until:
             course.at_limit += int((~np.asarray(at_rest)).sum())
@@ -259,7 +269,7 @@ class Presenting(Integration):
         looks = calls.looks
         looked = looks.next(course.k, course.elapsed)
         if looked == course.k:
-            phase = self.one(course.k, course.before)
+            phase = self.one(course.k)
             # Always by the same means, so that what is saved does not depend on who looks later.
             start = looks.schedule(course.k, course.elapsed, phase, "start")
             start.start(lambda: self._standing(course, self._inserted(course, phase), 0.0))
@@ -306,10 +316,9 @@ class Presenting(Integration):
         anew = course.k == 0 or size != len(course.shown)
         state = course.state
         if anew:
-            state = self._begin(course, self.one(course.k, course.before))
-        before = tuple(resized(size, values) for values in course.before or state.x)
-        if course.before is None:
-            before = tuple(np.full_like(values, np.nan) for values in before)
+            state = self._begin(course, self.one(course.k))
+        before = self.clamped_before(course.k) or tuple(np.full_like(x, np.nan) for x in state.x)
+        before = tuple(resized(size, values) for values in before)
         if size not in course.fixed:
             course.fixed[size] = self._fixed(state)
         fixed = course.fixed[size]
@@ -351,7 +360,7 @@ class Presenting(Integration):
             begun = last * self.presentation.longest
         here = replace(course, k=last, elapsed=begun)
         if looks.next(last, begun) == last:
-            phase = self.one(last, None)
+            phase = self.one(last)
             end = lambda: self._standing(here, course.state, float(lasted[-1]))  # noqa: E731
             if not looks.schedule(last, begun, phase).end(end):
                 course.status, course.detail = Status.DIVERGED, "values that were saved are not finite"
