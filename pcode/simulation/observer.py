@@ -132,10 +132,8 @@ class Moment:
 
     @property
     def finite(self) -> bool:
-        """Whether the unknowns, and all nodes and energies computed so far, are finite."""
-        known = self.__dict__
-        nodes = [array for part in known.get("_nodes", ()) for array in part]
-        arrays = (self._y, *nodes, *known.get("energies", ()))
+        """Whether the unknowns, and the energies if they are known, are finite."""
+        arrays = (self._y, *self.__dict__.get("energies", ()))
         return all(bool(np.isfinite(array).all()) for array in arrays)
 
 

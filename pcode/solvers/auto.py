@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
 
 import numpy as np
 
-from ..base._jax import IN_ORDER, jax, jnp
 from ..model.network import Array
 from ..model.state import Layout
-from ..system.coupled import System
 from ..system.problem import Problem
 from .base import IVP, OnSave, OnStep, Settings, Solution, Solver
 from .settings import has_nodes
@@ -123,20 +119,10 @@ def explicit(length: float, size: int, stops: int = 0) -> tuple[str | None, floa
 
 def fastest_rate(problem: Problem, iterations: int = 20) -> float:
     """Largest absolute value of an eigenvalue of the Jacobian at the start, by power iteration."""
-    v = np.random.default_rng(0).standard_normal(problem.y0.size)
-    sizes = np.asarray(_powers(problem.system, problem.y0, v, iterations))
+    v, sizes = np.random.default_rng(0).standard_normal(problem.y0.size), []
+    for _ in range(iterations):
+        size = float(np.linalg.norm(v))
+        v = problem.jacobian_action(0.0, problem.y0, v / (size or 1.0))
+        sizes.append(float(np.linalg.norm(v)))
     # A mean, because the norms oscillate if the largest eigenvalues are a complex pair.
     return float(np.exp(np.mean(np.log(np.maximum(sizes[iterations // 2 :], 1e-300)))))
-
-
-@partial(jax.jit, static_argnames="iterations", compiler_options=IN_ORDER)
-def _powers(system: System, y: Any, v: Any, iterations: int) -> Any:
-    """Norms |J v| of the unit vectors v of a power iteration, shape (iterations,)."""
-    action = system.action(0.0, y)
-
-    def step(v: Any, _: Any) -> tuple[Any, Any]:
-        size = jnp.linalg.norm(v)
-        v = action(v / jnp.where(size > 0.0, size, 1.0))
-        return v, jnp.linalg.norm(v)
-
-    return jax.lax.scan(step, v, length=iterations)[1]

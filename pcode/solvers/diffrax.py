@@ -109,7 +109,7 @@ class _Stepper:
         """Start from the start of `problem`, with these `counts` of steps so far."""
         self._problem = problem
         span = (problem.start, next_stop(problem, problem.start))
-        carry: Carry = _begin(*self._static, problem.y0, *span, problem.parameters, self._tolerances)
+        carry: Carry = _begin(*self._static, problem.y0, *span, problem.there.parameters, self._tolerances)
         self._carry = carry._replace(**counts)
         self._read()
 
@@ -140,7 +140,7 @@ class _Stepper:
     def _burst(self, until: float, most: int) -> Carry:
         problem = self._problem
         ends = (float(until), self._stops, most, self._settle_tol, float(problem.settles_from))
-        how = (self._kink_tolerance, problem.parameters, self._tolerances)
+        how = (self._kink_tolerance, problem.there.parameters, self._tolerances)
         carry: Carry = _burst(*self._static, self._carry, *ends, *how)
         return carry
 
@@ -155,7 +155,7 @@ class _Stepper:
         return self._drawn(t) if self._dense is None else self._dense(t)
 
     def _drawn(self, t: float, quick: bool = False) -> Array:
-        parameters = self._problem.parameters
+        parameters = self._problem.there.parameters
         # A float, because another type would trigger another compilation.
         at = (self._carry, float(t), parameters, self._tolerances)
         return np.asarray(_interpolate(*self._static, *at, quick=quick))

@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any
 
 import numpy as np
 import scipy
 
-from ..base._jax import jax, jnp
 from ..model.network import Array
-from ..system.coupled import System
-from ..system.krylov import Operator, few_iterations, gcr
-from ..system.problem import Problem, compiled
+from ..system.krylov import conjugate_residuals, size_of
+from ..system.problem import Problem
 from .base import Settings
 
 # Up to this many unknowns I - gamma J is factored as a dense matrix: that takes a tenth of a millisecond, and
@@ -30,8 +27,8 @@ SMALL = 199
 VECTORS = 8
 MOST_ITERATIONS = 60
 
-# Iterations that usually suffice for gamma/delta between SLIGHT and STRONG.
-FEW = 2
+# Krylov vectors kept in the iterations for the weight-borne coupling.
+COUPLED_VECTORS = 20
 
 # Residual of a linear system, as a part of what CVODE allows. With 1, the slow flow of the weights, where the
 # systems are hard, takes 1.5 times as many steps; below 0.1 nothing is gained.
@@ -103,7 +100,7 @@ class LinearSolver(ABC):
 
 
 def linear_solver(problem: Problem, settings: Settings) -> LinearSolver:
-    """The linear solver for `problem`, compiled."""
+    """The linear solver for `problem`."""
     return Dense(problem) if problem.y0.size <= SMALL else Structured(problem, settings)
 
 
@@ -113,7 +110,6 @@ class Dense(LinearSolver):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         self._identity = np.eye(problem.y0.size)
-        self._linearise(0.0, problem.y0, 0.0)
 
     def _linearise(self, t: float, y: Array, gamma: float) -> None:
         self._J = self.problem.jacobian(t, y)
@@ -131,7 +127,7 @@ class Dense(LinearSolver):
 
 
 class Structured(LinearSolver):
-    """The structured elimination and Krylov iterations, in one compiled call.
+    """The structured elimination and Krylov iterations.
 
     The structured solve leaves out the weight-borne coupling, which is small for steps much shorter than
     delta, and its factors may be some steps old. The Krylov iterations, with the exact Jacobian at the
@@ -141,72 +137,58 @@ class Structured(LinearSolver):
     def __init__(self, problem: Problem, settings: Settings) -> None:
         super().__init__(problem)
         self._settings = settings
+        self._factored = math.nan
         # If the weights are held there is no weight-borne coupling.
-        self._delta = delta = problem.layout.shortest(problem.constants.delta)
-        self._linearise(0.0, problem.y0, 1.0)
-        for gamma in (0.0, 0.5 * (SLIGHT + STRONG) * delta, delta) if problem.layout.learn else (0.0,):
-            self._solution(0.0, problem.y0, problem.y0, gamma, math.inf)  # to compile it
+        self._delta = problem.layout.shortest(problem.constants.delta)
 
     def _linearise(self, t: float, y: Array, gamma: float) -> None:
         # Linearises and factors: both cost little more than factoring alone.
-        self._factors = self.problem.factor(t, y, gamma)
+        self._solve, self._factored = self.problem.factor(t, y, gamma), gamma
 
     def _solution(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
-        problem, tolerances = self.problem, (self._settings.rtol, self._settings.atol)
-        part = gamma / self._delta
+        problem, part = self.problem, gamma / self._delta
         if part < SLIGHT and problem.structure.elimination.exact:
-            return problem.solve(self._factors, r)
-        at = (problem.system, self._factors, t, y, r, gamma)
-        if part < STRONG:
-            z, left = _solve_mostly(*at, *tolerances)
-            if float(left) <= enough:
-                return np.asarray(z)
-        within = enough if part > STRONG else math.inf
-        return np.asarray(_solve(*at, enough, within, *tolerances))
+            return self._solve(r)
+        weight = 1.0 / (self._settings.rtol * np.abs(y) + self._settings.atol)
 
+        def precondition(r: Array) -> Array:
+            return self._solve(r) if part < STRONG else self._solve_coupled(r, weight, enough)
 
-@compiled
-def _solve_mostly(
-    system: System, factors: Any, t: Any, y: Any, r: Any, gamma: Any, rtol: Any, atol: Any
-) -> tuple[Any, Any]:
-    """The z after a few iterations for (I - gamma J) z = r, and its residual in units of the tolerances."""
-    weight, matrix = _measures(system, t, y, gamma, rtol, atol)
+        def operator(v: Array) -> Array:
+            return precondition(v - gamma * problem.jacobian_action(t, y, v))
 
-    def precondition(r: Any) -> Any:
-        return system.solve(factors, r)
+        z: Array = conjugate_residuals(operator, precondition(r), weight, enough, VECTORS, MOST_ITERATIONS)
+        return z
 
-    return few_iterations(lambda v: precondition(matrix(v)), precondition(r), weight, FEW)
+    def _solve_coupled(self, r: Array, weight: Array, enough: float) -> Array:
+        """The structured solve with the weight-borne coupling, to a residual of `enough`.
 
+        A change w of the weights changes the nodes, and these change the weights by c (r_w + s(w)), affine in
+        w. The structured solve uses w = c r_w in the nodes' equations. If that is not accurate enough, Krylov
+        iterations solve the fixed-point equation w = c (r_w + s(w)); their vectors have the length of the
+        weights.
+        """
+        layout, constants = self.problem.layout, self.problem.constants
+        k, d = layout.node_count, self._solve(r)
+        if not layout.learn:
+            return d
+        of_links = [1.0 / (1.0 + self._factored * one.weight_decay / one.delta) for one in constants.links]
+        weight, c = weight[k:], layout.of_links(np.array(of_links))
+        if not size_of(d[k:] - c * r[k:], weight) > enough:
+            return d
 
-@compiled
-def _solve(
-    system: System,
-    factors: Any,
-    t: Any,
-    y: Any,
-    r: Any,
-    gamma: Any,
-    enough: Any,
-    enough_within: Any,
-    rtol: Any,
-    atol: Any,
-) -> Any:
-    """The z with (I - gamma J) z = r, to a residual of `enough` times the tolerances.
+        def through(r_nodes: Array, w: Array) -> Array:
+            """The d for the right-hand side r_nodes of the nodes if the weights change by `w`."""
+            return self._solve(np.concatenate([r_nodes, w / c]))
 
-    The preconditioner includes the weight-borne coupling to a residual of `enough_within`.
-    """
-    weight, matrix = _measures(system, t, y, gamma, rtol, atol)
-
-    @jax.jit  # so that its two uses are traced once
-    def precondition(r: Any) -> Any:
-        return system.solve_coupled(factors, r, weight, enough_within)
-
-    return gcr(
-        lambda v: precondition(matrix(v)), precondition(r), weight, 0.0, enough, VECTORS, MOST_ITERATIONS
-    )
-
-
-def _measures(system: System, t: Any, y: Any, gamma: Any, rtol: Any, atol: Any) -> tuple[Any, Operator]:
-    """1 / tolerances at y, shape (N,), and the action of I - gamma J there."""
-    action = system.action(t, y)
-    return 1.0 / (rtol * jnp.abs(y) + atol), lambda v: v - gamma * action(v)
+        nothing, w = np.zeros(k), c * r[k:]
+        # The residual of the equation, its constant term left out, is w - c s(w).
+        w = w + conjugate_residuals(
+            lambda w: 2.0 * w - through(nothing, w)[k:],
+            d[k:] - w,
+            weight,
+            enough,
+            COUPLED_VECTORS,
+            MOST_ITERATIONS,
+        )
+        return np.concatenate([through(r[:k], w)[:k], w])

@@ -137,20 +137,28 @@ class Chain(NamedTuple):
     layers: tuple[Layer, ...]
 
 
-def factor(system: System, point: Point, a: Any, one: Any = 1.0) -> Chain:
-    """Factor the nodes' block of (one I - a J) from layer 0 upwards; `one` may have shape (B, 1)."""
+def links(system: System, point: Point, a: Any) -> tuple[Link, ...]:
+    """The couplings of layers l and l + 1, l = 0..n-1, in I - a J."""
     weights, free = point.state.weights, system.layout.free
-    one = jnp.broadcast_to(one, (system.layout.batch, 1))
+    W = weights.W or (None,) * system.layout.n
+
+    def link(k: int) -> Link:
+        s, b = (point.slope[k], a * point.value[k].input) if free[k] else (None, None)
+        return Link(weights.M[k], W[k], s, b, -a * point.error[k].input)
+
+    return tuple(map(link, range(system.layout.n)))
+
+
+def factor(system: System, point: Point, a: Any, one: Any, couplings: tuple[Link, ...]) -> Chain:
+    """Factor the nodes' block of (one I - a J) from layer 0 upwards; `one` has shape (B, 1)."""
+    free = system.layout.free
 
     def D_of(k: int) -> Any:
         return jnp.where(point.free[k] > 0.0, one - a * point.value[k].x, 1.0)
 
     layers = [Layer(_safe(D_of(0), 1.0))]
-    W = weights.W or (None,) * system.layout.n
     for k in range(1, system.layout.n + 1):
-        v, e, below, moves = point.value[k], point.error[k - 1], point.value[k - 1], free[k - 1]
-        s, b = (point.slope[k - 1], a * below.input) if moves else (None, None)
-        link = Link(weights.M[k - 1], W[k - 1], s, b, -a * e.input)
+        v, e, moves, link = point.value[k], point.error[k - 1], free[k - 1], couplings[k - 1]
         g, h = (a * e.x, -a * v.eps) if free[k] else (None, None)
         layer = Layer(D_of(k), g, h, one - a * e.eps, link)
         N, size = layer.own * layer.D, layer.own * jnp.abs(layer.D)

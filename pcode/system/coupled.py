@@ -98,9 +98,6 @@ class Elimination(Protocol):
     def solve(self, system: System, factors: Any, r: Any) -> Any:
         """The d, shape (N,), with (I - a J) d = r, without the weight-borne coupling if weights learn."""
 
-    def solve_coupled(self, system: System, factors: Any, r: Any, weight: Any, enough: Any) -> Any:
-        """The same with the weight-borne coupling, until the norm of residual * weight is `enough`."""
-
 
 class Partials(NamedTuple):
     """Partial derivatives of an elementwise rate, shapes (B, n_l), or (1, 1) where constant.
@@ -324,10 +321,6 @@ class System:
     def solve(self, factors: Any, r: Any) -> Any:
         """The d, shape (N,), with (I - a J) d = r by the elimination; see `exact`."""
         return self.structure.elimination.solve(self, factors, r)
-
-    def solve_coupled(self, factors: Any, r: Any, weight: Any, enough: Any) -> Any:
-        """The same with the weight-borne coupling; see `Elimination`."""
-        return self.structure.elimination.solve_coupled(self, factors, r, weight, enough)
 
 
 def _free_rate(sigma: Activation | None, c: Constants, x: Any, eps: Any, h: Any) -> Any:

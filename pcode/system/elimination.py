@@ -16,15 +16,11 @@ from ..model.dynamics import Layers
 from ..model.network import Weights
 from ..model.state import State
 from ..model.variables import BETA, EPS, VARIABLES, M, W, X
-from . import chain
+from . import chain, whole
 from .coupled import Point, System
-from .krylov import gcr, norm_of
+from .krylov import gcr
 
-# Krylov vectors kept in the iterations for the weight-borne coupling, and most iterations.
-VECTORS = 20
-MOST_ITERATIONS = 60
-
-# The same for systems that the elimination does not solve exactly, and the relative residual to reach.
+# Krylov vectors kept, and most iterations, for systems that the elimination does not solve exactly, and the relative residual to reach.
 REFINED, MOST_REFINED, REFINED_RTOL = 100, 500, 1e-12
 
 
@@ -36,19 +32,17 @@ class Factors(NamedTuple):
     a : scalar
     sigma, eps : tuples of arrays
         sigma(x^l), l = 0..n-1, and eps^l, l = 1..n, at the point of linearisation.
-    nodes : chain.Chain
+    links : tuple of chain.Link
+        Couplings of layers l and l + 1, l = 0..n-1.
+    nodes : chain.Chain or whole.Whole
         Factors of the node system.
     """
 
     a: Any
     sigma: Layers
     eps: Layers
-    nodes: chain.Chain
-
-    @property
-    def links(self) -> tuple[chain.Link, ...]:
-        """Couplings of layers l and l + 1, l = 0..n-1."""
-        return tuple(layer.link for layer in self.nodes.layers[1:] if layer.link is not None)
+    links: tuple[chain.Link, ...]
+    nodes: chain.Chain | whole.Whole
 
 
 @dataclass(frozen=True)
@@ -66,15 +60,17 @@ class ChainElimination:
 
     def factor(self, system: System, point: Point, a: Any, one: Any = 1.0) -> Factors:
         """Factor (one I - a J); if the weights are unknowns `one` must be 1."""
-        return Factors(jnp.asarray(a), point.sigma, point.state.eps, chain.factor(system, point, a, one))
+        links = chain.links(system, point, a)
+        one = jnp.broadcast_to(one, (system.layout.batch, 1))
+        if whole.is_small(system):
+            nodes: Any = whole.factor(system, point, a, one)
+        else:
+            nodes = chain.factor(system, point, a, one, links)
+        return Factors(jnp.asarray(a), point.sigma, point.state.eps, links, nodes)
 
     def solve(self, system: System, factors: Factors, r: Any) -> Any:
         """The d with (I - a J) d = r, shapes (N,), up to the weight-borne coupling."""
         return _solve(system, factors, r)
-
-    def solve_coupled(self, system: System, factors: Factors, r: Any, weight: Any, enough: Any) -> Any:
-        """The same with the weight-borne coupling."""
-        return _solve_coupled(system, factors, r, weight, enough)
 
 
 def solve_exactly(system: System, t: Any, y: Any, factors: Any, r: Any, a: Any, one: Any = 1.0) -> Any:
@@ -103,58 +99,22 @@ def solve_exactly(system: System, t: Any, y: Any, factors: Any, r: Any, a: Any, 
 def _solve(system: System, factors: Factors, r: Any) -> Any:
     layout, p = system.layout, system.parameters
     nothing = jax.tree.map(jnp.zeros_like, State(p.clamp, p.clamp[1:], p.held))
-    right, free = layout.unpack(r, nothing), system.free_values()
+    right, free = layout.unpack(r, nothing), system.free()
     P, q = _sources(system, factors, right)
-    q = tuple(q_l * f for q_l, f in zip(q, free, strict=True))
-    d_x, d_eps = chain.solve(factors.nodes, P, q, layout.free)
+    q = tuple(
+        q_l if f is None else jnp.where(f, q_l, 0.0) if moves else q_l * 0.0
+        for q_l, f, moves in zip(q, free, layout.free, strict=True)
+    )
+    solve_nodes: Any = whole.solve if isinstance(factors.nodes, whole.Whole) else chain.solve
+    d_x, d_eps = solve_nodes(factors.nodes, P, q, layout.free)
     d_weights = _weights(system, factors, d_x, d_eps, right.weights) if layout.learn else nothing.weights
     # A clamped node of a partly clamped layer has rate 0: d = r there.
     kept = zip(d_x, right.x, free, strict=True)
-    d_x = tuple(jnp.where(f > 0.0, d, r_l) for d, r_l, f in kept)
+    d_x = tuple(d if f is None else jnp.where(f, d, r_l) for d, r_l, f in kept)
     return layout.pack(State(d_x, d_eps, d_weights), jnp)
 
 
-def _solve_coupled(system: System, factors: Factors, r: Any, weight: Any, enough: Any) -> Any:
-    """The d with (I - a J) d = r, shapes (N,), with the weight-borne coupling.
-
-    A change w of the weights changes the nodes, and these change the weights by c (r_w + s(w)), affine in w.
-    `_solve` uses w = c r_w in the nodes' equations. If that is not accurate enough, Krylov iterations solve
-    the fixed-point equation w = c (r_w + s(w)); their vectors have the length of the weights.
-
-    Parameters
-    ----------
-    system : System
-    factors : Factors
-    r : array, shape (N,)
-    weight : array, shape (N,)
-        The norm of v is the root mean square of v * weight over the weights.
-    enough : scalar
-        Residual to reach, in this norm.
-    """
-    layout, k = system.layout, system.layout.node_count
-    d = _solve(system, factors, r)
-    if not layout.learn:
-        return d
-    weight, c = weight[k:], layout.of_links(jnp.stack(_decayed(system, factors.a)), jnp)
-
-    def through(r_nodes: Any, w: Any) -> Any:
-        """The d for the right-hand side r_nodes of the nodes if the weights change by `w`."""
-        return _solve(system, factors, jnp.concatenate([r_nodes, w / c]))
-
-    def rest(w: Any) -> Any:
-        """Residual of the fixed-point equation, its constant term left out: w - c s(w)."""
-        return 2.0 * w - through(jnp.zeros(k), w)[k:]
-
-    def coupled(d: Any) -> Any:
-        w0 = c * r[k:]
-        w = w0 + gcr(rest, d[k:] - w0, weight, 0.0, enough, VECTORS, MOST_ITERATIONS)
-        return jnp.concatenate([through(r[:k], w)[:k], w])
-
-    missing = norm_of(d[k:] - c * r[k:], weight)
-    return jax.lax.cond(missing > enough, coupled, lambda d: d, d)
-
-
-def _decayed(system: System, a: Any) -> list[Any]:
+def decayed(system: System, a: Any) -> list[Any]:
     """For each link the factor c = 1 / (1 + a lambda / delta), the inverse of its weights' diagonal block."""
     return [1.0 / (1.0 + a * c.weight_decay / c.delta) for c in system.constants.links]
 
@@ -165,7 +125,7 @@ def _sources(system: System, factors: Factors, r: State) -> tuple[Layers, Layers
     if not layout.learn:
         return tuple(P), tuple(q)
     weights = r.weights  # 0 where they are held
-    links = zip(factors.links, _decayed(system, factors.a), strict=True)
+    links = zip(factors.links, decayed(system, factors.a), strict=True)
     for layer, (link, c) in enumerate(links):
         mu: Any = weights.beta[layer]
         if f"M{layer}" in layout.arrays:
@@ -180,7 +140,7 @@ def _sources(system: System, factors: Factors, r: State) -> tuple[Layers, Layers
 
 def _weights(system: System, factors: Factors, d_x: Layers, d_eps: Layers, r: Weights) -> Weights:
     """The change of the weights, given that of the nodes."""
-    layout, constants, c = system.layout, system.constants, _decayed(system, factors.a)
+    layout, constants, c = system.layout, system.constants, decayed(system, factors.a)
     gains = [factors.a * c_l / (delta * layout.batch) for c_l, delta in zip(c, constants.delta, strict=True)]
     hebbian = []
     for layer, link in enumerate(factors.links):

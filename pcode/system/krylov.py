@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..base._jax import jax, jnp
 
@@ -28,22 +32,32 @@ def norm_of(v: Any, weight: Any) -> Any:
     return jnp.sqrt(jnp.mean((v * weight) ** 2))
 
 
-def few_iterations(operator: Operator, r: Any, weight: Any, count: int) -> tuple[Any, Any]:
-    """The d, shape (N,), of `gcr` after `count` iterations, and the norm of the residual.
-
-    It has no control flow, which on short vectors would take longer than an iteration. But it takes longer to
-    compile, as the operator appears in it `count` times.
-    """
-    d, kept = jnp.zeros_like(r), list[tuple[Any, Any]]()
-    operator = jax.jit(operator)
-    for _ in range(count):
+def conjugate_residuals(
+    operator: Operator, r: Any, weight: Any, enough: float, vectors: int, limit: int
+) -> Any:
+    """`gcr` in NumPy, for an operator that is a function of NumPy's arrays and cannot be traced."""
+    d, kept = np.zeros_like(r), deque[tuple[Any, Any]](maxlen=vectors)
+    for _ in range(limit):
         direction, image = r, operator(r) * weight
         for earlier, of_earlier in kept:
             overlap = of_earlier @ image
             direction, image = direction - overlap * earlier, image - overlap * of_earlier
-        direction, image, d, r = _advanced(d, r, direction, image, weight)
+        square = image @ image
+        # If the operator is singular the image can be 0: the iterate then does not change.
+        scale = 1.0 / math.sqrt(square) if square > 0.0 else 0.0
+        image, direction = scale * image, scale * direction
+        part = image @ (r * weight)
+        d, r = d + part * direction, r - part * image / weight
         kept.append((direction, image))
-    return d, norm_of(r, weight)
+        if not size_of(r, weight) > enough:
+            break
+    return d
+
+
+def size_of(v: Any, weight: Any) -> float:
+    """`norm_of` in NumPy."""
+    scaled = v * weight
+    return math.sqrt(scaled @ scaled / scaled.size)
 
 
 def _advanced(d: Any, r: Any, direction: Any, image: Any, weight: Any) -> tuple[Any, Any, Any, Any]:

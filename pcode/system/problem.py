@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -10,35 +10,33 @@ import numpy as np
 from scipy.sparse import csc_matrix
 
 from ..base._jax import IN_ORDER, jax, jnp
+from ..base.evaluated import Bound, Evaluated, Spent, Static, on_device
 from ..base.short import Short
 from ..model import dynamics
-from ..model.activations import Entry, activation_of
+from ..model.activations import activation_of
 from ..model.clamp import ClampSchedule, Curve
 from ..model.network import Array, Network, Weights
 from ..model.phase import Phase
 from ..model.series import TimeSeries
 from ..model.state import Layout, State
 from . import kinks, sparse
-from .coupled import Parameters, Point, Structure, System
+from .coupled import Parameters, Structure, System
 from .crossings import crossings
 from .elimination import ChainElimination, solve_exactly
 from .reduction import Reduction, reduce_feedback, reduce_input
 
-compiled = partial(jax.jit, compiler_options=IN_ORDER)
 
-
-@compiled
-def _rhs(system: System, t: Any, y: Any) -> Any:
-    return system.rhs(t, y)
-
-
-@compiled
-def _jacobian_action(system: System, t: Any, y: Any, v: Any) -> Any:
+def _action(system: System, t: Any, y: Any, v: Any) -> Any:
     return jax.jvp(lambda z: system.rhs(t, z), (y,), (v,))[1]
 
 
-@compiled
-def _jacobian(system: System, t: Any, y: Any) -> jax.Array:
+def _columns(system: System, t: Any, y: Any) -> Any:
+    """The Jacobian, for few unknowns."""
+    return jax.vmap(system.action(t, y))(jnp.eye(y.size)).T
+
+
+@partial(jax.jit, compiler_options=IN_ORDER)
+def _many_columns(system: System, t: Any, y: Any) -> jax.Array:
     action = system.action(t, y)
 
     def column(k: Any) -> Any:
@@ -49,70 +47,51 @@ def _jacobian(system: System, t: Any, y: Any) -> jax.Array:
     return columns.T
 
 
-@compiled
-def _residual(system: System, t: Any, y: Any) -> Any:
-    return system.residual(t, y)
+# Up to so many unknowns the Jacobian is had from all columns at once.
+FEW_COLUMNS = 256
+
+_RHS = Evaluated(System.rhs)
+_ACTION = Evaluated(_action)
+_JACOBIAN = Evaluated(_columns)
+_RESIDUAL = Evaluated(System.residual)
+_EXCESS = Evaluated(kinks.excess)
+_EXCESSES = Evaluated(
+    lambda system, t, y, share: jax.vmap(lambda t, y: kinks.excess(system, t, y, share, 1.0))(t, y)
+)
+_SOLVE_EXACTLY = Evaluated(lambda at, r: solve_exactly(*at[:4], r, at[4]))
+_SWITCHED = Evaluated(kinks.switched)
+_SHORTLY_AFTER = Evaluated(kinks.shortly_after)
+_MODES_OF = Evaluated(kinks.modes_of)
+_ENERGIES = Evaluated(
+    lambda system, t, y: dynamics.energies(system.state(t, y), system.sigma, system.constants)
+)
+_LINEARISE = Evaluated(System.linearise)
+_FACTOR = Evaluated(lambda system, t, y, a: system.factor(system.linearise(t, y), a))
+_SOLVE = Evaluated(lambda at, r: at[0].solve(at[1], r))
 
 
-@compiled
-def _excess(system: System, t: Any, y: Any, share: Any) -> jax.Array:
-    found: jax.Array = kinks.excess(system, t, y, share)
-    return found
+def _sigma(activation: Static) -> dynamics.Sigma:
+    return tuple(map(activation_of, activation.value))
 
 
-@compiled
-def _excesses(system: System, t: Any, y: Any, share: Any) -> jax.Array:
-    found: jax.Array = jax.vmap(lambda t, y: kinks.excess(system, t, y, share, 1.0))(t, y)
-    return found
-
-
-_solve_exactly = jax.jit(solve_exactly)
-_switched = jax.jit(kinks.switched)
-_shortly_after = jax.jit(kinks.shortly_after)
-_modes_of = jax.jit(kinks.modes_of)
-
-
-@compiled
-def _energies(system: System, t: Any, y: Any) -> tuple[jax.Array, jax.Array]:
-    return dynamics.energies(system.state(t, y), system.sigma, system.constants)
-
-
-@partial(jax.jit, static_argnames="activation", compiler_options=IN_ORDER)
-def _energies_of(state: State, c: dynamics.Constants, activation: tuple[Entry, ...]) -> tuple[Any, Any]:
-    return dynamics.energies(state, tuple(map(activation_of, activation)), c)
+_ENERGIES_OF = Evaluated(lambda activation, state, c: dynamics.energies(state, _sigma(activation), c))
+_FEEDFORWARD = Evaluated(
+    lambda activation, given, weights: dynamics.feedforward(
+        given, weights.M, weights.beta, _sigma(activation)
+    )
+)
 
 
 def energies_of(network: Network, state: State) -> tuple[Array, Array]:
     """Terms of F in a `state`, with the error nodes as they are, and at their rest value; shapes (n,)."""
     plain = state._replace(weights=state.weights._replace(W=None))
-    dynamic, slaved = _energies_of(plain, dynamics.Constants.of(network), network.activation)
+    dynamic, slaved = _ENERGIES_OF(Static(network.activation), plain, dynamics.Constants.of(network))
     return np.asarray(dynamic), np.asarray(slaved)
-
-
-@compiled
-def _linearise(system: System, t: Any, y: Any) -> Point:
-    return system.linearise(t, y)
-
-
-@compiled
-def _factor(system: System, t: Any, y: Any, a: Any) -> Any:
-    return system.factor(system.linearise(t, y), a)
-
-
-@compiled
-def _solve(system: System, factors: Any, r: Any) -> Any:
-    return system.solve(factors, r)
-
-
-@partial(jax.jit, static_argnames="activation")
-def _feedforward(given: Any, weights: Weights, activation: tuple[Entry, ...]) -> dynamics.Layers:
-    sigma = tuple(map(activation_of, activation))
-    return dynamics.feedforward(given, weights.M, weights.beta, sigma)
 
 
 def feedforward(network: Network, weights: Weights, given: tuple[Array, ...]) -> tuple[Array, ...]:
     """x^0..x^n of `dynamics.feedforward`, shapes (B, n_l), with NaN in `given` where a node is free."""
-    return tuple(map(np.array, _feedforward(given, weights, network.activation)))
+    return tuple(map(np.array, _FEEDFORWARD(Static(network.activation), given, weights)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +117,8 @@ class Problem(Short):
         When the clamps change.
     start : float
         Begin of the interval.
+    spent : Spent
+        How long functions have been evaluated by NumPy; problems that follow from this one share it.
     """
 
     system: System
@@ -147,6 +128,16 @@ class Problem(Short):
     reduction: Reduction
     schedule: ClampSchedule
     start: float = 0.0
+    spent: Spent = field(default_factory=Spent)
+
+    @cached_property
+    def there(self) -> System:
+        """The system with JAX's arrays, for functions that are compiled."""
+        system: System = on_device(self.system)
+        return system
+
+    def _on(self, function: Evaluated, system: System | None = None) -> Bound:
+        return function.bind(self.system if system is None else system, self.spent)
 
     @property
     def layout(self) -> Layout:
@@ -194,19 +185,19 @@ class Problem(Short):
         """The problem from (t, y) on without reductions; if `t` is a jump, that after it."""
         whole = self.reduction.system
         y0 = whole.layout.pack(self.state(t, y))
-        system = on_device(within(whole, self.schedule.interval(t, "right")))
+        system = within(whole, self.schedule.interval(t, "right"))
         system = with_modes(system, t, y0)
         return replace(self, system=system, y0=y0, reduction=Reduction(whole), start=t)
 
     def hold(self) -> Problem:
         """The problem of the nodes alone, with the weights held at their values at the start."""
         weights = self._state(self.start, self.y0).weights
-        system = on_device(self.system.hold(weights))
+        system = self.system.hold(weights)
         return replace(self, system=system, y0=self.y0[: self.layout.node_count])
 
     def with_unit_tau(self) -> Problem:
         """The same with tau = 1, for results that do not depend on tau, which may be 0."""
-        return replace(self, system=self.system.with_constants(tau=jnp.ones(())))
+        return replace(self, system=self.system.with_constants(tau=np.ones(())))
 
     @cached_property
     def free_nodes(self) -> Any:
@@ -221,22 +212,36 @@ class Problem(Short):
             return system
         return within(system, self.schedule.interval(t, "right" if t == self.start else "left"))
 
+    @cached_property
+    def _rhs(self) -> Bound:
+        return self._on(_RHS)
+
     def rhs(self, t: float, y: Array) -> Array:
         """dy/dt, shape (N,)."""
-        return np.asarray(_rhs(self.system, float(t), y))
+        return np.asarray(self._rhs(np.float64(t), y))
+
+    @cached_property
+    def _action(self) -> Bound:
+        return self._on(_ACTION)
 
     def jacobian_action(self, t: float, y: Array, v: Array) -> Array:
         """J v, shape (N,), with J the exact Jacobian of `rhs` at (t, y)."""
-        return np.asarray(_jacobian_action(self.system, float(t), y, v))
+        return np.asarray(self._action(np.float64(t), y, v))
+
+    @cached_property
+    def _jacobian(self) -> Bound:
+        return self._on(_JACOBIAN)
 
     def jacobian(self, t: float, y: Array) -> Array:
         """J as a dense array, shape (N, N); for small systems."""
-        return np.asarray(_jacobian(self.system, float(t), y))
+        if y.size > FEW_COLUMNS:
+            return np.asarray(_many_columns(self.there, float(t), y))
+        return np.asarray(self._jacobian(np.float64(t), y))
 
     def sparse_jacobian(self, t: float, y: Array) -> csc_matrix:
         """J as a sparse matrix, shape (N, N)."""
-        point = jax.tree.map(np.asarray, _linearise(self.system, float(t), y))
-        return sparse.jacobian(self._in_numpy, point)
+        point = jax.tree.map(np.asarray, self._on(_LINEARISE)(np.float64(t), y))
+        return sparse.jacobian(self._without_modes, point)
 
     @property
     def kinked(self) -> bool:
@@ -247,17 +252,26 @@ class Problem(Short):
         """The same problem with the modes of the nodes in the state `y`."""
         return replace(self, system=with_modes(self.system, t, y)) if self.kinked else self
 
+    @cached_property
+    def _excess(self) -> Bound:
+        return self._on(_EXCESS)
+
+    @cached_property
+    def _excesses(self) -> Bound:
+        return self._on(_EXCESSES)
+
     def excess(self, t: float, y: Array, share: float) -> float:
         """How far a node is beyond what its mode allows, see `kinks.excess`."""
-        return float(_excess(self.system, float(t), y, float(share)))
+        return float(self._excess(np.float64(t), y, np.float64(share)))
 
     def excesses(self, t: Array, y: Array, share: float) -> Array:
         """Distances beyond the kinks at K times `t`, shape (K,), for interpolated `y`, shape (K, N)."""
-        return np.asarray(_excesses(self.system, t, y, float(share)))
+        return np.asarray(self._excesses(t, y, np.float64(share)))
 
     def switched(self, t: float, y: Array, share: float, least: float) -> Problem | None:
         """The problem from (t, y) on with new modes, see `kinks.switched`; None if no mode changes."""
-        y_after, mode, changed = _switched(self.system, float(t), y, float(share), float(least))
+        arguments = map(np.float64, (share, least))
+        y_after, mode, changed = self._on(_SWITCHED)(np.float64(t), y, *arguments)
         if not changed:
             return None
         return replace(self, start=t, y0=np.asarray(y_after), system=self.system.changed(mode=mode))
@@ -266,31 +280,46 @@ class Problem(Short):
         """The unknowns with held nodes exactly at their kinks, which solvers keep but for rounding."""
         y = np.array(y)
         views = self.system.layout.views(y)
-        for layer, at in enumerate(jax.tree.map(np.asarray, self.system).held_at(np)):
+        for layer, at in enumerate(self.system.held_at(np)):
             if at is not None:
                 x = views[f"x{layer}"]
                 x[...] = np.where(np.isnan(at), x, at)
         return y
 
-    def factor(self, t: float, y: Array, a: float) -> Any:
-        """Factors of I - a J at (t, y), for `solve`."""
-        return _factor(self.system, float(t), y, float(a))
+    @cached_property
+    def _factor(self) -> Bound:
+        return self._on(_FACTOR)
 
-    def solve(self, factors: Any, r: Array) -> Array:
-        """The d, shape (N,), with (I - a J) d = r up to the weight-borne coupling."""
-        return np.asarray(_solve(self.system, factors, r))
+    @cached_property
+    def _residual(self) -> Bound:
+        return self._on(_RESIDUAL)
 
-    def solve_exactly(self, t: float, y: Array, factors: Any, r: Array, a: float) -> Array:
-        """The d, shape (N,), with (I - a J) d = r, J at (t, y), with the weights held."""
-        return np.asarray(_solve_exactly(self.system, float(t), y, factors, r, float(a)))
+    def factor(self, t: float, y: Array, a: float) -> Bound:
+        """The function r -> d, shapes (N,), with (I - a J) d = r up to the weight-borne coupling.
+
+        J is that at (t, y). The function may share memory with y.
+        """
+        factors = self._factor(np.float64(t), y, np.float64(a))
+        return _SOLVE.bind((self.system, factors), self.spent)
+
+    def factor_exactly(self, t: float, y: Array, a: float) -> Bound:
+        """The function r -> d, shapes (N,), with (I - a J) d = r, J at (t, y), with the weights held."""
+        t, a = np.float64(t), np.float64(a)
+        return _SOLVE_EXACTLY.bind((self.system, t, y, self._factor(t, y, a), a), self.spent)
 
     def residual(self, t: float, y: Array) -> float:
         """Distance from rest: max |tau dz/dt| / (1 + |z|), with delta for weights; dimensionless."""
-        return float(_residual(self.system, float(t), y))
+        return float(self._residual(np.float64(t), y))
+
+    @cached_property
+    def _energies(self) -> Bound:
+        return self._on(_ENERGIES, self._without_modes)
 
     def energies(self, t: float, y: Array) -> tuple[Array, Array]:
         """Terms of F with the error nodes as they are, and at their rest value; shapes (n,)."""
-        dynamic, slaved = _energies(self._read(self._without_modes, t), float(t), y)
+        system = self._read(self._without_modes, t)
+        function = self._energies if system is self._without_modes else self._on(_ENERGIES, system)
+        dynamic, slaved = function(np.float64(t), y)
         return np.asarray(dynamic), np.asarray(slaved)
 
     def nodes(self, t: float, y: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
@@ -304,16 +333,12 @@ class Problem(Short):
 
     def _state(self, t: float, y: Array) -> State:
         """The state of the reduced system."""
-        return self._read(self._in_numpy, t).state(t, y, np)
+        return self._read(self._without_modes, t).state(t, y, np)
 
     @cached_property
     def _without_modes(self) -> System:
         """The system for results that do not depend on modes; the same during all of an integration."""
         return self.system.without_modes
-
-    @cached_property
-    def _in_numpy(self) -> System:
-        return jax.tree.map(np.asarray, self._without_modes)  # type: ignore[no-any-return]
 
 
 def layout_of(network: Network, phase: Phase, batch: int) -> Layout:
@@ -353,14 +378,10 @@ def within(system: System, interval: tuple[float, float]) -> System:
     )
 
 
-def on_device(system: System) -> System:
-    """`system` with JAX arrays as parameters."""
-    there: System = _on_device(jax.tree.map(partial(np.asarray, dtype=float), system))
-    return there
-
-
-# Takes half the time of `jax.device_put`.
-_on_device = jax.jit(lambda tree: tree)
+def in_numpy(system: System) -> System:
+    """`system` with NumPy's arrays of floating-point numbers as parameters."""
+    made: System = jax.tree.map(partial(np.asarray, dtype=float), system)
+    return made
 
 
 def make_problem(network: Network, phase: Phase, state: State, reduce: bool = True) -> Problem:
@@ -380,7 +401,7 @@ def make_problem(network: Network, phase: Phase, state: State, reduce: bool = Tr
         for step in (reduce_feedback, reduce_input):
             system, state, reduction = step(system, state, reduction)
     y0 = system.layout.pack(state)
-    system = with_modes(on_device(system), 0.0, y0)
+    system = with_modes(in_numpy(system), 0.0, y0)
     return Problem(system, y0, phase.duration, settle_tol, reduction, schedule)
 
 
@@ -419,11 +440,12 @@ def with_modes(system: System, t: float, y: Any) -> System:
     if not system.structure.kinked:
         return system
     plain = system.without_modes
-    system = system.changed(mode=_modes_of(plain, t, y))
+    t = np.float64(t)
+    system = system.changed(mode=_MODES_OF(plain, t, y))
     x = system.layout.views(np.asarray(y))
     kinks_of = [sigma.kinks for sigma in system.structure.sigma]
     if any(np.isin(x.get(f"x{layer}", ()), at).any() for layer, at in enumerate(kinks_of)):
         tau = system.constants.tau
-        later = _shortly_after(system.with_constants(tau=jnp.where(tau > 0.0, tau, 1.0)), t, y)
-        system = system.changed(mode=_modes_of(plain, t, y, later))
+        later = _SHORTLY_AFTER(system.with_constants(tau=np.where(tau > 0.0, tau, 1.0)), t, y)
+        system = system.changed(mode=_MODES_OF(plain, t, y, later))
     return system

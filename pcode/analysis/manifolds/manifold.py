@@ -225,7 +225,7 @@ def critical_manifold(
     shown = layout.slices[of.array].start + of.index[0]
     times, trajectory = _course(run, alone, on, of)
     low, high = window or _window(trajectory[:, 0], float(y0[place]))
-    rest = (problem.system, y0, place, nodes)
+    rest = (problem.there, y0, place, nodes)
     found = _starts(rest, low, high, seed)
     if not len(found):
         raise InputError("node", f"the nodes come to rest nowhere for {on.name} from {low:g} to {high:g}")
@@ -284,7 +284,7 @@ def _rests_along(run: Run, snapshot: Snapshot, course: Array, on: Coordinate, of
     _refuse_kinks(problem)
     nodes = np.flatnonzero(problem.free_nodes)
     clamps = tuple(_clamped_along(run, snapshot, layer, rows[picked]) for layer in range(snapshot.n + 1))
-    z, residual = _settle_along(problem.system, Y, Y[:, nodes], clamps, nodes)
+    z, residual = _settle_along(problem.there, Y, Y[:, nodes], clamps, nodes)
     at = int(np.flatnonzero(nodes == layout.slices[of.array].start + of.index[0])[0])
     rests = np.where(np.asarray(residual) < 1e-9, np.asarray(z)[:, at], np.nan)
     return np.column_stack([course[picked, 0], rests])

@@ -20,7 +20,7 @@ from ...model.network import Array, Network
 from ...model.variables import BETA, BY_NAME, Variable, parsed, parsed_entry
 from ...run.result import Run
 from ...run.snapshot import Snapshot
-from ...system.problem import Problem, make_problem, on_device, with_modes
+from ...system.problem import Problem, in_numpy, make_problem, with_modes
 from ...system.reduction import reduce_feedback
 from ...system.rest import FOLLOWING, nodes_at_rest
 from ..at_rest import rest_of, with_positive_tau
@@ -308,7 +308,7 @@ def moving_problem(
     if feedback or any(one.kind == "W" for one in coordinates):
         return problem
     system, state, reduction = reduce_feedback(problem.system, snapshot.state, problem.reduction)
-    return replace(problem, system=on_device(system), y0=system.layout.pack(state), reduction=reduction)
+    return replace(problem, system=in_numpy(system), y0=system.layout.pack(state), reduction=reduction)
 
 
 def nearest_rest(problem: Problem, snapshot: Snapshot) -> Array | None:

@@ -181,7 +181,7 @@ class Field:
         found, slaved = np.empty((padded, 2)), np.empty((padded, K))
         for a in range(0, padded, batch):
             part = slice(a, a + batch)
-            r, s, residual = _evaluate(chart.problem.system, q[part], z[part], base, self.everything)
+            r, s, residual = _evaluate(chart.problem.there, q[part], z[part], base, self.everything)
             found[part] = np.where((np.asarray(residual) <= AT_REST)[:, None], np.asarray(r), np.nan)
             slaved[part] = np.asarray(s)
         return found[:count], slaved[:count]

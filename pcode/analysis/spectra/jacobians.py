@@ -109,8 +109,8 @@ class NodeSystem:
     def inverse(self, shift: float) -> Any:
         """The function r -> (J - shift)^{-1} r, by the structured elimination; `shift` > 0."""
         held, a = self.held, 1.0 / shift
-        factors = held.factor(0.0, held.y0, a)
-        return lambda r: -a * held.solve_exactly(0.0, held.y0, factors, r, a)
+        solve = held.factor_exactly(0.0, held.y0, a)
+        return lambda r: -a * np.asarray(solve(r))
 
     def propagate(self, v: Array, time: float, fastest: float) -> Array:
         """exp(J time) v, nearly: by steps that are short beside 1/`fastest`."""
@@ -159,18 +159,18 @@ class SlowSystem:
 
     @cached_property
     def _factors(self) -> Any:
-        return _newton_factors(self._held.system, self._held.y0)
+        return _newton_factors(self._held.there, self._held.y0)
 
     def action(self, v: Array) -> Array:
         """S v, shape (N_w,)."""
         problem, whole = self.problem, np.zeros(self.there.size)
         whole[self.there] = v
-        moved = _schur_action(problem.system, self._held.system, problem.y0, whole, self._factors)
+        moved = _schur_action(problem.there, self._held.there, problem.y0, whole, self._factors)
         inner: Array = np.asarray(moved)[self.there]
         return inner
 
     def matrix(self) -> Array:
         """S, shape (N_w, N_w)."""
         problem, there = self.problem, np.flatnonzero(self.there)
-        held = self._held.system
-        return np.asarray(_schur_matrix(problem.system, held, problem.y0, self._factors, there))[there]
+        held = self._held.there
+        return np.asarray(_schur_matrix(problem.there, held, problem.y0, self._factors, there))[there]

@@ -1,0 +1,129 @@
+"""Functions of arrays that are evaluated by NumPy at first, and compiled once they are called often.
+
+For a new shape XLA takes a tenth of a second to seconds to compile a function, and then evaluates it up to
+three times faster than NumPy. So an integration begins with NumPy, and a function whose calls in it have
+taken about as long as compiling takes is compiled. Both give the same numbers but for rounding. So that a
+result never depends on how fast a machine is or on what was compiled before, the time that calls take is
+estimated from the shapes of the arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ._jax import IN_ORDER, jax
+from .memory import keep_freed_memory
+from .plain import PlainFunction, Program, UnsupportedError
+
+# Estimated seconds of calls in an integration after which a function is compiled.
+BUDGET = 0.15
+
+keep_freed_memory()
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class Static:
+    """An argument that is no array, and on whose value what is traced depends."""
+
+    value: Any
+
+
+class Evaluated:
+    """A pure function of pytrees of arrays, written with JAX.
+
+    Called directly, it is evaluated by NumPy. Results may share memory with arguments.
+
+    Parameters
+    ----------
+    function : callable
+        Its first argument is expected to stay the same for many calls.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.compiled = jax.jit(function, compiler_options=IN_ORDER)
+        self._plain = PlainFunction(function)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """The results, by NumPy if possible."""
+        program = self.program(*arguments)
+        if program is None:
+            return self.compiled(*arguments)
+        with np.errstate(all="ignore"):
+            return program.bind(arguments[0])(*arguments[1:])
+
+    def program(self, *arguments: Any) -> Program | None:
+        """The function for NumPy, for arguments of these shapes; None if it can only be compiled."""
+        try:
+            return self._plain.program(*arguments)
+        except UnsupportedError:
+            return None
+
+    def bind(self, first: Any, spent: Spent) -> Bound:
+        """The function of all arguments but the first."""
+        return Bound(self, first, spent)
+
+
+class Spent:
+    """How long the functions of an integration have been evaluated by NumPy, in estimated seconds."""
+
+    def __init__(self) -> None:
+        self._by_function: dict[Evaluated, list[float]] = {}
+
+    def on(self, function: Evaluated) -> list[float]:
+        """The seconds of one function: a list of one number, to be added to."""
+        return self._by_function.setdefault(function, [0.0])
+
+
+class Bound:
+    """A function of all arguments but the first, by NumPy or compiled; see `Evaluated`."""
+
+    def __init__(self, evaluated: Evaluated, first: Any, spent: Spent) -> None:
+        self._evaluated, self._first = evaluated, first
+        self._spent = spent.on(evaluated)
+        self._cost = 0.0
+        self._plain: Callable[..., Any] | None = None
+        self._compiled: Callable[..., Any] | None = None
+
+    def __call__(self, *others: Any) -> Any:
+        """The results for these other arguments."""
+        if self._compiled is not None:
+            return self._compiled(*others)
+        if self._plain is None and not self._prepared(*others):
+            return self._compile()(*others)
+        self._spent[0] += self._cost
+        if self._spent[0] > BUDGET:
+            return self._compile()(*others)
+        assert self._plain is not None
+        with np.errstate(all="ignore"):
+            return self._plain(*others)
+
+    def _prepared(self, *others: Any) -> bool:
+        if self._spent[0] > BUDGET:
+            return False
+        program = self._evaluated.program(self._first, *others)
+        if program is None:
+            return False
+        with np.errstate(all="ignore"):
+            self._plain, self._cost = program.bind(self._first), program.cost
+        return True
+
+    def _compile(self) -> Callable[..., Any]:
+        first, compiled = on_device(self._first), self._evaluated.compiled
+        self._plain = None
+        self._compiled = lambda *others: compiled(first, *others)
+        return self._compiled
+
+
+def on_device(tree: Any) -> Any:
+    """The same with arrays of JAX, which need not be converted at each call of a compiled function."""
+    return _identity(tree)
+
+
+# Takes half the time of `jax.device_put`.
+_identity = jax.jit(lambda tree: tree)
