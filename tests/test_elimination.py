@@ -40,10 +40,6 @@ class Diagonal:
         """`r` over the diagonal."""
         return r / factors
 
-    def solve_coupled(self, system, factors, r, weight, enough):
-        """The same."""
-        return r / factors
-
 
 def with_elimination(problem, elimination):
     structure = problem.structure._replace(elimination=elimination)

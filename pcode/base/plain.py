@@ -76,9 +76,9 @@ class Program:
     def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         arguments = jax.tree.map(np.asarray, arguments)
         closed, shape = jax.make_jaxpr(function, return_shape=True)(*arguments)
-        self._out = jax.tree.structure(shape)
+        self._out: Any = jax.tree.structure(shape)
         fixed = len(jax.tree.leaves(arguments[0]))
-        self._others = [jax.tree.structure(one) for one in arguments[1:]]
+        self._others: list[Any] = [jax.tree.structure(one) for one in arguments[1:]]
         writer = Writer()
         self.source = writer.write(closed, fixed)
         self.cost = writer.cost
@@ -100,7 +100,7 @@ class Program:
         return call
 
 
-_LEAF = jax.tree.structure(0.0)
+_LEAF: Any = jax.tree.structure(0.0)
 
 
 class Writer:
@@ -138,6 +138,12 @@ class Writer:
             f"        {out}",
             "    return run",
         ])  # fmt: skip
+
+    def kind(self, dtype: Any) -> str:
+        """The name of a type of numbers."""
+        dtype = np.dtype(dtype)
+        self.constants[dtype.name] = dtype
+        return dtype.name
 
     def constant(self, value: Any) -> str:
         """The name of an object."""
@@ -178,7 +184,7 @@ class Writer:
             name = self.constant(np.full(value.shape, value.number, value.dtype))
             return value._replace(name=name, held=value.shape, number=None)
         made = jax.ShapeDtypeStruct(value.shape, value.dtype)
-        return self.value(f"full({value.name}, {value.shape})", made, [value])
+        return self.value(f"full({value.name}, {value.shape}, {self.kind(value.dtype)})", made, [value])
 
     def inline(self, closed: Any, given: Sequence[Value]) -> list[Value]:
         """Write the lines of a traced function; return its results."""

@@ -54,9 +54,9 @@ class Value(NamedTuple):
 Rule = Callable[[Any, Any, list[Value]], list[Value]]
 
 
-def full(value: Any, shape: Shape) -> Any:
+def full(value: Any, shape: Shape, kind: Any) -> Any:
     """`value` with all entries of `shape`."""
-    whole = np.empty(shape, value.dtype)
+    whole = np.empty(shape, kind)
     whole[...] = value
     return whole
 
@@ -128,7 +128,6 @@ NAMES: dict[str, Any] = {
     "rem": np.fmod,
     "expit": scipy.special.expit,
     "erf": scipy.special.erf,
-    "float64": np.float64,
     "nan": math.nan,
     "inf": math.inf,
     **{
@@ -221,8 +220,8 @@ def _convert(writer: Any, equation: Any, operands: list[Value]) -> list[Value]:
     (value,), kind = operands, np.dtype(equation.params["new_dtype"])
     if value.dtype == kind:
         return operands
-    expression = f"{writer.constant(kind)}.type({value.name})" if value.held == () else (
-        f"{value.name}.astype({writer.constant(kind)})"
+    expression = f"{writer.kind(kind)}.type({value.name})" if value.held == () else (
+        f"{value.name}.astype({writer.kind(kind)})"
     )  # fmt: skip
     return [writer.value(expression, equation.outvars[0].aval, operands, value.held)]
 
@@ -250,6 +249,8 @@ def _broadcast(writer: Any, equation: Any, operands: list[Value]) -> list[Value]
 
 def _reshape(writer: Any, equation: Any, operands: list[Value]) -> list[Value]:
     shape = tuple(equation.outvars[0].aval.shape)
+    if operands[0].held == ():  # it may be a number of Python
+        return [operands[0]._replace(shape=shape)]
     value = writer.exact(operands[0])
     if value.shape == shape:
         return [value]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 import scipy
@@ -38,6 +39,9 @@ LINEAR_SHARE = 0.1
 # for CVODE's Newton iterations. Above STRONG the coupling dominates and has inner Krylov iterations of its
 # own, on vectors of the weights only, which for many samples are much shorter than those of all unknowns.
 SLIGHT, STRONG = 1e-3, 0.3
+
+
+Solve = Callable[[Array], Array]
 
 
 class LinearSolver(ABC):
@@ -143,7 +147,10 @@ class Structured(LinearSolver):
 
     def _linearise(self, t: float, y: Array, gamma: float) -> None:
         # Linearises and factors: both cost little more than factoring alone.
-        self._solve, self._factored = self.problem.factor(t, y, gamma), gamma
+        self._factors, self._factored = self.problem.factor(t, y, gamma), gamma
+
+    def _solve(self, r: Array) -> Array:
+        return np.asarray(self._factors(r))
 
     def _solution(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
         problem, part = self.problem, gamma / self._delta
@@ -152,7 +159,9 @@ class Structured(LinearSolver):
         weight = 1.0 / (self._settings.rtol * np.abs(y) + self._settings.atol)
 
         def precondition(r: Array) -> Array:
-            return self._solve(r) if part < STRONG else self._solve_coupled(r, weight, enough)
+            if part < STRONG:
+                return self._solve(r)
+            return solve_coupled(problem, self._solve, self._factored, r, weight, enough)
 
         def operator(v: Array) -> Array:
             return precondition(v - gamma * problem.jacobian_action(t, y, v))
@@ -160,35 +169,45 @@ class Structured(LinearSolver):
         z: Array = conjugate_residuals(operator, precondition(r), weight, enough, VECTORS, MOST_ITERATIONS)
         return z
 
-    def _solve_coupled(self, r: Array, weight: Array, enough: float) -> Array:
-        """The structured solve with the weight-borne coupling, to a residual of `enough`.
 
-        A change w of the weights changes the nodes, and these change the weights by c (r_w + s(w)), affine in
-        w. The structured solve uses w = c r_w in the nodes' equations. If that is not accurate enough, Krylov
-        iterations solve the fixed-point equation w = c (r_w + s(w)); their vectors have the length of the
-        weights.
-        """
-        layout, constants = self.problem.layout, self.problem.constants
-        k, d = layout.node_count, self._solve(r)
-        if not layout.learn:
-            return d
-        of_links = [1.0 / (1.0 + self._factored * one.weight_decay / one.delta) for one in constants.links]
-        weight, c = weight[k:], layout.of_links(np.array(of_links))
-        if not size_of(d[k:] - c * r[k:], weight) > enough:
-            return d
+def solve_coupled(problem: Problem, solve: Solve, a: float, r: Array, weight: Array, enough: float) -> Array:
+    """The structured solve of (I - a J) d = r with the weight-borne coupling.
 
-        def through(r_nodes: Array, w: Array) -> Array:
-            """The d for the right-hand side r_nodes of the nodes if the weights change by `w`."""
-            return self._solve(np.concatenate([r_nodes, w / c]))
+    A change w of the weights changes the nodes, and these change the weights by c (r_w + s(w)), affine in w.
+    The structured solve uses w = c r_w in the nodes' equations. If that is not accurate enough, Krylov
+    iterations solve the fixed-point equation w = c (r_w + s(w)); their vectors have the length of the
+    weights.
 
-        nothing, w = np.zeros(k), c * r[k:]
-        # The residual of the equation, its constant term left out, is w - c s(w).
-        w = w + conjugate_residuals(
-            lambda w: 2.0 * w - through(nothing, w)[k:],
-            d[k:] - w,
-            weight,
-            enough,
-            COUPLED_VECTORS,
-            MOST_ITERATIONS,
-        )
-        return np.concatenate([through(r[:k], w)[:k], w])
+    Parameters
+    ----------
+    problem : Problem
+    solve : callable
+        The structured solve, ``problem.factor(t, y, a)``.
+    a : float
+    r : ndarray, shape (N,)
+    weight : ndarray, shape (N,)
+        The norm of v is the root mean square of v * weight over the weights.
+    enough : float
+        Residual to reach, in this norm.
+    """
+    layout, constants = problem.layout, problem.constants
+    k, d = layout.node_count, np.asarray(solve(r))
+    if not layout.learn:
+        return d
+    # The inverse of the weights' diagonal block.
+    of_links = [1.0 / (1.0 + a * one.weight_decay / one.delta) for one in constants.links]
+    weight, c = weight[k:], layout.of_links(np.array(of_links))
+    if not size_of(d[k:] - c * r[k:], weight) > enough:
+        return d
+
+    def through(r_nodes: Array, w: Array) -> Array:
+        """The d for the right-hand side r_nodes of the nodes if the weights change by `w`."""
+        return np.asarray(solve(np.concatenate([r_nodes, w / c])))
+
+    def rest(w: Array) -> Array:
+        """Residual of the equation, its constant term left out: w - c s(w)."""
+        return 2.0 * w - through(np.zeros(k), w)[k:]
+
+    w = c * r[k:]
+    w = w + conjugate_residuals(rest, d[k:] - w, weight, enough, COUPLED_VECTORS, MOST_ITERATIONS)
+    return np.concatenate([through(r[:k], w)[:k], w])

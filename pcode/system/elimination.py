@@ -16,11 +16,13 @@ from ..model.dynamics import Layers
 from ..model.network import Weights
 from ..model.state import State
 from ..model.variables import BETA, EPS, VARIABLES, M, W, X
-from . import chain, whole
+from . import chain
+from . import whole as whole_nodes
 from .coupled import Point, System
 from .krylov import gcr
 
-# Krylov vectors kept, and most iterations, for systems that the elimination does not solve exactly, and the relative residual to reach.
+# Krylov vectors kept and most iterations for systems that the elimination does not solve exactly, and the
+# relative residual to reach.
 REFINED, MOST_REFINED, REFINED_RTOL = 100, 500, 1e-12
 
 
@@ -34,7 +36,7 @@ class Factors(NamedTuple):
         sigma(x^l), l = 0..n-1, and eps^l, l = 1..n, at the point of linearisation.
     links : tuple of chain.Link
         Couplings of layers l and l + 1, l = 0..n-1.
-    nodes : chain.Chain or whole.Whole
+    nodes : chain.Chain or whole_nodes.Whole
         Factors of the node system.
     """
 
@@ -42,12 +44,21 @@ class Factors(NamedTuple):
     sigma: Layers
     eps: Layers
     links: tuple[chain.Link, ...]
-    nodes: chain.Chain | whole.Whole
+    nodes: chain.Chain | whole_nodes.Whole
 
 
 @dataclass(frozen=True)
 class ChainElimination:
-    """The elimination of weights, errors and values, in this order; see `coupled.Elimination`."""
+    """The elimination of weights, errors and values, in this order; see `coupled.Elimination`.
+
+    Attributes
+    ----------
+    whole : int
+        If B m^3 is at most this, with m nodes to be solved for in a sample, they are not eliminated layer by
+        layer but at once (`pcode.system.whole`): a factorisation of a million takes about a millisecond.
+    """
+
+    whole: int = 1_000_000
 
     @property
     def exact(self) -> bool:
@@ -62,8 +73,8 @@ class ChainElimination:
         """Factor (one I - a J); if the weights are unknowns `one` must be 1."""
         links = chain.links(system, point, a)
         one = jnp.broadcast_to(one, (system.layout.batch, 1))
-        if whole.is_small(system):
-            nodes: Any = whole.factor(system, point, a, one)
+        if system.layout.batch * whole_nodes.node_count(system) ** 3 <= self.whole:
+            nodes: Any = whole_nodes.factor(system, point, a, one)
         else:
             nodes = chain.factor(system, point, a, one, links)
         return Factors(jnp.asarray(a), point.sigma, point.state.eps, links, nodes)
@@ -105,7 +116,7 @@ def _solve(system: System, factors: Factors, r: Any) -> Any:
         q_l if f is None else jnp.where(f, q_l, 0.0) if moves else q_l * 0.0
         for q_l, f, moves in zip(q, free, layout.free, strict=True)
     )
-    solve_nodes: Any = whole.solve if isinstance(factors.nodes, whole.Whole) else chain.solve
+    solve_nodes: Any = whole_nodes.solve if isinstance(factors.nodes, whole_nodes.Whole) else chain.solve
     d_x, d_eps = solve_nodes(factors.nodes, P, q, layout.free)
     d_weights = _weights(system, factors, d_x, d_eps, right.weights) if layout.learn else nothing.weights
     # A clamped node of a partly clamped layer has rate 0: d = r there.

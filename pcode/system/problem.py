@@ -58,7 +58,14 @@ _EXCESS = Evaluated(kinks.excess)
 _EXCESSES = Evaluated(
     lambda system, t, y, share: jax.vmap(lambda t, y: kinks.excess(system, t, y, share, 1.0))(t, y)
 )
-_SOLVE_EXACTLY = Evaluated(lambda at, r: solve_exactly(*at[:4], r, at[4]))
+
+
+def _exactly(at: tuple[System, Any, Any, Any, Any], r: Any) -> Any:
+    system, t, y, factors, a = at
+    return solve_exactly(system, t, y, factors, r, a)
+
+
+_SOLVE_EXACTLY = Evaluated(_exactly)
 _SWITCHED = Evaluated(kinks.switched)
 _SHORTLY_AFTER = Evaluated(kinks.shortly_after)
 _MODES_OF = Evaluated(kinks.modes_of)

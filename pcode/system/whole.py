@@ -13,9 +13,6 @@ from ..base._jax import jnp
 from ..model.dynamics import Layers
 from .coupled import Point, System
 
-# Most multiplications of a factorisation, B m^3 for m unknown nodes: about a millisecond.
-LARGEST = 1_000_000
-
 
 class Whole(NamedTuple):
     """A^{-1} of each sample, shape (B, m, m); the rows of A are those of x^l where free, then of eps^l."""
@@ -23,11 +20,11 @@ class Whole(NamedTuple):
     inverse: Any
 
 
-def is_small(system: System) -> bool:
-    """Whether the nodes of a sample are few enough."""
+def node_count(system: System) -> int:
+    """The number m of nodes that are solved for in a sample."""
     layout = system.layout
     free = sum(size for size, moves in zip(layout.sizes, layout.free, strict=True) if moves)
-    return layout.batch * (free + sum(layout.sizes[1:])) ** 3 <= LARGEST
+    return int(free + sum(layout.sizes[1:]))
 
 
 def factor(system: System, point: Point, a: Any, one: Any) -> Whole:
