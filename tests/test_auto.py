@@ -134,7 +134,7 @@ def test_other_numbers_on_the_same_network_compile_nothing_again(method, compile
 
     run(1.0, 50.0, 1.0, 1.0, 0)
     first = list(compiled)
-    assert first
+    assert first or method in ("cvode", "BDF", "DOP853")  # so short a run is left to NumPy
     # To JAX a number of Python and one of NumPy are of different types.
     assert len({text.replace(", weak_type=True", "") for text in first}) == len(set(first))
     run(0.5, 200.0, 0.7, -0.5, 1)

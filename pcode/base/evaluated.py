@@ -19,8 +19,9 @@ from ._jax import IN_ORDER, jax
 from .memory import keep_freed_memory
 from .plain import PlainFunction, Program, UnsupportedError
 
-# Estimated seconds of calls in an integration after which a function is compiled.
-BUDGET = 0.15
+# A function is compiled when its calls in an integration have taken this part of the time that XLA needs, which
+# for a function of n operations is about EACH n + PAIRS n^2 seconds.
+PART, EACH, PAIRS = 0.5, 4e-3, 2e-5
 
 keep_freed_memory()
 
@@ -64,6 +65,11 @@ class Evaluated:
         except UnsupportedError:
             return None
 
+    @property
+    def traced(self) -> int:
+        """For how many structures, shapes and types of arguments it was traced for NumPy."""
+        return self._plain.traced
+
     def bind(self, first: Any, spent: Spent) -> Bound:
         """The function of all arguments but the first."""
         return Bound(self, first, spent)
@@ -86,7 +92,7 @@ class Bound:
     def __init__(self, evaluated: Evaluated, first: Any, spent: Spent) -> None:
         self._evaluated, self._first = evaluated, first
         self._spent = spent.on(evaluated)
-        self._cost = 0.0
+        self._cost = self._budget = 0.0
         self._plain: Callable[..., Any] | None = None
         self._compiled: Callable[..., Any] | None = None
 
@@ -97,20 +103,22 @@ class Bound:
         if self._plain is None and not self._prepared(*others):
             return self._compile()(*others)
         self._spent[0] += self._cost
-        if self._spent[0] > BUDGET:
+        if self._spent[0] > self._budget:
             return self._compile()(*others)
         assert self._plain is not None
         with np.errstate(all="ignore"):
             return self._plain(*others)
 
     def _prepared(self, *others: Any) -> bool:
-        if self._spent[0] > BUDGET:
-            return False
         program = self._evaluated.program(self._first, *others)
         if program is None:
             return False
+        self._cost, n = program.cost, program.size
+        self._budget = PART * (EACH * n + PAIRS * n**2)
+        if self._spent[0] > self._budget:
+            return False
         with np.errstate(all="ignore"):
-            self._plain, self._cost = program.bind(self._first), program.cost
+            self._plain = program.bind(self._first)
         return True
 
     def _compile(self) -> Callable[..., Any]:

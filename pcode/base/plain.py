@@ -42,6 +42,11 @@ class PlainFunction:
         self._function = function
         self._programs: dict[Any, Program] = {}
 
+    @property
+    def traced(self) -> int:
+        """Number of programs."""
+        return len(self._programs)
+
     def program(self, *arguments: Any) -> Program:
         """The function traced for arguments with the structure, shapes and types of these.
 
@@ -69,6 +74,8 @@ class Program:
     ----------
     cost : float
         Seconds that a call takes, roughly: estimated from the shapes, so that it never depends on a clock.
+    size : int
+        Number of operations, those inside loops counted once.
     source : str
         The Python source.
     """
@@ -81,7 +88,7 @@ class Program:
         self._others: list[Any] = [jax.tree.structure(one) for one in arguments[1:]]
         writer = Writer()
         self.source = writer.write(closed, fixed)
-        self.cost = writer.cost
+        self.cost, self.size = writer.cost, writer.size
         namespace: dict[str, Any] = {**NAMES, **writer.constants}
         exec(compile(self.source, "<pcode.base.plain>", "exec"), namespace)
         self._prepare = namespace["prepare"]
@@ -111,7 +118,7 @@ class Writer:
 
     def __init__(self) -> None:
         self.constants: dict[str, Any] = {}
-        self.cost = 0.0
+        self.cost, self.size = 0.0, 0
         self._often = 1.0
         self._numbers = itertools.count()
         self._fixed: list[str] = []
@@ -166,6 +173,7 @@ class Writer:
         if live or self._depth:
             self._lines.append("    " * self._depth + f"{name} = {text}")
             self._known[-1][text] = name
+            self.size += 1
         else:
             self._fixed.append(f"{name} = {text}")
             self._known[0][text] = name

@@ -82,6 +82,12 @@ def with_part(array: Any, new: Any, starts: Sequence[Any]) -> Any:
     return array
 
 
+def quotient(a: Any, b: Any) -> Any:
+    """The quotient of whole numbers, rounded towards 0 as in XLA."""
+    size = np.abs(a) // np.abs(b)
+    return np.where((a < 0) != (b < 0), -size, size)
+
+
 def inverse(matrices: Any) -> Any:
     """The inverses; NaN where a matrix is singular."""
     try:
@@ -115,6 +121,7 @@ NAMES: dict[str, Any] = {
     "part": part,
     "with_part": with_part,
     "inverse": inverse,
+    "quotient": quotient,
     "solution": solution,
     "where": np.where,
     "concatenate": np.concatenate,
@@ -128,6 +135,7 @@ NAMES: dict[str, Any] = {
     "rem": np.fmod,
     "expit": scipy.special.expit,
     "erf": scipy.special.erf,
+    "erfc": scipy.special.erfc,
     "nan": math.nan,
     "inf": math.inf,
     **{
@@ -135,6 +143,10 @@ NAMES: dict[str, Any] = {
         for name in [
             "tanh",
             "exp",
+            "exp2",
+            "arcsinh",
+            "arccosh",
+            "arctanh",
             "expm1",
             "log",
             "log1p",
@@ -176,7 +188,8 @@ _OPERATORS = {
     "sqrt": "sqrt({})", "rsqrt": "1.0 / sqrt({})", "cbrt": "cbrt({})", "sin": "sin({})", "cos": "cos({})",
     "tan": "tan({})", "asin": "arcsin({})", "acos": "arccos({})", "atan": "arctan({})", "sinh": "sinh({})",
     "cosh": "cosh({})", "abs": "abs({})", "sign": "sign({})", "floor": "floor({})", "ceil": "ceil({})",
-    "square": "square({})", "logistic": "expit({})", "erf": "erf({})", "is_finite": "isfinite({})",
+    "square": "square({})", "logistic": "expit({})", "erf": "erf({})", "erfc": "erfc({})", "exp2": "exp2({})",
+    "asinh": "arcsinh({})", "acosh": "arccosh({})", "atanh": "arctanh({})", "is_finite": "isfinite({})",
     "rem": "rem({}, {})", "nextafter": "nextafter({}, {})",
 }  # fmt: skip
 
@@ -192,7 +205,7 @@ def _elementwise(template: str) -> Rule:
 
 def _div(writer: Any, equation: Any, operands: list[Value]) -> list[Value]:
     if not np.issubdtype(operands[0].dtype, np.floating):
-        raise UnsupportedError("division of whole numbers")
+        return _elementwise("quotient({}, {})")(writer, equation, operands)
     return _elementwise("{} / {}")(writer, equation, operands)
 
 

@@ -53,8 +53,9 @@ class Pieces(NamedTuple):
         """Values at time `t`, shape (B, n_l)."""
         # The default method is a loop, which XLA does not fuse with anything.
         how = {} if xp is np else {"method": "scan_unrolled"}
-        k = xp.clip(xp.searchsorted(self.edges, t, side="right", **how), self.first, self.last).astype(int)
-        powers, s = self.coefficients[k], t - self.origin[k]
+        edges, origin, coefficients = map(xp.asarray, (self.edges, self.origin, self.coefficients))
+        k = xp.clip(xp.searchsorted(edges, t, side="right", **how), self.first, self.last).astype(int)
+        powers, s = coefficients[k], t - origin[k]
         value = powers[-1]
         for d in range(len(powers) - 2, -1, -1):
             value = value * s + powers[d]
