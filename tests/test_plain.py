@@ -83,7 +83,15 @@ FUNCTIONS = {
     ),
     "sums": lambda x, y: (x.sum(), x.sum(axis=0), x.mean(axis=1), x.max(), x.min(axis=0), (x > 0.0).all()),
     "shapes": lambda x, y: (x.ravel(), x.reshape(2, 6), x.T, x[:, None, :] * y.T[None], jnp.squeeze(x[:1])),
-    "parts": lambda x, y: (x[1:3], x[::2, 1], x.at[1].set(0.0), jnp.concatenate([x, y.T]), jnp.stack([x, x])),
+    "parts": lambda x, y: (x[1:3], x[::2, 1], jnp.split(x, [1, 2], axis=1), x.at[1].set(0.0)),
+    "joined": lambda x, y: (jnp.concatenate([x, y.T]), jnp.concatenate([x, x], axis=1), jnp.stack([x, x])),
+        x[1:3],
+        x[::2, 1],
+        jnp.split(x, [1, 2], axis=1),
+        x.at[1].set(0.0),
+        jnp.concatenate([x, y.T]),
+        jnp.stack([x, x]),
+    ),
     "choices": lambda x, y: (jnp.where(x > 0.0, x, 0.0), jnp.where(x > 0.0, 1.0, jnp.nan), jnp.isnan(x)),
     "broadcasts": lambda x, y: (
         jnp.broadcast_to(x[0], (4, 3)) + x,
@@ -91,9 +99,9 @@ FUNCTIONS = {
         jnp.full((2, 2), x[0, 0]),
     ),
     "numbers": lambda x, y: (jnp.eye(3), jnp.arange(4), x[0, 0] + 1.0, jnp.zeros(3), jnp.cumsum(x, axis=0)),
-    "whole numbers": lambda x, y: [jax.lax.div(jnp.arange(-4, 4), jnp.array([3, -3] * 4)), jnp.arange(9) % 4],
+    "whole numbers": lambda x, y: [jax.lax.div(jnp.arange(-4, 4), jnp.array([3, -3] * 4))],
     "a place in a list": lambda x, y: jnp.searchsorted(
-        jnp.sort(jnp.array(B[0])), x[0, 0], method="scan_unrolled"
+        jnp.array(np.sort(B[0])), x[0, 0], method="scan_unrolled"
     ),
     "matrices": lambda x, y: (jnp.linalg.inv(STACK + x[0]), jnp.linalg.solve(STACK, STACK * x[0, 0])),
     "single precision": lambda x, y: (x.astype(jnp.float32) * 2.0, jnp.float32(x) @ jnp.float32(y)),

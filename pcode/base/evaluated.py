@@ -19,8 +19,8 @@ from ._jax import IN_ORDER, jax
 from .memory import keep_freed_memory
 from .plain import PlainFunction, Program, UnsupportedError
 
-# A function is compiled when its calls in an integration have taken this part of the time that XLA needs, which
-# for a function of n operations is about EACH n + PAIRS n^2 seconds.
+# A function is compiled when its calls in an integration have taken this part of the time that XLA needs,
+# which for a function of n operations is about EACH n + PAIRS n^2 seconds.
 PART, EACH, PAIRS = 0.5, 4e-3, 2e-5
 
 keep_freed_memory()
@@ -51,7 +51,9 @@ class Evaluated:
         self._plain = PlainFunction(function)
 
     def __call__(self, *arguments: Any) -> Any:
-        """The results, by NumPy if possible."""
+        """The results, by NumPy if possible; part of what is traced if an argument is."""
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments)):
+            return self.function(*arguments)
         program = self.program(*arguments)
         if program is None:
             return self.compiled(*arguments)

@@ -148,9 +148,9 @@ class Writer:
 
     def kind(self, dtype: Any) -> str:
         """The name of a type of numbers."""
-        dtype = np.dtype(dtype)
-        self.constants[dtype.name] = dtype
-        return dtype.name
+        kind = np.dtype(dtype)
+        self.constants[kind.name] = kind
+        return str(kind.name)
 
     def constant(self, value: Any) -> str:
         """The name of an object."""

@@ -182,7 +182,8 @@ NAMES: dict[str, Any] = {
 _OPERATORS = {
     "add": "{} + {}", "add_any": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "neg": "-{}",
     "max": "maximum({}, {})", "min": "minimum({}, {})", "pow": "{} ** {}", "atan2": "arctan2({}, {})",
-    "eq": "{} == {}", "ne": "{} != {}", "lt": "{} < {}", "le": "{} <= {}", "gt": "{} > {}", "ge": "{} >= {}",
+    "lt_to": "{} < {}", "le_to": "{} <= {}", "eq": "{} == {}", "ne": "{} != {}",
+    "lt": "{} < {}", "le": "{} <= {}", "gt": "{} > {}", "ge": "{} >= {}",
     "and": "{} & {}", "or": "{} | {}", "xor": "{} ^ {}", "not": "~{}",
     "tanh": "tanh({})", "exp": "exp({})", "expm1": "expm1({})", "log": "log({})", "log1p": "log1p({})",
     "sqrt": "sqrt({})", "rsqrt": "1.0 / sqrt({})", "cbrt": "cbrt({})", "sin": "sin({})", "cos": "cos({})",
@@ -334,6 +335,15 @@ def _slice(writer: Any, equation: Any, operands: list[Value]) -> list[Value]:
     return [writer.value(f"{value.name}[{', '.join(parts)}]", equation.outvars[0].aval, [value])]
 
 
+def _split(writer: Any, equation: Any, operands: list[Value]) -> list[Value]:
+    value, axis, at, found = writer.exact(operands[0]), equation.params["axis"], 0, []
+    for out, size in zip(equation.outvars, equation.params["sizes"], strict=True):
+        text = f"{value.name}[{':, ' * axis}{at}:{at + size}]"
+        found.append(writer.value(text, out.aval, [value]))
+        at += size
+    return found
+
+
 def _tuple(values: Sequence[Value]) -> str:
     return f"({', '.join(value.name for value in values)},)" if values else "()"
 
@@ -449,6 +459,7 @@ RULES: dict[str, Rule] = {
     "concatenate": _concatenate,
     "stack": _stack,
     "slice": _slice,
+    "split": _split,
     "dynamic_slice": _dynamic_slice,
     "dynamic_update_slice": _dynamic_update,
     "scatter": _scatter,

@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from ..base._jax import jax, jnp
+from ..base._jax import jnp
 from ..base.errors import InputError
+from ..base.evaluated import Bound, Evaluated
 from ..model.clamp import ClampSchedule
 from ..model.dynamics import Constants
 from ..model.network import Array
@@ -55,11 +56,6 @@ def nodes_near(system: System, t: Any, w: Any, z: Any) -> tuple[Any, Any]:
     return near(holding(system, t, jnp.concatenate([z, w])), t, z)
 
 
-_nodes_near = jax.jit(nodes_near)
-_holding = jax.jit(holding)
-
-
-@jax.jit
 def _slow_rates(system: System, t: Any, w: Any, z: Any) -> Any:
     """dw/dt with the nodes at rest near `z`."""
     z, _ = nodes_near(system, t, w, z)
@@ -67,11 +63,16 @@ def _slow_rates(system: System, t: Any, w: Any, z: Any) -> Any:
     return system.without_modes.rhs(t, jnp.concatenate([z, w]))[system.layout.node_count :]
 
 
-@jax.jit
 def _slow_residual(system: System, t: Any, w: Any, z: Any) -> Any:
     z, _ = nodes_near(system, t, w, z)
     y = jnp.concatenate([z, w])
     return system.changed(mode=kinks.modes_of(system, t, y)).residual(t, y)
+
+
+_NODES_NEAR = Evaluated(nodes_near)
+_HOLDING = Evaluated(holding)
+_RATES = Evaluated(_slow_rates)
+_RESIDUAL = Evaluated(_slow_residual)
 
 
 def instability(found: Abscissa) -> str:
@@ -152,6 +153,8 @@ class SlowProblem:
 
     def __init__(self, problem: Problem) -> None:
         self._coupled = problem.with_unit_tau()
+        self._bound: dict[Evaluated, Bound] = {}
+        self._bound_to: Problem | None = None
         self.duration = problem.duration
         self.settle_tol = problem.settle_tol
         self._begin(problem.start, problem.y0)
@@ -241,15 +244,23 @@ class SlowProblem:
         """Whether nothing moves: the weights are held and the clamps are constant."""
         return self.y0.size == 0 and self.schedule.constant_from <= self.start
 
+    def _on(self, function: Evaluated) -> Bound:
+        """A function of the coupled system and other arguments, for the present system."""
+        if self._bound_to is not self._coupled:
+            self._bound, self._bound_to = {}, self._coupled
+        if function not in self._bound:
+            self._bound[function] = self._coupled.on(function)
+        return self._bound[function]
+
     def rhs(self, t: float, y: Array) -> Array:
         """dw/dt, shape (N,); NaN if the nodes have no equilibrium nearby."""
-        rates = np.asarray(_slow_rates(self.system, float(t), y, self._guess(t)))
+        rates = np.asarray(self._on(_RATES)(np.float64(t), y, self._guess(t)))
         self.lost_branch = not np.isfinite(rates).all()
         return rates
 
     def residual(self, t: float, y: Array) -> float:
         """Distance from rest: max |delta dw/dt| / (1 + |w|); the nodes are always at rest."""
-        return float(_slow_residual(self.system, float(t), y, self._guess(t)))
+        return float(self._on(_RESIDUAL)(np.float64(t), y, self._guess(t)))
 
     def energies(self, t: float, y: Array) -> tuple[Array, Array]:
         """Terms of F as in `Problem.energies`; the two are equal, as the error nodes are at rest."""
@@ -283,7 +294,7 @@ class SlowProblem:
         return spectral_abscissa(self._held(t, z, y), t, z, samples)
 
     def _held(self, t: float, z: Array, y: Array) -> System:
-        held: System = _holding(self.system, float(t), np.concatenate([z, y]))
+        held: System = self._on(_HOLDING)(np.float64(t), np.concatenate([z, y]))
         return held
 
     def _guess(self, t: float) -> Array:
@@ -293,7 +304,7 @@ class SlowProblem:
         return z1 + (t - t1) / (t1 - t0) * (z1 - z0)
 
     def _nodes(self, t: float, y: Array) -> Array:
-        return np.asarray(_nodes_near(self.system, float(t), y, self._guess(t))[0])
+        return np.asarray(self._on(_NODES_NEAR)(np.float64(t), y, self._guess(t))[0])
 
     def _whole(self, t: float, y: Array) -> Array:
         return np.concatenate([self._nodes(t, y), y])

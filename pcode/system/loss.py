@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..base._jax import jax, jnp
+from ..base.evaluated import Evaluated, Static
 from ..base.vectors import angle, in_layers, norm
 from ..model import dynamics
 from ..model.activations import Entry, activation_of
@@ -40,12 +41,16 @@ def loss_and_gradients(
     return float(loss), tuple(map(np.asarray, by_mu)), tuple(map(np.asarray, by_M))
 
 
-@partial(jax.jit, static_argnames="activation")
 def gradients(
     weights: Weights, inputs: Any, targets: Any, activation: tuple[Entry, ...]
 ) -> tuple[Any, Any, Any]:
-    """The same for arrays and activations as compiled functions take them; `weights` without W."""
-    sigma = tuple(map(activation_of, activation))
+    """The same for arrays and activations as traced functions take them; `weights` without W."""
+    found: tuple[Any, Any, Any] = _GRADIENTS(Static(activation), weights, inputs, targets)
+    return found
+
+
+def _gradients(activation: Static, weights: Weights, inputs: Any, targets: Any) -> tuple[Any, Any, Any]:
+    sigma = tuple(map(activation_of, activation.value))
     batch = inputs.shape[0]
     given = (inputs, *(jnp.full((batch, M.shape[1]), jnp.nan) for M in weights.M))
 
@@ -65,15 +70,25 @@ def hebbian(x: Any, eps: Any, activation: tuple[Entry, ...]) -> Any:
     return dynamics.hebbian_terms(x, eps, tuple(map(activation_of, activation)))
 
 
-@partial(jax.jit, static_argnames="activation")
+_GRADIENTS = Evaluated(_gradients)
+
+
 def outputs(weights: Weights, inputs: Any, activation: tuple[Entry, ...]) -> Any:
     """f(x^0), the outputs of the plain feedforward network, shape (B, n_n); `weights` without W."""
+    return _OUTPUTS(Static(activation), weights, inputs)
+
+
+def _outputs(activation: Static, weights: Weights, inputs: Any) -> Any:
     batch = inputs.shape[0]
     given = (inputs, *(jnp.full((batch, M.shape[1]), jnp.nan) for M in weights.M))
-    return dynamics.feedforward(given, weights.M, weights.beta, tuple(map(activation_of, activation)))[-1]
+    return dynamics.feedforward(given, weights.M, weights.beta, tuple(map(activation_of, activation.value)))[
+        -1
+    ]
 
 
-@partial(jax.jit, static_argnames="activation")
+_OUTPUTS = Evaluated(_outputs)
+
+
 def flow_beside_gradient(
     x: Any, eps: Any, weights: Weights, c: dynamics.Constants, activation: tuple[Entry, ...]
 ) -> tuple[Any, Any]:
@@ -90,8 +105,16 @@ def flow_beside_gradient(
         nu^n is the last of its variances; of masked links only the connections count that are there.
     activation : tuple
     """
-    _, _, by_M = gradients(weights, x[0], x[-1], activation)
+    found: tuple[Any, Any] = _FLOW(Static(activation), x, eps, weights, c)
+    return found
+
+
+def _flow(activation: Static, x: Any, eps: Any, weights: Weights, c: dynamics.Constants) -> tuple[Any, Any]:
+    _, _, by_M = _gradients(activation, weights, x[0], x[-1])
     descent = tuple(-g for g in c.masked(by_M))
-    flow = tuple(c.nu[-1] * term for term in c.masked(hebbian(x, eps, activation)))
+    flow = tuple(c.nu[-1] * term for term in c.masked(hebbian(x, eps, activation.value)))
     turned = in_layers(partial(angle, xp=jnp), flow, descent)
     return turned, in_layers(lambda a, b: norm(a, jnp) / norm(b, jnp), flow, descent)
+
+
+_FLOW = Evaluated(_flow)

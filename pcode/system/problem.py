@@ -143,7 +143,8 @@ class Problem(Short):
         system: System = on_device(self.system)
         return system
 
-    def _on(self, function: Evaluated, system: System | None = None) -> Bound:
+    def on(self, function: Evaluated, system: System | None = None) -> Bound:
+        """A function of the system and other arguments, for this system."""
         return function.bind(self.system if system is None else system, self.spent)
 
     @property
@@ -221,7 +222,7 @@ class Problem(Short):
 
     @cached_property
     def _rhs(self) -> Bound:
-        return self._on(_RHS)
+        return self.on(_RHS)
 
     def rhs(self, t: float, y: Array) -> Array:
         """dy/dt, shape (N,)."""
@@ -229,7 +230,7 @@ class Problem(Short):
 
     @cached_property
     def _action(self) -> Bound:
-        return self._on(_ACTION)
+        return self.on(_ACTION)
 
     def jacobian_action(self, t: float, y: Array, v: Array) -> Array:
         """J v, shape (N,), with J the exact Jacobian of `rhs` at (t, y)."""
@@ -237,7 +238,7 @@ class Problem(Short):
 
     @cached_property
     def _jacobian(self) -> Bound:
-        return self._on(_JACOBIAN)
+        return self.on(_JACOBIAN)
 
     def jacobian(self, t: float, y: Array) -> Array:
         """J as a dense array, shape (N, N); for small systems."""
@@ -247,7 +248,7 @@ class Problem(Short):
 
     def sparse_jacobian(self, t: float, y: Array) -> csc_matrix:
         """J as a sparse matrix, shape (N, N)."""
-        point = jax.tree.map(np.asarray, self._on(_LINEARISE)(np.float64(t), y))
+        point = jax.tree.map(np.asarray, self.on(_LINEARISE)(np.float64(t), y))
         return sparse.jacobian(self._without_modes, point)
 
     @property
@@ -261,11 +262,11 @@ class Problem(Short):
 
     @cached_property
     def _excess(self) -> Bound:
-        return self._on(_EXCESS)
+        return self.on(_EXCESS)
 
     @cached_property
     def _excesses(self) -> Bound:
-        return self._on(_EXCESSES)
+        return self.on(_EXCESSES)
 
     def excess(self, t: float, y: Array, share: float) -> float:
         """How far a node is beyond what its mode allows, see `kinks.excess`."""
@@ -278,7 +279,7 @@ class Problem(Short):
     def switched(self, t: float, y: Array, share: float, least: float) -> Problem | None:
         """The problem from (t, y) on with new modes, see `kinks.switched`; None if no mode changes."""
         arguments = map(np.float64, (share, least))
-        y_after, mode, changed = self._on(_SWITCHED)(np.float64(t), y, *arguments)
+        y_after, mode, changed = self.on(_SWITCHED)(np.float64(t), y, *arguments)
         if not changed:
             return None
         return replace(self, start=t, y0=np.asarray(y_after), system=self.system.changed(mode=mode))
@@ -295,11 +296,11 @@ class Problem(Short):
 
     @cached_property
     def _factor(self) -> Bound:
-        return self._on(_FACTOR)
+        return self.on(_FACTOR)
 
     @cached_property
     def _residual(self) -> Bound:
-        return self._on(_RESIDUAL)
+        return self.on(_RESIDUAL)
 
     def factor(self, t: float, y: Array, a: float) -> Bound:
         """The function r -> d, shapes (N,), with (I - a J) d = r up to the weight-borne coupling.
@@ -320,12 +321,12 @@ class Problem(Short):
 
     @cached_property
     def _energies(self) -> Bound:
-        return self._on(_ENERGIES, self._without_modes)
+        return self.on(_ENERGIES, self._without_modes)
 
     def energies(self, t: float, y: Array) -> tuple[Array, Array]:
         """Terms of F with the error nodes as they are, and at their rest value; shapes (n,)."""
         system = self._read(self._without_modes, t)
-        function = self._energies if system is self._without_modes else self._on(_ENERGIES, system)
+        function = self._energies if system is self._without_modes else self.on(_ENERGIES, system)
         dynamic, slaved = function(np.float64(t), y)
         return np.asarray(dynamic), np.asarray(slaved)
 

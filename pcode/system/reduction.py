@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base._jax import jax, jnp
+from ..base.evaluated import Evaluated, Static
 from ..model import variables
 from ..model.activations import activation_of
 from ..model.network import Array, Weights
@@ -185,26 +186,18 @@ class Single(NamedTuple):
     mask: Any
 
 
-_narrowed = jax.jit(narrow)
-
-
-@jax.jit
-def _widened(single: Single, M: Any, shrunk: Any) -> Any:
-    return widen(M, *single, shrunk)
-
-
-@jax.jit
-def _expand(rest: Any, basis: Any, M: Any, shrunk: Any) -> jax.Array:
+def _expanded(rest: Any, basis: Any, M: Any, shrunk: Any) -> Any:
     """M^0, shape (n_0, n_1), from its coordinates `M` in `basis`."""
-    M0: jax.Array = shrunk * rest + basis @ M
-    return M0
+    return shrunk * rest + basis @ M
 
 
-@jax.jit
-def _predicted(sigma: Any, M: Any, beta: Any) -> jax.Array:
-    """mu^1, shape (B, n_1)."""
-    mu: jax.Array = sigma @ M + beta
-    return mu
+_narrowed = Evaluated(narrow)
+_widened = Evaluated(
+    lambda single, M, shrunk: widen(M, single.began, single.M0, single.sigma, single.mask, shrunk)
+)
+_expand = Evaluated(_expanded)
+_predicted = Evaluated(lambda sigma, M, beta: sigma @ M + beta)  # mu^1, shape (B, n_1)
+_sigma_of = Evaluated(lambda activation, x: activation_of(activation.value).f(x))
 
 
 def reduce_feedback(system: System, state: State, reduction: Reduction, apart: bool | None = None) -> Reduced:
@@ -250,7 +243,7 @@ def reduce_input(system: System, state: State, reduction: Reduction, xp: Any = n
     if layout.free[0] or moves:
         return system, state, reduction
     given = xp.asarray(parameters.clamp[0])
-    sigma = xp.asarray(activation_of(structure.activation[0]).f(given))
+    sigma = xp.asarray(_sigma_of(Static(structure.activation[0]), given))
     reduction = replace(reduction, input=given)
     if layout.arrays.keys().isdisjoint(("M0", "W0", "beta1")):
         return _predict_first(system, state, reduction, sigma, xp)

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base._jax import jax, jnp
+from ..base.evaluated import Evaluated
 from ..base.short import Short
 from ..model.network import Array
 from ..model.state import State
@@ -195,8 +196,7 @@ def holding(system: System, t: Any, y: Any) -> System:
     return held.changed(mode=kinks.modes_of(held, t, y[: system.layout.node_count]))
 
 
-@jax.jit
-def rest(
+def _rest(
     system: System, y0: Any, tol: Any, most: Any, inverse_step: Any, t: Any = 0.0
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Nodes at rest, shape (N,), each sample's residual, shape (B,), and the number of steps.
@@ -213,6 +213,9 @@ def rest(
         Time at which the clamps are evaluated.
     """
     return brought_to_rest(node_flow(system, t), y0, system.parameters.mode, tol, most, inverse_step)
+
+
+rest = Evaluated(_rest)
 
 
 def near(system: System, t: Any, z: Any) -> tuple[Any, Any]:
@@ -284,8 +287,7 @@ def nodes_at_rest(
     return Rest(state, residuals, int(iterations), bool((residuals <= tol).all()))
 
 
-@jax.jit
-def followed(system: System, y0: Any, t: Any) -> tuple[Any, System]:
+def _followed(system: System, y0: Any, t: Any) -> tuple[Any, System]:
     """The nodes and their modes after integration along the flow, until near rest or for a time FOLLOWED.
 
     By the classical Runge-Kutta method with a fixed step, and a check of modes after each step: it only has
@@ -309,3 +311,6 @@ def followed(system: System, y0: Any, t: Any) -> tuple[Any, System]:
         lambda new, old: jnp.where(good, new, old), (y, after), (y0, system)
     )
     return kept
+
+
+followed = Evaluated(_followed)
