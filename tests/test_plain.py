@@ -85,13 +85,6 @@ FUNCTIONS = {
     "shapes": lambda x, y: (x.ravel(), x.reshape(2, 6), x.T, x[:, None, :] * y.T[None], jnp.squeeze(x[:1])),
     "parts": lambda x, y: (x[1:3], x[::2, 1], jnp.split(x, [1, 2], axis=1), x.at[1].set(0.0)),
     "joined": lambda x, y: (jnp.concatenate([x, y.T]), jnp.concatenate([x, x], axis=1), jnp.stack([x, x])),
-        x[1:3],
-        x[::2, 1],
-        jnp.split(x, [1, 2], axis=1),
-        x.at[1].set(0.0),
-        jnp.concatenate([x, y.T]),
-        jnp.stack([x, x]),
-    ),
     "choices": lambda x, y: (jnp.where(x > 0.0, x, 0.0), jnp.where(x > 0.0, 1.0, jnp.nan), jnp.isnan(x)),
     "broadcasts": lambda x, y: (
         jnp.broadcast_to(x[0], (4, 3)) + x,
