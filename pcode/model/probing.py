@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -114,7 +115,7 @@ def kinks_of(df: Elementwise) -> tuple[float, ...]:
 def _jumps(f: Elementwise) -> tuple[float, ...]:
     """Points at which `f` jumps: between two neighbouring numbers it changes as much as before."""
     f = jax.jit(f)
-    grid = np.linspace(-REACH, REACH, SEARCHED) + 1e-3 / np.e  # so that no point is a round number
+    grid = np.linspace(-REACH, REACH, SEARCHED) + 1e-3 / math.e  # so that no point is a round number
     values = np.asarray(f(grid))
     with np.errstate(invalid="ignore"):
         change = np.abs(np.diff(values))
