@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -29,26 +30,45 @@ def test_the_fastest_rate_is_the_largest_eigenvalue(xor):
     assert fastest_rate(problem) == pytest.approx(exact, rel=0.2)
 
 
-def test_long_stiff_learning_goes_to_cvode_and_a_short_test_to_an_explicit_method():
+def test_a_phase_goes_to_cvode_and_the_weights_alone_to_an_explicit_method():
     network = pcode.Network((2, 8, 1), delta=1e5)
     train = pcode.Phase("train", {0: XOR_X, 2: XOR_Y}, duration=1e6)
     test = pcode.Phase("test", {0: XOR_X}, duration=500.0, learn=False, until="equilibrium")
     run = pcode.simulate(network, [train, test], weights=network.init_weights(rng=0))
-    assert [record.method for record in run.phases] == ["cvode", "DOP853"]
-    assert run.data.attrs["method"] == "cvode, DOP853"
+    assert [record.method for record in run.phases] == ["cvode", "cvode"]
+    assert run.data.attrs["method"] == "cvode"
     assert run.data.attrs["method_asked"] == "auto"
-    assert "train: lasts 1e+06" in run.data.attrs["method_reason"]
-    assert "test: should settle in" in run.data.attrs["method_reason"]
+    assert "explicit at first, implicit where stiff" in run.data.attrs["method_reason"]
+    slow = pcode.simulate(replace(network, tau=0.0), [train], weights=network.init_weights(rng=0))
+    assert slow.phases[0].method == "DOP853"
+    assert slow.phases[0].method_reason.startswith("tau = 0")
 
 
 @pytest.mark.parametrize(
-    ("delta", "method"), [(4.0, "DOP853"), (100.0, "Tsit5"), (1e4, "cvode")], ids=["few", "many", "too many"]
+    ("hold", "passes", "method"),
+    [(20.0, 5, "Tsit5"), (20.0, 4, "cvode"), (1e5, 5, "cvode")],
+    ids=["many short ones", "few", "long ones"],
 )
-def test_what_is_taken_hangs_on_how_many_explicit_steps_there_would_be(delta, method):
-    network = pcode.Network((2, 8, 1), delta=delta)
-    train = pcode.Phase("train", {0: XOR_X, 2: XOR_Y}, duration=10.0 * delta)
-    run = pcode.simulate(network, [train], weights=network.init_weights(rng=0))
-    assert run.phases[0].method == method
+def test_many_presentations_of_few_explicit_steps_go_in_one_loop(hold, passes, method):
+    network, shown = pcode.Network((2, 8, 1), delta=1e3), pcode.Presentation(hold=hold, passes=passes)
+    phase = pcode.Phase("train", {0: XOR_X, 2: XOR_Y}, presentation=shown)
+    record = pcode.simulate(network, [phase], weights=network.init_weights(rng=0)).phases[0]
+    assert record.method == method
+    if passes == 5:
+        assert record.method_reason.startswith(f"each lasts {hold:.3g}, rates up to ")
+
+
+def test_the_same_method_is_taken_whatever_was_compiled_before(tmp_path):
+    network, shown = pcode.Network((2, 5, 1), delta=1e3), pcode.Presentation(hold=10.0, passes=6)
+    phase = pcode.Phase("train", {0: XOR_X, 2: XOR_Y}, presentation=shown)
+
+    def taken():
+        run = pcode.simulate(network, [phase], weights=network.init_weights(rng=0))
+        return run.phases[0].method, run.phases[0].method_reason, run.weights.M[0].tobytes()
+
+    jax.clear_caches()
+    first = taken()
+    assert taken() == first
 
 
 @pytest.mark.parametrize("method", ["DOP853", "Tsit5"])
@@ -103,7 +123,7 @@ def test_the_report_of_a_run_tells_what_was_taken_and_why(textbook):
     network, phases, weights = textbook
     told = json.loads(json.dumps(report(pcode.simulate(network, phases, weights=weights))))
     assert told["method"] in pcode.METHODS
-    assert told["method_reason"].startswith("perceive: lasts 40")
+    assert told["method_reason"].startswith("perceive: its steps are explicit at first")
 
 
 @pytest.fixture
@@ -138,4 +158,7 @@ def test_other_numbers_on_the_same_network_compile_nothing_again(method, compile
     # To JAX a number of Python and one of NumPy are of different types.
     assert len({text.replace(", weak_type=True", "") for text in first}) == len(set(first))
     run(0.5, 200.0, 0.7, -0.5, 1)
-    assert compiled == first
+    if method in ("cvode", "BDF", "DOP853"):  # they compile what a longer run calls often, but nothing twice
+        assert len(compiled) == len(set(compiled))
+    else:
+        assert compiled == first

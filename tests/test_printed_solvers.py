@@ -76,10 +76,10 @@ def test_auto_tells_how_long_how_fast_and_how_many_steps():
     """nu = 20, so that all eigenvalues are real; steps of 6 over the fastest."""
     problem = problem_of({0: [[1.0]], 2: [[0.5]]}, duration=7.5, nu=20.0)
     fastest = np.abs(node_rates(20.0)).max()
-    solver, reason = pcode.METHODS["auto"].choose(problem)
-    assert solver.name == "DOP853"
+    solver, reason = pcode.METHODS["auto"].choose_for_many(problem, 50)
+    assert solver.name == "Tsit5"
     told = re.fullmatch(
-        r"lasts 7.5, rates up to (\S+): (\S+) explicit steps are less work than an .*", reason
+        r"each lasts 7.5, rates up to (\S+): (\S+) explicit steps are few, and 50 .* in one loop", reason
     )
     assert float(told[1]) == pytest.approx(fastest, rel=0.02)  # by a few power iterations
     assert float(told[2]) == pytest.approx(7.5 * fastest / 6.0, rel=0.02)
@@ -90,8 +90,8 @@ def test_auto_tells_when_nodes_should_settle():
     network, weights = chain(nu=0.5)
     phase = pcode.Phase("held", {0: [[1.0]], 2: [[0.5]]}, duration=1e6, learn=False, until="equilibrium")
     start = starting_state(network, phase, (0,), "feedforward", weights, None, ())
-    _, reason = pcode.METHODS["auto"].choose(make_problem(network, phase, start))
-    assert reason.startswith("should settle in 56, rates up to ")
+    _, reason = pcode.METHODS["auto"].choose_for_many(make_problem(network, phase, start), 50)
+    assert reason.startswith("each should settle in 56, rates up to ")
 
 
 # --- refusals -------------------------------------------------------------------------------------

@@ -339,7 +339,7 @@ def test_a_run_carries_its_scenario_and_reports_on_every_phase(tmp_path: Path) -
     assert run.data.attrs["scenario"] == scenario.text
     assert (run.data.attrs["title"], run.data.attrs["seed"]) == ("small", 0)
     told = json.loads(json.dumps(report(run), allow_nan=False))
-    assert (told["status"], told["method"]) == ("success", "DOP853")
+    assert (told["status"], told["method"]) == ("success", "cvode")
     # Both ends held: 4 samples of 3 values and 4 errors; M, W: 2 x 3 + 3 each, beta: 4.
     assert told["unknowns"] == 4 * (3 + 3 + 1) + 2 * (6 + 3) + 4
     assert told["energy_final"] == pytest.approx(float(run.data.energy[-1].sum()))

@@ -13,7 +13,7 @@ from ..system.problem import Problem
 from .base import IVP, OnSave, OnStep, Settings, Solution, Solver
 from .settings import has_nodes
 
-# Fewer steps than this take less time than compiling a diffrax method.
+# For so few steps SciPy's method of high order is preferred to diffrax's, which is to be compiled.
 FEW_STEPS = 150
 
 # An implicit method takes several hundred steps to follow the nodes to the slow manifold; up to this many
@@ -34,10 +34,11 @@ SETTLING = 14.0
 
 @dataclass(frozen=True)
 class AutoSolver:
-    """Chooses an explicit method for short and non-stiff problems, an implicit one for all others.
+    """Chooses cvode, which needs no compiler, or a loop of compiled code for many short problems.
 
-    The number of steps of an explicit method is estimated as duration times fastest rate, divided by
-    `STABLE_STEP`.
+    cvode's first steps are those of Adams methods, which are no more work than those of explicit methods. So
+    a phase takes it no longer than these, even where theirs are few. The choice depends on the problem alone,
+    and so never on what was compiled before.
 
     Attributes
     ----------
@@ -56,10 +57,24 @@ class AutoSolver:
         """The solver for `problem`, and why."""
         if not has_nodes(problem):
             return self.solvers["DOP853"], "tau = 0: only the weights move, and they are not stiff"
+        return self.solvers[
+            "cvode"
+        ], "its steps are explicit at first, implicit where stiff, and not compiled"
+
+    def choose_for_many(self, problem: IVP, count: int) -> tuple[Solver, str]:
+        """The solver for `count` problems such as this one, and why.
+
+        Of the explicit methods, Tsit5, which takes many problems in one loop of compiled code, unless there
+        are so few that compiling takes longer. The number of its steps is estimated as duration times fastest
+        rate, divided by `STABLE_STEP`.
+        """
+        solver, reason = self.choose(problem)
+        if count < MANY_PROBLEMS or not has_nodes(problem):
+            return solver, reason
         with np.errstate(all="ignore"):
             fastest = fastest_rate(problem)
         if not np.isfinite(fastest):
-            return self.solvers["cvode"], "rates at the start are too large to be computed"
+            return solver, "rates at the start are too large to be computed"
         length, how = problem.duration, "lasts"
         if problem.settle_tol is not None and not problem.layout.learn:
             # The nodes are damped at the rate nu / (2 tau), or more slowly if they do not oscillate.
@@ -68,21 +83,10 @@ class AutoSolver:
             if problem.schedule.constant_from + settled < length:
                 length, how = problem.schedule.constant_from + settled, "should settle in"
         name, steps = explicit(length * fastest, problem.layout.size, problem.schedule.stops.size)
-        estimate = f"{how} {length:.3g}, rates up to {fastest:.3g}: {steps:.2g} explicit steps are"
+        estimate = f"each {how} {length:.3g}, rates up to {fastest:.3g}: {steps:.2g} explicit steps are"
         if name is None:
-            return self.solvers["cvode"], f"{estimate} more work than an implicit method"
-        return self.solvers[name], f"{estimate} less work than an implicit method"
-
-    def choose_for_many(self, problem: IVP, count: int) -> tuple[Solver, str]:
-        """The solver for `count` problems such as this one, and why.
-
-        Of the explicit methods, Tsit5, which takes many problems in one loop of compiled code, unless there
-        are so few that compiling takes longer.
-        """
-        solver, reason = self.choose(problem)
-        if solver is self.solvers["DOP853"] and has_nodes(problem) and count >= MANY_PROBLEMS:
-            return self.solvers["Tsit5"], f"{reason}; {count} presentations go in one loop"
-        return solver, reason
+            return solver, f"{estimate} more work than an implicit method"
+        return self.solvers["Tsit5"], f"{estimate} few, and {count} presentations go in one loop"
 
     def solve(self, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep) -> Solution:
         """See `Solver.solve`."""

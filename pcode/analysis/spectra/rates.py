@@ -178,7 +178,7 @@ Advice = tuple[str, str]
 
 
 def advice(rates: Rates, duration: float, size: int) -> Advice:
-    """The solver for `size` unknowns, and why; that of `method = "auto"` where nothing rings on and on."""
+    """A solver that suits `size` unknowns, and why."""
     fastest = max(filter(None, (rates.node_fastest, rates.weight_fastest)), default=0.0)
     method, steps = explicit(duration * fastest, size)
     if method is not None:
