@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.special
 
-from pcode.base import evaluated
+from pcode.base import evaluated, plain
 from pcode.base.evaluated import Evaluated, Spent, Static
 from pcode.base.plain import PlainFunction, UnsupportedError
 
@@ -179,9 +179,10 @@ def test_what_depends_on_the_first_argument_alone_is_computed_once():
 
 def set_calls(monkeypatch, count):
     """Have a product and its tanh compiled after so many calls."""
+    monkeypatch.setattr(plain, "CALL", 0.0)
     program = Evaluated(lambda x, y: jnp.tanh(x @ y)).program(A, B)
     compiling = evaluated.EACH * program.size + evaluated.PAIRS * program.size**2
-    monkeypatch.setattr(evaluated, "PART", (count + 0.5) * program.cost / compiling)
+    monkeypatch.setattr(evaluated, "PART", (count + 0.5) * program.lost / compiling)
 
 
 def test_when_a_function_is_compiled_depends_on_the_number_of_calls_and_on_nothing_else(monkeypatch):

@@ -1,10 +1,10 @@
 """Functions of arrays that are evaluated by NumPy at first, and compiled once they are called often.
 
 For a new shape XLA takes a tenth of a second to seconds to compile a function, and then evaluates it up to
-three times faster than NumPy. So an integration begins with NumPy, and a function whose calls in it have
-taken about as long as compiling takes is compiled. Both give the same numbers but for rounding. So that a
-result never depends on how fast a machine is or on what was compiled before, the time that calls take is
-estimated from the shapes of the arrays.
+three times faster than NumPy; where arrays are small NumPy is as fast. So an integration begins with NumPy,
+and a function is compiled when that has cost some part of the time that compiling takes. Both give the same
+numbers but for rounding. So that a result never depends on how fast a machine is or on what was compiled
+before, the time is estimated from the shapes of the arrays and the number of calls.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from ._jax import IN_ORDER, jax
 from .memory import keep_freed_memory
 from .plain import PlainFunction, Program, UnsupportedError
 
-# A function is compiled when its calls in an integration have taken this part of the time that XLA needs,
-# which for a function of n operations is about EACH n + PAIRS n^2 seconds.
-PART, EACH, PAIRS = 0.5, 4e-3, 2e-5
+# A function is compiled when NumPy has taken longer, in an integration, by this part of the time that XLA
+# needs to compile it. That is small, since the next integration begins with NumPy again. For a function of n
+# operations XLA needs about EACH n + PAIRS n^2 seconds.
+PART, EACH, PAIRS = 0.03, 4e-3, 2e-5
 
 keep_freed_memory()
 
@@ -78,7 +79,7 @@ class Evaluated:
 
 
 class Spent:
-    """How long the functions of an integration have been evaluated by NumPy, in estimated seconds."""
+    """How much longer the functions of an integration took by NumPy than compiled, in estimated seconds."""
 
     def __init__(self) -> None:
         self._by_function: dict[Evaluated, list[float]] = {}
@@ -94,7 +95,7 @@ class Bound:
     def __init__(self, evaluated: Evaluated, first: Any, spent: Spent) -> None:
         self._evaluated, self._first = evaluated, first
         self._spent = spent.on(evaluated)
-        self._cost = self._budget = 0.0
+        self._lost = self._budget = 0.0
         self._plain: Callable[..., Any] | None = None
         self._compiled: Callable[..., Any] | None = None
 
@@ -104,7 +105,7 @@ class Bound:
             return self._compiled(*others)
         if self._plain is None and not self._prepared(*others):
             return self._compile()(*others)
-        self._spent[0] += self._cost
+        self._spent[0] += self._lost
         if self._spent[0] > self._budget:
             return self._compile()(*others)
         assert self._plain is not None
@@ -115,7 +116,7 @@ class Bound:
         program = self._evaluated.program(self._first, *others)
         if program is None:
             return False
-        self._cost, n = program.cost, program.size
+        self._lost, n = program.lost, program.size
         self._budget = PART * (EACH * n + PAIRS * n**2)
         if self._spent[0] > self._budget:
             return False
