@@ -14,7 +14,8 @@ def one_thread() -> AbstractContextManager[object]:
     They are many and small. Several threads would wait for each other, and spin meanwhile, which takes a core
     from all else.
     """
-    return _controller().limit(limits=1, user_api="blas")
+    limited: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
+    return limited
 
 
 @cache
