@@ -1,8 +1,8 @@
 """The result of an ensemble: one dataset with an axis of members, and its members as runs.
 
 Dimensions, variables and coordinates are those of a run (`pcode.run.dataset`), with a dimension ``member``
-in front. Where a member ends a phase early, because it is at rest or fails, the last row of the phase is where it
-ended, and rows between are NaN. ``time`` and ``weight_time`` are those of a member whose phases all last
+in front. Where a member ends a phase early, because it is at rest or fails, the last row of the phase is
+where it ended, and rows between are NaN. ``time`` and ``weight_time`` are those of a member whose phases all last
 their full time, ``member_time`` (member, time) and ``member_weight_time`` those of each, NaN where it has no
 row. Of each member and phase, dimension ``phase_number``, there are ``status`` (empty where the phase was not
 reached), ``detail``, ``t_start``, ``t_end``, ``steps`` and ``rejected``.

@@ -103,7 +103,7 @@ class Part(Short):
             arrays = {name: np.asarray(array)[None, None] for name, array in states[k].arrays().items()}
             self.keep([k], arrays, np.array([-1]))
 
-    def keep(self, members: Sequence[int], arrays: Mapping[str, Array], rows: Array) -> None:
+    def keep(self, members: Sequence[int], arrays: Mapping[str, Array], rows: NDArray[Any]) -> None:
         """Keep rows of members.
 
         Parameters

@@ -123,7 +123,7 @@ def _on_cpu() -> bool:
 
 
 def _outermost(networks: Sequence[Network], members: list[int]) -> list[int]:
-    """Of the `members` the first, and those with the smallest and the largest of each time constant and nu."""
+    """Of `members` the first, and those with the smallest and the largest of the numbers in rates."""
     numbers = np.array(
         [(one.tau, one.shortest_delta, min(one.nu), one.node_decay) for one in (networks[k] for k in members)]
     )

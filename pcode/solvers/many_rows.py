@@ -10,6 +10,7 @@ from ..model import dynamics
 from ..model.dynamics import Constants
 from ..model.state import State
 from .many import Loop, Members, Span, Static, problem_of
+from .products import fused
 
 
 class Reached(NamedTuple):
@@ -53,7 +54,7 @@ def integrate(how: Static, members: Members, span: Span, nodes: Any, weights: An
         Which of the times to save are those of the nodes, and which those of the weights.
     """
     loop = Loop(how, members, span)
-    ended = loop.run()
+    ended = fused(loop.run)()
     masks = members.constants.mask
 
     def saved(constants: Constants, start: State, y: Any, t: Any, rows: Any) -> tuple[Any, ...]:
@@ -77,7 +78,8 @@ def integrate(how: Static, members: Members, span: Span, nodes: Any, weights: An
 
     bare = members.constants._replace(mask=())
     state, (x, eps, energies), kept = jax.vmap(saved)(bare, members.state, ended.y, ended.t, ended.rows)
-    return Reached(*ended[:5], state, x, eps, energies, kept)
+    ends = (ended.y, ended.t, ended.status, ended.steps, ended.rejected)
+    return Reached(*ends, state, x, eps, energies, kept)
 
 
 def _where_saved(row: Any, found: Any) -> Any:
