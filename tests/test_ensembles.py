@@ -233,6 +233,21 @@ def test_an_ensemble_is_saved_loaded_and_put_into_data_frames(tmp_path) -> None:
     assert repr(back) == "<pcode.Ensemble 2-3-1, 2 members: 2 success>"
 
 
+@pytest.mark.slow
+def test_a_member_that_gets_nowhere_does_not_hold_up_the_others() -> None:
+    """Weights of 1e30 need steps of 1e-60: hopeless, as it is alone."""
+    net = pcode.Network((1, 1, 1, 1), activation="identity", feedback="fixed")
+    each = [
+        pcode.Weights(M=(np.array([[m]]),) * 3, W=(np.array([[-m]]),) * 3, beta=(np.zeros(1),) * 3)
+        for m in (0.3, 1e30, 1e100, 0.5)
+    ]
+    hold = pcode.Phase("hold", {0: [[1.0]], 3: [[0.5]]}, duration=300.0, learn=False)
+    many = pcode.simulate_many(net, [hold], weights=each, method="Tsit5")
+    assert [str(one) for one in many.status] == ["success", "step_too_small", "diverged", "success"]
+    for k, weights in enumerate(each):
+        assert pcode.simulate(net, [hold], weights=weights, method="Tsit5").status is many.status[k]
+
+
 relu = pcode.Network((2, 3, 1), activation="relu")
 shown = pcode.Phase("turns", {0: X, 2: Y}, presentation=pcode.Presentation(hold=1.0))
 one = small().init_weights(0)

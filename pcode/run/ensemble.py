@@ -2,10 +2,10 @@
 
 Dimensions, variables and coordinates are those of a run (`pcode.run.dataset`), with a dimension ``member``
 in front. Where a member ends a phase early, because it is at rest or fails, the last row of the phase is
-where it ended, and rows between are NaN. ``time`` and ``weight_time`` are those of a member whose phases all last
-their full time, ``member_time`` (member, time) and ``member_weight_time`` those of each, NaN where it has no
-row. Of each member and phase, dimension ``phase_number``, there are ``status`` (empty where the phase was not
-reached), ``detail``, ``t_start``, ``t_end``, ``steps`` and ``rejected``.
+where it ended, and rows between are NaN. ``time`` and ``weight_time`` are those of a member whose phases all
+last their full time, ``member_time`` (member, time) and ``member_weight_time`` those of each, NaN where it
+has no row. Of each member and phase, dimension ``phase_number``, there are ``status`` (empty where the phase
+was not reached), ``detail``, ``t_start``, ``t_end``, ``steps`` and ``rejected``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from .result import ROOT, Run, read_groups, write_group
 # What a member has of each phase.
 ENDS = ("status", "detail", "t_start", "t_end", "steps", "rejected")
 
-# The numbers of a network that are coordinates where members differ in them.
+# The numbers of a network that may differ between members: arguments of compiled code.
 OVER = ("tau", "delta", "nu", "weight_decay", "node_decay")
 
 # Most bytes of the numbers in a data frame.

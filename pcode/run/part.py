@@ -15,6 +15,8 @@ from ..base.short import Short
 from ..base.status import Status
 from ..model.network import Array
 from ..model.state import State
+from ..model.variables import parsed
+from .dataset import ENERGIES
 
 
 @dataclass(eq=False)
@@ -121,5 +123,6 @@ class Part(Short):
                 self.arrays[name][at] = values
 
     def _shape(self, name: str, values: Array) -> tuple[int, ...]:
-        times = self.weight_times if name.startswith(("M", "W", "beta")) else self.node_times
+        of_nodes = name in ENERGIES or parsed(name)[0].of_nodes
+        times = self.node_times if of_nodes else self.weight_times
         return (self.begun.size, times.size, *values.shape[2:])

@@ -15,11 +15,9 @@ from ..base.near import hint
 from ..base.short import Short
 from ..model.network import Array, Network, Weights
 from ..model.phase import Phase
+from ..run.ensemble import OVER
 from ..system.problem import layout_of
 from .arguments import weights_of
-
-# The numbers of a network that may differ between members: arguments of compiled code.
-OVER = ("tau", "delta", "nu", "weight_decay", "node_decay")
 
 # Most members, beyond any memory.
 MOST_MEMBERS = 10**7

@@ -17,16 +17,11 @@ from ..model.state import State
 from ..system.coupled import Parameters, Structure, System
 from ..system.reduction import Reduction, reduce_feedback, reduce_input
 from .base import DIVERGED, LARGEST
+from .progress import CRAWL, CRAWLING
 from .stepping import Carry, Kind, Tolerances, begin, judged, parts
 
 # How a member ended, by its number in compiled code.
-STATUSES = (
-    Status.SUCCESS,
-    Status.EQUILIBRIUM,
-    Status.MAX_STEPS,
-    Status.STEP_TOO_SMALL,
-    Status.DIVERGED,
-)
+STATUSES = tuple(map(Status, ("success", "equilibrium", "max_steps", "step_too_small", "diverged")))
 GOING = -1
 
 # Most guesses at the time of rest within a step, and how near the logarithm of the residual must be to that
@@ -138,6 +133,7 @@ class _Slot(NamedTuple):
     row: Any  # the next time to save
     status: Any
     root: _Root
+    mark: tuple[Any, Any]  # steps and time at the last look at its progress
 
 
 class Static(NamedTuple):
@@ -218,7 +214,7 @@ class Loop:
         status = jnp.where(member < span.count, status, STATUSES.index(Status.SUCCESS))
         none = jnp.zeros(())
         root = _Root(none, none, none, none, jnp.asarray(0), jnp.asarray(0), jnp.asarray(False))
-        return _Slot(member, p, bound, carry, y0, t0, jnp.asarray(1), status, root)
+        return _Slot(member, p, bound, carry, y0, t0, jnp.asarray(1), status, root, (steps, t0))
 
     def advance(self, slot: _Slot) -> tuple[_Slot, Any, Any, Any]:
         """The slot after one step; whether a row was reached, its number and its values."""
@@ -274,10 +270,23 @@ class Loop:
             new = _Root(low, c.t, jnp.minimum(before, -1e-9), now, jnp.asarray(0), jnp.asarray(1), seeking)
             root = _chosen(seeking, new, root)
         unfinished = (c.t < span.end) & ~root.seeking
-        status = ends(status, unfinished & ~(c.t_next > c.t), Status.STEP_TOO_SMALL)
+        crawls, mark = self._crawls(slot, c)
+        status = ends(status, unfinished & (crawls | ~(c.t_next > c.t)), Status.STEP_TOO_SMALL)
         status = ends(status, unfinished & (c.steps >= span.max_steps), Status.MAX_STEPS)
         status = ends(status, (c.t >= span.end) & ~root.seeking, Status.SUCCESS)
-        return slot._replace(carry=c, y=c.y, t=jnp.where(root.seeking, slot.t, c.t), status=status, root=root)
+        t = jnp.where(root.seeking, slot.t, c.t)
+        return slot._replace(carry=c, y=c.y, t=t, status=status, root=root, mark=mark)
+
+    def _crawls(self, slot: _Slot, c: Carry) -> tuple[Any, tuple[Any, Any]]:
+        """Whether steps lead nowhere, as `progress.Pace` says, and the mark from which to look next."""
+        constants = slot.p.constants
+        shortest = jnp.minimum(constants.tau, constants.delta.min())
+        shortest = jnp.minimum(shortest, self.span.end - self.span.begin)
+        steps, since = slot.mark
+        looks = c.steps - steps >= CRAWLING
+        growing = c.t - c.t_before > 0.5 * (c.t - since)
+        crawls = looks & (c.t - since < CRAWL * shortest) & ~growing
+        return crawls, _chosen(looks, (c.steps, c.t), slot.mark)
 
     def _fallen(self, system: System, t: Any, y: Any) -> Any:
         """How far the residual has fallen below settle_tol: the difference of the logarithms."""
