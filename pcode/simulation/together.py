@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,6 +132,15 @@ def _outermost(networks: Sequence[Network], members: list[int]) -> list[int]:
     return [members[k] for k in sorted(found)]
 
 
+class _Interval(NamedTuple):
+    """An interval between two jumps of the clamps, with the stops and the times to save in it."""
+
+    begin: float
+    end: float
+    stops: Array
+    times: Array
+
+
 class _Work:
     """A phase that is integrated by members in chunks."""
 
@@ -153,6 +163,7 @@ class _Work:
         self.rests = phase.until == "equilibrium" and self.schedule.constant_from < phase.duration
         structure = structure_of(network, phase, batch)
         self.times = np.union1d(part.node_times, part.weight_times)
+        self.intervals = self._intervals()
         self.size = structure.layout.size
         apart = any(
             one.weights.W is not None
@@ -166,6 +177,18 @@ class _Work:
         kind = Kind(part.method, False, True)
         self.how = Static(kind, structure, reduce, apart, self.rests, min(room, slots) if _on_cpu() else room)
         self.room = room
+
+    def _intervals(self) -> list[_Interval]:
+        edges, stops, times = [0.0, *self.schedule.jumps.tolist()], self.schedule.stops, self.times
+        return [
+            _Interval(
+                begin,
+                end,
+                stops[(stops > begin) & (stops <= end)],
+                np.array([begin, *times[(times > begin) & (times < end)], end]),
+            )
+            for begin, end in pairwise([*edges, self.phase.duration])
+        ]
 
     def _room(self) -> int:
         """How many members a chunk has, a power of two, so that code is compiled for few of these."""
@@ -181,31 +204,26 @@ class _Work:
 
     def compile(self, chunk: list[int]) -> None:
         """Have everything compiled, by integrating nothing."""
-        begin = 0.0
-        y = None
-        while begin < self.phase.duration:
-            end = self.schedule.interval(begin, "right")[1]
-            y = self._reached(self._members(chunk, y), begin, end, 0)[0].y
-            begin = end
+        interval = self.intervals[0]
+        self._reached(self._members(chunk, interval, None), interval, 0)
 
     def run(self, chunk: list[int]) -> None:
         """Integrate a chunk of members, from jump to jump of the clamps."""
-        begin, members, y = 0.0, chunk, None
-        steps = np.zeros(len(chunk), int), np.zeros(len(chunk), int)
-        while begin < self.phase.duration and members:
-            end = self.schedule.interval(begin, "right")[1]
-            given = self._members(members, y, *steps)
-            reached, times = self._reached(given, begin, end, len(members))
+        members, y, steps = chunk, None, tuple(np.zeros((2, len(chunk)), int))
+        for interval in self.intervals:
+            reached = self._reached(self._members(members, interval, y, *steps), interval, len(members))
             reached = jax.tree.map(partial(_first, len(members)), reached)
-            self._keep(members, reached, times, end)
+            self._keep(members, reached, interval)
             going = reached.status == STATUSES.index(Status.SUCCESS)
             members = [k for k, on in zip(members, going.tolist(), strict=True) if on]
             y, steps = reached.y[going], (reached.steps[going], reached.rejected[going])
-            begin = end
+            if not members:
+                break
 
-    def _members(self, members: list[int], y: Any, *steps: Array) -> Members:
+    def _members(self, members: list[int], interval: _Interval, y: Any, *steps: Array) -> Members:
         """What differs between members, as arrays for a whole chunk: the last is repeated."""
-        numbers = [*members, *[members[-1]] * (self.room - len(members))]
+        rows = np.minimum(np.arange(self.room), len(members) - 1)
+        numbers = [members[row] for row in rows.tolist()]
 
         def stacked(*ones: Any) -> Any:
             return np.stack([np.asarray(one, float) for one in ones])
@@ -213,26 +231,27 @@ class _Work:
         constants = [Constants.of(self.networks[k]) for k in numbers]
         bare = jax.tree.map(stacked, *(one._replace(mask=()) for one in constants))
         states = jax.tree.map(stacked, *(self.states[k] for k in numbers))
-        rows = np.minimum(np.arange(self.room), len(members) - 1)
-        none = np.zeros(len(members), int)
-        taken, rejected = steps or (none, none)
+        if y is None and len(self.intervals) > 1:  # so that code for all intervals is the same
+            first = members[0]
+            problem = make_problem(self.networks[first], self.phase, self.states[first])
+            y = np.zeros((len(members), problem.layout.size))
+        taken, rejected = steps or np.zeros((2, len(members)), int)
         return Members(
             bare._replace(mask=constants[0].mask),
             states,
-            None if y is None else np.asarray(y)[np.minimum(rows, len(y) - 1)],
+            None if y is None else np.asarray(y)[rows],
             taken[rows],
             rejected[rows],
         )
 
-    def _reached(self, members: Members, begin: float, end: float, count: int) -> tuple[Reached, Array]:
-        """What is reached in an interval between two jumps, and the times that are saved in it."""
-        part, schedule, settings = self.part, self.schedule, self.settings
-        times = self.times[(self.times > begin) & (self.times < end)]
-        times = np.array([begin, *times, end])
-        stops = schedule.stops[(schedule.stops > begin) & (schedule.stops <= end)]
+    def _reached(self, members: Members, interval: _Interval, count: int) -> Reached:
+        """What is reached in an interval between two jumps."""
+        schedule, settings = self.schedule, self.settings
+        begin, end = interval.begin, interval.end
         last = self.rests and end == self.phase.duration
-        pieces = tuple(one and one.between(begin, end) for one in self.pieces)
         numbers = {
+            "begin": begin,
+            "end": end,
             "rtol": settings.rtol,
             "atol": settings.atol,
             "max_steps": settings.max_steps,
@@ -240,41 +259,47 @@ class _Work:
             "settles_from": max(begin, schedule.constant_from) if last else np.inf,
             "largest": schedule.largest,
         }
+        most = max(one.times.size for one in self.intervals)
         span = Span(
             clamp=self.clamp,
-            pieces=pieces,
-            begin=np.asarray(begin),
-            end=np.asarray(end),
-            stops=stops,
-            times=times,
+            pieces=tuple(one and one.between(begin, end) for one in self.pieces),
+            stops=_padded(interval.stops, max(one.stops.size for one in self.intervals), end),
+            times=np.append(_padded(interval.times[:-1], most - 1, np.inf), end),
             **{name: np.asarray(float(value)) for name, value in numbers.items()},
             count=np.asarray(count),
         )
-        where = (_places(part.node_times, times), _places(part.weight_times, times))
-        return integrated(self.how, members, span, *where), times
+        where = (
+            _padded(_places(own, interval.times, most), max(self._places_of(own)), most - 1)
+            for own in (self.part.node_times, self.part.weight_times)
+        )
+        return integrated(self.how, members, span, *where)
 
-    def _keep(self, members: list[int], reached: Reached, times: Array, end: float) -> None:
+    def _places_of(self, own: Array) -> list[int]:
+        return [_places(own, one.times, one.times.size).size for one in self.intervals]
+
+    def _keep(self, members: list[int], reached: Reached, interval: _Interval) -> None:
         """Put what was reached in an interval into the part."""
-        part, n = self.part, len(reached.x) - 1
+        part, n, times, end = self.part, len(reached.x) - 1, interval.times, interval.end
         kept = zip(NODES, (reached.x, reached.eps), strict=True)
         nodes: dict[str, Any] = {
             name: array for v, arrays in kept for name, array in zip(v.names(n), arrays, strict=True)
         }
         nodes |= dict(zip(ENERGIES, reached.energies, strict=True))
         weights = State((), (), reached.weights).arrays()
-        on = reached.status == STATUSES.index(Status.SUCCESS)
+        ended = np.flatnonzero(reached.status != STATUSES.index(Status.SUCCESS))
+        early = [members[k] for k in ended.tolist()]
         for own, arrays in ((part.node_times, nodes), (part.weight_times, weights)):
-            rows = np.searchsorted(own, times[_places(own, times)])
+            saved = times[_places(own, times, times.size)]
             # Where an interval begins at a jump, the values before it are those that are kept.
-            inner = slice(int(times[0] > 0.0 and times[0] in own), rows.size - (end not in own))
-            part.keep(members, {k: a[:, inner] for k, a in arrays.items()}, rows[inner])
-            ended = np.flatnonzero(~on)
-            early = [members[k] for k in ended.tolist()]
-            if early:
-                part.keep(early, {k: a[ended, -1:] for k, a in arrays.items()}, np.array([-1]))
-                if end in own and end < self.phase.duration:
-                    gone = {k: np.full_like(a[ended, -1:], np.nan) for k, a in arrays.items()}
-                    part.keep(early, gone, rows[-1:])
+            first, last = int(interval.begin > 0.0 and times[0] in own), saved.size - 1
+            rows = np.searchsorted(own, saved)
+            part.keep(members, {k: a[:, first:last] for k, a in arrays.items()}, rows[first:last])
+            ends = {k: a[:, last : last + 1] for k, a in arrays.items()}
+            if end in own:
+                going = np.setdiff1d(np.arange(len(members)), ended)
+                on = [members[k] for k in going.tolist()]
+                part.keep(on, {k: a[going] for k, a in ends.items()}, rows[last:])
+            part.keep(early, {k: a[ended] for k, a in ends.items()}, np.array([-1]))
         states = [jax.tree.map(lambda a, row=row: a[row], reached.state) for row in range(len(members))]
         status = [STATUSES[one] for one in reached.status.tolist()]
         if self.phase.until == "equilibrium" and end == self.phase.duration:
@@ -287,9 +312,11 @@ def _first(count: int, values: Any) -> Any:
     return np.asarray(values)[:count]
 
 
-def _places(wanted: Array, times: Array) -> NDArray[np.intp]:
-    """Where the wanted times, and the last, are among those saved."""
-    places: NDArray[np.intp] = np.flatnonzero(
-        np.isin(times, wanted) | (np.arange(times.size) == times.size - 1)
-    )
-    return places
+def _places(wanted: Array, times: Array, most: int) -> NDArray[np.intp]:
+    """Where the wanted times are among those saved, and the last, which is put behind `most` - 1 others."""
+    return np.append(np.flatnonzero(np.isin(times[:-1], wanted)), most - 1)
+
+
+def _padded(values: Any, size: int, value: float) -> Any:
+    """`values` with `value` behind them, so that there are `size` of them."""
+    return np.pad(values, (0, size - len(values)), constant_values=value)

@@ -39,7 +39,7 @@ class Members(NamedTuple):
     state : State
         Nodes and weights at the start of the phase.
     y : array, shape (C, N), or None
-        Unknowns where a member goes on after a jump of a clamp; None at the start.
+        Unknowns where a member goes on after a jump of a clamp; None where no clamp jumps.
     steps, rejected : arrays, shape (C,)
         Steps so far.
     """
@@ -63,8 +63,8 @@ class Span(NamedTuple):
     stops : array, shape (S,)
         Times that no step may cross; the last is the end.
     times : array, shape (T,)
-        Increasing times to save: the begin, those within, and the end, for which the time is taken at which a
-        member ends.
+        Increasing times to save: the begin, those within, any number of infinite ones, and the end, for which
+        the time is taken at which a member ends.
     rtol, atol, max_steps : scalar
     settle_tol, settles_from : scalar
         Residual at which a member is at rest, and from when on that counts.
@@ -192,7 +192,7 @@ class Loop:
         system, y0, _ = problem_of(self.how, constants, state, self.span)
         largest = jnp.maximum(jnp.maximum(1.0, self.span.largest), jnp.abs(y0).max(initial=0.0))
         bound = jnp.minimum(LARGEST, DIVERGED * largest)
-        return system.parameters, y0 if y is None else y, bound
+        return system.parameters, y0 if y is None else jnp.where(self.span.begin > 0.0, y, y0), bound
 
     def load(self, member: Any) -> _Slot:
         """The member of this number at its start; without effect if there is none."""
