@@ -315,8 +315,11 @@ class Loop:
         """Integrate all members."""
         span, slots, many = self.span, self.how.slots, jax.vmap(self.advance)
         load = jax.vmap(self.load)
-        first = load(jnp.arange(slots))
-        N, T = first.y.shape[1], span.times.size
+        # All slots are free at first, and filled as they are later: so `load` is compiled once.
+        shapes = jax.eval_shape(load, jnp.arange(slots))
+        free = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        free = free._replace(member=jnp.full(slots, -1))
+        N, T = free.y.shape[1], span.times.size
         nothing = jnp.zeros(self.room)
         begun = Ended(
             y=jnp.full((self.room, N), jnp.nan),
@@ -333,28 +336,26 @@ class Loop:
 
         def body(carry: tuple[_Slot, Any, Ended]) -> tuple[_Slot, Any, Ended]:
             slot, following, kept = carry
-            slot, draws, row, value = many(slot)
-            at = jnp.where(draws, slot.member, self.room)
-            kept = kept._replace(rows=kept.rows.at[at, row].set(value, mode="drop"))
             due = (slot.row < T - 1) & (span.times[slot.row] <= slot.t)
             done = (slot.status != GOING) & ~due & ~slot.root.seeking & (slot.member < span.count)
-            kept = self._ended(kept, slot, done)
+            done |= slot.member < 0
+            kept = self._ended(kept, slot, done & (slot.member >= 0))
 
             def refilled() -> tuple[_Slot, Any, Ended]:
                 member = jnp.where(done, following + jnp.cumsum(done) - 1, slot.member)
                 new = _chosen_each(done, load(member), slot)
                 return new, following + done.sum(), started(kept, new, done)
 
-            after: tuple[_Slot, Any, Ended] = jax.lax.cond(
-                done.any(), refilled, lambda: (slot, following, kept)
-            )
-            return after
+            slot, following, kept = jax.lax.cond(done.any(), refilled, lambda: (slot, following, kept))
+            slot, draws, row, value = many(slot)
+            at = jnp.where(draws, slot.member, self.room)
+            kept = kept._replace(rows=kept.rows.at[at, row].set(value, mode="drop"))
+            return slot, following, kept
 
         def going(carry: tuple[_Slot, Any, Ended]) -> Any:
             return (carry[0].member < span.count).any()
 
-        begun = started(begun, first, first.member < span.count)
-        kept: Ended = jax.lax.while_loop(going, body, (first, jnp.asarray(slots), begun))[2]
+        kept: Ended = jax.lax.while_loop(going, body, (free, jnp.asarray(0), begun))[2]
         return kept
 
     def _ended(self, kept: Ended, slot: _Slot, done: Any) -> Ended:
