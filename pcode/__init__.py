@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from .model.presentation import Presentation
     from .model.series import TimeSeries
     from .model.state import State
+    from .run.ensemble import Ensemble
     from .run.predict import predict
     from .run.record import PhaseRecord
     from .run.result import Run
-    from .simulation import Moment, Observer, Probe, Progress, Simulation, simulate
+    from .simulation import Moment, Observer, Probe, Progress, Simulation, simulate, simulate_many
     from .solvers import METHODS
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "METHODS",
     "Activation",
     "Data",
+    "Ensemble",
     "Expression",
     "InputError",
     "Moment",
@@ -64,6 +66,7 @@ __all__ = [
     "random_masks",
     "scenario",
     "simulate",
+    "simulate_many",
     "twin",
 ]
 
@@ -72,6 +75,7 @@ _HOME = {
     "METHODS": "solvers",
     "Activation": "model.activation",
     "Data": "model.data",
+    "Ensemble": "run.ensemble",
     "Expression": "model.expression",
     "InputError": "base.errors",
     "Moment": "simulation",
@@ -93,6 +97,7 @@ _HOME = {
     "predict": "run.predict",
     "random_masks": "model.masks",
     "simulate": "simulation",
+    "simulate_many": "simulation",
     "twin": "analysis.twin",
 }
 

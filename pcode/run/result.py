@@ -238,9 +238,9 @@ class Run:
             If no file can be written there, or something added to `data` or a group cannot be stored.
         """
         with replacing(path) as temporary:
-            _write(self.data, temporary)
+            write_group(self.data, temporary)
             for name, group in self.groups.items():
-                _write(group, temporary, name if name in OWN_GROUPS else f"{OTHERS}/{name}")
+                write_group(group, temporary, name if name in OWN_GROUPS else f"{OTHERS}/{name}")
 
     @classmethod
     def load(
@@ -275,7 +275,7 @@ class Run:
         if path.is_dir():
             raise InputError("run", "is a folder; give the run.nc in it", str(path))
         try:
-            loaded = _read(path)
+            loaded = read_groups(path)
         except FileNotFoundError:
             raise InputError("run", "there is no such file; give the run.nc of a run", str(path)) from None
         except (OSError, ValueError) as error:
@@ -374,7 +374,7 @@ def _refused(attributes: dict[str, Any]) -> str:
     return "it has masked entries" if masked else ""
 
 
-def _write(data: xr.Dataset, path: Path, group: str | None = None) -> None:
+def write_group(data: xr.Dataset, path: Path, group: str | None = None) -> None:
     """Write `data` to a new file at `path`, or as a group of an existing one."""
     compress: dict[Any, Any] = {
         name: {"zlib": True, "complevel": 1, "shuffle": True}
@@ -399,7 +399,7 @@ ROOT = "/"
 OWN_GROUPS, OTHERS = ("solver", "clamps", "samples", "probe_samples"), "others"
 
 
-def _read(path: Path) -> dict[str, xr.Dataset]:
+def read_groups(path: Path) -> dict[str, xr.Dataset]:
     """The datasets of a file, by the names of their groups."""
     groups = xr.open_groups(path, engine="h5netcdf", decode_times=False)
     try:

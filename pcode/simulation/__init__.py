@@ -4,9 +4,21 @@ It imports `run`, `solvers` and rooms below.
 """
 
 from .callbacks import Progress
+from .ensemble import simulate_many
 from .observer import Moment, Observer
 from .plan import Plan, plan
 from .probe import Context, Probe
 from .simulation import Simulation, simulate
 
-__all__ = ["Context", "Moment", "Observer", "Plan", "Probe", "Progress", "Simulation", "plan", "simulate"]
+__all__ = [
+    "Context",
+    "Moment",
+    "Observer",
+    "Plan",
+    "Probe",
+    "Progress",
+    "Simulation",
+    "plan",
+    "simulate",
+    "simulate_many",
+]

@@ -15,10 +15,20 @@ BURST = 64
 
 
 class Kind(NamedTuple):
-    """A method, and whether it uses diffrax's own root finder."""
+    """A method, and how its implicit stages are solved.
+
+    Attributes
+    ----------
+    name : str
+    shipped : bool
+        By diffrax's own root finder.
+    together : bool
+        With a fixed number of Krylov vectors, for integrations that take their steps together.
+    """
 
     name: str
     shipped: bool
+    together: bool = False
 
 
 class Carry(NamedTuple):
@@ -65,7 +75,7 @@ def parts(kind: Kind, structure: Structure, tolerances: Tolerances) -> tuple[Any
     elif kind.shipped:
         solver = method(root_finder=diffrax.VeryChord(**options))
     else:
-        solver = method(root_finder=StructuredNewton(structure, **options))
+        solver = method(root_finder=StructuredNewton(structure, **options, together=kind.together))
     term = diffrax.ODETerm(lambda t, y, args: System(structure, args).rhs(t, y))
     return solver, controller, term
 
@@ -102,11 +112,18 @@ def largest_excess(solver: Any, system: System, c: Carry) -> Any:
 
 def step(method: tuple[Any, Any, Any], p: Parameters, stops: Any, index: Any, c: Carry) -> Carry:
     """Try a step; `index` is the number of steps accepted in this burst, `stops` as for `_burst`."""
+    solver, _, term = method
+    tried = solver.step(term, c.t, c.t_next, c.y, p, c.solver_state, c.made_jump)
+    return judged(method, p, stops, index, c, tried)
+
+
+def judged(
+    method: tuple[Any, Any, Any], p: Parameters, stops: Any, index: Any, c: Carry, tried: tuple[Any, ...]
+) -> Carry:
+    """The integration after a step that was `tried`, which is accepted or not; see `step`."""
     solver, controller, term = method
     order = solver.error_order(term)
-    y, y_error, dense_info, solver_state, _ = solver.step(
-        term, c.t, c.t_next, c.y, p, c.solver_state, c.made_jump
-    )
+    y, y_error, dense_info, solver_state, _ = tried
     y_error = jnp.where(jnp.isnan(y_error), jnp.inf, y_error)
     keep, t, t_next, made_jump, controller_state, _ = controller.adapt_step_size(
         c.t, c.t_next, c.y, y, p, y_error, order, c.controller_state

@@ -21,11 +21,15 @@ import optimistix as optx
 
 from ..base._jax import jax, jnp
 from ..system.coupled import Structure, System
-from ..system.krylov import gcr
+from ..system.krylov import few_iterations, gcr
 
 # Most Krylov vectors, and the relative residual to reach.
 VECTORS = 8
 LINEAR_RTOL = 1e-4
+
+# Krylov vectors where many integrations take their steps together: all would wait for the one that needs
+# most, and another Newton iteration makes up for a less exact solution.
+VECTORS_TOGETHER = 3
 
 # Iterations have converged if the expected next change of k, in units of its tolerance, is below this; as in
 # diffrax's VeryChord.
@@ -87,12 +91,16 @@ class StructuredNewton(optx.AbstractRootFinder[Any, Any, Any, Any]):
         Tolerances of the step size controller.
     norm : callable
         Norm of the step size controller.
+    together : bool
+        Whether many integrations are in one compiled loop: then each linear system has the same number of
+        Krylov iterations, `VECTORS_TOGETHER`.
     """
 
     structure: Structure = eqx.field(static=True)
     rtol: Any
     atol: Any
     norm: Callable[[Any], Any]
+    together: bool = eqx.field(static=True, default=False)
 
     def init(
         self,
@@ -142,14 +150,15 @@ class StructuredNewton(optx.AbstractRootFinder[Any, Any, Any, Any]):
         # The Krylov residual must be small in k = dy/dt, which is how diffrax measures the change, and in its
         # contribution a k to y, which is larger in a long step.
         weight = jnp.maximum(1.0 / self._tolerance(y), stage.a / self._tolerance(stage.y + stage.a * y))
-        change = gcr(
-            lambda v: precondition(action(v)),
-            precondition(residual),
-            weight,
-            LINEAR_RTOL,
-            LINEAR_ATOL,
-            VECTORS,
-        )
+        right = precondition(residual)
+
+        def preconditioned(v: Any) -> Any:
+            return precondition(action(v))
+
+        if self.together:
+            change, _ = few_iterations(preconditioned, right, weight, VECTORS_TOGETHER)
+        else:
+            change = gcr(preconditioned, right, weight, LINEAR_RTOL, LINEAR_ATOL, VECTORS)
         new = y - change
         size = self.norm(change / self._tolerance(new))
         return new, _Progress(state.factors, size, state.change, state.iterations + 1), aux

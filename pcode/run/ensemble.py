@@ -1,0 +1,385 @@
+"""The result of an ensemble: one dataset with an axis of members, and its members as runs.
+
+Dimensions, variables and coordinates are those of a run (`pcode.run.dataset`), with a dimension ``member``
+in front. Where a member ends a phase early, because it is at rest or fails, the last row of the phase is
+where it ended, and rows between are NaN. ``time`` and ``weight_time`` are those of a member whose phases all
+last their full time, ``member_time`` (member, time) and ``member_weight_time`` those of each, NaN where it
+has no row. Of each member and phase, dimension ``phase_number``, there are ``status`` (empty where the phase
+was not reached), ``detail``, ``t_start``, ``t_end``, ``steps`` and ``rejected``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..base import checks
+from ..base.errors import InputError
+from ..base.files import replacing
+from ..base.status import SolverStats, Status
+from ..model.fields import Activatable
+from ..model.network import Network, Weights
+from ..model.variables import NODES
+from .activations import with_activations
+from .clamps import ClampArrays
+from .dataset import (
+    ENERGIES,
+    coordinates_of_nodes,
+    strictly_increasing,
+    time_units,
+    weight_coordinates,
+)
+from .part import Part
+from .record import PhaseRecord
+from .result import ROOT, Run, read_groups, write_group
+
+# What a member has of each phase.
+ENDS = ("status", "detail", "t_start", "t_end", "steps", "rejected")
+
+# The numbers of a network that may differ between members: arguments of compiled code.
+OVER = ("tau", "delta", "nu", "weight_decay", "node_decay")
+
+# Most bytes of the numbers in a data frame.
+MOST_BYTES = 2e9
+
+
+class Ensemble:
+    """The result of `pcode.simulate_many`.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        As of a run, with the dimension `member` in front; see `pcode.run.ensemble`.
+    groups : mapping of str to xarray.Dataset, optional
+        `clamps`, the masks and time series of the phases' clamps.
+    network : Network, optional
+        The network, whose activations of your own the attributes cannot hold; made from these if left out.
+    """
+
+    def __init__(
+        self,
+        data: xr.Dataset,
+        groups: Mapping[str, xr.Dataset] | None = None,
+        network: Network | None = None,
+    ) -> None:
+        self.data = data
+        self.groups = dict(groups or {})
+        self._network = None if network is None else replace(network)
+
+    def __len__(self) -> int:
+        return int(self.data.sizes["member"])
+
+    @cached_property
+    def network(self) -> Network:
+        """The network, with the numbers that it was given before members changed some."""
+        return self._network or Network(**json.loads(self.data.attrs["network"]))
+
+    @cached_property
+    def status(self) -> tuple[Status, ...]:
+        """The worst status of the phases of each member."""
+        return tuple(
+            Status.worst([Status(one) for one in row if one])
+            for row in self.data["status"].to_numpy().tolist()
+        )
+
+    def network_of(self, k: int) -> Network:
+        """The network of member `k`."""
+        k, given = self._number(k), dict[str, Any]()
+        for name in OVER:
+            if name in self.data.coords:
+                values = self.data[name].to_numpy()[k].tolist()
+                given[name] = tuple(values) if isinstance(values, list) else values
+        return replace(self.network, **given)
+
+    def weights(self, k: int) -> Weights:
+        """The last weights of member `k`."""
+        return self.member(k).weights
+
+    def member(self, k: int) -> Run:
+        """Member `k` as a run, of which everything can be drawn and asked that can be of one.
+
+        Raises
+        ------
+        InputError
+            If there is no such member, or it has no row because nothing of it could be begun.
+        """
+        k = self._number(k)
+        own = self.data.isel(member=k)
+        nodes, weights = (
+            np.flatnonzero(np.isfinite(own[name].to_numpy()))
+            for name in ("member_time", "member_weight_time")
+        )
+        if not nodes.size or not weights.size:
+            raise InputError("member", f"{k} has no saved row: {self._message(k)}")
+        network = self.network_of(k)
+        own = own.isel(time=nodes, weight_time=weights)
+        numbers = own["sample_number"].to_numpy()
+        node = coordinates_of_nodes(network, own["member_time"].to_numpy(), own["phase"].to_numpy(), numbers)
+        weight = weight_coordinates(
+            network, own["member_weight_time"].to_numpy(), own["weight_phase"].to_numpy()
+        )
+        arrays = {name: own[name].variable for name in own.data_vars if name not in ENDS}
+        width = int((numbers >= 0).sum(axis=1).max())
+        data = xr.Dataset(arrays).isel(sample=slice(width)).assign_coords(node | weight)
+        return Run(data.assign_attrs(self._attributes(k, network)), self.groups, network)
+
+    def _number(self, k: int) -> int:
+        number = checks.whole("member", k)
+        if not -len(self) <= number < len(self):
+            raise InputError("member", f"there is no member {number}; there are 0 to {len(self) - 1}")
+        return number % len(self)
+
+    def _records(self, k: int) -> list[PhaseRecord]:
+        """The records of member `k`, of the phases that it reached."""
+        common = json.loads(self.data.attrs["phases"])
+        arrays, own = ClampArrays(self.groups.get("clamps")), self.data.isel(member=k)
+        records = []
+        for number, values in enumerate(common):
+            found = {name: own[name].to_numpy().tolist()[number] for name in ENDS}
+            if not found["status"]:
+                break
+            status, t_end = Status(found["status"]), float(found["t_end"])
+            told = found["detail"] or status.meaning
+            records.append(
+                replace(
+                    PhaseRecord.from_dict(values, arrays),
+                    status=status,
+                    message=f"phase {values['name']!r}, to t = {t_end:g}: {told}",
+                    t_start=float(found["t_start"]),
+                    t_end=t_end,
+                    stats=SolverStats(found["steps"], found["rejected"], None, None),
+                )
+            )
+        return records
+
+    def _message(self, k: int) -> str:
+        records = self._records(k)
+        worst = Status.worst([record.status for record in records])
+        return [record.message for record in records if record.status is worst][-1]
+
+    def _attributes(self, k: int, network: Network) -> dict[str, Any]:
+        """The attributes of the run of member `k`."""
+        records, arrays = self._records(k), ClampArrays(self.groups.get("clamps"))
+        total = sum((record.stats for record in records), SolverStats())
+        names = {field: getattr(network, field) for field in OVER}
+        changed = {f: list(v) if isinstance(v, tuple) else v for f, v in names.items()}
+        return {
+            **self.data.attrs,
+            "network": json.dumps(json.loads(self.data.attrs["network"]) | changed),
+            "phases": json.dumps([record.to_dict(arrays) for record in records]),
+            "status": str(Status.worst([record.status for record in records])),
+            "message": self._message(k),
+            "solver_statistics": json.dumps(
+                {"steps": total.steps, "rejected": total.rejected, "rhs_evaluations": None}
+                | {"jacobian_evaluations": None, "compile_seconds": 0.0, "solve_seconds": 0.0}
+            ),
+        }
+
+    def to_dataframe(self, what: str = "members", *, members: Sequence[int] | None = None) -> pd.DataFrame:
+        """A part of the ensemble as a data frame of pandas.
+
+        Parameters
+        ----------
+        what : {"members", "nodes", "weights", "energy"}
+            - ``"members"``: one row for each member and phase, with its seed, the values in which members
+              differ, `status`, `t_start`, `t_end`, `steps`, `rejected`, and the `energy` at its end.
+            - the others as by `Run.to_dataframe`, with a column `member` in front.
+        members : sequence of int, optional
+            Only these.
+
+        Raises
+        ------
+        InputError
+            If there is no such part or member, or it is too large for a data frame.
+        """
+        checks.word("what", what, ("members", "nodes", "weights", "energy"))
+        chosen = (
+            range(len(self)) if members is None else checks.listed("members", members, "a list of numbers")
+        )
+        numbers = [self._number(k) for k in chosen]
+        if what == "members":
+            return self._summary(numbers)
+        size = self.data.nbytes * len(numbers) / len(self)
+        if size > MOST_BYTES:
+            raise InputError("what", f"would take about {size / 1e9:.3g} GB; choose fewer members")
+        frames = []
+        for k in numbers:
+            if np.isfinite(self.data["member_time"].to_numpy()[k]).any():
+                frame = self.member(k).to_dataframe(what)
+                frame.insert(0, "member", k)
+                frames.append(frame)
+        if not frames:
+            raise InputError("members", "none of these has a saved row; choose others")
+        return pd.concat(frames, ignore_index=True)
+
+    def _summary(self, numbers: Sequence[int]) -> pd.DataFrame:
+        """One row for each member and phase that it reached."""
+        data = self.data.isel(member=list(numbers))
+        names = data["phase_name"].to_numpy().tolist()
+        known = [name for name in ("seed", *OVER) if name in data.coords]
+        rows = []
+        for row, k in enumerate(numbers):
+            own: dict[str, Any] = {"member": k}
+            for name in known:
+                values = data[name].to_numpy()[row].tolist()
+                each = values if isinstance(values, list) else [values]
+                own |= {name if each is not values else f"{name}[{j}]": v for j, v in enumerate(each)}
+            for number, name in enumerate(names):
+                ends = {end: data[end].to_numpy()[row].tolist()[number] for end in ENDS}
+                if not ends["status"]:
+                    break
+                last = np.flatnonzero(data["phase"].to_numpy() == number)[-1]
+                energy = float(data["energy"].to_numpy()[row, last].sum())
+                rows.append(own | {"phase": number, "phase_name": name} | ends | {"energy": energy})
+        frame = pd.DataFrame(rows).drop(columns="detail")
+        frame.attrs["units"] = dict.fromkeys(("t_start", "t_end"), time_units(self.network))
+        return frame
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the ensemble to a NetCDF file, first under a temporary name.
+
+        Raises
+        ------
+        InputError
+            If no file can be written there.
+        """
+        with replacing(path) as temporary:
+            write_group(self.data, temporary)
+            for name, group in self.groups.items():
+                write_group(group, temporary, name)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        activation: Activatable | Sequence[Activatable] | None = None,
+        allow_code: bool = False,
+    ) -> Ensemble:
+        """Read an ensemble that `save` wrote; for activations of your own see `Run.load`.
+
+        Raises
+        ------
+        InputError
+            If the file does not exist, cannot be read, or holds no ensemble.
+        """
+        allow_code = checks.flag("allow_code", allow_code)
+        path = checks.path("path", path)
+        right = "give a file that Ensemble.save wrote"
+        try:
+            loaded = read_groups(path)
+        except FileNotFoundError:
+            raise InputError("ensemble", f"there is no such file; {right}", str(path)) from None
+        except (OSError, ValueError) as error:
+            what = f"cannot be read as a NetCDF file ({error}); {right}"
+            raise InputError("ensemble", what, str(path)) from None
+        data = loaded.pop(ROOT)
+        if "member" not in data.dims or not {"network", "phases"} <= set(data.attrs):
+            raise InputError("ensemble", f"holds no ensemble of pcode; {right}", str(path))
+        kept = cls(data, loaded)
+        try:
+            return cls(data, loaded, with_activations(kept.network, activation, allow_code))
+        except InputError as error:
+            raise error.in_file(str(path)) from None
+
+    def __repr__(self) -> str:
+        layers = "-".join(map(str, self.network.sizes))
+        found = ", ".join(f"{count} {status}" for status, count in Counter(map(str, self.status)).items())
+        return f"<pcode.Ensemble {layers}, {len(self)} member{'s' * (len(self) != 1)}: {found}>"
+
+
+def ensemble_dataset(network: Network, parts: Sequence[Part], members: Mapping[str, Any]) -> xr.Dataset:
+    """The dataset of an ensemble.
+
+    Parameters
+    ----------
+    network : Network
+    parts : sequence of Part
+        Its phases.
+    members : mapping of str to variable
+        Coordinates of the members.
+    """
+    width = max(len(part.samples) for part in parts)
+    variables: dict[str, Any] = {}
+    for variable in (*NODES, *network.weight_variables):
+        for layer in variable.layers(network.n):
+            name = f"{variable}{layer}"
+            about = {"long_name": variable.long_name(layer), "units": "dimensionless"}
+            joined = _joined(parts, name, width if variable.of_nodes else 0)
+            variables[name] = (("member", *variable.dims(layer)), joined, about)
+    for name, long_name in ENERGIES.items():
+        about = {"long_name": long_name, "units": "dimensionless"}
+        variables[name] = (("member", "time", "layer"), _joined(parts, name), about)
+    coordinates = {**members, **_times(network, parts, width)}
+    return xr.Dataset(variables | _ends(network, parts), coordinates)
+
+
+def _joined(parts: Sequence[Part], name: str, width: int = 0) -> Any:
+    """The array `name` of all phases, with `width` columns for samples if that is not 0."""
+    arrays = [part.arrays[name] for part in parts]
+    if width:
+        missing = [width - array.shape[2] for array in arrays]
+        arrays = [
+            np.pad(array, ((0, 0), (0, 0), (0, more), (0, 0)), constant_values=np.nan) if more else array
+            for array, more in zip(arrays, missing, strict=True)
+        ]
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=1)
+
+
+def _times(network: Network, parts: Sequence[Part], width: int) -> dict[str, Any]:
+    """The coordinates of time, of all members and of each."""
+    starts = np.cumsum([0.0, *(part.node_times[-1] for part in parts)])[:-1]
+    t, weight_t = (
+        np.concatenate([t0 + getattr(part, name) for t0, part in zip(starts, parts, strict=True)])
+        for name in ("node_times", "weight_times")
+    )
+    phase, weight_phase = (
+        np.repeat(np.arange(len(parts)), [getattr(part, name).size for part in parts])
+        for name in ("node_times", "weight_times")
+    )
+    numbers = np.full((t.size, width), -1, dtype=np.int64)
+    for k, part in enumerate(parts):
+        numbers[phase == k, : len(part.samples)] = part.samples
+    own = np.concatenate([part.times(part.node_times) for part in parts], axis=1)
+    own_weight = np.concatenate([part.times(part.weight_times) for part in parts], axis=1)
+    about = {"units": time_units(network)}
+    return {
+        **coordinates_of_nodes(network, strictly_increasing(t), phase, numbers),
+        **weight_coordinates(network, strictly_increasing(weight_t), weight_phase),
+        "member_time": (("member", "time"), own, about | {"long_name": "time of a member's saved nodes"}),
+        "member_weight_time": (
+            ("member", "weight_time"),
+            own_weight,
+            about | {"long_name": "time of a member's saved weights"},
+        ),
+    }
+
+
+def _ends(network: Network, parts: Sequence[Part]) -> dict[str, Any]:
+    """How each phase ended for each member."""
+    unit = {"units": time_units(network)}
+    count = range(parts[0].begun.size)
+    status = np.array([[str(part.status[k] or "") for part in parts] for k in count], dtype=object)
+    detail = np.array([[part.why.get(k, "") for part in parts] for k in count], dtype=object)
+    begun = np.stack([np.where(np.isnan(part.lasted), np.nan, part.begun) for part in parts], axis=1)
+    lasted = np.stack([part.lasted for part in parts], axis=1)
+    steps, rejected = (np.stack([getattr(part, name) for part in parts], axis=1) for name in ENDS[4:])
+    told = {
+        "status": (status, "how the phase ended; empty where it was not reached", {}),
+        "detail": (detail, "details of the status, where there are any", {}),
+        "t_start": (begun, "start of the phase", unit),
+        "t_end": (begun + lasted, "end of the phase", unit),
+        "steps": (steps, "accepted steps", {}),
+        "rejected": (rejected, "rejected steps", {}),
+    }
+    dims = ("member", "phase_number")
+    return {name: (dims, values, {"long_name": long} | more) for name, (values, long, more) in told.items()}
