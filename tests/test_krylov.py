@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pcode.base._jax import jnp
-from pcode.system.krylov import conjugate_residuals, gcr, size_of
+from pcode.system.krylov import conjugate_residuals, few_iterations, gcr, size_of
 
 
 @pytest.fixture(params=["room at once", "room when needed"])
@@ -37,6 +37,18 @@ def test_the_krylov_method_stops_at_its_tolerance_and_stands_still_where_nothing
     assert (np.array(gcr(lambda v: A @ v, 0.0 * b, b, 1e-2, 0.0, 30)) == 0.0).all()
     singular = gcr(lambda v: 0.0 * v, b, b, 1e-2, 0.0, 30)
     assert np.isfinite(np.array(singular)).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_a_few_iterations_leave_the_least_residual_that_the_krylov_space_has(count):
+    rng = np.random.default_rng(6)
+    A = np.eye(20) + 0.3 * rng.standard_normal((20, 20))
+    b, weight = rng.standard_normal(20), rng.uniform(0.5, 2.0, 20)
+    d, size = few_iterations(lambda v: A @ v, jnp.array(b), jnp.array(weight), count)
+    space = np.stack([np.linalg.matrix_power(A, k) @ b for k in range(count)], axis=1)
+    best = np.linalg.lstsq(weight[:, None] * (A @ space), weight * b, rcond=None)[0]
+    np.testing.assert_allclose(d, space @ best, rtol=1e-9)
+    assert float(size) == pytest.approx(np.sqrt(np.mean((weight * (A @ d - b)) ** 2)), rel=1e-9)
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])

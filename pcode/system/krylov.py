@@ -60,6 +60,24 @@ def size_of(v: Any, weight: Any) -> float:
     return math.sqrt(scaled @ scaled / scaled.size)
 
 
+def few_iterations(operator: Operator, r: Any, weight: Any, count: int) -> tuple[Any, Any]:
+    """The d, shape (N,), of `gcr` after `count` iterations, and the norm of the residual.
+
+    It has no control flow, which on short vectors would take longer than an iteration. But it takes longer to
+    compile, as the operator appears in it `count` times.
+    """
+    d, kept = jnp.zeros_like(r), list[tuple[Any, Any]]()
+    operator = jax.jit(operator)
+    for _ in range(count):
+        direction, image = r, operator(r) * weight
+        for earlier, of_earlier in kept:
+            overlap = of_earlier @ image
+            direction, image = direction - overlap * earlier, image - overlap * of_earlier
+        direction, image, d, r = _advanced(d, r, direction, image, weight)
+        kept.append((direction, image))
+    return d, norm_of(r, weight)
+
+
 def _advanced(d: Any, r: Any, direction: Any, image: Any, weight: Any) -> tuple[Any, Any, Any, Any]:
     """Direction and image, normalised, and the solution and the residual updated along them."""
     square = image @ image
