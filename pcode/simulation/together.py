@@ -26,7 +26,7 @@ from ..model.state import State
 from ..model.variables import NODES
 from ..run.dataset import ENERGIES
 from ..run.part import Part
-from ..solvers.auto import AutoSolver
+from ..solvers.auto import few_explicit_steps
 from ..solvers.many import STATUSES, Members, Span, Static
 from ..solvers.many_rows import Reached, integrated
 from ..solvers.stepping import Kind
@@ -41,9 +41,6 @@ SLOTS, SLOT_UNKNOWNS = 8, 2_000
 # accelerator, where all members of a chunk are side by side.
 CHUNK, CHUNK_BYTES = 128, 1e8
 LARGE_CHUNK, LARGE_CHUNK_BYTES = 1024, 4e9
-
-# The method that is taken where `auto` would take another.
-TOGETHER = {"DOP853": "Tsit5", "cvode": "Kvaerno5"}
 
 
 @dataclass(frozen=True)
@@ -104,13 +101,12 @@ class Together:
 
     def _chosen(self, phase: Phase, networks: Sequence[Network], states: dict[int, State]) -> tuple[str, str]:
         """The method, and why: the implicit one if a member needs it, of those with outermost constants."""
-        auto = solvers.by_name("auto")
-        if self.method != "auto" or not isinstance(auto, AutoSolver):
+        if self.method != "auto":
             return self.method, "asked for"
         found = []
         for k in _outermost(networks, list(states)):
-            solver, reason = auto.choose(make_problem(networks[k], phase, states[k]))
-            found.append((TOGETHER.get(solver.name, solver.name), reason))
+            few, reason = few_explicit_steps(make_problem(networks[k], phase, states[k]))
+            found.append(("Tsit5" if few else "Kvaerno5", reason))
         return next((one for one in found if one[0] != "Tsit5"), found[0])
 
 

@@ -64,35 +64,42 @@ class AutoSolver:
     def choose_for_many(self, problem: IVP, count: int) -> tuple[Solver, str]:
         """The solver for `count` problems such as this one, and why.
 
-        Of the explicit methods, Tsit5, which takes many problems in one loop of compiled code, unless there
-        are so few that compiling takes longer. The number of its steps is estimated as duration times fastest
-        rate, divided by `STABLE_STEP`.
+        Where few explicit steps will do Tsit5, which takes many problems in one loop of compiled code, unless
+        there are so few that compiling takes longer.
         """
-        solver, reason = self.choose(problem)
         if count < MANY_PROBLEMS or not has_nodes(problem):
-            return solver, reason
-        with np.errstate(all="ignore"):
-            fastest = fastest_rate(problem)
-        if not np.isfinite(fastest):
-            return solver, "rates at the start are too large to be computed"
-        length, how = problem.duration, "lasts"
-        if problem.settle_tol is not None and not problem.layout.learn:
-            # The nodes are damped at the rate nu / (2 tau), or more slowly if they do not oscillate.
-            damping = float(np.min(problem.constants.nu)) / float(problem.constants.tau)
-            settled = SETTLING / min(damping / 2.0, fastest)
-            if problem.schedule.constant_from + settled < length:
-                length, how = problem.schedule.constant_from + settled, "should settle in"
-        name, steps = explicit(length * fastest, problem.layout.size, problem.schedule.stops.size)
-        estimate = f"each {how} {length:.3g}, rates up to {fastest:.3g}: {steps:.2g} explicit steps are"
-        if name is None:
-            return solver, f"{estimate} more work than an implicit method"
-        return self.solvers["Tsit5"], f"{estimate} few, and {count} presentations go in one loop"
+            return self.choose(problem)
+        few, estimate = few_explicit_steps(problem)
+        if not few:
+            return self.choose(problem)[0], f"each {estimate}"
+        return self.solvers["Tsit5"], f"each {estimate}, and {count} presentations go in one loop"
 
     def solve(self, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep) -> Solution:
         """See `Solver.solve`."""
         solver, reason = self.choose(problem)
         solution = solver.solve(problem, times, settings, save, watch)
         return replace(solution, method=solver.name, reason=reason)
+
+
+def few_explicit_steps(problem: Problem) -> tuple[bool, str]:
+    """Whether few steps of an explicit method cover `problem`, and how many, in words.
+
+    Their number is estimated as duration times fastest rate, divided by `STABLE_STEP`.
+    """
+    with np.errstate(all="ignore"):
+        fastest = fastest_rate(problem)
+    if not np.isfinite(fastest):
+        return False, "begins with rates that are too large to be computed"
+    length, how = problem.duration, "lasts"
+    if problem.settle_tol is not None and not problem.layout.learn:
+        # The nodes are damped at the rate nu / (2 tau), or more slowly if they do not oscillate.
+        damping = float(np.min(problem.constants.nu)) / float(problem.constants.tau)
+        settled = SETTLING / min(damping / 2.0, fastest)
+        if problem.schedule.constant_from + settled < length:
+            length, how = problem.schedule.constant_from + settled, "should settle in"
+    name, steps = explicit(length * fastest, problem.layout.size, problem.schedule.stops.size)
+    estimate = f"{how} {length:.3g}, rates up to {fastest:.3g}: {steps:.2g} explicit steps are"
+    return name is not None, f"{estimate} {'more work than an implicit method' if name is None else 'few'}"
 
 
 def explicit(length: float, size: int, stops: int = 0) -> tuple[str | None, float]:
