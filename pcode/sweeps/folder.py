@@ -166,7 +166,7 @@ class SweepFolder:
         own = {"point": point.number, "values": dict(point.values)}
         # The last of its files: what has it is done.
         told = own | {key: value for key, value in kept.items() if key not in ("run", "report")}
-        self._write(f"{name}/{POINT}", json.dumps(told, allow_nan=False) + "\n")
+        self._write(f"{name}/{POINT}", json.dumps(told) + "\n")
 
     def read_points(self, points: Sequence[Point]) -> dict[int, dict[str, Any]]:
         """What is kept of points, by number; without those that cannot be read or have other values."""
@@ -176,7 +176,8 @@ class SweepFolder:
                 kept = json.loads((self._folder(point.number) / POINT).read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 continue
-            if isinstance(kept, dict) and kept.get("values") == json.loads(json.dumps(dict(point.values))):
+            # As texts, in which also NaN equals itself.
+            if isinstance(kept, dict) and json.dumps(kept.get("values")) == json.dumps(dict(point.values)):
                 found[point.number] = kept
         return found
 
@@ -186,7 +187,7 @@ class SweepFolder:
 
 
 def _json(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, indent=2, allow_nan=False) + "\n"
+    return json.dumps(values, indent=2) + "\n"
 
 
 @contextmanager
