@@ -190,9 +190,7 @@ def test_a_run_that_fails_has_its_status(cluster, tiny, tmp_path):
 
 def test_answers_of_questions_are_numbers_of_the_sweep(cluster, tiny, tmp_path):
     changes = ["analysis.questions=['spectrum', 'classification']"]
-    sweep = pcode.sweep(
-        tiny, "network.nu=0.1;4.0", out=tmp_path / "out", scheduler=cluster, changes=changes
-    )
+    sweep = pcode.sweep(tiny, "network.nu=0.1;4.0", out=tmp_path / "out", scheduler=cluster, changes=changes)
     run = pcode.scenario.Scenario.load(tiny, ["network.nu=0.1"]).simulate()
     rates = pcode.analysis.ask(run, "spectrum").rates
     found = sweep.data["spectrum.rates.node_slowest"].to_numpy()
@@ -237,7 +235,11 @@ def test_workers_of_this_machine_are_started_and_gone_afterwards(tiny, tmp_path)
     out = tmp_path / "out"
     command = [sys.executable, "-m", "pcode", "sweep", str(tiny), "--workers", "1", "--out", str(out)]
     done = subprocess.run(
-        [*command, "--over", "weights.seed=0:1"], env=environment(), capture_output=True, text=True, check=True
+        [*command, "--over", "weights.seed=0:1"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "1 worker, dashboard http://127.0.0.1:" in done.stderr
     assert sorted(path.name for path in out.iterdir() if path.suffix) == [
@@ -249,7 +251,7 @@ def test_workers_of_this_machine_are_started_and_gone_afterwards(tiny, tmp_path)
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--over", "network.dleta=1:3"], "point 0 (network.dleta=1): network.dleta: unknown key; did you mean"),
+        (["--over", "network.dleta=1:3"], "point 0 (network.dleta=1): network.dleta: unknown key; did you"),
         (["--over", "weights.seed=3:1"], "--over: weights.seed: '3:1' is empty"),
         (["--over", "network.delta=10;-1"], "point 1 (network.delta=-1): network.delta: must be more than 0"),
         (["--over", "network.sizes=[1,1,1];[2,1,1]"], "point 1 (network.sizes=[2, 1, 1]): data.inputs: "),
