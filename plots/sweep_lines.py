@@ -4,7 +4,8 @@ Each line is the mean over the points that differ in nothing shown, such as the 
 around it is the interval in which that mean is with 95% (a bootstrap of 1000 draws), or, if asked for, one
 standard deviation to both sides, or the range from the least value to the largest. Dotted lines, if asked
 for, are fitted power laws; the legend tells their slopes. With several numbers there is a panel for each,
-over the same axis, which may be $\delta/\tau$ or $\tau/\delta$ where one of the two was swept.
+over the same axis, which may be $\delta/\tau$ or $\tau/\delta$ where one of the two was swept. Runs whose
+integration failed are left out.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from pcode import Sweep, plotting
 
 # Inches.
 WIDTH, PANEL = 5.4, 2.9
+
+# In a line beside a panel.
+LETTERS = 32
 
 # Drawn of sweeps, not of runs.
 SUITS: dict[str, dict[str, object]] = {}
@@ -31,6 +35,7 @@ def figure(
     fit: bool = False,
     log_x: bool | None = None,
     log_y: bool | None = None,
+    label: str | list[str] | None = None,
     legend: plotting.LegendPlace = True,
     styles: plotting.StylesOption = None,
 ) -> Figure:
@@ -55,12 +60,15 @@ def figure(
         Whether to fit power laws.
     log_x, log_y : bool, optional
         Whether axes are logarithmic; as suits the values where left out.
+    label : str or list of str, optional
+        What to write beside the panels; what the sweep says of the numbers where left out.
     legend : bool or {"right", "below", "inside"}
         Where to put legends, if at all.
     styles : table
         By the name of an artist of `pcode.plotting.sweep_lines`, keywords of Matplotlib, or false.
     """
     wanted = y if isinstance(y, list) else [y]
+    labels = label if isinstance(label, list) else [label or ""]
     asked = {"x": x, "hue": hue, "phase": phase, "layer": layer, "spread": spread, "fit": fit}
     with plotting.style():
         width = plotting.figure_width(WIDTH)
@@ -71,7 +79,8 @@ def figure(
             plotting.sweep_lines(
                 sweep, one, ax=ax, log_x=log_x, log_y=log_y, legend=place, styles=styles, **asked
             )
-            ax.set_ylabel(plotting.in_lines(ax.get_ylabel()))
+            own = labels[k] if k < len(labels) else ""
+            ax.set_ylabel(plotting.in_lines(own or ax.get_ylabel(), LETTERS))
         for ax in axes[:-1]:
             ax.set_xlabel("")
     return fig

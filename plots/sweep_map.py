@@ -29,6 +29,7 @@ def figure(
     log_x: bool | None = None,
     log_y: bool | None = None,
     log_value: bool | None = None,
+    label: str | None = None,
     styles: plotting.StylesOption = None,
 ) -> Figure:
     """Draw a number over two swept keys.
@@ -46,6 +47,8 @@ def figure(
         Likewise of which of the layers 1..n.
     log_x, log_y, log_value : bool, optional
         Whether axes and colours are logarithmic; as suits the values where left out.
+    label : str, optional
+        What to write beside the colours; what the sweep says of the number where left out.
     styles : table
         By the name of an artist of `pcode.plotting.sweep_map`, keywords of Matplotlib, or false.
     """
@@ -53,5 +56,5 @@ def figure(
     scales = {"log_x": log_x, "log_y": log_y, "log_value": log_value}
     with plotting.style():
         fig = plotting.figure(plotting.figure_width(WIDTH), HEIGHT)
-        plotting.sweep_map(sweep, value, ax=fig.subplots(), styles=styles, **asked, **scales)
+        plotting.sweep_map(sweep, value, ax=fig.subplots(), styles=styles, label=label, **asked, **scales)
     return fig

@@ -185,6 +185,7 @@ def sweep_map(
     log_x: bool | None = None,
     log_y: bool | None = None,
     log_value: bool | None = None,
+    label: str | None = None,
     styles: StylesOption = None,
     ax: Axes | None = None,
     **kwargs: Any,
@@ -203,6 +204,8 @@ def sweep_map(
         As for `sweep_lines`.
     log_x, log_y, log_value : bool, optional
         Whether axes and colours are logarithmic; as suits the values where left out.
+    label : str, optional
+        Of the colours; what the sweep says of the number where left out.
     styles : mapping of str to mapping or bool, optional
         By the name of an artist, keywords of Matplotlib for it, or False to leave it out. There are ``mesh``
         and ``colorbar``.
@@ -238,8 +241,8 @@ def sweep_map(
             edges = [_edges(places[right], ax.get_xscale()), _edges(heights[top], ax.get_yscale())]
             mesh = ax.pcolormesh(*edges, mean[np.ix_(top, right)], **look.of("mesh", **given))
             if "colorbar" in look:
-                label = {"label": _with_phase(found)}
-                ax.figure.colorbar(mesh, ax=ax, **look.of("colorbar", **label))
+                told = {"label": label or _with_phase(found)}
+                ax.figure.colorbar(mesh, ax=ax, **look.of("colorbar", **told))
         ax.set_xlabel(_axis_label(across))
         ax.set_ylabel(_axis_label(up))
     return ax

@@ -13,6 +13,7 @@ from scipy import stats
 from ..base import checks
 from ..base.errors import InputError
 from ..base.near import did_you_mean
+from ..base.status import Status
 from ..model.network import Array, Network
 from .sweep import LAYER, PHASE, Sweep
 
@@ -116,7 +117,7 @@ def usual_number(sweep: Sweep) -> str:
 
 
 def number(sweep: Sweep, given: str, phase: str | int | None, layer: int | None, where: str) -> xr.DataArray:
-    """The variable called `given`, or its end, over the sweep's axes alone.
+    """The variable called `given`, or its end, over the sweep's axes alone; NaN where the run has failed.
 
     Parameters
     ----------
@@ -135,7 +136,8 @@ def number(sweep: Sweep, given: str, phase: str | int | None, layer: int | None,
         If there is no such number, phase or layer, or it is nowhere known.
     """
     name = sweep.find(checks.text(where, given), sweep.numbers, where)
-    found = sweep.data[name]
+    complete = sweep.data["status"].isin([str(status) for status in Status if not status.failed])
+    found = sweep.data[name].astype(float).where(complete).assign_attrs(sweep.data[name].attrs)
     if PHASE in found.dims:
         found = found.isel({PHASE: _phase(sweep, found, phase)})
     if LAYER in found.dims:
@@ -144,8 +146,8 @@ def number(sweep: Sweep, given: str, phase: str | int | None, layer: int | None,
             raise InputError("layer", f"must be one of 1..{layers[-1]}, not {checks.shown(layer)}")
         found = found.sel({LAYER: layers[-1] if layer is None else layer})
     if not found.notnull().any():
-        raise InputError(where, f"{name} is not known at any point; give another number")
-    return found.astype(float)
+        raise InputError(where, f"{name} is not known at any point that has not failed; give another number")
+    return found
 
 
 def _phase(sweep: Sweep, found: xr.DataArray, phase: str | int | None) -> int:
