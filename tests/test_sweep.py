@@ -16,6 +16,7 @@ from sweep_cluster import TINY, environment, processes
 
 import pcode
 from pcode import InputError, Sweep
+from pcode.base import shipped
 from pcode.cli import main
 from pcode.sweeps import WorkersLostError
 
@@ -199,6 +200,9 @@ def test_answers_of_questions_are_numbers_of_the_sweep(cluster, tiny, tmp_path):
     rings = np.isfinite(sweep.data["spectrum.rates.ring_period"].to_numpy())
     assert rings.tolist() == [True, False]
     assert not [name for name in sweep.numbers if name.startswith("classification")]
+    assert "classification: data: has targets that name no classes" in str(
+        sweep.data["unanswered"].to_numpy()[0]
+    )
 
 
 # --- the command --------------------------------------------------------------------------------------
@@ -334,3 +338,39 @@ def test_check_tells_of_the_sweep_and_refuses_what_it_cannot_do(tiny, capsys):
     }.items():
         assert main(["check", str(with_table(tiny, table))]) == 2
         assert told in capsys.readouterr().err
+
+
+# --- what ships ------------------------------------------------------------------------------------------
+
+SHIPPED = ["sweep_cost", "sweep_separation", "sweep_settling"]
+
+
+def test_there_is_a_section_with_a_figure_for_each_shipped_sweep():
+    named = {name for name, path in shipped.names("scenarios").items() if "\n[sweep]" in path.read_text()}
+    assert named == set(SHIPPED)
+    docs = Path(__file__).parents[1] / "docs"
+    page = (docs / "sweeps.md").read_text(encoding="utf-8")
+    for name in SHIPPED:
+        assert f"pcode sweep {name}`" in page
+        assert f"(studies/{name}.png)" in page
+        assert (docs / "studies" / f"{name}.png").stat().st_size < 200_000
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_all_points_of_a_shipped_sweep_can_be_run(name, capsys):
+    assert main(["check", name]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    count = int(last.split()[1])
+    text = " ".join(shipped.find("scenarios", name).read_text().split()).replace("# ", "")
+    assert f"{count} points" in text
+
+
+def test_the_figures_of_a_scenario_are_drawn_of_its_sweep(cluster, tmp_path, capsys):
+    """Three points of a shipped one, in which the distance falls as tau/delta does."""
+    over = ["--over", "network.tau=2e-3:5e-4:3:log", "--over", "weights.seed=3"]
+    command = ["sweep", "sweep_separation", *over, "--out", str(tmp_path), "--scheduler", cluster]
+    assert main(command) == 0
+    assert str(tmp_path / "separation.png") in capsys.readouterr().out
+    distances = Sweep.load(tmp_path).data["separation.own_distance"].to_numpy().ravel()
+    # First order in tau/delta, up to the second.
+    assert distances[0] / distances[2] == pytest.approx(4.0, rel=0.05)

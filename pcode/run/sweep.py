@@ -14,6 +14,7 @@ import xarray as xr
 from ..base import checks
 from ..base.errors import InputError
 from ..base.files import replacing
+from ..base.html import table
 from ..base.near import did_you_mean
 
 # The attribute that tells the dataset of a sweep.
@@ -150,14 +151,26 @@ class Sweep:
             raise InputError("sweep", f"holds no sweep of pcode; {right}", str(file))
         return cls(data)
 
+    def _told(self) -> tuple[str, list[tuple[str, str, str]]]:
+        """What it is, in words, and for each axis its keys, how many values, and the first and the last."""
+        count = self.data["status"].size
+        told = ", ".join(f"{many} {status or 'not done'}" for status, many in self.statuses.items())
+        rows = []
+        for keys in self.axes:
+            values = self.data[keys[0]].to_numpy()
+            size = f"{values.size} value{'s' * (values.size != 1)}"
+            rows.append((", ".join(keys), size, " to ".join(_label(values[end]) for end in (0, -1))))
+        return f"{count:,} point{'s' * (count != 1)}: {told}", rows
+
     def __repr__(self) -> str:
-        sizes = [self.data.sizes[dim] for dim in self.dims]
-        told = ", ".join(f"{count} {status or 'not done'}" for status, count in self.statuses.items())
-        lines = [f"<pcode.Sweep of {int(np.prod(sizes)):,} points: {told}>"]
-        for keys, size in zip(self.axes, sizes, strict=True):
-            ends = [_label(self.data[keys[0]].to_numpy()[end]) for end in (0, -1)]
-            lines.append(f"  {', '.join(keys)}: {size} value{'s' * (size != 1)}, {' to '.join(ends)}")
-        return "\n".join(lines)
+        told, rows = self._told()
+        lines = [f"  {keys}: {size}, {ends}" for keys, size, ends in rows]
+        return "\n".join([f"<pcode.Sweep of {told}>", *lines])
+
+    def _repr_html_(self) -> str:
+        """The sweep as an HTML table for notebooks, with a row for each axis."""
+        told, rows = self._told()
+        return table(f"Sweep of {told}", ("axis", "values", "from, to"), rows)
 
 
 def _label(value: Any) -> str:

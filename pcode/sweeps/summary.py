@@ -33,10 +33,10 @@ def summary(run: Run, answers: Mapping[str, Any]) -> dict[str, Any]:
     -------
     dict
         ``values``: of the whole run, ``status``, ``message``, ``method``, ``unknowns``, ``t_end``,
-        ``energy_final`` and ``energy_slaved_final``, ``steps``, ``rhs_evaluations``, ``compile_seconds`` and
-        ``solve_seconds``, and numbers of answers by dotted names such as ``separation.order``;
-        ``phases``: by name a list with one entry a phase; ``layers``: likewise for the layers 1..n;
-        ``phase_names``. None stands for what there is not.
+        ``energy_final`` and ``energy_slaved_final``, ``steps``, ``rhs_evaluations``, ``compile_seconds``,
+        ``solve_seconds``, numbers of answers by dotted names such as ``separation.order``, and
+        ``unanswered``, why other questions have no answer; ``phases``: by name a list with one entry a
+        phase; ``layers``: likewise for the layers 1..n; ``phase_names``. None stands for what there is not.
     """
     records, data = run.phases, run.data
     last = {name: data[name].isel(time=-1).to_numpy() for name in ("energy", "energy_slaved")}
@@ -50,6 +50,8 @@ def summary(run: Run, answers: Mapping[str, Any]) -> dict[str, Any]:
         **{f"{name}_final": float(energies.sum()) for name, energies in last.items()},
         **{name: _total(of_phases.get(name, ())) for name in (*COUNTS, *SECONDS)},
     }
+    why = {question: answer["error"] for question, answer in answers.items() if "error" in answer}
+    values["unanswered"] = "; ".join(f"{question}: {error}" for question, error in why.items())
     for question, answer in answers.items():
         values |= {f"{question}.{name}": value for name, value in _flat(answer).items()}
     kept: dict[str, Any] = plain(
