@@ -122,7 +122,8 @@ def _carried_out(
 
 def _told(swept: Sweep) -> str:
     counts = ", ".join(f"{count} {status or 'not done'}" for status, count in swept.statuses.items())
-    return f"{swept.data['status'].size} points: {counts}"
+    size = swept.data["status"].size
+    return f"{size} point{'s' * (size != 1)}: {counts}"
 
 
 def _verdict(swept: Sweep, folder: Path, undone: Sequence[str]) -> int:
