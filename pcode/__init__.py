@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from .run.predict import predict
     from .run.record import PhaseRecord
     from .run.result import Run
+    from .run.sweep import Sweep
     from .simulation import Moment, Observer, Probe, Progress, Simulation, simulate, simulate_many
     from .solvers import METHODS
+    from .sweeps import resume, sweep
 
 __all__ = [
     "ACTIVATIONS",
@@ -58,15 +60,18 @@ __all__ = [
     "SolverStats",
     "State",
     "Status",
+    "Sweep",
     "TimeSeries",
     "Weights",
     "analysis",
     "plotting",
     "predict",
     "random_masks",
+    "resume",
     "scenario",
     "simulate",
     "simulate_many",
+    "sweep",
     "twin",
 ]
 
@@ -92,12 +97,15 @@ _HOME = {
     "SolverStats": "base.status",
     "State": "model.state",
     "Status": "base.status",
+    "Sweep": "run.sweep",
     "TimeSeries": "model.series",
     "Weights": "model.network",
     "predict": "run.predict",
     "random_masks": "model.masks",
+    "resume": "sweeps",
     "simulate": "simulation",
     "simulate_many": "simulation",
+    "sweep": "sweeps",
     "twin": "analysis.twin",
 }
 

@@ -40,6 +40,22 @@ def test_the_data_of_the_example_are_read(tmp_path):
     np.testing.assert_array_equal(Scenario.load(tmp_path / "s.toml").data.targets, [[-1.0], [1.0]])
 
 
+def test_the_sweep_of_the_example_runs_as_the_page_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    (code,) = re.findall("```python\n(.*?)```", page, re.DOTALL)
+    names = {}
+    exec(code, names)
+    assert names["sweep"].data["status"].shape == (2, 2)
+    assert np.isfinite(names["sweep"].data["energy_final"]).all()
+    assert capsys.readouterr().out.startswith("<pcode.Sweep of 4 points")
+    (table,) = re.findall("```toml\n(.*?)```", page, re.DOTALL)
+    text = (ROOT / "scenarios" / "xor.toml").read_text(encoding="utf-8")
+    (tmp_path / "s.toml").write_text(f"{text}\n{table}", encoding="utf-8")
+    assert main(["check", "s.toml"]) == 0
+    assert "25 points, 1 structure" in capsys.readouterr().out
+
+
 def sources():
     return [path for folder in ("pcode", "plots", "scenarios") for path in (ROOT / folder).rglob("*.*")
             if path.suffix in (".py", ".toml")]  # fmt: skip
@@ -61,7 +77,7 @@ def test_no_page_and_no_message_refers_to_facts_by_number(page):
         assert not re.search(r"\bfacts? \d", path.read_text(encoding="utf-8")), path
 
 
-@pytest.mark.parametrize("page", ["model", "files", "solvers"])
+@pytest.mark.parametrize("page", ["model", "files", "solvers", "sweeps"])
 def test_a_page_is_printed_by_its_name(page, capsys):
     assert main(["list", page]) == 0
     out = capsys.readouterr().out

@@ -62,7 +62,7 @@ def _run(arguments: Sequence[str], signals: Signals) -> int:
     # typer takes a moment to import; by now the signals are caught.
     from typer import TyperException
 
-    from .commands import app
+    from .sweep_commands import app
 
     try:
         code = app(list(arguments), standalone_mode=False, prog_name="pcode", obj=signals)

@@ -99,7 +99,7 @@ def run(
     from .running import run_scenario
 
     imports_done()
-    loaded = _load(scenario, method, changes, allow_code)
+    loaded = load(scenario, method, changes, allow_code)
     signals = context.obj if isinstance(context.obj, Signals) else Signals()
     return run_scenario(loaded, out or Path("results") / loaded.name, force, signals)
 
@@ -109,7 +109,10 @@ def plot(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or a path to one.")
     ],
-    run_file: Annotated[Path, typer.Argument(metavar="RUN.nc", help="The run.nc of a run, or its folder.")],
+    run_file: Annotated[
+        Path,
+        typer.Argument(metavar="RUN.nc", help="The run.nc of a run, sweep.nc of a sweep, or its folder."),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -128,9 +131,9 @@ def plot(
     presentation: PresentationOption = None,
     allow_code: AllowCodeOption = False,
 ) -> int:
-    """Draw a figure of a run."""
+    """Draw a figure of a run, or of a sweep."""
     from ..plotting.recipes import Recipe
-    from .loading import load_run
+    from .loading import load_drawn
     from .paths import PICTURES, check_target, found_run
     from .running import draw
     from .sizes import asked_dpi, asked_style
@@ -140,11 +143,11 @@ def plot(
     loaded = Recipe.load(recipe)
     if out is not None:
         check_target(out, "-o", PICTURES)
-    run_file = found_run(run_file)
+    run_file = found_run(run_file, loaded.draws)
     target = out or run_file.parent / f"{loaded.name}.png"
     dots = asked_dpi(dpi, target)
     with asked_style(size, font_size):
-        draw(loaded, load_run(run_file, allow_code, presentation), [target], chosen, dots)
+        draw(loaded, load_drawn(loaded, run_file, allow_code, presentation), [target], chosen, dots)
     typer.echo(str(target))
     return DONE
 
@@ -240,11 +243,12 @@ def check(
 ) -> int:
     """Check a scenario and tell what it will solve, without running it."""
     from .running import describe, recipes_of
+    from .sweeping import described
 
-    loaded = _load(scenario, method, changes, allow_code)
+    loaded = load(scenario, method, changes, allow_code)
     notes = loaded.check()
     recipes_of(loaded)
-    typer.echo("\n".join(describe(loaded)))
+    typer.echo("\n".join([*describe(loaded), *described(loaded)]))
     return complain(f"{loaded.path}: {'; '.join(notes)}", DONE) if notes else DONE
 
 
@@ -317,7 +321,8 @@ def schema() -> int:
     return DONE
 
 
-def _load(scenario: str, method: str | None, changes: list[str] | None, allow_code: bool) -> Scenario:
+def load(scenario: str, method: str | None, changes: list[str] | None, allow_code: bool) -> Scenario:
+    """The scenario that a command is given, with the changes of its options."""
     from ..scenario import Scenario
 
     chosen = [f'solver.method="{method}"'] if method is not None else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from ..base import checks
 from ..base.errors import InputError
@@ -13,24 +14,24 @@ from ..base.files import writable
 PICTURES = (".png", ".svg", ".pdf")
 
 
-def found_run(given: Path) -> Path:
-    """The file of a run, given it or its folder.
+def found_run(given: Path, kind: Literal["run", "sweep"] = "run") -> Path:
+    """The file of a run, or of a sweep, given it or its folder.
 
     Raises
     ------
     InputError
         If there is none.
     """
-    path = checks.path("run", given)
-    right = "give the run.nc of a run, or its folder"
+    path = checks.path(kind, given)
+    right = f"give the {kind}.nc of a {kind}, or its folder"
     if path.is_dir():
-        if not (path / "run.nc").is_file():
-            raise InputError("run", f"is a folder without a run.nc; {right}", str(given))
-        return path / "run.nc"
+        if not (path / f"{kind}.nc").is_file():
+            raise InputError(kind, f"is a folder without a {kind}.nc; {right}", str(given))
+        return path / f"{kind}.nc"
     if not path.exists():
         beside = Path("results") / given
-        hint = f"did you mean {beside}?" if (beside / "run.nc").is_file() else right
-        raise InputError("run", f"there is no such file; {hint}", str(given))
+        hint = f"did you mean {beside}?" if (beside / f"{kind}.nc").is_file() else right
+        raise InputError(kind, f"there is no such file; {hint}", str(given))
     return path
 
 

@@ -15,6 +15,7 @@ from ..model.data import Data
 from ..plotting import save_figure
 from ..plotting.recipes import Recipe
 from ..run.result import Run
+from ..run.sweep import Sweep
 from ..scenario import Scenario, report
 from ..simulation import Probe
 from .analysing import answers
@@ -103,6 +104,9 @@ def recipes_of(scenario: Scenario) -> list[Recipe]:
         except InputError as error:
             what = ": ".join(part for part in (error.source, error.where, error.what) if part)
             raise InputError(f"plots.recipes.{k}", what, str(scenario.path)) from None
+        if recipe.draws != "run":
+            what = f"{recipe.name} draws sweeps; name it under [[sweep.figure]]"
+            raise InputError(f"plots.recipes.{k}", what, str(scenario.path))
         if recipe.name in [other.name for other in recipes]:
             what = f"there are two recipes {recipe.name}, whose pictures would have one name; keep one"
             raise InputError(f"plots.recipes.{k}", what, str(scenario.path))
@@ -112,12 +116,12 @@ def recipes_of(scenario: Scenario) -> list[Recipe]:
 
 def draw(
     recipe: Recipe,
-    run: Run,
+    run: Run | Sweep,
     targets: Sequence[Path],
     options: Mapping[str, Any] | None = None,
     dpi: float | None = None,
 ) -> None:
-    """Draw the figure of `recipe` and save it as each of `targets`."""
+    """Draw the figure of `recipe` of a run, or of a sweep, and save it as each of `targets`."""
     figure = recipe.draw(run, options)
     for target in targets:
         save_figure(figure, target, dpi=dpi)

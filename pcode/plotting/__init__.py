@@ -1,9 +1,9 @@
 """Figures of a run: functions that put one quantity on one Axes, and the style they are drawn in.
 
 Every function takes a `Run` first, returns the `matplotlib.axes.Axes` that it drew on, and changes no
-setting of Matplotlib. They are methods of ``run.plot`` as well. `STYLE` is the path of the style
-sheet, for ``matplotlib.pyplot.style.use``; `style` is the same as a context. The room imports `analysis` and
-what is below.
+setting of Matplotlib; `sweep_lines` and `sweep_map` take a `Sweep`. They are methods of ``run.plot`` as well.
+`STYLE` is the path of the style sheet, for ``matplotlib.pyplot.style.use``; `style` is the same as a context.
+The room imports `analysis` and what is below.
 """
 
 from ..analysis.manifolds.manifold import critical_manifold
@@ -48,6 +48,7 @@ from .spectrum import spectrum
 from .stability import stability
 from .style import STYLE, figure, style
 from .styles import StylesOption, styles_for
+from .sweeps import sweep_lines, sweep_map
 from .trajectories import moving_phase, principal_components, trajectory
 from .weights import weight_drift, weight_kinds, weight_norms
 
@@ -111,6 +112,8 @@ __all__ = [
     "style",
     "styles_for",
     "suits_log_time",
+    "sweep_lines",
+    "sweep_map",
     "symbol_of",
     "telling_plane",
     "time_text",

@@ -1,15 +1,19 @@
-"""Figure recipes: files with a function ``figure(run, **options)``, found, checked and drawn."""
+"""Figure recipes: files with a function ``figure(run, **options)``, found, checked and drawn.
+
+Recipes of sweeps have a function ``figure(sweep, **options)``.
+"""
 
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.figure import Figure
 
@@ -17,6 +21,7 @@ from ..base import shipped
 from ..base.errors import InputError
 from ..base.options import checked_options
 from ..run.result import Run
+from ..run.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,13 @@ class Recipe:
         """The file's name without its suffix."""
         return self.path.stem
 
-    def draw(self, run: Run, options: Mapping[str, Any] | None = None) -> Figure:
-        """The figure of `run`.
+    @property
+    def draws(self) -> Literal["run", "sweep"]:
+        """What it draws: a sweep where the first argument of `figure` is called so, else a run."""
+        return "sweep" if next(iter(inspect.signature(self.figure).parameters), "") == "sweep" else "run"
+
+    def draw(self, run: Run | Sweep, options: Mapping[str, Any] | None = None) -> Figure:
+        """The figure of `run`, which is a run or a sweep, as `draws` says.
 
         Raises
         ------
@@ -85,6 +95,9 @@ class Recipe:
             If the recipe has no such option, an option's value is of the wrong kind, or the
             recipe cannot draw this run.
         """
+        if isinstance(run, Sweep) != (self.draws == "sweep"):
+            given = "sweep" if isinstance(run, Sweep) else "run"
+            raise InputError("", f"draws a {self.draws}, not a {given}", str(self.path))
         checked = checked_options(self.figure, options or {}, "the recipe", str(self.path))
         try:
             drawn = self.figure(run, **checked)
@@ -92,7 +105,7 @@ class Recipe:
             raise (error if error.source else error.in_file(str(self.path))) from None
         except Exception as error:
             raise InputError(
-                "", f"cannot draw this run: {_told(error, self.path)}", str(self.path)
+                "", f"cannot draw this {self.draws}: {_told(error, self.path)}", str(self.path)
             ) from error
         if not isinstance(drawn, Figure):
             what = f"must return a matplotlib Figure, not {type(drawn).__name__}"

@@ -82,10 +82,33 @@ class Scenario(Short):
             If there is no such file, it is not TOML, or it has a key or a value that is wrong.
         """
         path = shipped.find("scenarios", str(checks.path("scenario", scenario)))
+        with _naming(path, (), own_keys=True):
+            written = text.read(path)
+        return cls.parse(written, path, changes, allow_code=allow_code)
+
+    @classmethod
+    def parse(
+        cls, written: str, path: Path, changes: Sequence[str] = (), *, allow_code: bool = False
+    ) -> Scenario:
+        """Take a scenario from its text.
+
+        Parameters
+        ----------
+        written : str
+            TOML, as a scenario file holds it.
+        path : Path
+            Where it comes from: paths in it are relative to that folder. The file need not be there.
+        changes, allow_code
+            As for `load`.
+
+        Raises
+        ------
+        InputError
+            As for `load`.
+        """
         changes = checks.listed("changes", changes, 'a list of texts such as "network.delta=1e4"')
         parsed = [text.parse_change(checks.text("changes", change)) for change in changes]
         with _naming(path, changes, own_keys=True):
-            written = text.read(path)
             for keys, _ in parsed:
                 check_change(keys, text.parse(written))
             changed = text.apply(written, changes)

@@ -259,6 +259,29 @@ class AnalysisTable(Table):
     """Questions by name, as for pcode analyse; the answers stand in report.json."""
 
 
+class SweepFigureTable(Table):
+    """A figure of a sweep."""
+
+    recipe: str
+    """A recipe that draws sweeps: a shipped name, or the path of a .py file relative to the scenario."""
+    name: str | None = Field(default=None, pattern=r"^[\w-]+$")
+    """What to call its file; as the recipe where left out."""
+    options: dict[str, Any] = Field(default={})
+    """Options of the recipe by name, as for pcode plot --set."""
+
+
+class SweepTable(Table):
+    """What pcode sweep changes from point to point."""
+
+    over: list[str] = Field(min_length=1)
+    """The axes, as for pcode sweep --over: such as "network.delta=1e1:1e6:11:log", "weights.seed=0:9", or
+    "network.sizes=[2,8,1];[2,8,8,1]"; keys parted by ,, change together."""
+    keep_runs: bool = False
+    """Whether to keep the run of each point."""
+    figure: list[SweepFigureTable] = Field(default=[])
+    """The figures to draw after the sweep."""
+
+
 class ScenarioFile(Table):
     """A scenario: a network, what is shown to it, and what to keep of the run."""
 
@@ -285,6 +308,8 @@ class ScenarioFile(Table):
     """The figures to draw after the run."""
     analysis: AnalysisTable = Field(default_factory=AnalysisTable)
     """The questions to answer after the run."""
+    sweep: SweepTable | None = None
+    """The points at which pcode sweep runs this scenario."""
 
 
 def json_schema() -> dict[str, Any]:

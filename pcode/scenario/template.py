@@ -106,4 +106,9 @@ recipes = ["overview"]        # `pcode list` names the others; or paths of your 
 
 [analysis]
 questions = []                # answered in the report; `pcode list` names the others
+
+# [sweep]                     # the points of `pcode sweep`, each a single run: all combinations of the axes
+# over = ["network.delta=1e1:1e4:4:log", "weights.seed=0:4"]   # or the option --over; a:b whole numbers,
+                              # a:b:n and a:b:n:log n values, both ends included, a list parted by ;
+# keep_runs = false           # whether to keep run.nc of each point
 """
