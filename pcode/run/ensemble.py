@@ -309,6 +309,8 @@ def ensemble_dataset(network: Network, parts: Sequence[Part], members: Mapping[s
         Coordinates of the members.
     """
     width = max(len(part.samples) for part in parts)
+    for part in parts:
+        part.fill(network)
     variables: dict[str, Any] = {}
     for variable in (*NODES, *network.weight_variables):
         for layer in variable.layers(network.n):

@@ -83,6 +83,7 @@ class Together:
             Whether to stop; members that have not begun then are `interrupted`.
         """
         if not states:
+            part.method, part.reason = self.method, "no member is left"
             return
         part.method, part.reason = self._chosen(phase, networks, states)
         work = _Work(self, phase, part, networks, states)
