@@ -277,6 +277,7 @@ one = small().init_weights(0)
         (small(), {}, "weights, seeds", "neither is given; give one of them"),
         (small(), {"seeds": [0], "weights": [one]}, "weights, seeds", "both are given; give one"),
         (small(), {"seeds": []}, "seeds", "has 0 entries"),
+        (small(), {"seeds": range(10**12)}, "seeds", "1 to 10,000,000 members"),
         (small(), {"seeds": 3}, "seeds", "whole numbers of 0 or more, one a member, such as range(100)"),
         (small(), {"seeds": [0, -1]}, "seeds[1]", "0 or more"),
         (small(), {"weights": one}, "weights", "these are of one member"),

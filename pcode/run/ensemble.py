@@ -71,6 +71,9 @@ class Ensemble:
         groups: Mapping[str, xr.Dataset] | None = None,
         network: Network | None = None,
     ) -> None:
+        checks.instance("data", data, xr.Dataset, "the xarray.Dataset of an ensemble")
+        if "member" not in data.dims:
+            raise InputError("data", "has no dimension member; give the dataset of an ensemble")
         self.data = data
         self.groups = dict(groups or {})
         self._network = None if network is None else replace(network)

@@ -117,7 +117,10 @@ class Together:
 
 def _threads() -> int:
     """How many chunks are integrated at the same time."""
-    return len(os.sched_getaffinity(0)) if _on_cpu() and hasattr(os, "sched_getaffinity") else 1
+    if not _on_cpu():
+        return 1
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def _on_cpu() -> bool:
