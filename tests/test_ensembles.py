@@ -206,9 +206,10 @@ def test_a_member_without_enough_steps_fails_alone() -> None:
 
 
 def test_the_method_is_implicit_where_a_member_needs_it() -> None:
-    net, few = small(), train(20.0)
-    fast = pcode.simulate_many(net, [few], seeds=SEEDS)
-    stiff = pcode.simulate_many(net, [few], seeds=SEEDS, over={"tau": [1.0, 1e-4, 1.0]})
+    net = small(weight_decay=0.01)
+    given = {"seeds": SEEDS, "init": {"W": "independent"}, "save": FEW}
+    fast = pcode.simulate_many(net, [train()], **given)
+    stiff = pcode.simulate_many(net, [train()], **given, over={"tau": [1.0, 1e-4, 1.0]})
     assert fast.data.attrs["method"] == "Tsit5"
     assert stiff.data.attrs["method"] == "Kvaerno5"
     assert "more work than an implicit method" in stiff.data.attrs["method_reason"]
@@ -231,6 +232,23 @@ def test_an_ensemble_is_saved_loaded_and_put_into_data_frames(tmp_path) -> None:
     assert weights["member"].unique().tolist() == [1]
     assert weights["M0[1,2]"].iloc[-1] == many.weights(1).M[0][1, 2]
     assert repr(back) == "<pcode.Ensemble 2-3-1, 2 members: 2 success>"
+
+
+def test_where_no_member_can_go_on_the_phases_that_were_not_reached_are_empty() -> None:
+    """Linear 1-1-1-1 with W = -M^T, m > 1/sqrt(2): nodes reach no equilibrium."""
+    net = pcode.Network((1, 1, 1, 1), activation="identity", feedback="fixed")
+    M = (np.array([[2.0]]),) * 3
+    unstable = pcode.Weights(M=M, W=tuple(-one for one in M), beta=(np.zeros(1),) * 3)
+    hold = pcode.Phase("hold", {0: [[1.0]], 3: [[0.5]]}, duration=300.0, learn=False)
+    many = pcode.simulate_many(net, [hold, hold], weights=[unstable] * 2, method="Tsit5")
+    assert many.status == (pcode.Status.DIVERGED,) * 2
+    assert many.data["status"][:, 1].values.tolist() == ["", ""]
+    assert len(many.member(0).phases) == 1
+    none = pcode.simulate_many(net, [hold], weights=[unstable] * 2, nodes="equilibrium")
+    assert none.status == (pcode.Status.NONLINEAR_FAILURE,) * 2
+    assert "no equilibrium was reached" in none.data["detail"].values[0, 0]
+    with pytest.raises(pcode.InputError, match=r"1 has no saved row: .*no equilibrium was reached"):
+        none.member(1)
 
 
 @pytest.mark.slow
@@ -259,6 +277,7 @@ one = small().init_weights(0)
         (small(), {}, "weights, seeds", "neither is given; give one of them"),
         (small(), {"seeds": [0], "weights": [one]}, "weights, seeds", "both are given; give one"),
         (small(), {"seeds": []}, "seeds", "has 0 entries"),
+        (small(), {"seeds": range(10**12)}, "seeds", "1 to 10,000,000 members"),
         (small(), {"seeds": 3}, "seeds", "whole numbers of 0 or more, one a member, such as range(100)"),
         (small(), {"seeds": [0, -1]}, "seeds[1]", "0 or more"),
         (small(), {"weights": one}, "weights", "these are of one member"),

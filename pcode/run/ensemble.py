@@ -71,6 +71,9 @@ class Ensemble:
         groups: Mapping[str, xr.Dataset] | None = None,
         network: Network | None = None,
     ) -> None:
+        checks.instance("data", data, xr.Dataset, "the xarray.Dataset of an ensemble")
+        if "member" not in data.dims:
+            raise InputError("data", "has no dimension member; give the dataset of an ensemble")
         self.data = data
         self.groups = dict(groups or {})
         self._network = None if network is None else replace(network)
@@ -309,6 +312,8 @@ def ensemble_dataset(network: Network, parts: Sequence[Part], members: Mapping[s
         Coordinates of the members.
     """
     width = max(len(part.samples) for part in parts)
+    for part in parts:
+        part.fill(network)
     variables: dict[str, Any] = {}
     for variable in (*NODES, *network.weight_variables):
         for layer in variable.layers(network.n):

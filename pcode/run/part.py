@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ..base.short import Short
 from ..base.status import Status
-from ..model.network import Array
+from ..model.network import Array, Network
 from ..model.state import State
-from ..model.variables import parsed
+from ..model.variables import NODES, parsed
 from .dataset import ENERGIES
 
 
@@ -62,6 +62,7 @@ class Part(Short):
         count = self.begun.size
         self.lasted = np.full(count, np.nan)
         self.status: list[Status | None] = [None] * count
+        self._kept = np.zeros(count, bool)
         self.steps, self.rejected = np.zeros(count, int), np.zeros(count, int)
         self._lock = threading.Lock()  # chunks of members are integrated in threads
 
@@ -74,6 +75,7 @@ class Part(Short):
         """Times in the run of each member at which rows were saved, shape (C, R), NaN where there is none."""
         t = np.where(own <= self.lasted[:, None], own, np.nan)
         t[:, -1] = self.lasted
+        t[~self._kept] = np.nan
         return t + self.begun[:, None]
 
     def ended(self, members: Sequence[int], status: Sequence[Status], reached: Mapping[str, Any]) -> None:
@@ -117,12 +119,26 @@ class Part(Short):
         """
         at = np.ix_(np.array(members, dtype=int), rows)
         with self._lock:
+            self._kept[np.array(members, dtype=int)] = True
             for name, values in arrays.items():
-                if name not in self.arrays:
-                    self.arrays[name] = np.full(self._shape(name, values), np.nan)
+                self._fill(name, values.shape[2:])
                 self.arrays[name][at] = values
 
-    def _shape(self, name: str, values: Array) -> tuple[int, ...]:
+    def fill(self, network: Network) -> None:
+        """Have NaN for what no member reached."""
+        for variable in (*NODES, *network.weight_variables):
+            for layer in variable.layers(network.n):
+                shape = variable.shape(network.sizes, layer, len(self.samples))
+                self._fill(f"{variable}{layer}", shape)
+        for name in ENERGIES:
+            self._fill(name, (network.n,))
+
+    def _fill(self, name: str, shape: tuple[int, ...]) -> None:
+        if name not in self.arrays:
+            self.arrays[name] = np.full(self._shape(name, shape), np.nan)
+
+    def _shape(self, name: str, one: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of an array whose rows have the shape `one`."""
         of_nodes = name in ENERGIES or parsed(name)[0].of_nodes
         times = self.node_times if of_nodes else self.weight_times
-        return (self.begun.size, times.size, *values.shape[2:])
+        return (self.begun.size, times.size, *one)

@@ -100,10 +100,10 @@ def _listed(where: str, values: Any, right: str) -> tuple[Any, ...]:
     # Weights are tuples too, but those of one member.
     if isinstance(values, Weights):
         raise InputError(where, f"must be {right}; these are of one member")
-    listed = checks.listed(where, values, right)
+    listed = values if isinstance(values, range) else checks.listed(where, values, right)
     if not 1 <= len(listed) <= MOST_MEMBERS:
         raise InputError(where, f"has {len(listed):,} entries; an ensemble has 1 to {MOST_MEMBERS:,} members")
-    return listed
+    return tuple(listed)
 
 
 def _named(where: str, network: Network, weights: Any) -> Weights:

@@ -80,6 +80,7 @@ class Together:
             Whether to stop; members that have not begun then are `interrupted`.
         """
         if not states:
+            part.method, part.reason = self.method, "no member is left"
             return
         part.method, part.reason = self._chosen(phase, networks, states)
         work = _Work(self, phase, part, networks, states)
@@ -112,7 +113,10 @@ class Together:
 
 def _threads() -> int:
     """How many chunks are integrated at the same time."""
-    return len(os.sched_getaffinity(0)) if _on_cpu() and hasattr(os, "sched_getaffinity") else 1
+    if not _on_cpu():
+        return 1
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def _on_cpu() -> bool:

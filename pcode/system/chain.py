@@ -98,6 +98,17 @@ class LowRank(NamedTuple):
     G: Any
 
 
+class Pair(NamedTuple):
+    """Both unknowns of a layer at once: the row (eps, x) is the row (p, q) times a matrix.
+
+    Attributes
+    ----------
+    inverse : array, shape (B, 2 n_l, 2 n_l)
+    """
+
+    inverse: Any
+
+
 class Layer(NamedTuple):
     """A layer, with all layers below it eliminated.
 
@@ -112,7 +123,7 @@ class Layer(NamedTuple):
         Coupling to the layer below.
     T : array, shape (B, n_l) where diagonal, else (B, n_l, n_l), or Through, or None
         Not kept in a `Chain` unless diagonal: its action can be had from the layers below.
-    N_inverse : array, shape (B, n_l) where diagonal, else (B, n_l, n_l), or LowRank
+    N_inverse : array, shape (B, n_l) where diagonal, else (B, n_l, n_l), or LowRank; in a `Chain` also Pair
     """
 
     D: Any
@@ -172,9 +183,27 @@ def factor(system: System, point: Point, a: Any, one: Any, couplings: tuple[Link
 
 def _kept(layer: Layer) -> Layer:
     """`layer` without what a `Chain` need not store."""
-    if layer.T is None or not _diagonal(layer.T):
+    if layer.T is None or isinstance(layer.T, Through):
         return layer._replace(T=None)
-    return layer._replace(own=None)  # it is T
+    if _diagonal(layer.T):
+        return layer._replace(own=None)  # it is T
+    if layer.g is None:
+        return layer._replace(T=None)
+    return layer._replace(T=None, N_inverse=_pair(layer))
+
+
+def _pair(layer: Layer) -> Pair:
+    """The formulas for eps and x as one matrix, so that a solve is one product."""
+    T, N_inverse, size = layer.T, layer.N_inverse, layer.T.shape[-1]
+    shape, kind = T.shape[:2], T.dtype
+    D, g, h = (jnp.broadcast_to(v, shape).astype(kind) for v in (layer.D, layer.g, layer.h))
+    square, eye = D**2 + g**2, jnp.eye(size, dtype=kind)
+    from_eps = T * (g / square)[:, None, :] - (h * D / square)[:, None, :] * eye
+    of_p, of_q = D[:, :, None] * N_inverse, g[:, :, None] * N_inverse
+    x_of_p = of_p @ from_eps - (g / square)[:, None, :] * eye
+    x_of_q = of_q @ from_eps + (D / square)[:, None, :] * eye
+    rows = jnp.concatenate([of_p, x_of_p], axis=2), jnp.concatenate([of_q, x_of_q], axis=2)
+    return Pair(jnp.concatenate(rows, axis=1))
 
 
 def _above(below: Layer, layer: Layer, link: Link, Lambda: Any) -> Layer:
@@ -287,6 +316,9 @@ def _nodes(layers: tuple[Layer, ...], k: int, free: bool, p: Any, q: Any) -> tup
         return None, q / D
     if not free:  # g = h = 0
         return _over_N(layer, p * D), q / D
+    if isinstance(layer.N_inverse, Pair):
+        both = _product(jnp.concatenate([jnp.broadcast_to(p, q.shape), q], axis=1), layer.N_inverse.inverse)
+        return both[:, : q.shape[1]], both[:, q.shape[1] :]
     eps = _over_N(layer, g * q + p * D)
     eps_T = eps * layer.T if layer.T is not None else _through_below(layers, k, eps)
     return eps, (D * (q - h * eps) + g * (eps_T - p)) / (D**2 + g**2)
