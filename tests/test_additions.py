@@ -228,7 +228,7 @@ J = np.array([(problem.rhs(0, y + h * e) - problem.rhs(0, y - h * e)) / (2 * h) 
 np.testing.assert_allclose(problem.sparse_jacobian(0, y).toarray(), J, atol=1e-7)
 held, k = problem.hold(), problem.layout.node_count
 r = rng.standard_normal(k)
-d = held.solve(held.factor(0, y[:k], a), r)
+d = held.factor(0, y[:k], a)(r)
 np.testing.assert_allclose(d, np.linalg.solve(np.eye(k) - a * J[:k, :k], r), atol=1e-6)
 assert main(["schema"]) == 0
 """,

@@ -218,13 +218,13 @@ def test_a_callable_may_give_each_sample_its_own_values():
     assert {k: one.kind for k, one in run.phases[0].clamp.items()} == {0: "function"}
 
 
-def test_the_same_text_is_compiled_once():
+def test_the_same_text_is_traced_once():
     network, weights = linear_network()
     sizes = []
     for _ in range(2):
         phase = Phase("p", {0: Expression("sin(t) + 1/7")}, duration=1.0, learn=False)
         pcode.simulate(network, [phase], weights=weights, method="RK45")
-        sizes.append(problem._rhs._cache_size())
+        sizes.append(problem._RHS.traced)
     assert sizes[0] == sizes[1]
 
 

@@ -9,7 +9,8 @@ before, the time is estimated from the shapes of the arrays and the number of ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,10 +80,26 @@ class Evaluated:
 
 
 class Spent:
-    """How much longer the functions of an integration took by NumPy than compiled, in estimated seconds."""
+    """How much longer the functions of an integration took by NumPy than compiled, in estimated seconds.
+
+    Attributes
+    ----------
+    counts : bool
+        Whether calls are counted.
+    """
 
     def __init__(self) -> None:
         self._by_function: dict[Evaluated, list[float]] = {}
+        self.counts = True
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Calls are not counted: those for values that are looked at must not decide how a run goes on."""
+        before, self.counts = self.counts, False
+        try:
+            yield
+        finally:
+            self.counts = before
 
     def on(self, function: Evaluated) -> list[float]:
         """The seconds of one function: a list of one number, to be added to."""
@@ -94,7 +111,7 @@ class Bound:
 
     def __init__(self, evaluated: Evaluated, first: Any, spent: Spent) -> None:
         self._evaluated, self._first = evaluated, first
-        self._spent = spent.on(evaluated)
+        self._counter, self._spent = spent, spent.on(evaluated)
         self._lost = self._budget = 0.0
         self._plain: Callable[..., Any] | None = None
         self._compiled: Callable[..., Any] | None = None
@@ -105,9 +122,10 @@ class Bound:
             return self._compiled(*others)
         if self._plain is None and not self._prepared(*others):
             return self._compile()(*others)
-        self._spent[0] += self._lost
-        if self._spent[0] > self._budget:
-            return self._compile()(*others)
+        if self._counter.counts:
+            self._spent[0] += self._lost
+            if self._spent[0] > self._budget:
+                return self._compile()(*others)
         assert self._plain is not None
         with np.errstate(all="ignore"):
             return self._plain(*others)

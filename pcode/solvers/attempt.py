@@ -33,6 +33,10 @@ def attempt(
         solution = solver.solve(problem, times, settings, save, watch)
     if not solution.status.failed or solution.status is Status.INTERRUPTED or _has_own_detail(solution):
         return solution
+    largest = problem.schedule.largest
+    if largest >= LARGEST:
+        what = f"{_WHAT[Status.DIVERGED]}: a clamp reaches {largest:.3g}"
+        return replace(solution, status=Status.DIVERGED, detail=f"{what}; {_SCALE}")
     return replace(solution, detail=_advice(solver, problem, settings, solution))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -135,14 +136,19 @@ class _Stepper:
 
     def _reach(self, t: float) -> Array:
         """The unknowns at `t` by steps, usually one, of the same method from the start of the last step."""
-        with silenced():
-            solver = self._make(self.t_before, self._y_before, t, first_step=t - self.t_before)
-        while solver.status == "running" and self._step(solver) is None:
-            pass
+        with self._aside():
+            with silenced():
+                solver = self._make(self.t_before, self._y_before, t, first_step=t - self.t_before)
+            while solver.status == "running" and self._step(solver) is None:
+                pass
         self._evaluations += int(solver.nfev)
         self._jacobians += int(solver.njev)
         y: Array = solver.y
         return y if solver.t == t and np.isfinite(y).all() else self.draw(t)
+
+    def _aside(self) -> AbstractContextManager[None]:
+        """Evaluations in it are for what is looked at."""
+        return self._problem.spent.paused()
 
     def draw(self, t: float) -> Array:
         """The unknowns at `t` by SciPy's own dense output."""

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..base._jax import jnp
 from ..base.errors import InputError
-from ..base.evaluated import Bound, Evaluated
+from ..base.evaluated import Bound, Evaluated, Spent
 from ..model.clamp import ClampSchedule
 from ..model.dynamics import Constants
 from ..model.network import Array
@@ -203,6 +203,11 @@ class SlowProblem:
     def settles_from(self) -> float:
         """Time from which `settle_tol` applies."""
         return self._coupled.settles_from
+
+    @property
+    def spent(self) -> Spent:
+        """That of the coupled problem."""
+        return self._coupled.spent
 
     @property
     def system(self) -> System:

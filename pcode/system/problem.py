@@ -327,7 +327,8 @@ class Problem(Short):
         """Terms of F with the error nodes as they are, and at their rest value; shapes (n,)."""
         system = self._read(self._without_modes, t)
         function = self._energies if system is self._without_modes else self.on(_ENERGIES, system)
-        dynamic, slaved = function(np.float64(t), y)
+        with self.spent.paused():  # they are looked at only
+            dynamic, slaved = function(np.float64(t), y)
         return np.asarray(dynamic), np.asarray(slaved)
 
     def nodes(self, t: float, y: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
