@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -274,6 +275,15 @@ def test_bad_input_is_one_line_before_anything_runs(arguments, told, tiny, tmp_p
     error = capsys.readouterr().err
     assert told in error
     assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_server_that_says_nothing_counts_as_no_scheduler(tiny, tmp_path, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections, and never answers
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        options = ["--over", "weights.seed=0:1", "--scheduler", address, "--timeout", "0.5"]
+        assert main(["sweep", str(tiny), "--out", str(tmp_path / "out"), *options]) == 2
+    assert f"no scheduler answers at {address} within 0.5 s" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

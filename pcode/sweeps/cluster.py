@@ -7,9 +7,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
@@ -20,6 +21,9 @@ from .task import about_worker
 
 # Seconds that a scheduler has to answer, and that it has to show a worker.
 ANSWER = 10.0
+
+# Seconds more, for a client to be made and to say so itself.
+GRACE = 2.0
 
 # Seconds that workers of this machine have to start: they import JAX first.
 START = 60.0
@@ -187,11 +191,21 @@ def cores() -> int:
 def _joined(stack: ExitStack, scheduler: str, timeout: float) -> Cluster:
     from distributed import Client
 
-    what = f"no scheduler answers at {scheduler} within {timeout:g} s; give the address of one that runs"
-    try:
-        client = Client(scheduler, timeout=timeout, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError, TypeError, RuntimeError, ImportError):
-        raise InputError("--scheduler", what) from None
+    made: list[Any] = []
+
+    def join() -> None:
+        # Whatever is wrong with the address, or with what answers there, no scheduler does.
+        with suppress(OSError, ValueError, TypeError, RuntimeError, ImportError):
+            made.append(Client(scheduler, timeout=timeout, set_as_default=False))  # type: ignore[no-untyped-call]
+
+    # A server that takes the connection and says nothing would keep the client for ever.
+    waiting = threading.Thread(target=join, daemon=True)
+    waiting.start()
+    waiting.join(timeout + GRACE)
+    if not made:
+        what = f"no scheduler answers at {scheduler} within {timeout:g} s; give the address of one that runs"
+        raise InputError("--scheduler", what)
+    (client,) = made
     stack.callback(client.close, timeout=1.0)
     return Cluster(client)
 
