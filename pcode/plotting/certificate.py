@@ -11,6 +11,7 @@ from matplotlib.text import Text
 
 from ..analysis.result import of_answer
 from ..base.errors import InputError
+from ..model.network import Array
 from .labels import in_lines
 from .marks import number
 from .sizes import small_text
@@ -28,6 +29,9 @@ ZERO = 1e-3
 # Room for a number beside the outermost marks, in inches, and between these, in decades at least.
 ROOM = 0.72
 LEAST_SPAN = 2.0
+
+# Labels of the axis at most, and the part of it at both ends in which there is none.
+MOST_DECADES, EDGE = 7, 0.06
 
 MARKS = {"pass": "o", "fail": "X"}
 
@@ -94,12 +98,21 @@ def certificate(
         share = min(ROOM * ax.figure.dpi / ax.get_window_extent().width, 0.35)
         room = max(high - low, LEAST_SPAN) * share / (1.0 - 2.0 * share)
         ax.set_xlim(10.0 ** (low - room), 10.0 ** (high + room))
+        ax.set_xticks(10.0 ** _decades(low - room, high + room))
         ax.set_yticks(range(len(checks)), [c.name for c in checks])
         ax.set_ylim(len(checks) - 0.5, -0.5)
         label = "figure (point) and the most that passes (bar), dimensionless"
         letter = 0.55 * float(ax.xaxis.label.get_fontsize()) / 72.0 * ax.figure.dpi
         ax.set_xlabel(in_lines(label, int(ax.get_window_extent().width / letter)))
     return ax
+
+
+def _decades(low: float, high: float) -> Array:
+    """Powers of ten to label, a few, none so near to an end that its label reaches beyond it."""
+    inside = EDGE * (high - low)
+    decades = np.arange(np.ceil(low + inside), np.floor(high - inside) + 1.0)
+    kept: Array = decades[:: max(1, -(-decades.size // MOST_DECADES))]
+    return kept
 
 
 def _number(ax: Axes, value: float, digits: int, at: tuple[float, float], left: bool, look: Styles) -> None:
