@@ -22,6 +22,8 @@ from .task import about_worker
 # Seconds that a scheduler has to answer, and that it has to show a worker.
 ANSWER = 10.0
 
+GONE = "the scheduler does not answer any more"
+
 # Seconds more, for a client to be made and to say so itself.
 GRACE = 2.0
 
@@ -154,7 +156,10 @@ class Cluster:
         """The addresses of the workers; those of this machine are started again where they have died."""
         if self.local is not None:
             self.local.start()
-        return list(self.client.nthreads())
+        try:
+            return list(self.client.nthreads())
+        except OSError:  # the connection has just gone, which the client does not know yet
+            raise WorkersLostError(GONE) from None
 
 
 @contextmanager

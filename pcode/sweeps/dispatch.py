@@ -11,9 +11,10 @@ import queue
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from .cluster import Cluster, WorkersLostError
+from .cluster import GONE, Cluster, WorkersLostError
 from .points import Point
 from .task import compute
 
@@ -22,6 +23,9 @@ AHEAD = 2
 
 # Seconds between looks at which workers there are, and for results where none comes.
 LOOK, WAIT = 1.0, 0.2
+
+# Seconds for a result to be fetched from a worker, before others are looked after.
+FETCH = 10.0
 
 
 class Dispatcher:
@@ -81,15 +85,20 @@ class Dispatcher:
                     future = self._ended.get(timeout=WAIT)
                 except queue.Empty:
                     continue
+                outcome = self._outcome(future)
+                if outcome is None:
+                    future.add_done_callback(self._ended.put)
+                    continue
                 point, _ = self._flying.pop(future)
-                yield point, self._outcome(future)
+                yield point, outcome
         finally:
             if self._flying and not self.cluster.lost():
-                self.cluster.client.cancel(list(self._flying), force=True)
+                with suppress(OSError):
+                    self.cluster.client.cancel(list(self._flying), force=True)
 
     def _hand_out(self) -> None:
         if self.cluster.lost():
-            raise WorkersLostError("the scheduler does not answer any more")
+            raise WorkersLostError(GONE)
         if time.monotonic() - self._looked > LOOK:
             self._workers, self._looked = self.cluster.workers(), time.monotonic()
         # Those that a lost worker had are with others now, where Dask has put them.
@@ -130,13 +139,14 @@ class Dispatcher:
         self._flying[future] = point, address
         future.add_done_callback(self._ended.put)
 
-    def _outcome(self, future: Any) -> dict[str, Any]:
-        from distributed import CancelledError
-
+    def _outcome(self, future: Any) -> dict[str, Any] | None:
+        """What has become of a point; None where its result went with its worker, and others run it anew."""
         try:
-            found: dict[str, Any] = future.result(timeout=60.0)
-        except CancelledError:
-            raise WorkersLostError("the scheduler does not answer any more") from None
+            found: dict[str, Any] = future.result(timeout=FETCH)
         except Exception as error:  # noqa: BLE001 - whatever a run raises, and what Dask does where workers die
+            if isinstance(error, TimeoutError) and future.status in ("pending", "finished", "lost"):
+                return None
+            if future.status != "error":  # cancelled, or the connection has gone as the result was on its way
+                raise WorkersLostError(GONE) from None
             return {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]}
         return found
