@@ -12,6 +12,7 @@ import numpy as np
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.threads import one_thread
 from ..base.units import suffix
 from ..model.data import Data
 from ..model.images import IMAGE_SHAPE, image_shape
@@ -246,7 +247,8 @@ class Simulation:
         observers: list[Observer] = [*calls.probes.observers, *calls.observers.values()]
         try:
             given = (start, self._trajectories, observers, calls.reports, stopped)
-            record, state, steps, shown = integration.run(*given)
+            with one_thread():
+                record, state, steps, shown = integration.run(*given)
         except BaseException:
             for keeper in (*self._trajectories, calls.probes):
                 keeper.forget(index)

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from ..base.status import SolverStats, Status
-from ..base.threads import one_thread
 from ..model.network import Array
 from .base import LARGEST, OnSave, OnStep, Solution, Solver
 from .causes import badly_scaled, causes, largest_value
@@ -29,8 +28,7 @@ def attempt(
             f"the rates at the start, where the largest value is {size:.3g}, are beyond what can be computed"
         )
         return Solution(Status.DIVERGED, 0.0, problem.y0, SolverStats(), detail=f"{what}; {_SCALE}")
-    with one_thread():
-        solution = solver.solve(problem, times, settings, save, watch)
+    solution = solver.solve(problem, times, settings, save, watch)
     if not solution.status.failed or solution.status is Status.INTERRUPTED or _has_own_detail(solution):
         return solution
     largest = problem.schedule.largest

@@ -97,8 +97,7 @@ class Reduction:
         if self.single is not None:
             M[0] = xp.asarray(_widened(self.single, M[0], shrunk[0]))
         elif self.basis is not None and self.rest is not None:
-            # Not by NumPy, whose BLAS threads go on spinning for a while and take a core from the solver.
-            M[0] = xp.asarray(_expand(self.rest, self.basis, M[0], shrunk[0]))
+            M[0] = shrunk[0] * self.rest + self.basis @ M[0]
         for link in range(len(W)):
             offset = None if self.offset is None else self.offset[link]
             if offset is not None:
@@ -186,16 +185,10 @@ class Single(NamedTuple):
     mask: Any
 
 
-def _expanded(rest: Any, basis: Any, M: Any, shrunk: Any) -> Any:
-    """M^0, shape (n_0, n_1), from its coordinates `M` in `basis`."""
-    return shrunk * rest + basis @ M
-
-
 _narrowed = Evaluated(narrow)
 _widened = Evaluated(
     lambda single, M, shrunk: widen(M, single.began, single.M0, single.sigma, single.mask, shrunk)
 )
-_expand = Evaluated(_expanded)
 _predicted = Evaluated(lambda sigma, M, beta: sigma @ M + beta)  # mu^1, shape (B, n_1)
 _sigma_of = Evaluated(lambda activation, x: activation_of(activation.value).f(x))
 
