@@ -74,9 +74,9 @@ class Evaluated:
         """For how many structures, shapes and types of arguments it was traced for NumPy."""
         return self._plain.traced
 
-    def bind(self, first: Any, spent: Spent) -> Bound:
-        """The function of all arguments but the first."""
-        return Bound(self, first, spent)
+    def bind(self, first: Any, spent: Spent, there: Callable[[], Any] | None = None) -> Bound:
+        """The function of all arguments but the first; `there` returns that with arrays of JAX."""
+        return Bound(self, first, spent, there)
 
 
 class Spent:
@@ -89,7 +89,7 @@ class Spent:
     """
 
     def __init__(self) -> None:
-        self._by_function: dict[Evaluated, list[float]] = {}
+        self._by_program: dict[Program, list[float]] = {}
         self.counts = True
 
     @contextmanager
@@ -101,17 +101,19 @@ class Spent:
         finally:
             self.counts = before
 
-    def on(self, function: Evaluated) -> list[float]:
-        """The seconds of one function: a list of one number, to be added to."""
-        return self._by_function.setdefault(function, [0.0])
+    def on(self, program: Program) -> list[float]:
+        """The seconds of a function for arguments of one shape: a list of one number, to be added to."""
+        return self._by_program.setdefault(program, [0.0])
 
 
 class Bound:
     """A function of all arguments but the first, by NumPy or compiled; see `Evaluated`."""
 
-    def __init__(self, evaluated: Evaluated, first: Any, spent: Spent) -> None:
-        self._evaluated, self._first = evaluated, first
-        self._counter, self._spent = spent, spent.on(evaluated)
+    def __init__(
+        self, evaluated: Evaluated, first: Any, spent: Spent, there: Callable[[], Any] | None
+    ) -> None:
+        self._evaluated, self._first, self._there = evaluated, first, there
+        self._counter, self._spent = spent, [0.0]
         self._lost = self._budget = 0.0
         self._plain: Callable[..., Any] | None = None
         self._compiled: Callable[..., Any] | None = None
@@ -134,6 +136,7 @@ class Bound:
         program = self._evaluated.program(self._first, *others)
         if program is None:
             return False
+        self._spent = self._counter.on(program)
         self._lost, n = program.lost, program.size
         self._budget = PART * (EACH * n + PAIRS * n**2)
         if self._spent[0] > self._budget:
@@ -143,7 +146,8 @@ class Bound:
         return True
 
     def _compile(self) -> Callable[..., Any]:
-        first, compiled = on_device(self._first), self._evaluated.compiled
+        first = on_device(self._first) if self._there is None else self._there()
+        compiled = self._evaluated.compiled
         self._plain = None
         self._compiled = lambda *others: compiled(first, *others)
         return self._compiled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -109,5 +109,5 @@ class SolverStats:
         def total(a: Any, b: Any) -> Any:
             return None if a is None or b is None else a + b
 
-        mine, theirs = asdict(self), asdict(other)
-        return SolverStats(**{key: total(mine[key], theirs[key]) for key in mine})
+        names = (one.name for one in fields(self))
+        return SolverStats(*(total(getattr(self, name), getattr(other, name)) for name in names))

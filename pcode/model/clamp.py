@@ -193,16 +193,20 @@ class ClampSchedule:
 
 def phase_schedule(schedules: Sequence[ClampSchedule], duration: float) -> ClampSchedule:
     """The schedule of a phase of this `duration`, from those of its clamps."""
-    inside = [np.unique(np.concatenate([np.empty(0), *times])) for times in (
-        [schedule.stops for schedule in schedules], [schedule.jumps for schedule in schedules]
-    )]  # fmt: skip
-    stops, jumps = (times[(times > 0.0) & (times < duration)] for times in inside)
     return ClampSchedule(
-        np.append(stops, duration),
-        jumps,
+        np.append(_inside([schedule.stops for schedule in schedules], duration), duration),
+        _inside([schedule.jumps for schedule in schedules], duration),
         max((0.0, *(schedule.constant_from for schedule in schedules))),
         max((0.0, *(schedule.largest for schedule in schedules))),
     )
+
+
+def _inside(times: Sequence[Array], duration: float) -> Array:
+    """All of several `times` between 0 and `duration`, each once."""
+    if not any(some.size for some in times):
+        return np.empty(0)
+    whole = np.unique(np.concatenate(times))
+    return whole[(whole > 0.0) & (whole < duration)]
 
 
 def constant_schedule(values: Array) -> ClampSchedule:

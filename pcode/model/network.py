@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
@@ -299,7 +300,7 @@ class Network:
         """The variables that are weights of this network: with tied feedback W is not among them."""
         return tuple(v for v in WEIGHTS if v.feedback is None or self.feedback != "tied")
 
-    @property
+    @cached_property
     def learnable(self) -> tuple[str, ...]:
         """Names of the arrays of weights that have an equation of their own, such as M0, in their order."""
         kinds = [v for v in WEIGHTS if v.feedback in (None, self.feedback) and (self.bias or v is not BETA)]

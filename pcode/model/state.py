@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -212,3 +212,9 @@ class Layout:
         """The flat vector of unknowns, shape (N,), of `state`; `xp` is NumPy or JAX's NumPy."""
         named = state.arrays()
         return xp.concatenate([xp.ravel(named[name]) for name in self.shapes] or [xp.zeros(0)])
+
+
+@lru_cache(maxsize=1024)
+def shared(layout: Layout) -> Layout:
+    """The first of all equal layouts, which has computed what others would compute again."""
+    return layout

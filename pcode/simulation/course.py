@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base.evaluated import Spent
 from ..base.status import SolverStats, Status
 from ..model.network import Array, Network
 from ..model.state import State
@@ -62,6 +63,8 @@ class Course:
         How long one took in compiled code.
     fixed : dict of int to object
         What presentations of a size have in common.
+    spent : Spent
+        How long functions have been evaluated by NumPy, in all presentations together.
     """
 
     state: State
@@ -77,6 +80,7 @@ class Course:
     seconds: float = 0.0
     compiled: set[int] = field(default_factory=set)
     fixed: dict[int, Any] = field(default_factory=dict)
+    spent: Spent = field(default_factory=Spent)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import solvers
+from ..base.evaluated import Spent
 from ..base.status import SolverStats, Status
 from ..model.network import Array, Network
 from ..model.phase import Phase
@@ -22,9 +23,9 @@ from .callbacks import Reports
 from .observer import Moment, Observer, Schedule
 
 
-def problem_of(network: Network, phase: Phase, state: State) -> solvers.IVP:
+def problem_of(network: Network, phase: Phase, state: State, spent: Spent | None = None) -> solvers.IVP:
     """What a solver is given of `phase`, from `state` on; with tau = 0 the weights alone are unknowns."""
-    coupled = make_problem(network, phase, state)
+    coupled = make_problem(network, phase, state, spent=spent)
     return coupled if network.tau > 0.0 else SlowProblem(coupled)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from .. import solvers
 from ..base.errors import InputError
+from ..base.evaluated import on_device
 from ..base.status import SolverStats, Status
 from ..model.dynamics import Constants
 from ..model.network import Array
@@ -42,7 +43,7 @@ from .start import next_start
 FEWEST = 4
 
 # Most presentations in one call of compiled code, and how long a call should last, in seconds.
-MOST, SPELL = 64, 0.2
+MOST, SPELL = 256, 0.2
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,11 @@ class Presenting(Integration):
         clamp: Any = self.phase.clamp
         sizes = enumerate(self.network.sizes)
         return tuple(clamp.get(k, np.full((len(self.shown), size), np.nan)) for k, size in sizes)
+
+    @cached_property
+    def _clamps_there(self) -> Any:
+        """The same as arrays of JAX, which need not be converted at each call of compiled code."""
+        return on_device(self.clamps)
 
     def rows(self, k: int) -> Array:
         """The rows of the phase that presentation `k` shows."""
@@ -222,7 +228,8 @@ class Presenting(Integration):
         except InputError as error:
             course.status, course.detail = Status.NONLINEAR_FAILURE, str(error)
             return
-        problem = problem_of(self.network, phase, start)
+        spent = None if part == "between" else course.spent
+        problem = problem_of(self.network, phase, start, spent)
         schedule = calls.looks.schedule(course.k, course.elapsed, phase, part)
 
         def moment(t: float, y: Array, step: float = np.nan) -> Moment:
@@ -328,7 +335,7 @@ class Presenting(Integration):
         padded[:count] = rows[:count]
 
         def shown(most: int) -> sequence.Progress:
-            given = (self.clamps, padded, most, anew, self.settings.max_steps, state, before)
+            given = (self._clamps_there, padded, most, anew, self.settings.max_steps, state, before)
             made: sequence.Progress = sequence.show(kind, *fixed, *given)
             return made
 

@@ -18,7 +18,7 @@ from ..model.clamp import ClampSchedule, Curve
 from ..model.network import Array, Network, Weights
 from ..model.phase import Phase
 from ..model.series import TimeSeries
-from ..model.state import Layout, State
+from ..model.state import Layout, State, shared
 from . import kinks, sparse
 from .coupled import Parameters, Structure, System
 from .crossings import crossings
@@ -145,7 +145,9 @@ class Problem(Short):
 
     def on(self, function: Evaluated, system: System | None = None) -> Bound:
         """A function of the system and other arguments, for this system."""
-        return function.bind(self.system if system is None else system, self.spent)
+        if system is None:
+            return function.bind(self.system, self.spent, lambda: self.there)
+        return function.bind(system, self.spent)
 
     @property
     def layout(self) -> Layout:
@@ -308,12 +310,13 @@ class Problem(Short):
         J is that at (t, y). The function may share memory with y.
         """
         factors = self._factor(np.float64(t), y, np.float64(a))
-        return _SOLVE.bind((self.system, factors), self.spent)
+        return _SOLVE.bind((self.system, factors), self.spent, lambda: (self.there, factors))
 
     def factor_exactly(self, t: float, y: Array, a: float) -> Bound:
         """The function r -> d, shapes (N,), with (I - a J) d = r, J at (t, y), with the weights held."""
         t, a = np.float64(t), np.float64(a)
-        return _SOLVE_EXACTLY.bind((self.system, t, y, self._factor(t, y, a), a), self.spent)
+        at = t, y, self._factor(t, y, a), a
+        return _SOLVE_EXACTLY.bind((self.system, *at), self.spent, lambda: (self.there, *at))
 
     def residual(self, t: float, y: Array) -> float:
         """Distance from rest: max |tau dz/dt| / (1 + |z|), with delta for weights; dimensionless."""
@@ -357,7 +360,7 @@ def layout_of(network: Network, phase: Phase, batch: int) -> Layout:
         for layer in range(network.n + 1)
     )
     learn = learning(network, phase)
-    return Layout(network.sizes, batch, free, learn, network.feedback, network.tau > 0.0)
+    return shared(Layout(network.sizes, batch, free, learn, network.feedback, network.tau > 0.0))
 
 
 def learning(network: Network, phase: Phase) -> bool | tuple[str, ...]:
@@ -393,11 +396,14 @@ def in_numpy(system: System) -> System:
     return made
 
 
-def make_problem(network: Network, phase: Phase, state: State, reduce: bool = True) -> Problem:
+def make_problem(
+    network: Network, phase: Phase, state: State, reduce: bool = True, spent: Spent | None = None
+) -> Problem:
     """`phase` as an initial value problem that starts at `state`.
 
     With `reduce`, unknowns that follow from others are left out (`pcode.system.reduction`). With tau = 0 the
-    nodes have no rates: `pcode.system.limit` makes a problem for the weights from this one.
+    nodes have no rates: `pcode.system.limit` makes a problem for the weights from this one. `spent` is that
+    of earlier problems, if this one goes on counting.
     """
     phase = phase.in_unit_of(network)
     schedule = phase.schedule.with_stops(crossings(network, phase))
@@ -411,7 +417,8 @@ def make_problem(network: Network, phase: Phase, state: State, reduce: bool = Tr
             system, state, reduction = step(system, state, reduction)
     y0 = system.layout.pack(state)
     system = with_modes(in_numpy(system), 0.0, y0)
-    return Problem(system, y0, phase.duration, settle_tol, reduction, schedule)
+    counted = Spent() if spent is None else spent
+    return Problem(system, y0, phase.duration, settle_tol, reduction, schedule, spent=counted)
 
 
 def structure_of(network: Network, phase: Phase, batch: int) -> Structure:
@@ -422,7 +429,7 @@ def structure_of(network: Network, phase: Phase, batch: int) -> Structure:
     layers = range(network.n + 1)
     curves = tuple(value if isinstance(value := phase.clamp.get(layer), Curve) else None for layer in layers)
     return Structure(
-        layout=replace(layout_of(network, phase, batch), nodes=True),
+        layout=shared(replace(layout_of(network, phase, batch), nodes=True)),
         activation=network.activation,
         clamped=tuple(layer in phase.clamp for layer in layers),
         elimination=ChainElimination(),
