@@ -7,7 +7,7 @@ import pytest
 
 import pcode
 from pcode.model.state import State
-from pcode.solvers import METHODS, sundials
+from pcode.solvers import METHODS, linear, sundials
 from pcode.solvers.base import Settings
 from pcode.solvers.linear import SMALL, Dense, Structured, linear_solver
 from pcode.system.problem import make_problem
@@ -57,6 +57,24 @@ def test_a_system_is_solved_also_for_another_gamma_than_that_of_the_factors(kind
             solver.solve(0.0, y, unused, z - asked * unused, once_more, asked, 1e-3, 1)
             np.testing.assert_array_equal(once_more, z)
     assert solver.linearised == 3
+
+
+@pytest.mark.parametrize("learn", [True, False])
+def test_iterations_that_are_compiled_after_many_solve_the_same_systems(learn, monkeypatch):
+    problem, rng = posed("learned", learn)
+    solver, y, taken = Structured(problem, Settings()), problem.y0, []
+    iterated = linear._iterated
+    monkeypatch.setattr(linear, "_iterated", lambda *given: taken.append(1) or iterated(*given))
+    J, unused, found = finite_difference_jacobian(problem, 0.0), np.zeros_like(y), np.empty_like(y)
+    gamma = 0.02 * DELTA
+    solver.setup(0.0, y, unused, 1, [0], gamma)
+    for _ in range(1_000):
+        r = rng.standard_normal(y.size)
+        solver.solve(0.0, y, unused, r, found, gamma, 1e-3, 1)
+        expected = np.linalg.solve(np.eye(y.size) - gamma * J, r)
+        np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())
+    # Systems of a phase in which no weight moves need no iterations.
+    assert 100 < len(taken) < 1_000 if learn else not taken
 
 
 @pytest.mark.parametrize("kind", [Dense, Structured])

@@ -89,7 +89,7 @@ class Spent:
     """
 
     def __init__(self) -> None:
-        self._by_program: dict[Program, list[float]] = {}
+        self._by_key: dict[Any, list[float]] = {}
         self.counts = True
 
     @contextmanager
@@ -101,13 +101,19 @@ class Spent:
         finally:
             self.counts = before
 
-    def on(self, program: Program) -> list[float]:
-        """The seconds of a function for arguments of one shape: a list of one number, to be added to."""
-        return self._by_program.setdefault(program, [0.0])
+    def on(self, key: Any) -> list[float]:
+        """The seconds of a program, or of whatever `key` stands for: a list of one number, to be added to."""
+        return self._by_key.setdefault(key, [0.0])
 
 
 class Bound:
-    """A function of all arguments but the first, by NumPy or compiled; see `Evaluated`."""
+    """A function of all arguments but the first, by NumPy or compiled; see `Evaluated`.
+
+    Attributes
+    ----------
+    size : int
+        `Program.size`, once it was called; 0 if NumPy cannot evaluate it.
+    """
 
     def __init__(
         self, evaluated: Evaluated, first: Any, spent: Spent, there: Callable[[], Any] | None
@@ -115,6 +121,7 @@ class Bound:
         self._evaluated, self._first, self._there = evaluated, first, there
         self._counter, self._spent = spent, [0.0]
         self._lost = self._budget = 0.0
+        self.size = 0
         self._plain: Callable[..., Any] | None = None
         self._compiled: Callable[..., Any] | None = None
 
@@ -137,17 +144,21 @@ class Bound:
         if program is None:
             return False
         self._spent = self._counter.on(program)
-        self._lost, n = program.lost, program.size
-        self._budget = PART * (EACH * n + PAIRS * n**2)
+        self._lost, self.size = program.lost, program.size
+        self._budget = PART * (EACH * self.size + PAIRS * self.size**2)
         if self._spent[0] > self._budget:
             return False
         with np.errstate(all="ignore"):
             self._plain = program.bind(self._first)
         return True
 
+    @property
+    def first(self) -> Any:
+        """The first argument, with arrays of JAX."""
+        return on_device(self._first) if self._there is None else self._there()
+
     def _compile(self) -> Callable[..., Any]:
-        first = on_device(self._first) if self._there is None else self._there()
-        compiled = self._evaluated.compiled
+        first, compiled = self.first, self._evaluated.compiled
         self._plain = None
         self._compiled = lambda *others: compiled(first, *others)
         return self._compiled

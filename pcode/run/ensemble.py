@@ -40,7 +40,7 @@ from .dataset import (
 )
 from .part import Part
 from .record import PhaseRecord
-from .result import ROOT, Run, read_groups, write_group
+from .result import ROOT, Run, checked_groups, read_groups, write_group
 
 # What a member has of each phase.
 ENDS = ("status", "detail", "t_start", "t_end", "steps", "rejected")
@@ -75,7 +75,7 @@ class Ensemble:
         if "member" not in data.dims:
             raise InputError("data", "has no dimension member; give the dataset of an ensemble")
         self.data = data
-        self.groups = dict(groups or {})
+        self.groups = checked_groups(groups)
         self._network = None if network is None else replace(network)
 
     def __len__(self) -> int:

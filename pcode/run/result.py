@@ -70,12 +70,8 @@ class Run:
         network: Network | None = None,
     ) -> None:
         checks.instance("data", data, xr.Dataset, "the xarray.Dataset of a run")
-        given = {} if groups is None else groups
-        checks.instance("groups", given, Mapping, "a mapping from names to datasets")
-        for name, group in given.items():
-            checks.instance(f"groups[{name}]", group, xr.Dataset, "an xarray.Dataset")
         self.data = data
-        self.groups = dict(given)
+        self.groups = checked_groups(groups)
         if network is not None:
             checks.instance("network", network, Network, "a pcode.Network")
         # Replaced, so that its unit of time is given: all numbers of a run are in it.
@@ -397,6 +393,15 @@ ROOT = "/"
 # Names of the groups that every run has, and in a file the parent of all others: a group there must not have
 # the name of a variable or a dimension of `Run.data`.
 OWN_GROUPS, OTHERS = ("solver", "clamps", "samples", "probe_samples"), "others"
+
+
+def checked_groups(groups: Mapping[str, xr.Dataset] | None) -> dict[str, xr.Dataset]:
+    """The groups that a result is given; InputError unless they are datasets by name."""
+    given = {} if groups is None else groups
+    checks.instance("groups", given, Mapping, "a mapping from names to datasets")
+    for name, group in given.items():
+        checks.instance(f"groups[{name}]", group, xr.Dataset, "an xarray.Dataset")
+    return dict(given)
 
 
 def read_groups(path: Path) -> dict[str, xr.Dataset]:

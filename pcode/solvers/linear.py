@@ -11,12 +11,17 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import scipy
 
+from ..base._jax import IN_ORDER, jax
+from ..base.evaluated import EACH, PART
 from ..model.network import Array
-from ..system.krylov import conjugate_residuals, size_of
+from ..system.coupled import System
+from ..system.krylov import conjugate_residuals, few_iterations, size_of
 from ..system.problem import Problem
 from .base import Settings
 
@@ -27,6 +32,11 @@ SMALL = 199
 # Krylov vectors kept, and most iterations.
 VECTORS = 8
 MOST_ITERATIONS = 60
+
+# Iterations that are compiled together; most systems need no more. Seconds counted for one on the host: for
+# its calls, and for each unknown. Its calls take 1e-4, but with so much a small network would wait for the
+# compiler in runs that last no longer than it does.
+FEW, CALLS, PASSES = 2, 3e-5, 2e-8
 
 # Krylov vectors kept in the iterations for the weight-borne coupling.
 COUPLED_VECTORS = 20
@@ -142,6 +152,7 @@ class Structured(LinearSolver):
         super().__init__(problem)
         self._settings = settings
         self._factored = math.nan
+        self._size = math.inf  # of the structured solve, see `Bound.size`
         # If the weights are held there is no weight-borne coupling.
         self._delta = problem.layout.shortest(problem.constants.delta)
 
@@ -150,13 +161,19 @@ class Structured(LinearSolver):
         self._factors, self._factored = self.problem.factor(t, y, gamma), gamma
 
     def _solve(self, r: Array) -> Array:
-        return np.asarray(self._factors(r))
+        d = np.asarray(self._factors(r))
+        self._size = self._factors.size
+        return d
 
     def _solution(self, t: float, y: Array, r: Array, gamma: float, enough: float) -> Array:
         problem, part = self.problem, gamma / self._delta
         if part < SLIGHT and problem.structure.elimination.exact:
             return self._solve(r)
         weight = 1.0 / (self._settings.rtol * np.abs(y) + self._settings.atol)
+        if part < STRONG and self._worth_compiling():
+            z, left = _iterated(self._factors.first, t, y, r, gamma, weight)
+            if float(left) <= enough:
+                return np.asarray(z)
 
         def precondition(r: Array) -> Array:
             if part < STRONG:
@@ -164,10 +181,34 @@ class Structured(LinearSolver):
             return solve_coupled(problem, self._solve, self._factored, r, weight, enough)
 
         def operator(v: Array) -> Array:
+            if part < STRONG:
+                problem.spent.on(_iterated)[0] += CALLS + PASSES * v.size
             return precondition(v - gamma * problem.jacobian_action(t, y, v))
 
-        z: Array = conjugate_residuals(operator, precondition(r), weight, enough, VECTORS, MOST_ITERATIONS)
-        return z
+        solution: Array = conjugate_residuals(
+            operator, precondition(r), weight, enough, VECTORS, MOST_ITERATIONS
+        )
+        return solution
+
+    def _worth_compiling(self) -> bool:
+        """Whether iterations on the host have cost enough for a function that does a few in one call.
+
+        As in `pcode.base.evaluated` that is counted, never timed.
+        """
+        # The product with J has about as many operations as the structured solve.
+        return self.problem.spent.on(_iterated)[0] > PART * EACH * 2 * self._size
+
+
+@partial(jax.jit, compiler_options=IN_ORDER)
+def _iterated(at: tuple[System, Any], t: Any, y: Any, r: Any, gamma: Any, weight: Any) -> tuple[Any, Any]:
+    """The z after a few iterations for (I - gamma J) z = r, and its residual in units of the tolerances."""
+    system, factors = at
+    action = system.action(t, y)
+
+    def operator(v: Any) -> Any:
+        return system.solve(factors, v - gamma * action(v))
+
+    return few_iterations(operator, system.solve(factors, r), weight, FEW)
 
 
 def solve_coupled(problem: Problem, solve: Solve, a: float, r: Array, weight: Array, enough: float) -> Array:
