@@ -206,6 +206,13 @@ def test_plot_writes_beside_the_run_or_where_it_is_told(
     assert (tmp_path / "e.pdf").read_bytes().startswith(b"%PDF")
 
 
+def test_plot_told_the_result_before_the_recipe_says_which_comes_first(
+    result: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plot", str(result / "run.nc"), "energy"]) == 2
+    assert "is a result, not a recipe; name the recipe first" in capsys.readouterr().err
+
+
 def test_plot_gives_a_recipe_its_options(result: Path, tmp_path: Path) -> None:
     recipe, picture = tmp_path / "mine.py", tmp_path / "mine.svg"
     recipe.write_text(

@@ -60,6 +60,9 @@ class Recipe:
             If there is no such recipe, or the file cannot be loaded or has no function `figure`.
         """
         path = shipped.find("plots", wanted, beside)
+        if path.suffix == ".nc":
+            what = "is a result, not a recipe; name the recipe first, then the result"
+            raise InputError("", what, str(path))
         module = ModuleType(f"pcode_recipe_{path.stem}")
         module.__file__ = str(path)
         sys.modules[module.__name__] = module
