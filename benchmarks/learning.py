@@ -135,7 +135,8 @@ def _apart(found: Any, exact: Any) -> float:
 def batches(count: int = 24, size: int = 60) -> Found:
     """Mini-batches held for delta, beside one phase for each.
 
-    The overhead is what a run takes besides its solver, by the difference between many and few presentations.
+    The overhead is what a run takes besides its solver, to which the first evaluation of each right-hand side
+    belongs, by the difference between many and few presentations.
     """
     few = 4
     _in_turn(few, size), _phase_by_phase(few, size)  # the first compiles

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -90,6 +90,10 @@ class Layout:
     def n(self) -> int:
         """Number of the last layer."""
         return len(self.sizes) - 1
+
+    def changed(self, **changes: Any) -> Layout:
+        """The same with other values of these parameters; see `shared`."""
+        return shared(replace(self, **changes))
 
     def is_unknown(self, variable: Variable, layer: int) -> bool:
         """Whether the array of `variable` in a `layer` is among the unknowns."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -186,7 +186,7 @@ class System:
 
     def hold(self, weights: Weights) -> System:
         """The equations of the nodes alone, with `weights` held."""
-        layout = replace(self.layout, learn=False, follows=())
+        layout = self.layout.changed(learn=False, follows=())
         structure = self.structure._replace(layout=layout, offset=())
         return System(structure, self.parameters._replace(held=weights))
 
@@ -261,7 +261,7 @@ class System:
     def free_mask(self) -> Any:
         """1 at each unknown node that moves, 0 at those clamped or held at a kink, shape (B m,)."""
         eps: Layers = tuple(map(jnp.ones_like, self.parameters.clamp[1:]))
-        nodes = replace(self.layout, learn=False)
+        nodes = self.layout.changed(learn=False)
         return nodes.pack(State(self.free_values(), eps, self.parameters.held), jnp)
 
     def rhs(self, t: Any, y: Any) -> Any:

@@ -179,7 +179,7 @@ class SlowProblem:
             If there is none; see `settled`.
         """
         rest = settled(self._coupled.unreduced(t, self._whole(t, y)))
-        nodes = replace(self._coupled.layout, learn=False).pack(rest)
+        nodes = self._coupled.layout.changed(learn=False).pack(rest)
         self._coupled = self._coupled.after_jump(t, np.concatenate([nodes, y]))
         self._begin(t, self._coupled.y0)
         return self
@@ -237,7 +237,7 @@ class SlowProblem:
     @cached_property
     def layout(self) -> Layout:
         """The layout of the unknown weights in y."""
-        return replace(self._coupled.layout, nodes=False)
+        return self._coupled.layout.changed(nodes=False)
 
     @property
     def kinked(self) -> bool:

@@ -429,7 +429,7 @@ def structure_of(network: Network, phase: Phase, batch: int) -> Structure:
     layers = range(network.n + 1)
     curves = tuple(value if isinstance(value := phase.clamp.get(layer), Curve) else None for layer in layers)
     return Structure(
-        layout=shared(replace(layout_of(network, phase, batch), nodes=True)),
+        layout=layout_of(network, phase, batch).changed(nodes=True),
         activation=network.activation,
         clamped=tuple(layer in phase.clamp for layer in layers),
         elimination=ChainElimination(),

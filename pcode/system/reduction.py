@@ -32,7 +32,7 @@ from ..base.evaluated import Evaluated, Static
 from ..model import variables
 from ..model.activations import activation_of
 from ..model.network import Array, Weights
-from ..model.state import Layout, State, shared
+from ..model.state import Layout, State
 from .coupled import System
 
 Reduced = tuple[System, State, "Reduction"]
@@ -216,13 +216,11 @@ def reduce_feedback(system: System, state: State, reduction: Reduction, apart: b
             apart = any(part is not None and bool(part.any()) for part in offset)
         W = W if apart else None
         structure = structure._replace(
-            layout=shared(replace(layout, feedback="tied", learn=learn)), offset=follow if apart else ()
+            layout=layout.changed(feedback="tied", learn=learn), offset=follow if apart else ()
         )
         state = state._replace(weights=weights._replace(W=None))
     else:
-        structure = structure._replace(
-            layout=shared(replace(layout, learn=learn, follows=follow)), offset=follow
-        )
+        structure = structure._replace(layout=layout.changed(learn=learn, follows=follow), offset=follow)
     held = system.parameters.held._replace(W=W)
     reduced = System(structure, system.parameters._replace(held=held))
     return reduced, state, replace(reduction, offset=offset)
@@ -267,7 +265,7 @@ def reduce_input(system: System, state: State, reduction: Reduction, xp: Any = n
         constants = constants._replace(mask=(gain, *constants.mask[1:]))
     return (
         System(
-            structure._replace(layout=shared(replace(layout, sizes=(layout.batch, *layout.sizes[1:])))),
+            structure._replace(layout=layout.changed(sizes=(layout.batch, *layout.sizes[1:]))),
             parameters._replace(
                 constants=constants,
                 clamp=(x, *parameters.clamp[1:]),
@@ -295,7 +293,7 @@ def _predict_first(system: System, state: State, reduction: Reduction, sigma: Ar
     return (
         System(
             structure._replace(
-                layout=shared(replace(layout, sizes=(1, *layout.sizes[1:]))),
+                layout=layout.changed(sizes=(1, *layout.sizes[1:])),
                 activation=("identity", *structure.activation[1:]),
             ),
             parameters._replace(
