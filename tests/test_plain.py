@@ -9,6 +9,7 @@ import scipy.special
 from pcode.base import evaluated, plain
 from pcode.base.evaluated import Evaluated, Spent, Static
 from pcode.base.plain import PlainFunction, UnsupportedError
+from pcode.base.vectors import largest
 
 RNG = np.random.default_rng(0)
 A, B = RNG.standard_normal((4, 3)), RNG.standard_normal((3, 5))
@@ -210,3 +211,43 @@ def test_static_arguments_choose_what_is_traced():
     function = Evaluated(lambda how, x: jnp.tanh(x) if how.value == "tanh" else x)
     np.testing.assert_array_equal(function(Static("identity"), V), V)
     np.testing.assert_allclose(function(Static("tanh"), V), np.tanh(V))
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (2, 4), (3, 5)])
+def test_arrays_for_jax_keep_their_shapes_types_and_bits(shape):
+    values = RNG.standard_normal(shape)
+    given = {
+        "a": values,
+        "negative": -values,
+        "zero": np.zeros(shape),
+        "minus zero": -np.zeros(shape),
+        "nan": np.full(shape, np.nan),
+        "whole": np.zeros(shape, dtype=np.int64),
+        "turned": np.asarray(np.transpose(values)),
+        "nothing": None,
+        "there": jnp.asarray(values),
+    }
+    found = evaluated.on_device(given)
+    assert found.keys() == given.keys() and found["nothing"] is None
+    for name in set(given) - {"nothing"}:
+        assert isinstance(found[name], jax.Array)
+        here = np.asarray(found[name])
+        assert (here.shape, here.dtype) == (np.shape(given[name]), given[name].dtype)
+        np.testing.assert_array_equal(here, np.asarray(given[name]))
+        if here.dtype == float:
+            np.testing.assert_array_equal(np.signbit(here), np.signbit(np.asarray(given[name])))
+
+
+def test_an_array_that_changes_later_does_not_change_what_jax_was_given():
+    given = np.array([1.0, 2.0])
+    found = evaluated.on_device(given)
+    given[0] = 5.0
+    np.testing.assert_array_equal(np.asarray(found), [1.0, 2.0])
+    np.testing.assert_array_equal(np.asarray(evaluated.on_device(given)), [5.0, 2.0])
+
+
+def test_the_largest_value_leaves_out_nan_and_is_zero_of_nothing():
+    assert largest(np.array([[1.0, -3.0], [np.nan, 2.0]]), np.array(2.5)) == 3.0
+    assert largest(np.array([-np.inf, 1.0])) == np.inf
+    assert largest(np.full(3, np.nan)) == 0.0
+    assert largest(np.empty((0, 4))) == 0.0

@@ -13,6 +13,7 @@ import scipy
 
 from ..base._jax import jax, jnp
 from ..base.errors import InputError
+from ..base.vectors import largest
 from .expression import Expression
 from .network import Array
 
@@ -212,7 +213,7 @@ def _inside(times: Sequence[Array], duration: float) -> Array:
 def constant_schedule(values: Array) -> ClampSchedule:
     """The schedule of a constant clamp."""
     none = np.empty(0)
-    return ClampSchedule(none, none, 0.0, float(np.nanmax(np.abs(values), initial=0.0)))
+    return ClampSchedule(none, none, 0.0, largest(values))
 
 
 def curve_schedule(curve: Curve, duration: float) -> ClampSchedule:

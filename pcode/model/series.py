@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from ..base import checks, units
 from ..base.errors import InputError
 from ..base.short import Short
+from ..base.vectors import largest
 from .clamp import ClampSchedule, Pieces, pieces_through
 from .csv_file import read_columns
 from .network import Array
@@ -159,8 +160,7 @@ class TimeSeries(Short):
         jumps = t[twice][(before != after).any(axis=(1, 2))]
         moves = (pieces.coefficients[:, 1:] != 0.0).any(axis=(1, 2, 3))
         ends = np.append(pieces.edges[moves[:-1].nonzero()[0]], jumps)
-        largest = float(np.nanmax(np.abs(self.values), initial=0.0))
-        return ClampSchedule(t, jumps, float(ends.max(initial=0.0)), largest)
+        return ClampSchedule(t, jumps, float(ends.max(initial=0.0)), largest(self.values))
 
     def at(self, t: float, side: Literal["left", "right"] = "right") -> Array:
         """Values at time `t`, shape (B, n_l); at a jump those before ("left") or after ("right") it."""

@@ -91,10 +91,12 @@ class Looks:
                 trajectory.expect(within[k].size)
                 first.append(Appointed(trajectory, self._cut(within[k], part)))
         for (one, ends), (_, times) in zip(self._ends, self._pending, strict=True):
+            last = k in ends or (k == self.count - 1 and (times >= self._duration).any())
+            if not last and (not times.size or times[0] > elapsed + self._longest * (1.0 + NEAR)):
+                continue
             own = times - elapsed
             own = own[own <= self._longest * (1.0 + NEAR)]
             own = np.where(own >= self._longest * (1.0 - NEAR), self._longest, own)
-            last = k in ends or (k == self.count - 1 and (times >= self._duration).any())
             own = np.union1d(own, [self._longest] if last else [])
             if own.size:
                 others.append(Appointed(one, self._cut(own, part)))

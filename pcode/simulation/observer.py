@@ -182,7 +182,9 @@ class Schedule:
             return [(observer, np.asarray(observer.times(phase), float)) for observer in of]
 
         def inside(of: list[tuple[Observer, Array]]) -> Array:
-            whole = np.unique(np.concatenate([np.empty(0), *(times for _, times in of)]))
+            if not of:
+                return np.empty(0)
+            whole = np.unique(np.concatenate([times for _, times in of]))
             return whole[(whole > 0.0) & (whole < phase.duration)]
 
         first = times_of(trajectories)

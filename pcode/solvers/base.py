@@ -17,7 +17,7 @@ from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
 from ..system.problem import Problem
-from .causes import badly_scaled, timescales
+from .causes import badly_scaled, largest_value, timescales
 from .floor import Floor
 from .progress import Pace
 from .settings import IVP, Settings, has_nodes
@@ -304,9 +304,7 @@ def _pace(problem: IVP, settings: Settings) -> Pace:
 
 def divergence_bound(problem: IVP) -> float:
     """The absolute value above which the unknowns of `problem` count as diverged."""
-    given = (problem.y0, *map(np.asarray, problem.parameters.clamp))
-    sizes = (float(np.nanmax(np.abs(a), initial=0.0)) for a in given)
-    return min(LARGEST, DIVERGED * max(1.0, problem.schedule.largest, *sizes))
+    return min(LARGEST, DIVERGED * max(1.0, problem.schedule.largest, largest_value(problem)))
 
 
 def at_rest(problem: IVP, t: float, y: Array) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..base.vectors import largest
 from .settings import IVP
 
 # Values above LARGE_DATA are named as a likely cause of a failure. Above BADLY_SCALED all solvers have
@@ -24,8 +25,7 @@ def badly_scaled(problem: IVP) -> bool:
 
 def largest_value(problem: IVP) -> float:
     """Largest absolute value of an unknown or clamped node at the start."""
-    given = (problem.y0, *map(np.asarray, problem.parameters.clamp))
-    return max(float(np.nanmax(np.abs(a), initial=0.0)) for a in given)
+    return largest(problem.y0, *problem.parameters.clamp)
 
 
 def causes(problem: IVP) -> list[str]:

@@ -375,7 +375,9 @@ def learning(network: Network, phase: Phase) -> bool | tuple[str, ...]:
 def given_nodes(network: Network, phase: Phase, batch: int, t: float = 0.0) -> tuple[Array, ...]:
     """Clamped values of layers 0..n at the phase's own time `t`, shapes (B, n_l); NaN where free."""
     return tuple(
-        np.array(np.broadcast_to(phase.clamp_at(layer, t) if layer in phase.clamp else np.nan, (batch, size)))
+        np.array(np.broadcast_to(phase.clamp_at(layer, t), (batch, size)))
+        if layer in phase.clamp
+        else np.full((batch, size), np.nan)
         for layer, size in enumerate(network.sizes)
     )
 
