@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -231,3 +232,22 @@ def test_thousands_of_short_phases_weigh_what_is_saved(tmp_path):
     loaded = pcode.Run.load(tmp_path / "run.nc")
     xr.testing.assert_identical(loaded.data, run.data)
     np.testing.assert_array_equal(loaded.data["x0"][::2, 0], inputs[:, 0])
+
+
+@pytest.mark.timeout(300)  # two programs that call LAPACK at once have waited for each other for ever
+def test_runs_in_four_threads_are_those_of_one():
+    rng = np.random.default_rng(0)
+    clamp = {0: rng.standard_normal((60, 2)), 3: rng.standard_normal((60, 1))}
+    network = pcode.Network((2, 5, 4, 1), delta=50.0, feedback="tied")
+
+    def run(seed):
+        phase, save = pcode.Phase("train", clamp, duration=100.0), pcode.Save(nodes=3, weights=3)
+        return pcode.simulate(
+            network, [phase], weights=network.init_weights(seed), method="Kvaerno5", save=save
+        )
+
+    alone = [run(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(run, range(4)))
+    for one, other in zip(alone, together, strict=True):
+        xr.testing.assert_equal(one.data, other.data)

@@ -10,12 +10,11 @@ docs/model.md):
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base._jax import IN_ORDER, jax, jnp
+from ..base._jax import compiled, jax, jnp
 from ..model.activations import Entry
 from ..model.dynamics import Constants
 from ..model.network import Array, Network, Weights
@@ -71,7 +70,7 @@ def descent(weights: Weights, inputs: Any, targets: Any, rates: Rates, activatio
     )
 
 
-@partial(jax.jit, static_argnames=("activation", "method"), compiler_options=IN_ORDER)
+@compiled(static_argnames=("activation", "method"))
 def _flowed(
     weights: Weights,
     inputs: Any,
@@ -117,7 +116,7 @@ def _flowed(
     return reached, good
 
 
-@partial(jax.jit, static_argnames="activation", compiler_options=IN_ORDER)
+@compiled(static_argnames="activation")
 def _stepped(
     weights: Weights,
     inputs: Any,

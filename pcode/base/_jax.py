@@ -6,14 +6,18 @@ that the user has given to JAX itself is left as it is.
 """
 
 import os
+import threading
+from collections.abc import Callable
+from functools import update_wrapper
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import jaxlib.version
 from platformdirs import user_cache_path
 
-__all__ = ["IN_ORDER", "accepted", "jax", "jnp"]
+__all__ = ["IN_ORDER", "Alone", "accepted", "compiled", "jax", "jnp"]
 
 # A debug flag of XLA, which may drop such flags at any time; these versions are known to have it.
 _SCHEDULER = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
@@ -33,6 +37,30 @@ def accepted(options: dict[str, str]) -> bool:
 # all cores if it is large. By default XLA hands them to threads, which for small networks takes longer than
 # the kernels. Without the flag results are the same, only later.
 IN_ORDER = _SCHEDULER if jaxlib.version.__version__.startswith(_HAVE_IT) or accepted(_SCHEDULER) else {}
+
+
+class Alone:
+    """A compiled function that waits until no other one of these is running in another thread.
+
+    Where two programs run at the same time and both call LAPACK for many matrices, which threads of XLA's own
+    then share, they may wait for each other for ever (seen with jaxlib 0.10).
+    """
+
+    _running = threading.RLock()
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The function's results."""
+        with self._running:
+            return self._function(*args, **kwargs)
+
+
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator of functions that solvers call thousands of times, with options of `jax.jit`."""
+    return lambda function: Alone(jax.jit(function, compiler_options=IN_ORDER, **options))
 
 
 def _keep_compiled_code() -> None:

@@ -16,7 +16,6 @@ from ..base.short import Short
 from ..model.network import Array, Network, Weights
 from ..model.phase import Phase
 from ..run.ensemble import OVER
-from ..system.problem import layout_of
 from .arguments import weights_of
 
 # Most members, beyond any memory.
@@ -176,9 +175,3 @@ def check_together(network: Network, group: Group, phases: Iterable[Phase], meth
         if phase.presentation is not None:
             what = "simulate shows samples one after another, for one member at a time; leave it out here"
             raise InputError(f"phases[{k}].presentation", what)
-        free = layout_of(network, phase, phase.batch or 1).free
-        for layer, (sigma, moves) in enumerate(zip(network.sigma, free, strict=False)):
-            if sigma.kinks and moves:
-                what = f"{sigma.name} has kinks, which nodes of layer {layer} reach in phases[{k}]"
-                right = "use simulate for each member, or a smooth one such as softplus"
-                raise InputError("activation", f"{what}; {right}")

@@ -27,10 +27,14 @@ from ..model.variables import NODES
 from ..run.dataset import ENERGIES
 from ..run.part import Part
 from ..solvers.auto import few_explicit_steps
-from ..solvers.many import STATUSES, Members, Span, Static
+from ..solvers.base import kink_tolerance
 from ..solvers.many_rows import Reached, integrated
+from ..solvers.members import STATUSES, Members, Span, Static
+from ..solvers.products import calls_lapack
 from ..solvers.stepping import Kind
+from ..system.coupled import Elimination, System
 from ..system.crossings import crossings
+from ..system.elimination import ChainElimination
 from ..system.problem import given_nodes, make_problem, structure_of
 
 # Members side by side on a processor: enough to make little of the cost of calling a kernel, and few enough
@@ -96,7 +100,7 @@ class Together:
             else:
                 work.run(chunk)
 
-        with ThreadPoolExecutor(_threads()) as pool:
+        with ThreadPoolExecutor(work.threads) as pool:
             list(pool.map(one, chunks))
         part.solve_seconds = time.perf_counter() - compiled
 
@@ -161,7 +165,8 @@ class _Work:
         pieces = tuple(value.pieces if isinstance(value, TimeSeries) else None for value in layers)
         self.pieces = pieces if any(part is not None for part in pieces) else ()
         self.rests = phase.until == "equilibrium" and self.schedule.constant_from < phase.duration
-        structure = structure_of(network, phase, batch)
+        # Layer by layer that is faster here than for all nodes of a sample at once.
+        structure = structure_of(network, phase, batch)._replace(elimination=ChainElimination(whole=0))
         self.times = np.union1d(part.node_times, part.weight_times)
         self.intervals = self._intervals()
         self.size = structure.layout.size
@@ -172,11 +177,23 @@ class _Work:
         )
         # Rest is judged by the rates of the variables themselves, not of their reduced form.
         reduce = not (self.rests and bool(phase.learn))
+        alone = (
+            _on_cpu() and solvers.by_name(part.method).implicit and self._calls_lapack(structure.elimination)
+        )
+        self.threads = 1 if alone else _threads()
         slots = SLOTS if self.size * SLOTS <= SLOT_UNKNOWNS else max(1, SLOT_UNKNOWNS // self.size)
         room = self._room()
         kind = Kind(part.method, False, True)
-        self.how = Static(kind, structure, reduce, apart, self.rests, min(room, slots) if _on_cpu() else room)
+        side_by_side = min(room, slots) if _on_cpu() else room
+        self.how = Static(kind, structure, reduce, apart, self.rests, side_by_side, alone)
         self.room = room
+
+    def _calls_lapack(self, elimination: Elimination) -> bool:
+        """Whether steps do so, by the factors that an implicit method needs."""
+        first = next(iter(self.states))
+        problem = make_problem(self.networks[first], self.phase, self.states[first])
+        system = System(problem.structure._replace(elimination=elimination), problem.parameters)
+        return calls_lapack(lambda y: system.factor(system.linearise(0.0, y), 1.0), problem.y0)
 
     def _intervals(self) -> list[_Interval]:
         edges, stops, times = [0.0, *self.schedule.jumps.tolist()], self.schedule.stops, self.times
@@ -194,7 +211,7 @@ class _Work:
         """How many members a chunk has, a power of two, so that code is compiled for few of these."""
         most, memory = (CHUNK, CHUNK_BYTES) if _on_cpu() else (LARGE_CHUNK, LARGE_CHUNK_BYTES)
         fit = max(1, int(memory / (8.0 * self.times.size * max(1, self.size))))
-        each = -(-len(self.states) // _threads())
+        each = -(-len(self.states) // self.threads)
         return 1 << (max(1, min(most, fit, each)) - 1).bit_length()
 
     def chunks(self) -> list[list[int]]:
@@ -257,6 +274,7 @@ class _Work:
             "max_steps": settings.max_steps,
             "settle_tol": self.phase.settle_tol,
             "settles_from": max(begin, schedule.constant_from) if last else np.inf,
+            "kink_tolerance": kink_tolerance(settings),
             "largest": schedule.largest,
         }
         most = max(one.times.size for one in self.intervals)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..base._jax import IN_ORDER, jax, jnp
+from ..base._jax import compiled, jax, jnp
 from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
@@ -36,13 +35,11 @@ LARGEST_DENSE = 5_000
 
 ORDERS = {"Kvaerno5": 5, "Kvaerno3": 3, "Tsit5": 5, "Dopri8": 8}
 
-_begin = partial(jax.jit, static_argnames=("kind", "structure"), compiler_options=IN_ORDER)(begin)
-_interpolate = partial(jax.jit, static_argnames=("kind", "structure", "quick"), compiler_options=IN_ORDER)(
-    interpolate
-)
+_begin = compiled(static_argnames=("kind", "structure"))(begin)
+_interpolate = compiled(static_argnames=("kind", "structure", "quick"))(interpolate)
 
 
-@partial(jax.jit, static_argnames=("kind", "structure"), compiler_options=IN_ORDER)
+@compiled(static_argnames=("kind", "structure"))
 def _burst(
     kind: Kind,
     structure: Structure,

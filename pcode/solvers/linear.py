@@ -11,13 +11,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 import scipy
 
-from ..base._jax import IN_ORDER, jax
+from ..base._jax import compiled
 from ..base.evaluated import EACH, PART
 from ..model.network import Array
 from ..system.coupled import System
@@ -199,7 +198,7 @@ class Structured(LinearSolver):
         return self.problem.spent.on(_iterated)[0] > PART * EACH * 2 * self._size
 
 
-@partial(jax.jit, compiler_options=IN_ORDER)
+@compiled()
 def _iterated(at: tuple[System, Any], t: Any, y: Any, r: Any, gamma: Any, weight: Any) -> tuple[Any, Any]:
     """The z after a few iterations for (I - gamma J) z = r, and its residual in units of the tolerances."""
     system, factors = at

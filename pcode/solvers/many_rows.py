@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..base._jax import IN_ORDER, jax, jnp
+from ..base._jax import IN_ORDER, compiled, jax, jnp
 from ..model import dynamics
 from ..model.dynamics import Constants
 from ..model.state import State
-from .many import Loop, Members, Span, Static, problem_of
+from .many import Loop, problem_of
+from .members import Members, Span, Static
 from .products import fused
 
 
@@ -87,17 +88,15 @@ def _where_saved(row: Any, found: Any) -> Any:
     return jax.tree.map(lambda a: jnp.where(jnp.isnan(row).all(), jnp.nan, a), found)
 
 
-@partial(jax.jit, static_argnames="how", compiler_options=IN_ORDER)
-def _in_order(how: Static, members: Members, span: Span, nodes: Any, weights: Any) -> Reached:
-    return integrate(how, members, span, nodes, weights)
-
-
+_in_order = partial(jax.jit, static_argnames="how", compiler_options=IN_ORDER)(integrate)
+_alone = compiled(static_argnames="how")(integrate)
 _as_scheduled = partial(jax.jit, static_argnames="how")(integrate)
 
 
 def integrated(how: Static, members: Members, span: Span, nodes: Any, weights: Any) -> Reached:
     """`integrate`, compiled once for each `how` and for each shape of what it is given."""
     # The order of kernels is an option of the CPU alone.
-    function = _in_order if jax.default_backend() == "cpu" else _as_scheduled
+    on_cpu = _alone if how.alone else _in_order
+    function = on_cpu if jax.default_backend() == "cpu" else _as_scheduled
     reached: Reached = function(how, members, span, nodes, weights)
     return reached

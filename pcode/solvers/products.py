@@ -8,7 +8,7 @@ into the code around them. Accelerators do this by themselves.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,25 @@ def fused(function: Callable[..., Any]) -> Callable[..., Any]:
         return jax.tree.unflatten(jax.tree.structure(shape), found)
 
     return rewritten
+
+
+# What XLA has LAPACK do on a processor.
+LAPACK = {"lu", "triangular_solve", "cholesky", "geqrf", "householder_product", "eig", "eigh", "svd"}
+
+
+def calls_lapack(function: Callable[..., Any], *args: Any) -> bool:
+    """Whether `function` calls LAPACK, so that no other compiled code should run meanwhile; see `Alone`."""
+    return not LAPACK.isdisjoint(_operations(jax.make_jaxpr(function)(*args).jaxpr))
+
+
+def _operations(jaxpr: Any) -> Iterator[str]:
+    """The names of all operations, also of those inside of others."""
+    for equation in jaxpr.eqns:
+        yield equation.primitive.name
+        for value in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda v: hasattr(v, "eqns")):
+            inner = getattr(value, "jaxpr", value)
+            if hasattr(inner, "eqns"):
+                yield from _operations(inner)
 
 
 def _evaluated(closed: ClosedJaxpr, *args: Any) -> list[Any]:

@@ -7,12 +7,11 @@ presentation, and `pcode.simulation.presenting` hands it to the general loop of 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base._jax import IN_ORDER, jax, jnp
+from ..base._jax import compiled, jax, jnp
 from ..model.network import Array
 from ..model.state import State
 from ..system import kinks
@@ -92,7 +91,7 @@ class _Run(NamedTuple):
     lost: Any
 
 
-@partial(jax.jit, static_argnames=("kind", "rests"), compiler_options=IN_ORDER)
+@compiled(static_argnames=("kind", "rests"))
 def show(
     kind: Kind,
     rests: bool,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base._jax import jax, jnp
+from ..base._jax import Alone, jax, jnp
 from ..model.network import Array
 from ..model.state import Layout
 from .coupled import System
@@ -128,6 +128,7 @@ def suspects(system: System, t: float, z: Array, vectors: Array | None) -> tuple
     return np.array(found, dtype=np.int64), np.asarray(after)
 
 
+@Alone
 @jax.jit
 def _iterate(system: System, t: Any, z: Any, V: Any, iterations: Any) -> tuple[jax.Array, jax.Array]:
     """The Cayley transform projected on the vectors, shape (B, k, k), and the vectors, shape (B, m, k)."""

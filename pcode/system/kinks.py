@@ -88,6 +88,16 @@ def shortly_after(system: System, t: Any, y: Any) -> Any:
     return jax.lax.fori_loop(0, MOMENTS, step, y)
 
 
+def starting(system: System, t: Any, y: Any) -> System:
+    """`system` with the modes of the nodes in the state `y`, at a start; see `problem.with_modes`."""
+    plain = system.without_modes
+    mode = modes_of(plain, t, y)
+    if mode is None:
+        return system
+    moving = system.changed(mode=mode)
+    return system.changed(mode=modes_of(plain, t, y, shortly_after(moving, t, y)))
+
+
 def _overshoot(
     system: System, layer: int, state: State, share: Any, fastest: float = FASTEST
 ) -> tuple[Any, Any, Any]:

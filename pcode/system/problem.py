@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csc_matrix
 
-from ..base._jax import IN_ORDER, jax, jnp
+from ..base._jax import compiled, jax, jnp
 from ..base.evaluated import Bound, Evaluated, Spent, Static, on_device
 from ..base.short import Short
 from ..model import dynamics
@@ -35,7 +35,7 @@ def _columns(system: System, t: Any, y: Any) -> Any:
     return jax.vmap(system.action(t, y))(jnp.eye(y.size)).T
 
 
-@partial(jax.jit, compiler_options=IN_ORDER)
+@compiled()
 def _many_columns(system: System, t: Any, y: Any) -> jax.Array:
     action = system.action(t, y)
 

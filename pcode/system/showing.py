@@ -18,7 +18,7 @@ from ..model.presentation import Nodes, ramp_from
 from ..model.state import State
 from .coupled import Parameters, Structure, System
 from .crossings import MOST
-from .kinks import modes_of, shortly_after
+from .kinks import starting
 from .reduction import Reduction, reduce_feedback, reduce_input
 
 Layers = tuple[Any, ...]
@@ -113,7 +113,7 @@ class Showing:
             system, state, reduction = reduce_feedback(system, state, reduction, self.apart)
             system, state, reduction = reduce_input(system, state, reduction, jnp)
         y0 = system.layout.pack(state, jnp)
-        return _with_modes(system, y0), y0, reduction
+        return starting(system, 0.0, y0), y0, reduction
 
 
 def _line(begin: Any, end: Any, ramp: Any) -> Pieces:
@@ -125,15 +125,3 @@ def _line(begin: Any, end: Any, ramp: Any) -> Pieces:
     )
     edges, origin = jnp.stack([0.0 * ramp, ramp]), jnp.stack([0.0 * ramp, 0.0 * ramp, ramp])
     return Pieces(edges, origin, coefficients, jnp.asarray(0), jnp.asarray(2))
-
-
-def _with_modes(system: System, y: Any) -> System:
-    """`system` with the modes of the nodes in the state `y`, at the start; see `problem.with_modes`."""
-    if not system.structure.kinked:
-        return system
-    plain = system.without_modes
-    mode = modes_of(plain, 0.0, y)
-    if mode is None:
-        return system
-    moving = system.changed(mode=mode)
-    return system.changed(mode=modes_of(plain, 0.0, y, shortly_after(moving, 0.0, y)))

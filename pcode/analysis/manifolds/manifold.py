@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ...base._jax import jax
+from ...base._jax import Alone, jax
 from ...base.errors import InputError
 from ...base.short import Short
 from ...model.network import Array
@@ -139,6 +139,7 @@ class CriticalManifold(Short):
         return points[(points[:, 0] >= self.low) & (points[:, 0] <= self.high)]
 
 
+@Alone
 @jax.jit
 def _settle(system: System, W: Any, Z: Any, inverse_step: Any, y0: Any, place: Any, nodes: Any) -> Any:
     """Nodes at rest, shape (G, m), from `Z`, for values `W`, shape (G,), of the unknown at `place`."""
@@ -149,18 +150,21 @@ def _settle(system: System, W: Any, Z: Any, inverse_step: Any, y0: Any, place: A
     return jax.vmap(one)(W, Z, inverse_step)
 
 
+@Alone
 @jax.jit
 def _settle_along(system: System, Y: Any, Z: Any, clamps: Any, nodes: Any) -> Any:
     """Nodes at rest, shape (G, m), from `Z`, for the weights in `Y`, shape (G, N), and the clamps there."""
     return jax.vmap(lambda y, z, clamp: settled(system.changed(clamp=clamp), y, z, nodes))(Y, Z, clamps)
 
 
+@Alone
 @jax.jit
 def _rates(u: Any, system: System, y0: Any, place: Any, nodes: Any) -> Any:
     y = y0.at[nodes].set(u[:-1]).at[place].set(u[-1])
     return system.constants.tau * system.rhs(0.0, y)[nodes]
 
 
+@Alone
 @jax.jit
 def _jacobian(u: Any, system: System, y0: Any, place: Any, nodes: Any) -> Any:
     return jax.jacfwd(_rates)(u, system, y0, place, nodes)

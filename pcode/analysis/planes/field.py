@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base._jax import jax, jnp
+from ...base._jax import Alone, jax, jnp
 from ...model.network import Array
 from ...model.state import Layout
 from ...system import kinks
@@ -49,6 +49,7 @@ class Base(NamedTuple):
     slaved: Any
 
 
+@Alone
 @partial(jax.jit, static_argnames="everything")
 def _evaluate(system: System, points: Any, guess: Any, base: Base, everything: bool) -> Any:
     """Rates of the two coordinates, shape (G, 2), slaved nodes, (G, K), and their residuals, (G,)."""

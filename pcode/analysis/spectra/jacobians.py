@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ...base._jax import jax, jnp
+from ...base._jax import Alone, jax, jnp
 from ...model.network import Array
 from ...system.abscissa import jacobians
 from ...system.coupled import System
@@ -25,6 +25,7 @@ from ...system.problem import Problem
 from ...system.runge_kutta import rk4_step
 
 
+@Alone
 @jax.jit
 def _schur_action(system: System, held: System, y: Any, v: Any, factors: Any) -> Any:
     """S v, shape (N_w,), with `factors` those of -tau J_zz, and `held` the nodes' own system."""
@@ -35,6 +36,7 @@ def _schur_action(system: System, held: System, y: Any, v: Any, factors: Any) ->
     return moved[k:] + action(jnp.concatenate([follow, jnp.zeros_like(v)]))[k:]
 
 
+@Alone
 @jax.jit
 def _schur_matrix(system: System, held: System, y: Any, factors: Any, there: Any) -> Any:
     """The columns `there` of S, shape (N_w, K)."""
@@ -46,11 +48,13 @@ def _schur_matrix(system: System, held: System, y: Any, factors: Any, there: Any
     return jax.lax.map(column, there, batch_size=32).T
 
 
+@Alone
 @jax.jit
 def _newton_factors(held: System, z: Any) -> Any:
     return held.factor(held.linearise(0.0, z), held.constants.tau, 0.0)
 
 
+@Alone
 @partial(jax.jit, static_argnames="count")
 def _propagated(system: System, y: Any, v: Any, h: Any, count: int) -> Any:
     """`count` steps of the classical Runge-Kutta method of length `h` along dv/dt = J v."""
