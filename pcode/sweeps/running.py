@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -219,7 +220,12 @@ class _Ways:
         check_installed()
 
     def stopped(self) -> bool:
-        return self.stop is not None and self.stop()
+        try:
+            return self.stop is not None and bool(self.stop())
+        except Exception as error:  # noqa: BLE001 - whatever a user's function raises
+            told = f"stop raised {checks.shown(error)}, so the sweep was ended"
+            warnings.warn(told, RuntimeWarning, stacklevel=2)
+            return True
 
 
 def _run(asked: Asked, folder: SweepFolder, ways: _Ways, anew: bool | None) -> Sweep:
@@ -278,7 +284,7 @@ def _keep_points(
     kept: dict[int, dict[str, Any]],
 ) -> None:
     """Run `points`, and put what is kept of each into `kept` and the folder."""
-    tell = ways.progress or (lambda _: None)
+    tell = _Telling(ways.progress)
     total, failed = len(points) + len(kept), sum(map(has_failed, kept.values()))
     cluster = dispatcher.cluster
     there = cluster.expected()
@@ -288,6 +294,23 @@ def _keep_points(
         kept[point.number] = {key: outcome[key] for key in outcome if key not in ("run", "report")}
         failed += has_failed(outcome)
         tell(SweepProgress(len(kept), total, failed, point, cluster.dashboard, there))
+
+
+class _Telling:
+    """A user's `progress`, which is not called again once it has raised, and is warned of then."""
+
+    def __init__(self, progress: Tell | None) -> None:
+        self._progress = progress
+
+    def __call__(self, now: SweepProgress) -> None:
+        if self._progress is None:
+            return
+        try:
+            self._progress(now)
+        except Exception as error:  # noqa: BLE001 - whatever a user's function raises
+            self._progress = None
+            told = f"progress raised {checks.shown(error)}; it was not called again, the sweep goes on"
+            warnings.warn(told, RuntimeWarning, stacklevel=2)
 
 
 def has_failed(kept: Mapping[str, Any]) -> bool:
