@@ -103,10 +103,8 @@ class Output:
             told = f"the result takes {takes}, {what} is {size(room)}"
             if fits_not:
                 raise InputError("--out", f"{told}; make room, or give another folder", str(self.folder))
-        if usage is not None and usage.free < most and not room_elsewhere(most):
-            return (
-                f"{self.folder}: the result takes up to {size(most)}, and there are {size(usage.free)} free"
-            )
+        if free is not None and free < most and not room_elsewhere(most):
+            return f"{self.folder}: the result takes up to {size(most)}, the free space is {size(free)}"
         return ""
 
     def save(
