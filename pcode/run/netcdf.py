@@ -112,6 +112,21 @@ def _digits(value: int) -> str:
         return hex(value)
 
 
+def unstorable(data: xr.Dataset) -> str:
+    """Why a file cannot hold a dataset, found by writing and reading its first entries; empty if it can."""
+    whole = {dim for variable in data.variables.values() if variable.dtype == object for dim in variable.dims}
+    try:
+        first = data.isel({dim: slice(0, 1) for dim in data.dims if dim not in whole})
+        with warnings.catch_warnings(action="ignore"):
+            written = netcdf_bytes(xr.Dataset(), {"first": first})
+            with xr.open_dataset(written, engine="h5netcdf", group="first", decode_times=False) as back:
+                back.load()
+    except Exception as error:  # noqa: BLE001 - three libraries, with exceptions of their own
+        cause = error.__cause__ if isinstance(error, InputError) else error
+        return " ".join(str(cause).split()).partition(". ")[0][:120] or type(cause).__name__
+    return ""
+
+
 def refused(attributes: dict[str, Any]) -> str:
     """Why a file cannot hold these attributes, found by writing and reading them; empty if it can."""
     masked = [name for name, value in attributes.items() if checks.masked(value)]
