@@ -39,14 +39,12 @@ def run_scenario(scenario: Scenario, folder: Path, force: bool, signals: Signals
         tight = output.check_room(scenario.plan.result_bytes + _bytes_of(scenario.data), scenario.least_bytes)
         if tight:
             complain(tight, DONE)
-        with signals.keeping("computing"), progress_bar() as progress:
-            run = scenario.simulate(progress, signals.stop)
-        try:
-            with signals.keeping("saving"):
-                output.save(run.to_bytes(), report(run), signals.held)
-            answered, undone = _answer(scenario, run, output, signals)
-        except (InputError, OSError) as error:
-            return complain(str(error), FAILED)
+        with signals.keeping():
+            run = _computed(scenario, signals)
+            unsaved = _unsaved(run, output, signals)
+        if unsaved:
+            return complain(unsaved, FAILED)
+        answered, undone = _answer(scenario, run, output, signals)
         if not signals.stop():
             undone += _draw_all(pictures, run, folder)
         typer.echo("\n".join([*summary(scenario, run), *answered]))
@@ -54,6 +52,20 @@ def run_scenario(scenario: Scenario, folder: Path, force: bool, signals: Signals
             if (folder / name).exists():
                 typer.echo(str(folder / name))
         return _verdict(scenario, run, folder, undone)
+
+
+def _computed(scenario: Scenario, signals: Signals) -> Run:
+    with progress_bar() as progress:
+        return scenario.simulate(progress, signals.stop)
+
+
+def _unsaved(run: Run, output: Output, signals: Signals) -> str:
+    """Save the result; if it had to be kept elsewhere, why and where."""
+    try:
+        output.save(run.to_bytes(), report(run), signals.held)
+    except (InputError, OSError) as error:
+        return str(error)
+    return ""
 
 
 def _bytes_of(data: Data | None) -> int:
@@ -84,8 +96,11 @@ def _answer(scenario: Scenario, run: Run, output: Output, signals: Signals) -> t
         unanswered: list[str] = []
     else:
         values, told, unanswered = answers(run, scenario.questions)
-    with signals.keeping("saving"):
-        output.write_json("report.json", report(run) | {"analysis": values})
+    try:
+        with signals.keeping():
+            output.write_json("report.json", report(run) | {"analysis": values})
+    except (InputError, OSError) as error:
+        unanswered.append(str(error))
     return told, unanswered
 
 

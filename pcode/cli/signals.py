@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Literal
+from typing import Any
 
 from ..base.at_once import undo_all
 
@@ -41,8 +41,7 @@ class Signals:
     def __init__(self, own_process: bool = False) -> None:
         self.received: int | None = None
         self._own = own_process
-        self._mode: Literal["nothing", "computing", "saving"] = "nothing"
-        self._held = self._ending = self._due = False
+        self._keeping = self._held = self._due = self._ending = False
         self._before: dict[int, Any] = {}
         self._unraisable_before = sys.unraisablehook
 
@@ -71,13 +70,13 @@ class Signals:
         return self.received is not None
 
     @contextmanager
-    def keeping(self, mode: Literal["computing", "saving"]) -> Iterator[None]:
-        """A stretch in which a first signal only sets `received`."""
-        self._mode = mode
+    def keeping(self) -> Iterator[None]:
+        """A stretch in which a first signal only sets `received`: what was reached is to be saved in it."""
+        self._keeping = True
         try:
             yield
         finally:
-            self._mode = "nothing"
+            self._keeping = False
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -93,7 +92,7 @@ class Signals:
     def _handle(self, signum: int, _: FrameType | None) -> None:
         first = self.received is None
         self.received = self.received or signum
-        if first and self._mode != "nothing":
+        if first and self._keeping:
             return
         if first and not self._own:
             raise Stopped

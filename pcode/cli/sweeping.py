@@ -101,7 +101,7 @@ def _carried_out(
     figures = figures_of(scenario)
     goes_on = f"pcode resume {folder} goes on"
     try:
-        with signals.keeping("computing"), sweep_bar() as tell:
+        with signals.keeping(), sweep_bar() as tell:
             swept = run(tell)
     except WorkersLostError as error:
         return complain(f"{folder}: {error}; what is done is kept, {goes_on}", FAILED)
