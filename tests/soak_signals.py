@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import pcode
@@ -62,12 +63,25 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, err
 
 
-def duration(folder: Path) -> float:
-    """Seconds that a run of the scenario takes, with compiled code at hand."""
-    for _ in range(2):
-        began = time.monotonic()
-        assert ended(command("run", "short.toml", "--force", folder=folder))[0] == 0
-    return time.monotonic() - began
+@cache
+def whole_run() -> tuple[float, dict[str, bytes]]:
+    """Seconds that a run of the scenario takes, with compiled code at hand, and the files it writes."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for _ in range(2):
+            began = time.monotonic()
+            assert ended(command("run", "short.toml", "--force", folder=folder)) == (0, "")
+        files = {path.name: path.read_bytes() for path in (folder / "results/short").iterdir()}
+        return time.monotonic() - began, files
+
+
+def with_result(folder: Path) -> Path:
+    """The folder of a run that has been done in `folder`."""
+    out = folder / "results/short"
+    out.mkdir(parents=True)
+    for name, content in whole_run()[1].items():
+        (out / name).write_bytes(content)
+    return out
 
 
 def check_folder(out: Path, *before: dict[str, bytes]) -> str:
@@ -97,10 +111,8 @@ def stop_thrice(count: int, seed: int) -> Counter[str]:
 def _stopped(signals: Sequence[int], apart: float, count: int, seed: int) -> Counter[str]:
     rng, seen = random.Random(seed), Counter[str]()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        whole = duration(folder)
-        out, code = folder / "results/short", 128 + signals[0]
-        kept = {path.name: path.read_bytes() for path in out.iterdir()}
+        folder, code = Path(name), 128 + signals[0]
+        out, (whole, kept) = with_result(folder), whole_run()
         for k in range(count):
             anew = k % 2 == 0
             target = folder / f"results/new{k}" if anew else out
@@ -132,7 +144,7 @@ def kill(count: int, seed: int) -> Counter[str]:
     rng, seen = random.Random(seed), Counter[str]()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        whole, out = duration(folder), folder / "results/short"
+        out, (whole, _) = with_result(folder), whole_run()
         for _ in range(count):
             process = command("run", "short.toml", "--force", folder=folder)
             # Most of it where files are being written.
@@ -154,7 +166,6 @@ def run_twice(count: int, seed: int) -> Counter[str]:
     rng, seen = random.Random(seed), Counter[str]()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        duration(folder)
         for k in range(count):
             out = folder / f"results/two{k}"
             run = ("run", "short.toml", "--out", str(out))
@@ -219,13 +230,13 @@ def stop_sweeps(count: int, seed: int) -> Counter[str]:
             out = folder / f"sweep{k}"
             signum = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
             process = command(*sweep, "--out", str(out), folder=folder)
-            time.sleep(rng.uniform(START, 12.0))
+            time.sleep(rng.uniform(START, 8.0))
             process.send_signal(signum)
             code, err = ended(process)
             assert code in (0, 128 + signum, -signum), (code, err)
             assert "Traceback" not in err, err
             if signum != signal.SIGKILL:
-                assert not [path for path in out.rglob(".*")], list(out.rglob(".*"))
+                assert not list(out.rglob(".*")), list(out.rglob(".*"))
                 assert not out.exists() or os.listdir(out)
             seen[f"{signal.Signals(signum).name}: {code}"] += 1
             if (out / "sweep.json").exists():

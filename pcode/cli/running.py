@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from ..base import checks
 from ..base.errors import InputError
 from ..base.status import Status
 from ..base.units import suffix
@@ -153,7 +154,14 @@ def draw(
     """Draw the figure of `recipe` of a run, or of a sweep, and save it as each of `targets`."""
     figure = recipe.draw(run, options)
     for target in targets:
-        save_figure(figure, target, dpi=dpi)
+        try:
+            save_figure(figure, target, dpi=dpi)
+        except (InputError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            # Parts of a figure are drawn only now, such as texts whose mathematics is wrong.
+            what = f"gives a figure that cannot be drawn: {checks.shown(error)}"
+            raise InputError("", what, str(recipe.path)) from error
 
 
 def summary(scenario: Scenario, run: Run) -> list[str]:

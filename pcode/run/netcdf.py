@@ -8,10 +8,12 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
+import h5netcdf
 import numpy as np
 import xarray as xr
+from xarray.backends import H5NetCDFStore
 
 from ..base import checks
 from ..base.errors import InputError
@@ -42,11 +44,12 @@ def netcdf_bytes(data: xr.Dataset, groups: Mapping[str, xr.Dataset]) -> memoryvi
         If the file might be larger than the memory.
     """
     _reserve([data, *groups.values()])
-    file = io.BytesIO()
-    _write_group(data, file)
-    for name, group in groups.items():
-        _write_group(group, file, name)
-    return file.getbuffer()
+    made = io.BytesIO()
+    with h5netcdf.File(made, "w") as file:
+        _write_group(data, file)
+        for name, group in groups.items():
+            _write_group(group, file, name)
+    return made.getbuffer()
 
 
 def _reserve(datasets: list[xr.Dataset]) -> None:
@@ -55,16 +58,16 @@ def _reserve(datasets: list[xr.Dataset]) -> None:
     np.empty(int(size), dtype=np.uint8)
 
 
-def _write_group(data: xr.Dataset, file: io.BytesIO, group: str | None = None) -> None:
-    """Write `data` to a new file, or as a group of an existing one."""
+def _write_group(data: xr.Dataset, file: h5netcdf.File, group: str | None = None) -> None:
+    """Write `data` at the root of a file, or as a group of it."""
     compress: dict[Any, Any] = {
         name: {"zlib": True, "complevel": 1, "shuffle": True}
         for name, variable in data.variables.items()
         if variable.size > 1000
     }
-    mode: Literal["w", "a"] = "w" if group is None else "a"
     try:
-        _stored(data).to_netcdf(file, mode=mode, group=group, engine="h5netcdf", encoding=compress)
+        # Not `to_netcdf`, which gives no lock to a file in memory where Dask's workers run.
+        _stored(data).dump_to_store(H5NetCDFStore(file, group=group), encoding=compress)
     except (OSError, MemoryError):
         raise
     except Exception as error:

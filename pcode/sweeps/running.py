@@ -229,13 +229,18 @@ class _Ways:
 
 
 def _run(asked: Asked, folder: SweepFolder, ways: _Ways, anew: bool | None) -> Sweep:
-    """Run what is not done: in the folder of a sweep, or a new one; `anew` then is whether to overwrite one.
-
-    Points are checked before the folder is made.
-    """
+    """Run what is not done: in the folder of a sweep, or in a new one if `anew` says whether to overwrite."""
     ways.check()
     if anew is not None:
         folder.check(anew)
+    with folder.locked():
+        if anew is not None:
+            folder.check(anew)  # another process may just have ended
+        return _run_held(asked, folder, ways, anew)
+
+
+def _run_held(asked: Asked, folder: SweepFolder, ways: _Ways, anew: bool | None) -> Sweep:
+    """Run what is not done in a folder that is held. Points are checked before anything is written."""
     points = points_of(asked.axes)
     kept: dict[int, dict[str, Any]] = {} if anew is not None else folder.read_points(points)
     kept = {number: one for number, one in kept.items() if "error" not in one}
@@ -246,7 +251,6 @@ def _run(asked: Asked, folder: SweepFolder, ways: _Ways, anew: bool | None) -> S
     count = min(ways.workers or cores(), len(left))
     with ExitStack() as stack:
         cluster = stack.enter_context(connected(ways.scheduler, count, ways.timeout)) if left else None
-        stack.enter_context(folder.locked())
         if anew is not None:
             folder.begin(asked)
         try:
