@@ -62,7 +62,7 @@ def claimed(folder: Path, where: str = "--out") -> Iterator[None]:
             what = "another process writes there; wait for it, or give another folder"
             raise InputError(where, what, str(folder)) from None
         except OSError as error:
-            what = f"cannot be written ({error.strerror}); give a folder that can be, with {where}"
+            what = f"cannot be written ({error.strerror}); give a folder that can be"
             raise InputError(where, what, str(folder)) from None
         yield
 

@@ -264,12 +264,16 @@ def gallery(
 ) -> int:
     """Draw every shipped recipe for the scenarios it suits, with a page of them all."""
     from ..base import shipped
+    from ..base.claims import claimed
+    from ..base.files import clear_left
     from .gallery import INDEX, Gallery
 
     imports_done()
     signals = context.obj if isinstance(context.obj, Signals) else Signals()
-    made = Gallery(folder, shipped.names("scenarios"), shipped.names("plots"), typer.echo, also or ())
-    made.make(signals)
+    with claimed(folder, ""):
+        made = Gallery(folder, shipped.names("scenarios"), shipped.names("plots"), typer.echo, also or ())
+        clear_left(folder, ())
+        made.make(signals)
     if made.failures:
         more = f" (and {len(made.failures) - 1} more)" if len(made.failures) > 1 else ""
         return complain(f"{made.failures[0]}{more}", BAD_INPUT)

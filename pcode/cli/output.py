@@ -48,7 +48,7 @@ class Output:
                 with tempfile.TemporaryFile(dir=self.folder):
                     pass
             except OSError as error:
-                what = f"cannot be written ({error.strerror}); give a folder that can be, with --out"
+                what = f"cannot be written ({error.strerror}); give a folder that can be"
                 raise InputError("--out", what, str(self.folder)) from None
             clear_left(self.folder, self.names)
             self._stack = stack.pop_all()
