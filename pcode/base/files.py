@@ -68,9 +68,9 @@ def replacing(path: str | os.PathLike[str], where: str = "path") -> Iterator[Pat
     target = writable(path, where)
     with _temporary(target, where) as temporary, _naming(target, temporary):
         yield temporary
-        to_disk(temporary)
+        _to_disk(temporary)
         temporary.replace(target)
-        to_disk(target.parent)
+        _list_to_disk(target.parent)
 
 
 def save_files(
@@ -121,7 +121,7 @@ def _write_together(
             for target, temporary in made.items():
                 temporary.replace(target)
         for folder in {target.parent for target in made}:
-            to_disk(folder)
+            _list_to_disk(folder)
 
 
 @contextmanager
@@ -169,17 +169,9 @@ def _naming(target: Path, temporary: Path) -> Iterator[None]:
         raise OSError(error.errno, (error.strerror or "").replace(name, str(target)), str(target)) from None
 
 
-def to_disk(path: Path) -> None:
-    """Have the system bring a file, or a folder's list of files, to the disk.
-
-    Raises
-    ------
-    OSError
-        If the disk is full or broken.
-    """
-    if path.is_dir() and not hasattr(os, "O_DIRECTORY"):  # Windows opens no folders
-        return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+def _to_disk(path: Path, flags: int = os.O_RDWR) -> None:
+    """Have the system bring a file to the disk."""
+    handle = os.open(path, flags)
     try:
         os.fsync(handle)
     except OSError as error:
@@ -187,6 +179,13 @@ def to_disk(path: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def _list_to_disk(folder: Path) -> None:
+    """Have the system bring a folder's list of files to the disk, where it may be asked."""
+    if hasattr(os, "O_DIRECTORY"):  # Windows opens no folders
+        with suppress(PermissionError):
+            _to_disk(folder, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def clear_left(folder: Path, names: Collection[str]) -> None:

@@ -245,7 +245,7 @@ def _run_held(asked: Asked, folder: SweepFolder, ways: _Ways, anew: bool | None)
     kept: dict[int, dict[str, Any]] = {} if anew is not None else folder.read_points(points)
     kept = {number: one for number, one in kept.items() if "error" not in one}
     left = [point for point in points if point.number not in kept]
-    structures = check_points(asked.scenario, left, ways.stop)
+    structures = check_points(asked.scenario, left, ways.stopped)
     if len(structures) < len(left):  # stopped, with nothing to keep
         return dataset(asked.scenario, asked.axes, points, kept)
     count = min(ways.workers or cores(), len(left))
