@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -39,8 +39,8 @@ recipes = ["energy"]
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(pcode.__file__).parents[1])}
 
-# Seconds that a process has until it answers to signals: those in which Python itself starts.
-START = 0.15
+# Seconds in which Python itself starts, where the system does not tell whether a process answers to signals.
+START = 1.0
 
 # Seconds after which a command that was stopped counts as hanging.
 PATIENCE = 60.0
@@ -48,13 +48,34 @@ PATIENCE = 60.0
 COMPLETE = ["energy.png", "report.json", "run.nc"]
 
 
-def command(*arguments: str, folder: Path, **options: object) -> subprocess.Popen[str]:
-    """A command in `folder`, which begins to compute at once."""
+# What a process does first, so that nothing has to be done between fork and exec of one with threads.
+FIRST = "import os, resource, signal, sys; {first}; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+
+
+def command(*arguments: str, folder: Path, first: str = "") -> subprocess.Popen[str]:
+    """A command in `folder`, which does what `first` says, in Python, before it starts."""
     (folder / "short.toml").write_text(SCENARIO, encoding="utf-8")
-    environment = ENVIRONMENT | {"TMPDIR": str(folder)}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    python = [sys.executable, "-m", "pcode", *arguments]
-    return subprocess.Popen(python, cwd=folder, env=environment, **(pipes | options))  # type: ignore[call-overload]
+    before = [sys.executable, "-c", FIRST.format(first=first)] if first else [sys.executable]
+    return subprocess.Popen(
+        [*before, "-m", "pcode", *arguments],
+        cwd=folder,
+        env=ENVIRONMENT | {"TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def await_answers(process: subprocess.Popen[str]) -> None:
+    """Wait until a process catches SIGTERM, which Python by itself does not: the command has begun."""
+    status = Path(f"/proc/{process.pid}/status")
+    if not status.exists():
+        time.sleep(START)
+        return
+    caught = 0
+    while not caught >> (signal.SIGTERM - 1) & 1 and process.poll() is None:
+        (mask,) = re.findall(r"^SigCgt:\s*(\w+)$", status.read_text(), re.MULTILINE) or ["0"]
+        caught = int(mask, 16)
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -117,7 +138,8 @@ def _stopped(signals: Sequence[int], apart: float, count: int, seed: int) -> Cou
             anew = k % 2 == 0
             target = folder / f"results/new{k}" if anew else out
             process = command("run", "short.toml", "--force", "--out", str(target), folder=folder)
-            at = rng.uniform(START, whole)
+            at = rng.uniform(0.0, whole)
+            await_answers(process)
             time.sleep(at)
             for signum in signals:
                 with suppress(ProcessLookupError):
@@ -188,8 +210,8 @@ def run_short_of_room(sizes: Sequence[int]) -> Counter[str]:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             out = folder / "results/short"
-            process = command("run", "short.toml", folder=folder, preexec_fn=_limit(limit))
-            code, err = ended(process)
+            limited = f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))"
+            code, err = ended(command("run", "short.toml", folder=folder, first=limited))
             told = f"{limit} bytes: exit code {code}, {err!r}"
             assert len(err.splitlines()) <= 1, told
             hidden = [path for path in folder.rglob(".*") if path.is_file()]
@@ -211,15 +233,6 @@ def run_short_of_room(sizes: Sequence[int]) -> Counter[str]:
     return seen
 
 
-def _limit(size: int) -> Callable[[], None]:
-    def limit() -> None:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-    return limit
-
-
 def stop_sweeps(count: int, seed: int) -> Counter[str]:
     """Stop sweeps at random instants; they go on, and there is nothing hidden in their folders."""
     rng, seen = random.Random(seed), Counter[str]()
@@ -230,7 +243,8 @@ def stop_sweeps(count: int, seed: int) -> Counter[str]:
             out = folder / f"sweep{k}"
             signum = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
             process = command(*sweep, "--out", str(out), folder=folder)
-            time.sleep(rng.uniform(START, 8.0))
+            await_answers(process)
+            time.sleep(rng.uniform(0.0, 8.0))
             process.send_signal(signum)
             code, err = ended(process)
             assert code in (0, 128 + signum, -signum), (code, err)

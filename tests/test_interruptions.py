@@ -211,10 +211,8 @@ def test_a_first_signal_saves_what_was_reached_and_a_second_one_ends_at_once(sig
 
 
 def test_a_run_that_is_to_outlive_its_terminal_does(tmp_path):
-    def as_nohup():
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-    process = command("run", "short.toml", folder=tmp_path, preexec_fn=as_nohup)
+    as_nohup = "signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    process = command("run", "short.toml", folder=tmp_path, first=as_nohup)
     while process.poll() is None and not (tmp_path / "results").exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGHUP)

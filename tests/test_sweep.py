@@ -242,7 +242,9 @@ def test_a_function_that_raises_does_not_lose_the_sweep(what, cluster, tiny, tmp
         raise ValueError("boom")
 
     with pytest.warns(RuntimeWarning, match=rf"{what} raised ValueError\('boom'\)"):
-        made = pcode.sweep(tiny, ["weights.seed=0:1"], out=tmp_path / "out", scheduler=cluster, **{what: fails})
+        made = pcode.sweep(
+            tiny, ["weights.seed=0:1"], out=tmp_path / "out", scheduler=cluster, **{what: fails}
+        )
     done = {"progress": {"equilibrium": 2}, "stop": {"": 2}}
     assert made.statuses == done[what]
 
