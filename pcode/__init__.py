@@ -8,13 +8,17 @@ are integrated as one state vector by adaptive stiff solvers.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from .base.lazy import register
 
 __version__ = "0.1.0"
 
+# That of typing, whose import takes most of the time until a command can answer to signals.
+TYPE_CHECKING = False
+
 if TYPE_CHECKING:
+    from typing import Any
+
     from . import analysis, plotting, scenario
     from .analysis.twin import twin
     from .base.errors import InputError

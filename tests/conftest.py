@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import jax
@@ -29,6 +30,14 @@ def let_go_of_compiled_code():
     areas = Path("/proc/self/maps")
     if areas.exists() and len(areas.read_text().splitlines()) > MOST_AREAS:
         jax.clear_caches()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def what_is_kept_elsewhere(tmp_path_factory):
+    """Results that cannot be written where they were to go are kept in a folder of the tests."""
+    before, tempfile.tempdir = tempfile.tempdir, str(tmp_path_factory.mktemp("elsewhere"))
+    yield
+    tempfile.tempdir = before
 
 
 @pytest.fixture

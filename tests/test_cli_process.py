@@ -107,14 +107,16 @@ def test_a_signal_while_a_figure_is_drawn_ends_without_a_traceback(here: Path, n
     assert sorted(path.name for path in (here / "results/quick").iterdir()) == ["report.json", "run.nc"]
 
 
-def test_a_first_signal_waits_for_what_is_to_be_kept() -> None:
+def test_a_first_signal_waits_for_what_is_to_be_kept_and_is_raised_where_nothing_is() -> None:
     with Signals() as signals:
-        with signals.keeping("computing"):
+        with signals.keeping():
             os.kill(os.getpid(), signal.SIGTERM)
             assert signals.stop()
-        with signals.keeping("saving"), pytest.raises(Stopped):
-            os.kill(os.getpid(), signal.SIGINT)
         assert signals.received == signal.SIGTERM
+    with Signals() as signals:
+        with pytest.raises(Stopped):
+            os.kill(os.getpid(), signal.SIGINT)
+        assert signals.received == signal.SIGINT
 
 
 class Closing:

@@ -467,13 +467,14 @@ def test_a_device_or_a_pipe_is_not_replaced(writer, suffix, short, tmp_path):
 
 
 def test_a_fault_while_writing_names_the_file_that_was_asked_for(short, tmp_path, monkeypatch):
-    def fails(self, path, **_):
-        raise OSError(28, "No space left on device", os.fspath(path))
+    def fails(handle):
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("xarray.Dataset.to_netcdf", fails)
-    with pytest.raises(OSError, match="No space left") as caught:
-        short.save(tmp_path / "x.nc")
-    assert caught.value.filename == str(tmp_path / "x.nc")
+    monkeypatch.setattr("os.fsync", fails)
+    for write in (short.save, lambda path: save_figure(Figure(), path)):
+        with pytest.raises(OSError, match="No space left") as caught:
+            write(tmp_path / "x.png")
+        assert caught.value.filename == str(tmp_path / "x.png")
     assert not list(tmp_path.iterdir())
 
 

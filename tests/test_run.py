@@ -118,7 +118,7 @@ def test_a_save_that_fails_leaves_the_older_file_as_it_was(run, tmp_path, monkey
     def fail(*args, **kwargs):
         raise OSError("disk full")
 
-    monkeypatch.setattr(xr.Dataset, "to_netcdf", fail)
+    monkeypatch.setattr("os.fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         run.save(path)
     assert path.read_bytes() == b"precious"

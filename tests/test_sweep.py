@@ -236,6 +236,19 @@ def test_a_signal_ends_a_sweep_with_what_is_done(cluster, tiny, tmp_path, signum
     assert counts.get("equilibrium", 0) == len(kept(out))
 
 
+@pytest.mark.parametrize("what", ["progress", "stop"])
+def test_a_function_that_raises_does_not_lose_the_sweep(what, cluster, tiny, tmp_path):
+    def fails(*_):
+        raise ValueError("boom")
+
+    with pytest.warns(RuntimeWarning, match=rf"{what} raised ValueError\('boom'\)"):
+        made = pcode.sweep(
+            tiny, ["weights.seed=0:1"], out=tmp_path / "out", scheduler=cluster, **{what: fails}
+        )
+    done = {"progress": {"equilibrium": 2}, "stop": {"": 2}}
+    assert made.statuses == done[what]
+
+
 def test_workers_of_this_machine_are_started_and_gone_afterwards(tiny, tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "pcode", "sweep", str(tiny), "--workers", "1", "--out", str(out)]

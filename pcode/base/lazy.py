@@ -6,8 +6,12 @@ another, and nothing is imported before it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+# That of typing, see `pcode/__init__.py`.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _loaders: dict[str, Callable[[], Any]] = {}
 

@@ -31,16 +31,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done; 1 the integration failed; 2 bad input or usage, told in one line on stderr; 130
-        or 143 stopped by SIGINT or SIGTERM; 141 nobody reads the output any more.
+        0 done; 1 the integration failed, or what was computed could not be written where it was to go and
+        is kept elsewhere; 2 bad input or usage, told in one line on stderr; 130, 143 or 129 stopped by
+        SIGINT, SIGTERM or SIGHUP; 141 nobody reads the output any more.
     """
+    own_process = arguments is None
     if arguments is None:
         arguments = sys.argv[1:]
         _hush()
         # What imports allocate is never garbage: to search it again and again takes a tenth of a short run.
         gc.disable()
         atexit.register(gc.freeze)  # nor at the end, when all of it goes anyway
-    with Signals() as signals:
+    with Signals(own_process) as signals:
         try:
             code = _run(arguments, signals)
             sys.stdout.flush()
@@ -48,14 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = DONE
         except BrokenPipeError:
             # What is still buffered cannot be written at exit either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            _write_nowhere()
             code = BROKEN_PIPE
         except Exception:
-            # A signal that arrives deep inside a library may come out as an error of that library.
+            # A signal that arrives deep inside a library may come out as an error of that library; and after
+            # SIGHUP there may be no terminal any more to write to.
             if signals.received is None:
                 raise
+            _write_nowhere()
             code = DONE
-        return code if signals.received is None else 128 + signals.received
+    return code if signals.received is None else 128 + signals.received
 
 
 def _run(arguments: Sequence[str], signals: Signals) -> int:
@@ -84,6 +88,12 @@ def _run(arguments: Sequence[str], signals: Signals) -> int:
             f"{error.filename or 'output'}: {error.strerror or error}; give a place that can be written"
         )
     return code if isinstance(code, int) else DONE
+
+
+def _write_nowhere() -> None:
+    """Drop what is still to be written to stdout and stderr, at exit too."""
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
 def _hush() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -263,12 +264,16 @@ def gallery(
 ) -> int:
     """Draw every shipped recipe for the scenarios it suits, with a page of them all."""
     from ..base import shipped
+    from ..base.claims import claimed
+    from ..base.files import clear_left
     from .gallery import INDEX, Gallery
 
     imports_done()
     signals = context.obj if isinstance(context.obj, Signals) else Signals()
-    made = Gallery(folder, shipped.names("scenarios"), shipped.names("plots"), typer.echo, also or ())
-    made.make(signals)
+    with claimed(folder, ""):
+        made = Gallery(folder, shipped.names("scenarios"), shipped.names("plots"), typer.echo, also or ())
+        clear_left(folder, ())
+        made.make(signals)
     if made.failures:
         more = f" (and {len(made.failures) - 1} more)" if len(made.failures) > 1 else ""
         return complain(f"{made.failures[0]}{more}", BAD_INPUT)
@@ -296,16 +301,13 @@ def new(
     ],
 ) -> int:
     """Write a commented scenario to start from."""
+    from ..base.files import replacing
     from ..scenario.template import TEMPLATE
 
-    try:
-        with file.open("x", encoding="utf-8") as new_file:
-            new_file.write(TEMPLATE)
-    except FileExistsError:
-        raise InputError("", "is there already; give the name of a new file", str(file)) from None
-    except OSError as error:
-        what = f"cannot be written ({error.strerror}); give a file in a folder that can be"
-        raise InputError("", what, str(file)) from None
+    if os.path.lexists(file):
+        raise InputError("", "is there already; give the name of a new file", str(file))
+    with replacing(file, "") as temporary:
+        temporary.write_text(TEMPLATE, encoding="utf-8")
     typer.echo(f"{file}: edit it, then: pcode run {file}")
     return DONE
 

@@ -127,7 +127,7 @@ class Gallery:
         tried = self._homeless()
         if not planned and not tried:
             return
-        with signals.keeping("computing"):
+        with signals.keeping():
             run = Scenario.load(str(self.scenarios[scenario])).simulate(None, signals.stop)
         if signals.stop():
             return

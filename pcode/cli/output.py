@@ -1,20 +1,24 @@
-"""The folder that a run is written to: claimed before anything is computed."""
+"""The folder that a run is written to: claimed before anything is computed, until all is written."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..base.claims import claimed
+from ..base.elsewhere import file_size_limit, free_space, room_elsewhere
 from ..base.errors import InputError
-from ..base.files import replacing
+from ..base.files import clear_left, save_files
 
 
 class Output:
-    """A folder for a result.
+    """A folder for a result, held for this process while entered.
+
+    Folders that were made for it, and nothing was written to, are taken away again.
 
     Parameters
     ----------
@@ -27,48 +31,128 @@ class Output:
     Raises
     ------
     InputError
-        If there is a result already, or the folder cannot be written.
+        When entered: if there is a result already, another process writes there, or the folder cannot be
+        written.
     """
 
     def __init__(self, folder: Path, names: Sequence[str], force: bool) -> None:
-        self.folder = folder
-        self._made: list[Path] = []
-        there = [name for name in names if (folder / name).exists()]
-        if there and not force:
+        self.folder, self.names = folder, tuple(names)
+        self._force = force
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Output:
+        with ExitStack() as stack:
+            stack.enter_context(claimed(self.folder))
+            self._check()
+            try:
+                with tempfile.TemporaryFile(dir=self.folder):
+                    pass
+            except OSError as error:
+                what = f"cannot be written ({error.strerror}); give a folder that can be"
+                raise InputError("--out", what, str(self.folder)) from None
+            clear_left(self.folder, self.names)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _check(self) -> None:
+        there = [name for name in self.names if (self.folder / name).exists()]
+        if there and not self._force:
             what = (
                 f"holds {', '.join(there)} already; give --force to overwrite, or another folder with --out"
             )
-            raise InputError("--out", what, str(folder))
-        folders = [name for name in there if (folder / name).is_dir()]
+            raise InputError("--out", what, str(self.folder))
+        folders = [name for name in there if (self.folder / name).is_dir()]
         if folders:
-            raise InputError("--out", f"{folders[0]} is a folder there; give another folder", str(folder))
-        missing = [path for path in (folder, *folder.parents) if not path.exists()]
-        try:
-            for path in reversed(missing):
-                path.mkdir()
-                self._made.append(path)
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError as error:
-            self.release()
-            what = f"cannot be written ({error.strerror}); give a folder that can be, with --out"
-            raise InputError("--out", what, str(folder)) from None
+            raise InputError(
+                "--out", f"{folders[0]} is a folder there; give another folder", str(self.folder)
+            )
 
-    def release(self) -> None:
-        """Take away the folders that were made, where nothing has been written to them."""
-        for path in reversed(self._made):
-            with suppress(OSError):
-                path.rmdir()
+    def check_room(self, most: int, least: Callable[[], int]) -> str:
+        """Whether there is room for the result.
 
-    def drop_pictures(self, names: Sequence[str]) -> None:
-        """Take away pictures of an earlier result: one that cannot be drawn now would belie the run."""
-        for name in names:
-            if Path(name).suffix not in (".nc", ".json"):
-                (self.folder / name).unlink(missing_ok=True)
+        Parameters
+        ----------
+        most : int
+            How many bytes it takes at most.
+        least : callable
+            Returns how many it takes at least; called where there may be too little room.
 
-    def write_json(self, name: str, values: dict[str, Any]) -> Path:
-        """Write `values` to a file of the folder."""
-        path = self.folder / name
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        return path
+        Returns
+        -------
+        str
+            A warning where there may be too little, here and elsewhere; empty otherwise.
+
+        Raises
+        ------
+        InputError
+            If there is too little.
+        """
+        free = free_space(self.folder)
+        rooms = {
+            "the limit on a file's size (ulimit -f)": file_size_limit(),
+            "the free space there": free,
+        }
+        tight = {what: room for what, room in rooms.items() if room is not None and room < most}
+        for what, room in tight.items():
+            needed = least()
+            fits_not = room < needed
+            takes = f"{size(needed)} at least" if fits_not else f"up to {size(most)}"
+            told = f"the result takes {takes}, {what} is {size(room)}"
+            if fits_not:
+                raise InputError("--out", f"{told}; make room, or give another folder", str(self.folder))
+        if free is not None and free < most and not room_elsewhere(most):
+            return f"{self.folder}: the result takes up to {size(most)}, the free space is {size(free)}"
+        return ""
+
+    def save(
+        self,
+        run: memoryview,
+        report: dict[str, Any],
+        commit: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """Write run.nc and report.json, and take away pictures of an earlier result.
+
+        Parameters
+        ----------
+        run : bytes
+        report : dict
+        commit : callable
+            Makes the context in which earlier files are replaced.
+
+        Raises
+        ------
+        InputError, OSError
+            If they cannot be written. They are kept elsewhere if they can be, and the message says where.
+        """
+        paths = self.folder / "run.nc", self.folder / "report.json"
+
+        @contextmanager
+        def replaced() -> Iterator[None]:
+            with commit():
+                yield
+                for name in self.names:
+                    # One that cannot be drawn now would belie the run.
+                    if Path(name).suffix not in (".nc", ".json"):
+                        (self.folder / name).unlink(missing_ok=True)
+
+        save_files(dict(zip(paths, (run, as_json(report)), strict=True)), replaced)
+
+    def write_json(self, name: str, values: dict[str, Any]) -> None:
+        """Write `values` to a file of the folder; errors are as for `save`."""
+        save_files({self.folder / name: as_json(values)})
+
+
+def as_json(values: dict[str, Any]) -> bytes:
+    """A file of JSON."""
+    return (json.dumps(values, indent=2, allow_nan=False) + "\n").encode()
+
+
+def size(count: float) -> str:
+    """A number of bytes in words."""
+    for unit, bytes_of in (("GB", 1e9), ("MB", 1e6)):
+        if count >= bytes_of:
+            return f"{count / bytes_of:.3g} {unit}"
+    return f"{count / 1e3:.3g} kB"

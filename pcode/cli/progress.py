@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from ..simulation import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
 
 # Letters of a line that the name of a phase and the time that has passed take; and the width of a terminal
 # from which on a bar has its full length.
 BESIDE, WIDE = 22, 100
+
+
+@contextmanager
+def on_terminal(bars: Bars) -> Iterator[Bars]:
+    """Show `bars`. Where the terminal goes away, that is all that is lost."""
+    with suppress(OSError):
+        bars.start()
+    try:
+        yield bars
+    finally:
+        with suppress(OSError):
+            bars.stop()
 
 
 @contextmanager
@@ -32,7 +47,7 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
         TextColumn("{task.fields[told]}"),
         TimeElapsedColumn(),
     )
-    with Bars(*columns, console=console) as bars:
+    with on_terminal(Bars(*columns, console=console)) as bars:
         tasks: dict[int, object] = {}
 
         def tell(now: Progress) -> None:
@@ -76,7 +91,7 @@ def counting_bar(name: str, total: int) -> Iterator[Callable[[int], None] | None
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True)) as bars:
+    with on_terminal(Bars(*columns, console=Console(stderr=True))) as bars:
         task = bars.add_task(name, total=total)
 
         def tell(done: int) -> None:

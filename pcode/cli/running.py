@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from ..base import checks
 from ..base.errors import InputError
 from ..base.status import Status
 from ..base.units import suffix
@@ -20,7 +21,7 @@ from ..scenario import Scenario, report
 from ..simulation import Probe
 from .analysing import answers
 from .ending import BAD_INPUT, DONE, FAILED, complain
-from .output import Output
+from .output import Output, size
 from .progress import progress_bar
 from .signals import Signals
 
@@ -35,28 +36,54 @@ def run_scenario(scenario: Scenario, folder: Path, force: bool, signals: Signals
     formats = scenario.file.plots.formats
     pictures = {recipe: [f"{recipe.name}.{suffix}" for suffix in formats] for recipe in recipes}
     names = ["run.nc", "report.json", *(name for group in pictures.values() for name in group)]
-    output = Output(folder, names, force)
+    with Output(folder, names, force) as output:
+        tight = output.check_room(scenario.plan.result_bytes + _bytes_of(scenario.data), scenario.least_bytes)
+        if tight:
+            complain(tight, DONE)
+        with signals.keeping():
+            run = _computed(scenario, signals)
+            unsaved = _unsaved(run, output, signals)
+        if unsaved:
+            return complain(unsaved, FAILED)
+        answered, undone = _answer(scenario, run, output, signals)
+        if not signals.stop():
+            undone += _draw_all(pictures, run, folder)
+        typer.echo("\n".join([*summary(scenario, run), *answered]))
+        for name in names:
+            if (folder / name).exists():
+                typer.echo(str(folder / name))
+        return _verdict(scenario, run, folder, undone)
+
+
+def _computed(scenario: Scenario, signals: Signals) -> Run:
+    with progress_bar() as progress:
+        return scenario.simulate(progress, signals.stop)
+
+
+def _unsaved(run: Run, output: Output, signals: Signals) -> str:
+    """Save the result; if it had to be kept elsewhere, why and where."""
     try:
-        with signals.keeping("computing"), progress_bar() as progress:
-            run = scenario.simulate(progress, signals.stop)
-        with signals.keeping("saving"):
-            run.save(folder / "run.nc")
-            output.write_json("report.json", report(run))
-            output.drop_pictures(names)
-    finally:
-        output.release()
-    answered, undone = _answer(scenario, run, output, signals)
-    if not signals.stop():
-        for recipe, targets in pictures.items():
-            try:
-                draw(recipe, run, [folder / target for target in targets])
-            except InputError as error:
-                undone.append(str(error))
-    typer.echo("\n".join([*summary(scenario, run), *answered]))
-    for name in names:
-        if (folder / name).exists():
-            typer.echo(str(folder / name))
-    return _verdict(scenario, run, folder, undone)
+        output.save(run.to_bytes(), report(run), signals.held)
+    except (InputError, OSError) as error:
+        return str(error)
+    return ""
+
+
+def _bytes_of(data: Data | None) -> int:
+    return 0 if data is None else data.inputs.nbytes + (0 if data.targets is None else data.targets.nbytes)
+
+
+def _draw_all(pictures: Mapping[Recipe, Sequence[str]], run: Run, folder: Path) -> list[str]:
+    """Draw the figures of a run; why some could not be drawn."""
+    undone = []
+    for recipe, targets in pictures.items():
+        try:
+            draw(recipe, run, [folder / target for target in targets])
+        except InputError as error:
+            undone.append(str(error))
+        except OSError as error:
+            undone.append(f"{error.filename or recipe.name}: {error.strerror or error}")
+    return undone
 
 
 def _answer(scenario: Scenario, run: Run, output: Output, signals: Signals) -> tuple[list[str], list[str]]:
@@ -70,8 +97,11 @@ def _answer(scenario: Scenario, run: Run, output: Output, signals: Signals) -> t
         unanswered: list[str] = []
     else:
         values, told, unanswered = answers(run, scenario.questions)
-    with signals.keeping("saving"):
-        output.write_json("report.json", report(run) | {"analysis": values})
+    try:
+        with signals.keeping():
+            output.write_json("report.json", report(run) | {"analysis": values})
+    except (InputError, OSError) as error:
+        unanswered.append(str(error))
     return told, unanswered
 
 
@@ -124,7 +154,14 @@ def draw(
     """Draw the figure of `recipe` of a run, or of a sweep, and save it as each of `targets`."""
     figure = recipe.draw(run, options)
     for target in targets:
-        save_figure(figure, target, dpi=dpi)
+        try:
+            save_figure(figure, target, dpi=dpi)
+        except (InputError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            # Parts of a figure are drawn only now, such as texts whose mathematics is wrong.
+            what = f"gives a figure that cannot be drawn: {checks.shown(error)}"
+            raise InputError("", what, str(recipe.path)) from error
 
 
 def summary(scenario: Scenario, run: Run) -> list[str]:
@@ -178,7 +215,7 @@ def describe(scenario: Scenario) -> list[str]:
     lines += _described(scenario.probes)
     used, allowed = plan.result_bytes, scenario.save.memory
     lines += [
-        f"memory   {_size(used)} for the result at most; {_size(allowed)} allowed (save.memory_gb)",
+        f"memory   {size(used)} for the result at most; {size(allowed)} allowed (save.memory_gb)",
         f"method   {solver.method}, rtol = {solver.rtol:g}, atol = {solver.atol:g}",
     ]
     return lines
@@ -211,10 +248,3 @@ def _described(probes: Mapping[str, Any]) -> list[str]:
             judged = "" if probe.data is None else f" on {len(probe.data.inputs):,} samples"
             lines.append(f"{'' if lines else 'probes':<8} {name}: {what}{judged}, {probe.when}")
     return lines
-
-
-def _size(count: float) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count / 1e3:.3g} kB"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..sweeps import SweepProgress
+from .progress import on_terminal
 
 # Seconds between lines where stderr is no terminal.
 BETWEEN = 10.0
@@ -75,7 +76,7 @@ def _bar() -> Iterator[Callable[[SweepProgress, str], None]]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (BarColumn(bar_width=24), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with on_terminal(Progress(*columns, console=Console(stderr=True))) as bars:
         task = bars.add_task("")
 
         def show(now: SweepProgress, words: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from ..base.errors import InputError
+from ..base.files import NotSavedError
 from ..plotting import save_figure
 from ..plotting.recipes import Recipe
 from ..run.sweep import Sweep
@@ -100,10 +101,13 @@ def _carried_out(
     figures = figures_of(scenario)
     goes_on = f"pcode resume {folder} goes on"
     try:
-        with signals.keeping("computing"), sweep_bar() as tell:
+        with signals.keeping(), sweep_bar() as tell:
             swept = run(tell)
     except WorkersLostError as error:
         return complain(f"{folder}: {error}; what is done is kept, {goes_on}", FAILED)
+    except OSError as error:
+        told = error if isinstance(error, NotSavedError) else f"{error.filename}: {error.strerror}"
+        return complain(f"{told}; {goes_on}", FAILED)
     if not (folder / "sweep.nc").exists():
         return DONE  # stopped before anything ran
     typer.echo(f"{swept.data.attrs['title']}: {_told(swept)}")
@@ -117,6 +121,8 @@ def _carried_out(
             typer.echo(str(folder / f"{name}.png"))
         except InputError as error:
             undone.append(str(error))
+        except OSError as error:
+            undone.append(f"{error.filename or name}: {error.strerror or error}")
     return _verdict(swept, folder, undone)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -134,9 +136,12 @@ def _write_mp4(film: Film, moments: list[float], fps: int, path: Path, tell: Tel
     writer = FFMpegWriter(
         fps=fps, codec="h264", extra_args=["-pix_fmt", "yuv420p", "-movflags", "+faststart"]
     )
-    with writer.saving(film.figure, str(path), DPI):
-        for k, moment in enumerate(moments):
-            if k == 0 or moment != moments[k - 1]:
-                film.show(moment)
-            writer.grab_frame()
-            tell(k + 1)
+    try:
+        with writer.saving(film.figure, str(path), DPI):
+            for k, moment in enumerate(moments):
+                if k == 0 or moment != moments[k - 1]:
+                    film.show(moment)
+                writer.grab_frame()
+                tell(k + 1)
+    except (BrokenPipeError, subprocess.CalledProcessError):
+        raise OSError(errno.EIO, "ffmpeg could not write it", str(path)) from None

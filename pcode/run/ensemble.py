@@ -24,7 +24,7 @@ import xarray as xr
 
 from ..base import checks
 from ..base.errors import InputError
-from ..base.files import replacing
+from ..base.files import save_files
 from ..base.status import SolverStats, Status
 from ..model.fields import Activatable
 from ..model.network import Network, Weights
@@ -38,9 +38,10 @@ from .dataset import (
     time_units,
     weight_coordinates,
 )
+from .netcdf import netcdf_bytes
 from .part import Part
 from .record import PhaseRecord
-from .result import ROOT, Run, checked_groups, read_groups, write_group
+from .result import ROOT, Run, checked_groups, read_groups
 
 # What a member has of each phase.
 ENDS = ("status", "detail", "t_start", "t_end", "steps", "rejected")
@@ -253,12 +254,13 @@ class Ensemble:
         Raises
         ------
         InputError
-            If no file can be written there.
+            If no file can be written there, or something added to `data` or a group cannot be stored.
+        OSError
+            If writing fails later on, such as on a full disk.
+
+        In both cases the ensemble is kept elsewhere if it can be, and the message says where.
         """
-        with replacing(path) as temporary:
-            write_group(self.data, temporary)
-            for name, group in self.groups.items():
-                write_group(group, temporary, name)
+        save_files({path: netcdf_bytes(self.data, self.groups)})
 
     @classmethod
     def load(

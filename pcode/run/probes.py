@@ -84,8 +84,9 @@ def check_names(names: Sequence[str], functions: Sequence[str]) -> None:
         if not is_free(name):
             what = "is the name of a variable, a dimension or a group of the result; choose another"
             raise InputError(where, what)
-        if "/" in name or name != name.strip():
-            raise InputError(where, "is no name for a variable of a file: leave out / and spaces at its ends")
+        if "/" in name or name == "." or name != name.strip():
+            what = "is no name for a variable of a file: . alone is none, leave out / and spaces at its ends"
+            raise InputError(where, what)
         own = re.fullmatch(r"(.+)_[0-9]+", name)
         if own and own[1] in functions:
             raise InputError(where, f"is how an axis of the probe {own[1]!r} may be called; choose another")

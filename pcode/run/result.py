@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ import xarray as xr
 
 from ..base import checks
 from ..base.errors import InputError
-from ..base.files import replacing
+from ..base.files import save_files
 from ..base.html import table
 from ..base.lazy import loaded
 from ..base.status import Status
@@ -29,6 +28,7 @@ from ..model.state import State
 from ..model.variables import NODES, WEIGHTS
 from .activations import with_activations
 from .clamps import ClampArrays
+from .netcdf import OTHERS, netcdf_bytes, refused
 from .older import upgraded
 from .record import PhaseRecord
 from .samples import data_of
@@ -232,11 +232,23 @@ class Run:
         ------
         InputError
             If no file can be written there, or something added to `data` or a group cannot be stored.
+        OSError
+            If writing fails later on, such as on a full disk.
+
+        In both cases the run is kept elsewhere if it can be, and the message says where.
         """
-        with replacing(path) as temporary:
-            write_group(self.data, temporary)
-            for name, group in self.groups.items():
-                write_group(group, temporary, name if name in OWN_GROUPS else f"{OTHERS}/{name}")
+        save_files({path: self.to_bytes()})
+
+    def to_bytes(self) -> memoryview:
+        """The bytes of the NetCDF file that `save` writes.
+
+        Raises
+        ------
+        InputError
+            If something added to `data` or a group cannot be stored.
+        """
+        named = {name if name in OWN_GROUPS else f"{OTHERS}/{name}": one for name, one in self.groups.items()}
+        return netcdf_bytes(self.data, named)
 
     @classmethod
     def load(
@@ -345,54 +357,20 @@ def storable(attributes: Any) -> dict[str, Any]:
         if name in OWN:
             raise InputError(f"attributes[{name}]", "is the name of one of the run's own; choose another")
     kept = {name: checks.plain(value) for name, value in given.items()}
-    if kept and _refused(kept):
+    if kept and refused(kept):
         for name, value in kept.items():
-            why = _refused({name: value})
+            why = refused({name: value})
             if why:
                 what = f"cannot be stored in a NetCDF file ({why}); give a text, a number or a list of these"
                 raise InputError(f"attributes[{name}]", what)
     return kept
 
 
-def _refused(attributes: dict[str, Any]) -> str:
-    """Why a file cannot hold these attributes, found by writing and reading them; empty if it can."""
-    masked = [name for name, value in attributes.items() if checks.masked(value)]
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            written = xr.Dataset(attrs=attributes).to_netcdf(engine="h5netcdf")
-            with xr.open_dataset(written, engine="h5netcdf", decode_times=False) as back:
-                lost = set(attributes) - set(back.attrs)
-    except Exception as error:  # noqa: BLE001 - three libraries, with exceptions of their own
-        # The first sentence: xarray's messages go on with a list of types.
-        return " ".join(str(error).split()).partition(". ")[0][:120] or type(error).__name__
-    if lost:
-        return "its name has another meaning there"
-    return "it has masked entries" if masked else ""
-
-
-def write_group(data: xr.Dataset, path: Path, group: str | None = None) -> None:
-    """Write `data` to a new file at `path`, or as a group of an existing one."""
-    compress: dict[Any, Any] = {
-        name: {"zlib": True, "complevel": 1, "shuffle": True}
-        for name, variable in data.variables.items()
-        if variable.size > 1000
-    }
-    mode: Literal["w", "a"] = "w" if group is None else "a"
-    try:
-        data.to_netcdf(path, mode=mode, group=group, engine="h5netcdf", encoding=compress)
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:
-        where = "data" if group is None else f"groups[{group.removeprefix(f'{OTHERS}/')}]"
-        raise InputError(where, f"cannot be stored in a NetCDF file ({checks.shown(error)})") from error
-
-
 # The name that xarray gives the root group of a file.
 ROOT = "/"
 
-# Names of the groups that every run has, and in a file the parent of all others: a group there must not have
-# the name of a variable or a dimension of `Run.data`.
-OWN_GROUPS, OTHERS = ("solver", "clamps", "samples", "probe_samples"), "others"
+# Names of the groups that every run has; all others are in the group `OTHERS` of a file.
+OWN_GROUPS = ("solver", "clamps", "samples", "probe_samples")
 
 
 def checked_groups(groups: Mapping[str, xr.Dataset] | None) -> dict[str, xr.Dataset]:

@@ -13,9 +13,10 @@ import xarray as xr
 
 from ..base import checks
 from ..base.errors import InputError
-from ..base.files import replacing
+from ..base.files import save_files
 from ..base.html import table
 from ..base.near import did_you_mean
+from .netcdf import netcdf_bytes
 
 # The attribute that tells the dataset of a sweep.
 AXES = "sweep_axes"
@@ -116,10 +117,13 @@ class Sweep:
         Raises
         ------
         InputError
-            If no file can be written there.
+            If no file can be written there, or something added to `data` cannot be stored.
+        OSError
+            If writing fails later on, such as on a full disk.
+
+        In both cases the sweep is kept elsewhere if it can be, and the message says where.
         """
-        with replacing(path) as temporary:
-            self.data.to_netcdf(temporary, engine="h5netcdf")
+        save_files({path: netcdf_bytes(self.data, {})})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Sweep:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
 from pydantic import ValidationError
 
 from ..analysis.registry import by_name
@@ -23,7 +24,9 @@ from ..model.data_sets import DATA
 from ..model.images import IMAGE_SHAPE, image_shape
 from ..model.network import Network, Weights
 from ..model.phase import Phase, Save
+from ..run.netcdf import as_stored, netcdf_bytes
 from ..run.result import Run
+from ..run.samples import dataset_of
 from ..simulation import Progress, Simulation, simulate
 from ..simulation.arguments import oddities
 from ..simulation.plan import Plan, plan
@@ -234,6 +237,12 @@ class Scenario(Short):
         with self._naming():
             return simulate(**arguments, progress=progress, stop=stop)
 
+    def least_bytes(self) -> int:
+        """Bytes that the file of the result takes at least: those of its attributes and samples."""
+        data, attributes = self.data, xr.Dataset(attrs=self._arguments()["attributes"])
+        samples = {} if data is None else {"samples": dataset_of(data, self.network)}
+        return len(netcdf_bytes(attributes, samples))
+
     def check(self) -> list[str]:
         """Check all that `simulate` and the questions after it check before anything is computed.
 
@@ -274,8 +283,8 @@ class Scenario(Short):
             "attributes": {
                 "title": self.file.title,
                 "scenario": self.text,
-                "scenario_file": self.path.name,
-                "seed": self.file.weights.seed,
+                "scenario_file": os.fsencode(self.path.name).decode(errors="backslashreplace"),
+                "seed": as_stored(self.file.weights.seed),
                 **images,
             },
         }

@@ -14,6 +14,7 @@ from ..base import checks
 from ..base.errors import InputError
 from ..model.network import Array, Network
 from ..model.phase import Phase, Save
+from ..run.netcdf import unstorable
 from ..run.result import OWN_GROUPS
 from .notes import Notes
 from .observer import Moment, Observer
@@ -156,8 +157,13 @@ class Guarded:
         except Exception as error:  # noqa: BLE001 - whatever a user's function raises
             self._notes.add(f"{where} raised {checks.shown(error)} when asked for its dataset; none is kept")
             return None
-        if kept is None or isinstance(kept, xr.Dataset):
-            return kept
+        if kept is None:
+            return None
+        if isinstance(kept, xr.Dataset):
+            why = unstorable(kept)
+            if why:
+                self._notes.add(f"{where} gave a dataset that no file can hold ({why}); none is kept")
+            return None if why else kept
         right = "must give an xarray.Dataset or None"
         self._notes.add(f"{where} {right}, not {checks.shown(kept)}; nothing is kept")
         return None
@@ -207,8 +213,9 @@ class Callbacks:
         checks.instance("observers", given, Mapping, "a mapping from names to observers")
         for name, observer in given.items():
             checks.text("observers", name)
-            if name in OWN_GROUPS or "/" in name:
-                what = f"is no name for an observer: {', '.join(OWN_GROUPS)} are the result's own, / divides"
+            if name in OWN_GROUPS or "/" in name or name == ".":
+                own = ", ".join(OWN_GROUPS)
+                what = f"is no name for an observer: {own} are the result's own, . and / have a meaning"
                 raise InputError(f"observers[{name}]", what)
             right = "an observer, with methods times(phase), observe(moment) and dataset()"
             checks.instance(f"observers[{name}]", observer, Observer, right)

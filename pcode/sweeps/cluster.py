@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from .. import __version__
+from ..base.at_once import undone_at_once
 from ..base.errors import InputError
 from .task import about_worker
 
@@ -110,10 +111,14 @@ class LocalWorkers:
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "they said nothing"
 
-    def close(self) -> None:
-        """End all workers, and what they compute."""
+    def kill(self) -> None:
+        """End all workers, and what they compute, without waiting for it."""
         for process in self._running:
             process.kill()
+
+    def close(self) -> None:
+        """End all workers, and what they compute."""
+        self.kill()
         for process in self._running:
             process.wait()
         self._log.close()
@@ -226,6 +231,7 @@ def _own(stack: ExitStack, workers: int) -> Cluster:
     stack.callback(client.close, timeout=1.0)
     local = LocalWorkers(cluster.scheduler_address, workers)
     stack.callback(local.close)
+    stack.enter_context(undone_at_once(local.kill))
     return Cluster(client, local)
 
 

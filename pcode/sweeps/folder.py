@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,13 +11,17 @@ from typing import Any
 
 from .. import __version__
 from ..base import checks
+from ..base.claims import claimed
 from ..base.errors import InputError
-from ..base.files import replacing
+from ..base.files import clear_left, replacing
 from ..scenario import Scenario
 from .axes import Axis
 from .points import Point
 
-ASKED, TEXT, RESULT, RUNS, LOCK = "sweep.json", "scenario.toml", "sweep.nc", "runs", ".lock"
+ASKED, TEXT, RESULT, RUNS = "sweep.json", "scenario.toml", "sweep.nc", "runs"
+# A file that earlier versions left.
+LOCK = ".lock"
+
 POINT, REPORT, RUN = "point.json", "report.json", "run.nc"
 
 
@@ -96,31 +99,20 @@ class SweepFolder:
     def locked(self) -> Iterator[None]:
         """Hold the folder, which is made if need be, for this process alone.
 
+        Unfinished files that a process which was killed has left there are taken away.
+
         Raises
         ------
         InputError
             If another process holds it, or it cannot be written.
         """
-        with _writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-        try:
-            import fcntl
-        except ImportError:  # not on Windows
+        with claimed(self.path):
+            with suppress(OSError):
+                (self.path / LOCK).unlink()
+            clear_left(self.path, (ASKED, TEXT, RESULT))
+            for folder in self._point_folders():
+                clear_left(folder, (POINT, REPORT, RUN))
             yield
-            return
-        with _writing(self.path):
-            handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                what = "another process writes there; wait for it, or give another folder"
-                raise InputError("--out", what, str(self.path)) from None
-            except OSError:  # a file system without locks
-                pass
-            yield
-        finally:
-            os.close(handle)
 
     def read_asked(self) -> Asked:
         """What was asked for.

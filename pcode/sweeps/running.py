@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -219,28 +220,37 @@ class _Ways:
         check_installed()
 
     def stopped(self) -> bool:
-        return self.stop is not None and self.stop()
+        try:
+            return self.stop is not None and bool(self.stop())
+        except Exception as error:  # noqa: BLE001 - whatever a user's function raises
+            told = f"stop raised {checks.shown(error)}, so the sweep was ended"
+            warnings.warn(told, RuntimeWarning, stacklevel=2)
+            return True
 
 
 def _run(asked: Asked, folder: SweepFolder, ways: _Ways, anew: bool | None) -> Sweep:
-    """Run what is not done: in the folder of a sweep, or a new one; `anew` then is whether to overwrite one.
-
-    Points are checked before the folder is made.
-    """
+    """Run what is not done: in the folder of a sweep, or in a new one if `anew` says whether to overwrite."""
     ways.check()
     if anew is not None:
         folder.check(anew)
+    with folder.locked():
+        if anew is not None:
+            folder.check(anew)  # another process may just have ended
+        return _run_held(asked, folder, ways, anew)
+
+
+def _run_held(asked: Asked, folder: SweepFolder, ways: _Ways, anew: bool | None) -> Sweep:
+    """Run what is not done in a folder that is held. Points are checked before anything is written."""
     points = points_of(asked.axes)
     kept: dict[int, dict[str, Any]] = {} if anew is not None else folder.read_points(points)
     kept = {number: one for number, one in kept.items() if "error" not in one}
     left = [point for point in points if point.number not in kept]
-    structures = check_points(asked.scenario, left, ways.stop)
+    structures = check_points(asked.scenario, left, ways.stopped)
     if len(structures) < len(left):  # stopped, with nothing to keep
         return dataset(asked.scenario, asked.axes, points, kept)
     count = min(ways.workers or cores(), len(left))
     with ExitStack() as stack:
         cluster = stack.enter_context(connected(ways.scheduler, count, ways.timeout)) if left else None
-        stack.enter_context(folder.locked())
         if anew is not None:
             folder.begin(asked)
         try:
@@ -278,7 +288,7 @@ def _keep_points(
     kept: dict[int, dict[str, Any]],
 ) -> None:
     """Run `points`, and put what is kept of each into `kept` and the folder."""
-    tell = ways.progress or (lambda _: None)
+    tell = _Telling(ways.progress)
     total, failed = len(points) + len(kept), sum(map(has_failed, kept.values()))
     cluster = dispatcher.cluster
     there = cluster.expected()
@@ -288,6 +298,23 @@ def _keep_points(
         kept[point.number] = {key: outcome[key] for key in outcome if key not in ("run", "report")}
         failed += has_failed(outcome)
         tell(SweepProgress(len(kept), total, failed, point, cluster.dashboard, there))
+
+
+class _Telling:
+    """A user's `progress`, which is not called again once it has raised, and is warned of then."""
+
+    def __init__(self, progress: Tell | None) -> None:
+        self._progress = progress
+
+    def __call__(self, now: SweepProgress) -> None:
+        if self._progress is None:
+            return
+        try:
+            self._progress(now)
+        except Exception as error:  # noqa: BLE001 - whatever a user's function raises
+            self._progress = None
+            told = f"progress raised {checks.shown(error)}; it was not called again, the sweep goes on"
+            warnings.warn(told, RuntimeWarning, stacklevel=2)
 
 
 def has_failed(kept: Mapping[str, Any]) -> bool:

@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from .. import __version__
@@ -51,9 +50,7 @@ def compute(
         done: dict[str, Any] = {"summary": summary(run, answers)}
         if keep_run:
             done["report"] = report(run) | ({"analysis": answers} if answers else {})
-            with TemporaryDirectory(prefix="pcode-") as folder:
-                run.save(Path(folder) / "run.nc")
-                done["run"] = (Path(folder) / "run.nc").read_bytes()
+            done["run"] = bytes(run.to_bytes())
         done["seconds"] = time.perf_counter() - began
         return done
 
