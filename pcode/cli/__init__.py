@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 
 from ..base.errors import InputError
-from .ending import BROKEN_PIPE, DONE, complain
+from .ending import BROKEN_PIPE, DONE, complain, open_standard_files
 from .signals import Signals, Stopped
 
 __all__ = ["main"]
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         arguments = sys.argv[1:]
         _hush()
+        open_standard_files()
         # What imports allocate is never garbage: to search it again and again takes a tenth of a short run.
         gc.disable()
         atexit.register(gc.freeze)  # nor at the end, when all of it goes anyway
@@ -47,9 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Stopped:
             code = DONE
         except BrokenPipeError:
-            # What is still buffered cannot be written at exit either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            _print_no_more()
             code = BROKEN_PIPE
+        except OSError as error:  # stdout is a file on a full disk
+            _print_no_more()
+            code = complain(f"stdout: {error.strerror or error}; give a place that can be written")
         except Exception:
             # A signal that arrives deep inside a library may come out as an error of that library.
             if signals.received is None:
@@ -72,9 +75,9 @@ def _run(arguments: Sequence[str], signals: Signals) -> int:
     except InputError as error:
         return complain(str(error))
     except MemoryError as error:
-        return complain(
-            f"network.sizes: not enough memory ({error}); use smaller layers, or save fewer times"
-        )
+        why = f" ({error})" if str(error) else ""
+        right = "use smaller layers or fewer samples, or save fewer times"
+        return complain(f"there is not enough memory for this{why}; {right}")
     except SystemExit:  # typer's answer to a broken pipe
         raise BrokenPipeError from None
     except BrokenPipeError:
@@ -84,6 +87,11 @@ def _run(arguments: Sequence[str], signals: Signals) -> int:
             f"{error.filename or 'output'}: {error.strerror or error}; give a place that can be written"
         )
     return code if isinstance(code, int) else DONE
+
+
+def _print_no_more() -> None:
+    """Have what is still buffered go nowhere: it cannot be written at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _hush() -> None:

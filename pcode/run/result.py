@@ -28,10 +28,13 @@ from ..model.network import Array, Network, Weights
 from ..model.state import State
 from ..model.variables import NODES, WEIGHTS
 from .activations import with_activations
+from .checked import check_run
 from .clamps import ClampArrays
 from .older import upgraded
+from .reading import OTHERS, ROOT, read_groups, reading
 from .record import PhaseRecord
 from .samples import data_of
+from .schema import check_attributes, check_described, check_texts
 
 # Names of the attributes that a run itself sets.
 OWN = (
@@ -263,33 +266,26 @@ class Run:
         Raises
         ------
         InputError
-            If the file does not exist, cannot be read, or holds no run of pcode; if an activation cannot be
-            imported, or is not the one of the run.
+            If the file does not exist, cannot be read, or holds no run of pcode, or one that is damaged or
+            contradicts itself; if an activation cannot be imported, or is not the one of the run.
         """
         allow_code = checks.flag("allow_code", allow_code)
         path = checks.path("path", path)
         if path.is_dir():
             raise InputError("run", "is a folder; give the run.nc in it", str(path))
-        try:
-            loaded = read_groups(path)
-        except FileNotFoundError:
-            raise InputError("run", "there is no such file; give the run.nc of a run", str(path)) from None
-        except (OSError, ValueError) as error:
-            what = f"cannot be read as a NetCDF file ({error}); give the run.nc of a run"
-            raise InputError("run", what, str(path)) from None
+        loaded = read_groups(path, "run", "give the run.nc of a run")
         data = loaded.pop(ROOT)
         if not {"network", "phases", "status"} <= set(data.attrs):
             raise InputError("run", "holds no run of pcode; give the run.nc of a run", str(path))
-        try:
+        with reading("run", path):
+            check_attributes(data.attrs)
             run = cls(*upgraded(data, loaded))
-            _ = run.network, run.phases, run.status, run.notes
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            what = f"holds no run that this version of pcode can read ({checks.shown(error)})"
-            raise InputError("run", what, str(path)) from None
-        try:
+            for group in (run.data, *run.groups.values()):
+                check_texts(group)
+            check_described(run.data)
+            check_run(run.data, run.groups, run.network, run.phases)
+        with reading("run", path):
             return cls(run.data, run.groups, with_activations(run.network, activation, allow_code))
-        except InputError as error:
-            raise error.in_file(str(path)) from None
 
     def __repr__(self) -> str:
         layers = "-".join(map(str, self.network.sizes))
@@ -387,12 +383,8 @@ def write_group(data: xr.Dataset, path: Path, group: str | None = None) -> None:
         raise InputError(where, f"cannot be stored in a NetCDF file ({checks.shown(error)})") from error
 
 
-# The name that xarray gives the root group of a file.
-ROOT = "/"
-
-# Names of the groups that every run has, and in a file the parent of all others: a group there must not have
-# the name of a variable or a dimension of `Run.data`.
-OWN_GROUPS, OTHERS = ("solver", "clamps", "samples", "probe_samples"), "others"
+# Names of the groups that every run has; in a file all others have a parent.
+OWN_GROUPS = ("solver", "clamps", "samples", "probe_samples")
 
 
 def checked_groups(groups: Mapping[str, xr.Dataset] | None) -> dict[str, xr.Dataset]:
@@ -402,15 +394,3 @@ def checked_groups(groups: Mapping[str, xr.Dataset] | None) -> dict[str, xr.Data
     for name, group in given.items():
         checks.instance(f"groups[{name}]", group, xr.Dataset, "an xarray.Dataset")
     return dict(given)
-
-
-def read_groups(path: Path) -> dict[str, xr.Dataset]:
-    """The datasets of a file, by the names of their groups."""
-    groups = xr.open_groups(path, engine="h5netcdf", decode_times=False)
-    try:
-        named = {name.removeprefix("/") or ROOT: group.load() for name, group in groups.items()}
-        named.pop(OTHERS, None)
-        return {name.removeprefix(f"{OTHERS}/"): group for name, group in named.items()}
-    finally:
-        for group in groups.values():
-            group.close()

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from ..analysis.registry import by_name
 from ..base import checks, shipped
-from ..base.errors import InputError
+from ..base.errors import InputError, cut
+from ..base.reading import UnreadableError
 from ..base.short import Short
 from ..model.data import Data
 from ..model.data_sets import DATA
@@ -51,7 +52,8 @@ class Scenario(Short):
     changes : tuple of str
         What was changed, as ``key=value``.
     allow_code : bool
-        Whether an activation or a probe ``module:name`` may be imported.
+        Whether code that the file names may be run: an activation or a probe ``module:name``, a recipe by
+        its path.
     """
 
     path: Path
@@ -73,8 +75,8 @@ class Scenario(Short):
         changes : sequence of str
             Changes to single keys, such as ``network.delta=1e4`` or ``phase.0.duration=10``.
         allow_code : bool
-            Whether an activation or a probe ``module:name`` may be imported, from the scenario's folder or
-            elsewhere, which runs the code of its module.
+            Whether code that the file names may be run: an activation or a probe ``module:name``, which is
+            imported from the scenario's folder or elsewhere, and a recipe by its path.
 
         Raises
         ------
@@ -291,8 +293,12 @@ def _naming(path: Path, changes: Sequence[str], table: str = "", own_keys: bool 
     """Give errors the keys of the file, and its name; with `own_keys` they have its keys already."""
     try:
         yield
+    except MemoryError as error:
+        why = f" ({cut(str(error), 100)})" if str(error) else ""
+        what = f"needs more memory than there is{why}; use smaller layers or fewer samples"
+        raise InputError(table or "the run", what, str(path)) from None
     except InputError as error:
-        if error.source is not None and error.source != "--set":
+        if error.source is not None and error.source != "--set" and not isinstance(error, UnreadableError):
             raise
         inner = error.within(table) if table else error
         where = inner.where if own_keys else _key(inner.where.rstrip("."))
@@ -300,7 +306,7 @@ def _naming(path: Path, changes: Sequence[str], table: str = "", own_keys: bool 
         for change in changes:
             key = change.partition("=")[0].strip()
             if where and (f"{where}.".startswith(f"{key}.") or f"{key}.".startswith(f"{where}.")):
-                source = f"{path} with --set {change if len(change) <= 60 else change[:57] + '...'}"
+                source = f"{path} with --set {cut(change, 60)}"
         raise InputError(where, error.what, source) from None
 
 
