@@ -11,7 +11,7 @@ from ..base.status import Status
 from ..base.units import suffix
 from ..model.data import Data
 from ..plotting import save_figure
-from ..plotting.recipes import Outline, Recipe, outline
+from ..plotting.recipes import Outline, Recipe, check_allowed, outline
 from ..run.result import Run
 from ..run.sweep import Sweep
 from ..scenario import Scenario, report
@@ -22,7 +22,7 @@ from .output import Output
 from .progress import progress_bar
 from .signals import Signals
 
-T = TypeVar("T", Recipe, Outline)
+T = TypeVar("T")
 
 # As many classes are told one by one.
 FEW_CLASSES = 5
@@ -95,9 +95,9 @@ def recipes_of(scenario: Scenario) -> list[Recipe]:
     Raises
     ------
     InputError
-        As for `check_recipes`; or if one cannot be loaded.
+        As for `check_recipes`; or if one cannot be loaded. None has been run where one is not allowed.
     """
-    check_recipes(scenario)
+    _each_recipe(scenario, check_allowed)
     found = _each_recipe(scenario, Recipe.load)
     _check_together(scenario, found)
     return found

@@ -158,6 +158,11 @@ def outline(wanted: str, beside: Path | None = None, *, allow_code: bool = False
     return Outline(path, "sweep" if names[:1] == ["sweep"] else "run")
 
 
+def check_allowed(wanted: str, beside: Path | None = None, *, allow_code: bool = False) -> None:
+    """Raise InputError if there is no such recipe, or it is code that is not allowed; as for `Recipe.load`."""
+    _allowed(wanted, beside, allow_code)
+
+
 def _allowed(wanted: str, beside: Path | None, allow_code: bool) -> tuple[Path, bytes]:
     """The file of a recipe that may be run, and what is in it."""
     path = shipped.find("plots", str(checks.path("recipe", wanted)), beside)

@@ -305,8 +305,10 @@ class Ensemble:
             arrays = ClampArrays(loaded.get("clamps"))
             records = [PhaseRecord.from_dict(one, arrays) for one in json.loads(data.attrs["phases"])]
             check_ensemble(data, loaded, kept.network, records)
-        with reading("ensemble", path):
+        try:
             found = cls(data, loaded, with_activations(kept.network, activation, allow_code))
+        except InputError as error:
+            raise error.in_file(str(path)) from None
         found._source = path
         return found
 

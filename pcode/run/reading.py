@@ -80,10 +80,10 @@ def reading(kind: str, path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except InputError as error:
-        raise (error if error.source else error.in_file(str(path))) from None
     except Exception as error:  # noqa: BLE001 - records of older versions are taken over before they are checked
-        what = f"holds no {kind} that this version of pcode can read ({checks.shown(error)})"
+        known = isinstance(error, InputError)
+        why = f"{error.where}: {error.what}" if known else checks.shown(error)  # type: ignore[attr-defined]
+        what = f"holds no {kind} that this version of pcode can read ({cut(why, 150)})"
         raise InputError(kind, what, str(path)) from None
 
 

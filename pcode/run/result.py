@@ -284,8 +284,10 @@ class Run:
                 check_texts(group)
             check_described(run.data)
             check_run(run.data, run.groups, run.network, run.phases)
-        with reading("run", path):
+        try:
             return cls(run.data, run.groups, with_activations(run.network, activation, allow_code))
+        except InputError as error:
+            raise error.in_file(str(path)) from None
 
     def __repr__(self) -> str:
         layers = "-".join(map(str, self.network.sizes))

@@ -109,7 +109,7 @@ class Scenario(Short):
             As for `load`.
         """
         changes = checks.listed("changes", changes, 'a list of texts such as "network.delta=1e4"')
-        parsed = [text.parse_change(checks.text("changes", change)) for change in changes]
+        parsed = [text.parse_change(checks.text("--set", change)) for change in changes]
         with _naming(path, changes, own_keys=True):
             for keys, _ in parsed:
                 check_change(keys, text.parse(written))
@@ -185,6 +185,8 @@ class Scenario(Short):
         """Which times to keep."""
         table = self.file.save
         with self._naming("save"):
+            if not math.isfinite(table.memory_gb * 1e9):
+                raise InputError("memory_gb", f"must be finite in bytes, not {table.memory_gb:g} GB")
             return Save(
                 table.nodes,
                 table.weights,
