@@ -16,8 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import h5netcdf
 import h5py
 import xarray as xr
+from xarray.backends import H5NetCDFStore
 
 from ..base import checks
 from ..base.errors import InputError, cut
@@ -87,15 +89,29 @@ def reading(kind: str, path: Path) -> Iterator[None]:
         raise InputError(kind, what, str(path)) from None
 
 
+class _File(h5netcdf.File):
+    """A file that counts as closed until it is open: else what is left of one that is none complains."""
+
+    _closed = True
+
+
 def _loaded(path: Path) -> dict[str, xr.Dataset]:
-    groups = xr.open_groups(path, engine="h5netcdf", decode_times=False)
-    try:
-        named = {name.removeprefix("/") or ROOT: group.load() for name, group in groups.items()}
-        named.pop(OTHERS, None)
-        return {name.removeprefix(f"{OTHERS}/"): group for name, group in named.items()}
-    finally:
-        for group in groups.values():
-            group.close()
+    with _File(path, "r") as file:
+        named = {name: _dataset(group) for name, group in _groups(file, "")}
+    named.pop(OTHERS, None)
+    return {name.removeprefix(f"{OTHERS}/"): group for name, group in named.items()}
+
+
+def _groups(group: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """The groups of a file with their names, the file itself first."""
+    yield name or ROOT, group
+    for inner in group.groups:
+        yield from _groups(group[inner], f"{name}/{inner}".lstrip("/"))
+
+
+def _dataset(group: Any) -> xr.Dataset:
+    # Not closed here: that would close the whole file.
+    return xr.open_dataset(H5NetCDFStore(group), decode_times=False).load()
 
 
 def _check(path: Path, size: int) -> None:
