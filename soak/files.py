@@ -220,11 +220,10 @@ def results(count: int, seed: int) -> Tally:
     with tempfile.TemporaryDirectory(prefix="pcode-soak-") as name, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         folder = Path(name)
-        good = _good_results(folder)
+        good, file = _good_results(folder), folder / "case.nc"
         for k in range(count):
             rng = random.Random(f"{seed}-{k}")
             kind = rng.choice(list(good))
-            file = folder / "case.nc"
             file.write_bytes(good[kind])
             if rng.random() < 0.6:
                 file.write_bytes(mutations.damaged(rng, good[kind]))

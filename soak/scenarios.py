@@ -128,7 +128,7 @@ def changed(rng: random.Random, text: str) -> tuple[bytes, list[str]]:
 
 
 def checked(command: list[str], *names: str) -> str:
-    """What became of a command: its exit code is 0 or 2, and with 2 it says why in one line with these names."""
+    """What became of a command: it exits with 0, or with 2 and one line that has these names in it."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = main(command)

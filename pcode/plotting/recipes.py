@@ -159,7 +159,7 @@ def outline(wanted: str, beside: Path | None = None, *, allow_code: bool = False
 
 
 def check_allowed(wanted: str, beside: Path | None = None, *, allow_code: bool = False) -> None:
-    """Raise InputError if there is no such recipe, or it is code that is not allowed; as for `Recipe.load`."""
+    """Raise InputError if there is no such recipe, or it is code that is not allowed, as `Recipe.load` does."""
     _allowed(wanted, beside, allow_code)
 
 

@@ -1,4 +1,4 @@
-"""The datasets of a result, checked where a file has been read: whoever draws or asks can then rely on them."""
+"""The datasets of a result, checked where a file has been read: whoever draws or asks can rely on them."""
 
 from __future__ import annotations
 
