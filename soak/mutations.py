@@ -11,7 +11,8 @@ WORDS = (
     "", " ", "a" * 5000, "\u00e9\u4e2d\U0001f600", "\u202eabc", "a\u0000b", "\u001b[31mred", "e\u0301", "nan",
     "../../../etc/passwd", "/dev/zero", "/dev/stdin", "/proc/self/mem", ".", "x.npz", "x.csv", "os:system",
     "sin(2*pi*t)", "1/0", "t**t**t**9", "(" * 500, "9" * 400, "1e999 ms", "10 ms", "input", "both", "tanh",
-    "auto", "$\\frac{$", "[/]", "%s%n", "equilibrium", "M0", "energy", "DOP853", "__import__('os')", "\t", "a\nb",
+    "auto", "$\\frac{$", "[/]", "%s%n", "equilibrium", "M0", "energy", "DOP853", "__import__('os')", "\t",
+    "a\nb",
 )  # fmt: skip
 
 NUMBERS = (
@@ -22,7 +23,8 @@ NUMBERS = (
 
 KEYS = (
     "name", "data", "clamp", "tau", "sizes", "file", "seed", "mask", "density", "what", "t", "values",
-    "options", "samples", "", "a.b", "\u00e9", "x" * 3000, "0", "1", "99", "-1", "time_unit", "presentation", "hold",
+    "options", "samples", "", "a.b", "\u00e9", "x" * 3000, "0", "1", "99", "-1", "time_unit", "presentation",
+    "hold",
 )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 """What compiled and traced programs may take of the memory: they are dropped when it is more.
 
 A program is kept for each size of network, for the next run of it. In a process that goes through many sizes
-they would be kept for ever. They are dropped together, since JAX drops no single one, and made anew where they
-are needed again. How much they take cannot be asked; so what the process has grown by counts, and where that
-turns out to be something else, such as the user's results, more growth is waited for.
+they would be kept for ever. They are dropped together, since JAX drops no single one, and made anew where
+they are needed again. How much they take cannot be asked; so what the process has grown by counts, and where
+that turns out to be something else, such as the user's results, more growth is waited for.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -159,13 +160,14 @@ def outline(wanted: str, beside: Path | None = None, *, allow_code: bool = False
 
 
 def check_allowed(wanted: str, beside: Path | None = None, *, allow_code: bool = False) -> None:
-    """Raise InputError if there is no such recipe, or it is code that is not allowed, as `Recipe.load` does."""
+    """Raise InputError, as `Recipe.load` does, if there is no such recipe, or it is not allowed."""
     _allowed(wanted, beside, allow_code)
 
 
 def _allowed(wanted: str, beside: Path | None, allow_code: bool) -> tuple[Path, bytes]:
     """The file of a recipe that may be run, and what is in it."""
-    path = shipped.find("plots", str(checks.path("recipe", wanted)), beside)
+    checks.path("recipe", wanted)
+    path = shipped.find("plots", os.fsdecode(wanted), beside)
     if path.suffix == ".nc":
         what = "is a result, not a recipe; name the recipe first, then the result"
         raise InputError("", what, str(path))

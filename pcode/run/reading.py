@@ -89,7 +89,7 @@ def reading(kind: str, path: Path) -> Iterator[None]:
         raise InputError(kind, what, str(path)) from None
 
 
-class _File(h5netcdf.File):
+class _File(h5netcdf.File):  # type: ignore[misc]
     """A file that counts as closed until it is open: else what is left of one that is none complains."""
 
     _closed = True
