@@ -164,7 +164,7 @@ def _other(rng: random.Random, array: Any) -> Any:
             lambda a: np.array(3.0),
             lambda a: np.zeros((0, *a.shape[1:])),
             lambda a: a * np.nan,
-            lambda a: a * 1e308 * 10.0,
+            lambda a: np.full(a.shape, np.inf),
             lambda a: a[None],
             lambda a: a.T,
             lambda a: np.array([{"a": 1}, None], dtype=object),

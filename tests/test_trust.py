@@ -283,6 +283,15 @@ def test_a_text_that_is_no_scenario_is_refused_in_one_short_line(here, capsys, t
     assert "s.toml: " in line(capsys, ["check", "s.toml"])
 
 
+def test_names_that_look_like_math_and_are_none_are_drawn_as_they_are(here, capsys):
+    name = 'title = "$\\\\bad{ [b] %s"'
+    text = GOOD.replace('title = "good"', name).replace("[]", '["energy", "node_convergence"]')
+    (here / "s.toml").write_text(text.replace("[[phase]]", '[[phase]]\nname = "$\\\\frac{$ [/red]"'))
+    assert main(["run", "s.toml"]) == 0
+    assert capsys.readouterr().err == ""
+    assert (here / "results/s/energy.png").exists()
+
+
 def test_memory_that_is_too_large_a_number_is_told_by_its_key(here, capsys):
     assert "save.memory_gb: must be finite" in line(
         capsys, ["check", "good.toml", "--set", "save.memory_gb=1e300"]
