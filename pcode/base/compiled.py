@@ -18,11 +18,11 @@ from ._jax import jax
 from .memory import give_back
 
 # Bytes by which the process may grow before programs are dropped, once a first run has loaded what all need.
-ROOM = 60e6
+ROOM = 40e6
 
 # After fewer runs than this, programs are dropped that are still in use: then there may be more of them, up
 # to so many times the room.
-SOON, TIMES = 10, 8
+SOON, TIMES = 10, 12
 
 _STATM = Path("/proc/self/statm")
 

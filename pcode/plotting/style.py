@@ -10,6 +10,7 @@ from typing import Any
 
 from matplotlib import RcParams, colormaps, rc_context, rc_params_from_file, rcParams
 from matplotlib import style as matplotlib_style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cbook import is_math_text
 from matplotlib.colors import to_rgb
@@ -93,9 +94,9 @@ class StyledFigure(Figure):
             super().savefig(*args, **kwargs)
 
 
-def show_broken_math(fig: Figure) -> None:
+def show_broken_math(artist: Artist) -> None:
     """Have texts shown as they are that look like math and are none, such as names with two dollar signs."""
-    for text in fig.findobj(Text):
+    for text in artist.findobj(Text):
         written = text.get_text()
         if text.get_parse_math() and is_math_text(written) and not _is_math(written):
             text.set_parse_math(False)

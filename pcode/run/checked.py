@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..base.status import Status
 from ..model.network import Network
 from ..model.series import TimeSeries
 from ..model.variables import NODES
-from .clamps import ClampRecord
+from .clamps import ClampArrays, ClampRecord
 from .dataset import ENERGIES
 from .probes import FUNCTION, PHASE, PRESENTATION, SAMPLES, TIME, probe_names, samples_of
 from .record import PhaseRecord
@@ -55,10 +56,10 @@ def check_run(data: xr.Dataset, groups: Groups, network: Network, records: Seque
     check_groups(groups, network, records)
 
 
-def check_ensemble(
-    data: xr.Dataset, groups: Groups, network: Network, records: Sequence[PhaseRecord]
-) -> None:
+def check_ensemble(data: xr.Dataset, groups: Groups, network: Network) -> None:
     """Check the datasets of an ensemble, but for what concerns one member alone; see `check_run`."""
+    arrays = ClampArrays(groups.get("clamps"))
+    records = [PhaseRecord.from_dict(one, arrays) for one in json.loads(data.attrs["phases"])]
     check_arrays(data, network, ("member",))
     check_times(data, "time", "phase", records)
     check_times(data, "weight_time", "weight_phase", records)

@@ -44,7 +44,7 @@ from .part import Part
 from .reading import ROOT, read_groups, reading
 from .record import PhaseRecord
 from .result import Run, checked_groups, write_group
-from .schema import check_attributes, check_described, check_texts
+from .schema import check_attributes, check_texts
 
 # What a member has of each phase.
 ENDS = ("status", "detail", "t_start", "t_end", "steps", "rejected")
@@ -298,13 +298,9 @@ class Ensemble:
             raise InputError("ensemble", f"holds no ensemble of pcode; {right}", str(path))
         with reading("ensemble", path):
             check_attributes(data.attrs)
-            for group in (data, *loaded.values()):
-                check_texts(group)
-            check_described(data)
+            check_texts(data, *loaded.values())
             kept = cls(data, loaded)
-            arrays = ClampArrays(loaded.get("clamps"))
-            records = [PhaseRecord.from_dict(one, arrays) for one in json.loads(data.attrs["phases"])]
-            check_ensemble(data, loaded, kept.network, records)
+            check_ensemble(data, loaded, kept.network)
         try:
             found = cls(data, loaded, with_activations(kept.network, activation, allow_code))
         except InputError as error:

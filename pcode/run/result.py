@@ -34,7 +34,7 @@ from .older import upgraded
 from .reading import OTHERS, ROOT, read_groups, reading
 from .record import PhaseRecord
 from .samples import data_of
-from .schema import check_attributes, check_described, check_texts
+from .schema import check_attributes, check_texts
 
 # Names of the attributes that a run itself sets.
 OWN = (
@@ -280,9 +280,7 @@ class Run:
         with reading("run", path):
             check_attributes(data.attrs)
             run = cls(*upgraded(data, loaded))
-            for group in (run.data, *run.groups.values()):
-                check_texts(group)
-            check_described(run.data)
+            check_texts(run.data, *run.groups.values())
             check_run(run.data, run.groups, run.network, run.phases)
         try:
             return cls(run.data, run.groups, with_activations(run.network, activation, allow_code))

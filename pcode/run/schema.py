@@ -101,8 +101,17 @@ def check_attributes(attributes: Mapping[Any, Any]) -> None:
             raise InputError(name, "must be a positive number")
 
 
-def check_texts(data: xr.Dataset) -> None:
-    """Raise InputError if a name or an attribute has a character that does something to a terminal."""
+def check_texts(*groups: xr.Dataset) -> None:
+    """Raise InputError if a name or a text has a character that does something to a terminal.
+
+    And unless what variables say of themselves for figures are texts.
+    """
+    for data in groups:
+        _check_safe(data)
+        _check_described(data)
+
+
+def _check_safe(data: xr.Dataset) -> None:
     texts: list[tuple[Any, Any]] = [("", name) for name in (*data.variables, *data.dims)]
     for place, attributes in [("", data.attrs), *((n, v.attrs) for n, v in data.variables.items())]:
         for name, value in attributes.items():
@@ -119,8 +128,7 @@ def check_texts(data: xr.Dataset) -> None:
             raise InputError(str(place).strip(".") or "a name", what)
 
 
-def check_described(data: xr.Dataset) -> None:
-    """Raise InputError unless what variables say of themselves for figures are texts."""
+def _check_described(data: xr.Dataset) -> None:
     for name, variable in data.variables.items():
         for key in ("long_name", "units", "label", "probe"):
             if not isinstance(variable.attrs.get(key, ""), str):

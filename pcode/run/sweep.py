@@ -18,7 +18,7 @@ from ..base.html import table
 from ..base.near import did_you_mean
 from ..base.status import Status
 from .reading import ROOT, read_groups, reading
-from .schema import check_described, check_texts
+from .schema import check_texts
 
 # The attribute that tells the dataset of a sweep.
 AXES = "sweep_axes"
@@ -148,7 +148,6 @@ class Sweep:
             raise InputError("sweep", f"holds no sweep of pcode; {right}", str(file))
         with reading("sweep", file):
             check_texts(data)
-            check_described(data)
             _check(data)
         return cls(data)
 
