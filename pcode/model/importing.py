@@ -80,7 +80,7 @@ def _check_not_another(where: str, module: str) -> None:
     if loaded and spec and spec.has_location and spec.origin:
         here, there = Path(spec.origin).resolve(), Path(loaded).resolve()
         if here != there:
-            meant, other = (cut(str(path), 70, 0.7) for path in (here, there))
+            meant, other = (cut(str(path), 40, 0.8) for path in (here, there))
             what = f"module {name} is meant to be {meant}, but {other} has been imported"
             raise InputError(where, f"{what}; rename one, or use a fresh process")
 

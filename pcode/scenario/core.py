@@ -109,7 +109,9 @@ class Scenario(Short):
             As for `load`.
         """
         changes = checks.listed("changes", changes, 'a list of texts such as "network.delta=1e4"')
-        parsed = [text.parse_change(checks.text("--set", change)) for change in changes]
+        for change in changes:
+            checks.instance("changes", change, str, "a list of texts")
+        parsed = [text.parse_change(change) for change in changes]
         with _naming(path, changes, own_keys=True):
             for keys, _ in parsed:
                 check_change(keys, text.parse(written))
