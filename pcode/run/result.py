@@ -117,6 +117,20 @@ class Run:
         return str(self.data.attrs["message"])
 
     @property
+    def tolerances(self) -> tuple[float, float]:
+        """The tolerances `rtol` and `atol` of the solver.
+
+        Raises
+        ------
+        InputError
+            If they are not among the attributes.
+        """
+        for name in ("rtol", "atol"):
+            if name not in self.data.attrs:
+                raise InputError(f"run.{name}", "is not among the attributes; give a run as it was saved")
+        return float(self.data.attrs["rtol"]), float(self.data.attrs["atol"])
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Notes on anything unusual in the run, such as a probe that raised; one line each."""
         return tuple(json.loads(self.data.attrs.get("notes", "[]")))

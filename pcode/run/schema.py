@@ -84,7 +84,7 @@ _JSON: dict[str, TypeAdapter[Any]] = {"network": _NETWORK, "phases": _PHASES, "n
 
 def check_attributes(attributes: Mapping[Any, Any]) -> None:
     """Raise InputError unless the attributes of a run, or of an ensemble, are those that are written."""
-    for name in ("network", "phases", "status", "message", "rtol", "atol"):
+    for name in ("network", "phases", "status", "message"):
         if name not in attributes:
             raise InputError(name, "is missing among its attributes")
     for name, adapter in _JSON.items():
@@ -95,7 +95,7 @@ def check_attributes(attributes: Mapping[Any, Any]) -> None:
             raise InputError(name, f"must be a text, not {type(attributes[name]).__name__}")
     if attributes["status"] not in list(map(str, Status)):
         raise InputError("status", f"must be one of {', '.join(map(str, Status))}")
-    for name in ("rtol", "atol"):
+    for name in [name for name in ("rtol", "atol") if name in attributes]:
         value = attributes[name]
         if not isinstance(value, float | np.floating) or not 0.0 < value < np.inf:
             raise InputError(name, "must be a positive number")
