@@ -53,7 +53,7 @@ def _endless() -> str:
 
 @pytest.mark.parametrize("line", ["", "a\nb", "x" * 302, "a\x1b[31m", "\u202e"])
 def test_a_line_that_is_none_is_found(line):
-    with pytest.raises(ValueError, match="not one line|letters|control"):
+    with pytest.raises(ValueError, match=r"not one line|letters|control"):
         check_line(line)
 
 

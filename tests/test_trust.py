@@ -1,4 +1,4 @@
-"""A file from a stranger runs nothing, is waited on by nobody, and is refused in one line where it is no good."""
+"""A file from a stranger runs nothing, is waited on by nobody, and is refused in one line if it is no good."""
 
 import io
 import json
@@ -249,7 +249,7 @@ def test_an_npz_file_that_holds_something_else_is_refused_with_the_key(here, cap
     "change", ["astype('>f4')", "astype(bool)", "astype('f2')", "astype('g')", "T.copy().T"]
 )
 def test_an_npz_file_may_hold_any_kind_of_real_numbers(here, change):
-    given = eval(f"array.{change}", {"array": np.array([[0.0, 1.0], [1.0, 0.0]])})  # noqa: S307
+    given = eval(f"array.{change}", {"array": np.array([[0.0, 1.0], [1.0, 0.0]])})
     np.savez(here / "d.npz", inputs=given, targets=np.asfortranarray([[1.0], [0.0]]))
     assert pcode.Data.load("d.npz").inputs.tolist() == [[0.0, 1.0], [1.0, 0.0]]
 
@@ -329,7 +329,7 @@ def test_control_characters_in_a_table_are_refused_with_their_line(here, capsys)
 def changed_run(path: Path, saved: bytes, change: str) -> None:
     path.write_bytes(saved)
     with h5py.File(path, "r+") as file:
-        exec(change, {"file": file, "np": np, "h5py": h5py})  # noqa: S102
+        exec(change, {"file": file, "np": np, "h5py": h5py})
 
 
 BAD_RUNS = {
@@ -338,7 +338,7 @@ BAD_RUNS = {
     "file.attrs['phases'] = 7": "phases: must be a text",
     "file.attrs['network'] = '[]'": "network",
     "file.attrs['network'] = file.attrs['network'].replace('[2, 3, 1]', '[2, 9, 1]')": "unit1",
-    "file.attrs['network'] = file.attrs['network'].replace('[2, 3, 1]', '[2, 1%s, 1]' % ('0' * 400))": "network",
+    "file.attrs['network'] = file.attrs['network'].replace('[2, 3', '[2, 1%s' % ('0' * 400))": "network",
     "file.attrs['status'] = 'fine'": "status",
     "file.attrs['rtol'] = 'small'": "rtol",
     "file.attrs['title'] = 'a\\x1b[31m'": "title",
