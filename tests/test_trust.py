@@ -1,4 +1,4 @@
-"""A file from a stranger runs nothing, is waited on by nobody, and is refused in one line if it is no good."""
+"""A file from a stranger runs nothing, is waited on by nobody, and is refused in one line where it is bad."""
 
 import io
 import json
