@@ -7,12 +7,13 @@ SCENARIO ?= xor
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help setup run test test-fast lint gallery studies bench rooms wheel clean
+.PHONY: help setup run test test-fast soak lint gallery studies bench rooms wheel clean
 
 help:
 	@echo "make run        simulate the default scenario ($(SCENARIO)) and draw its figures"
 	@echo "make test       lint, types, and all tests"
 	@echo "make test-fast  the tests, without the slow ones"
+	@echo "make soak       what pcode has to bear, at length: files changed at random, many sizes (an hour at most)"
 	@echo "make lint       style, layering and types"
 	@echo "make gallery    every figure for the scenarios it suits, with a page of them, in plots/gallery/"
 	@echo "make studies    the studies' figures, numbers and tables, in docs/studies/ (about six minutes)"
@@ -57,6 +58,9 @@ test: lint
 
 test-fast: $(VENV)/.dev
 	$(PYTEST) -m "not slow"
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m soak $(ARGS)
 
 gallery: $(VENV)/.run
 	$(BIN)/pcode gallery plots/gallery --also benchmarks/work_precision.py

@@ -359,7 +359,8 @@ def test_two_recipes_of_one_name_would_overwrite_each_other(
 ) -> None:
     (here / "energy.py").write_text("def figure(run): ...\n")
     (here / "bad.toml").write_text(GOOD.replace("[]", '["energy", "energy.py"]'))
-    assert "plots.recipes.1: there are two recipes energy" in one_line(capsys, ["run", "bad.toml"], here)
+    command = ["run", "bad.toml", "--allow-code"]
+    assert "plots.recipes.1: there are two recipes energy" in one_line(capsys, command, here)
 
 
 def test_a_recipe_that_cannot_be_loaded_is_refused_before_the_run(
@@ -373,7 +374,7 @@ def test_a_recipe_that_cannot_be_loaded_is_refused_before_the_run(
     }.items():
         (here / "mine.py").write_text(text)
         (here / "bad.toml").write_text(GOOD.replace("[]", '["mine.py"]'))
-        assert told in one_line(capsys, ["run", "bad.toml"], here)
+        assert told in one_line(capsys, ["run", "bad.toml", "--allow-code"], here)
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_a_recipe_of_ones_own_stands_beside_the_scenario(here: Path, tmp_path: P
         "    return fig\n"
     )
     (here / "sub/own.toml").write_text(QUICK.replace('"energy"', '"mine.py"'))
-    assert main(["run", "sub/own.toml"]) == 0
+    assert main(["run", "sub/own.toml", "--allow-code"]) == 0
     assert (here / "results/own/mine.png").exists()
     assert sorted(path.name for path in (here / "sub").iterdir()) == ["mine.py", "own.toml"]
 
@@ -165,7 +165,7 @@ def test_a_recipe_that_names_what_it_suits_is_drawn_for_any_run(here: Path) -> N
         "    return Figure(figsize=(3, height))\n"
     )
     (here / "quick.toml").write_text(QUICK.replace('"energy"', '"mine.py"'))
-    assert main(["run", "quick.toml"]) == 0
+    assert main(["run", "quick.toml", "--allow-code"]) == 0
     assert (here / "results/quick/mine.png").exists()
 
 
@@ -174,7 +174,7 @@ def test_a_recipe_that_cannot_draw_the_run_leaves_the_run_and_the_other_figures(
 ) -> None:
     (here / "broken.py").write_text("def figure(run):\n    return run.data.nothing\n")
     (here / "quick.toml").write_text(QUICK.replace('["energy"]', '["broken.py", "energy"]'))
-    assert main(["run", "quick.toml"]) == 2
+    assert main(["run", "quick.toml", "--allow-code"]) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "broken.py: cannot draw this run: AttributeError" in err

@@ -97,7 +97,7 @@ def test_a_signal_while_a_figure_is_drawn_ends_without_a_traceback(here: Path, n
         "import signal\ndef figure(run):\n    print('drawing', flush=True)\n    signal.pause()\n"
     )
     (here / "quick.toml").write_text(QUICK.replace('"energy"', '"slow.py"'))
-    process = command("run", "quick.toml", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = command("run", "quick.toml", "--allow-code", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"drawing\n"
     process.send_signal(getattr(signal, name))

@@ -253,7 +253,7 @@ def _repeats(run: Run, start: Snapshot, end: Snapshot, span: float, method: str 
     if why is not None:
         yield from (_none(name, why) for name in names)
         return
-    rtol, atol = float(run.data.attrs["rtol"]), float(run.data.attrs["atol"])
+    rtol, atol = run.tolerances
     own = start.record.method.split(",")[0]
     second = method or _second(own, start, span)
     whole = bool(end.t == end.record.t_end)

@@ -184,7 +184,7 @@ def twin(run: Run) -> Twin:
         raise InputError("run", "has no phase in which weights learn, so there is nothing to compare")
     network, method = run.network, _method(run)
     start = _start(run)
-    rtol, atol = float(run.data.attrs["rtol"]), float(run.data.attrs["atol"])
+    rtol, atol = run.tolerances
     learners = {
         "flow": Learner(network, start, method, rtol, atol),
         "sgd": Learner(network, start, None, rtol, atol),

@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError
+from .errors import InputError, unsafe
 from .near import hint
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -171,7 +171,8 @@ def text(where: str, value: object) -> str:
     Raises
     ------
     InputError
-        If it is empty or not a str, or has a character that UTF-8 or NetCDF cannot hold.
+        If it is empty or not a str, or has a character that UTF-8 or NetCDF cannot hold, or that does
+        something to a terminal.
     """
     if not isinstance(value, str) or not value:
         raise InputError(where, f"must be a text, not {shown(value)}")
@@ -181,6 +182,9 @@ def text(where: str, value: object) -> str:
         raise InputError(where, f"has characters that UTF-8 has not: {shown(value)}") from None
     if "\0" in value:
         raise InputError(where, f"has a NUL character, which files cannot hold: {shown(value)}")
+    if unsafe(value):
+        what = "has a control character, which can do something to a terminal"
+        raise InputError(where, f"{what}: {shown(value)}; leave {unsafe(value)!a} out")
     return str(value)
 
 

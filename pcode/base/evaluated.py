@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -37,6 +38,15 @@ class Static:
     value: Any
 
 
+_all: WeakSet[Evaluated] = WeakSet()
+
+
+def forget() -> None:
+    """Drop the programs of all functions that were traced for NumPy."""
+    for one in list(_all):
+        one.forget()
+
+
 class Evaluated:
     """A pure function of pytrees of arrays, written with JAX.
 
@@ -52,6 +62,7 @@ class Evaluated:
         self.function = function
         self.compiled = compiled()(function)
         self._plain = PlainFunction(function)
+        _all.add(self)
 
     def __call__(self, *arguments: Any) -> Any:
         """The results, by NumPy if possible; part of what is traced if an argument is."""
@@ -74,6 +85,10 @@ class Evaluated:
     def traced(self) -> int:
         """For how many structures, shapes and types of arguments it was traced for NumPy."""
         return self._plain.traced
+
+    def forget(self) -> None:
+        """Drop what was traced for NumPy."""
+        self._plain.forget()
 
     def bind(self, first: Any, spent: Spent, there: Callable[[], Any] | None = None) -> Bound:
         """The function of all arguments but the first; `there` returns that with arrays of JAX."""

@@ -21,3 +21,10 @@ def keep_freed_memory() -> None:
     if hasattr(library, "gnu_get_libc_version") and hasattr(library, "mallopt"):
         library.mallopt(_MMAP_THRESHOLD, LARGEST_KEPT)
         library.mallopt(_TRIM_THRESHOLD, KEPT)
+
+
+def give_back() -> None:
+    """Have the C library give free memory back to the system, if it is one that can be told so."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)

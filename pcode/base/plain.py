@@ -58,9 +58,14 @@ class PlainFunction:
         """
         leaves, tree = jax.tree.flatten(arguments)
         key = (tree, tuple(map(_kind, leaves)))
-        if key not in self._programs:
-            self._programs[key] = Program(self._function, arguments)
-        return self._programs[key]
+        found = self._programs.get(key)
+        if found is None:
+            found = self._programs[key] = Program(self._function, arguments)
+        return found
+
+    def forget(self) -> None:
+        """Drop all programs; those that are bound go on."""
+        self._programs = {}
 
 
 def _kind(leaf: Any) -> tuple[Shape, Any]:

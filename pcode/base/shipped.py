@@ -33,6 +33,11 @@ def names(kind: Kind) -> dict[str, Path]:
     return {file.stem: file for file in files if not file.stem.startswith("_")}
 
 
+def ships(kind: Kind, path: Path) -> bool:
+    """Whether a file is one that ships with pcode."""
+    return path.resolve() in (one.resolve() for one in names(kind).values())
+
+
 def find(kind: Kind, given: str, beside: Path | None = None) -> Path:
     """The file that a user means by `given`: a path, or the name of a shipped file.
 
@@ -40,7 +45,8 @@ def find(kind: Kind, given: str, beside: Path | None = None) -> Path:
     ----------
     kind : {"scenarios", "plots", "docs", "docs/studies"}
     given : str
-        A path, which takes precedence, or a shipped name.
+        A path, or a shipped name. A path takes precedence, but for recipes, which are code: what has the
+        name of a shipped one is the shipped one.
     beside : Path, optional
         The folder to which a path is relative; the current folder by default.
 
@@ -50,9 +56,9 @@ def find(kind: Kind, given: str, beside: Path | None = None) -> Path:
         If there is neither such a file nor such a name.
     """
     path = (beside or Path()) / given
-    if os.path.exists(path) and not os.path.isdir(path):
-        return path
     shipped = names(kind)
+    if os.path.exists(path) and not os.path.isdir(path) and not (kind == "plots" and given in shipped):
+        return path
     if given in shipped:
         return shipped[given]
     called = _CALLED[kind]

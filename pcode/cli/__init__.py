@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 
 from ..base.errors import InputError
-from .ending import BROKEN_PIPE, DONE, complain
+from .ending import BROKEN_PIPE, DONE, complain, open_standard_files
 from .signals import Signals, Stopped
 
 __all__ = ["main"]
@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         arguments = sys.argv[1:]
         _hush()
+        open_standard_files()
         # What imports allocate is never garbage: to search it again and again takes a tenth of a short run.
         gc.disable()
         atexit.register(gc.freeze)  # nor at the end, when all of it goes anyway
@@ -52,13 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # What is still buffered cannot be written at exit either.
             _write_nowhere()
             code = BROKEN_PIPE
-        except Exception:
+        except Exception as error:
             # A signal that arrives deep inside a library may come out as an error of that library; and after
             # SIGHUP there may be no terminal any more to write to.
-            if signals.received is None:
+            if signals.received is not None:
+                _write_nowhere()
+                code = DONE
+            elif isinstance(error, OSError):  # stdout is a file on a full disk
+                _write_nowhere(1)
+                code = complain(f"stdout: {error.strerror or error}; give a place that can be written")
+            else:
                 raise
-            _write_nowhere()
-            code = DONE
     return code if signals.received is None else 128 + signals.received
 
 
@@ -76,9 +81,9 @@ def _run(arguments: Sequence[str], signals: Signals) -> int:
     except InputError as error:
         return complain(str(error))
     except MemoryError as error:
-        return complain(
-            f"network.sizes: not enough memory ({error}); use smaller layers, or save fewer times"
-        )
+        why = f" ({error})" if str(error) else ""
+        right = "use smaller layers or fewer samples, or save fewer times"
+        return complain(f"there is not enough memory for this{why}; {right}")
     except SystemExit:  # typer's answer to a broken pipe
         raise BrokenPipeError from None
     except BrokenPipeError:
@@ -90,9 +95,9 @@ def _run(arguments: Sequence[str], signals: Signals) -> int:
     return code if isinstance(code, int) else DONE
 
 
-def _write_nowhere() -> None:
-    """Drop what is still to be written to stdout and stderr, at exit too."""
-    for stream in (1, 2):
+def _write_nowhere(*streams: int) -> None:
+    """Drop what is still to be written to these, or to both stdout and stderr, at exit too."""
+    for stream in streams or (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from ..analysis import Result, ask
 from ..base.errors import InputError
 from ..base.files import replacing
 from ..base.tables import chosen
 from ..run.result import Run
+from .ending import say
 from .loading import load_run
 from .paths import PICTURES, check_target
 from .sizes import asked_dpi, asked_style
@@ -123,9 +122,9 @@ def analyse_run(
         raise (error if error.source else error.in_file(str(file))) from None
     outputs.write(result)
     as_json = outputs.as_json
-    typer.echo(json.dumps(result.to_dict(), indent=2, allow_nan=False) if as_json else str(result))
+    say(json.dumps(result.to_dict(), indent=2, allow_nan=False) if as_json else str(result))
     for path in outputs.files:
-        typer.echo(str(path), err=as_json)
+        say(str(path), err=as_json)
 
 
 def answers(run: Run, questions: Sequence[str]) -> tuple[dict[str, Any], list[str], list[str]]:

@@ -10,7 +10,7 @@ import typer
 
 from .. import __version__
 from ..base.errors import InputError
-from .ending import BAD_INPUT, DONE, complain, imports_done
+from .ending import BAD_INPUT, DONE, complain, imports_done, say
 from .signals import Signals
 
 if TYPE_CHECKING:
@@ -64,14 +64,15 @@ AllowCodeOption = Annotated[
     bool,
     typer.Option(
         "--allow-code",
-        help="Import an activation of your own, module:name, which runs the code of its module.",
+        help="Run code that the file names: an activation or a probe module:name, a recipe by its path. "
+        "For files that you trust.",
     ),
 ]
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"pcode {__version__}")
+        say(f"pcode {__version__}")
         raise typer.Exit
 
 
@@ -141,7 +142,7 @@ def plot(
 
     imports_done()
     chosen = _options(options, "log_time=true")
-    loaded = Recipe.load(recipe)
+    loaded = Recipe.load(recipe, allow_code=True)  # named on the user's own command line
     if out is not None:
         check_target(out, "-o", PICTURES)
     run_file = found_run(run_file, loaded.draws)
@@ -149,7 +150,7 @@ def plot(
     dots = asked_dpi(dpi, target)
     with asked_style(size, font_size):
         draw(loaded, load_drawn(loaded, run_file, allow_code, presentation), [target], chosen, dots)
-    typer.echo(str(target))
+    say(str(target))
     return DONE
 
 
@@ -181,9 +182,7 @@ def animate(
 
     imports_done()
     run_file = found_run(run_file)
-    typer.echo(
-        str(film_run(run_file, out, _options(options, "phase=0"), seconds, fps, allow_code, presentation))
-    )
+    say(str(film_run(run_file, out, _options(options, "phase=0"), seconds, fps, allow_code, presentation)))
     return DONE
 
 
@@ -242,14 +241,14 @@ def check(
     changes: SetOption = None,
     allow_code: AllowCodeOption = False,
 ) -> int:
-    """Check a scenario and tell what it will solve, without running it."""
-    from .running import describe, recipes_of
+    """Check a scenario and tell what it will solve, without running it, or any recipe that it names."""
+    from .running import check_recipes, describe
     from .sweeping import described
 
     loaded = load(scenario, method, changes, allow_code)
     notes = loaded.check()
-    recipes_of(loaded)
-    typer.echo("\n".join([*describe(loaded), *described(loaded)]))
+    check_recipes(loaded)
+    say("\n".join([*describe(loaded), *described(loaded)]))
     return complain(f"{loaded.path}: {'; '.join(notes)}", DONE) if notes else DONE
 
 
@@ -271,13 +270,13 @@ def gallery(
     imports_done()
     signals = context.obj if isinstance(context.obj, Signals) else Signals()
     with claimed(folder, ""):
-        made = Gallery(folder, shipped.names("scenarios"), shipped.names("plots"), typer.echo, also or ())
+        made = Gallery(folder, shipped.names("scenarios"), shipped.names("plots"), say, also or ())
         clear_left(folder, ())
         made.make(signals)
     if made.failures:
         more = f" (and {len(made.failures) - 1} more)" if len(made.failures) > 1 else ""
         return complain(f"{made.failures[0]}{more}", BAD_INPUT)
-    typer.echo(str(folder / INDEX))
+    say(str(folder / INDEX))
     return DONE
 
 
@@ -290,7 +289,7 @@ def list_(
     """List the scenarios, recipes, questions, methods, data sets and activations; or tell about one."""
     from .listing import about, names
 
-    typer.echo("\n".join(names() if name is None else about(name)))
+    say("\n".join(names() if name is None else about(name)))
     return DONE
 
 
@@ -308,7 +307,7 @@ def new(
         raise InputError("", "is there already; give the name of a new file", str(file))
     with replacing(file, "") as temporary:
         temporary.write_text(TEMPLATE, encoding="utf-8")
-    typer.echo(f"{file}: edit it, then: pcode run {file}")
+    say(f"{file}: edit it, then: pcode run {file}")
     return DONE
 
 
@@ -319,7 +318,7 @@ def schema() -> int:
 
     from ..scenario import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=2))
+    say(json.dumps(json_schema(), indent=2))
     return DONE
 
 

@@ -42,9 +42,9 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
     console = Console(stderr=True)
     bar = 24 if console.width >= WIDE else 12
     columns = (
-        TextColumn("{task.description:<10}"),
+        TextColumn("{task.description:<10}", markup=False),
         BarColumn(bar_width=bar),
-        TextColumn("{task.fields[told]}"),
+        TextColumn("{task.fields[told]}", markup=False),
         TimeElapsedColumn(),
     )
     with on_terminal(Bars(*columns, console=console)) as bars:
@@ -86,7 +86,7 @@ def counting_bar(name: str, total: int) -> Iterator[Callable[[int], None] | None
     from rich.progress import Progress as Bars
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

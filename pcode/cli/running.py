@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import typer
+from typing import Any, TypeVar
 
 from ..base import checks
 from ..base.errors import InputError
@@ -14,16 +12,18 @@ from ..base.status import Status
 from ..base.units import suffix
 from ..model.data import Data
 from ..plotting import save_figure
-from ..plotting.recipes import Recipe
+from ..plotting.recipes import Outline, Recipe, check_allowed, outline
 from ..run.result import Run
 from ..run.sweep import Sweep
 from ..scenario import Scenario, report
 from ..simulation import Probe
 from .analysing import answers
-from .ending import BAD_INPUT, DONE, FAILED, complain
+from .ending import BAD_INPUT, DONE, FAILED, complain, say
 from .output import Output, size
 from .progress import progress_bar
 from .signals import Signals
+
+T = TypeVar("T")
 
 # As many classes are told one by one.
 FEW_CLASSES = 5
@@ -48,10 +48,10 @@ def run_scenario(scenario: Scenario, folder: Path, force: bool, signals: Signals
         answered, undone = _answer(scenario, run, output, signals)
         if not signals.stop():
             undone += _draw_all(pictures, run, folder)
-        typer.echo("\n".join([*summary(scenario, run), *answered]))
+        say("\n".join([*summary(scenario, run), *answered]))
         for name in names:
             if (folder / name).exists():
-                typer.echo(str(folder / name))
+                say(str(folder / name))
         return _verdict(scenario, run, folder, undone)
 
 
@@ -120,28 +120,49 @@ def _verdict(scenario: Scenario, run: Run, folder: Path, undone: Sequence[str]) 
 
 
 def recipes_of(scenario: Scenario) -> list[Recipe]:
-    """The recipes that `scenario` asks for.
+    """The recipes that `scenario` asks for, loaded, which runs their files.
 
     Raises
     ------
     InputError
-        If there is no such recipe, it cannot be loaded, or two would write the same file.
+        As for `check_recipes`; or if one cannot be loaded. None has been run where one is not allowed.
     """
-    recipes: list[Recipe] = []
+    _each_recipe(scenario, check_allowed)
+    found = _each_recipe(scenario, Recipe.load)
+    _check_together(scenario, found)
+    return found
+
+
+def check_recipes(scenario: Scenario) -> None:
+    """Check the recipes that `scenario` asks for by their texts; none is run.
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe, it is code that is not allowed, or two would write the same file.
+    """
+    _check_together(scenario, _each_recipe(scenario, outline))
+
+
+def _each_recipe(scenario: Scenario, read: Callable[..., T]) -> list[T]:
+    found = []
     for k, wanted in enumerate(scenario.file.plots.recipes):
         try:
-            recipe = Recipe.load(wanted, scenario.path.parent)
+            found.append(read(wanted, scenario.path.parent, allow_code=scenario.allow_code))
         except InputError as error:
             what = ": ".join(part for part in (error.source, error.where, error.what) if part)
             raise InputError(f"plots.recipes.{k}", what, str(scenario.path)) from None
+    return found
+
+
+def _check_together(scenario: Scenario, recipes: Sequence[Recipe | Outline]) -> None:
+    for k, recipe in enumerate(recipes):
         if recipe.draws != "run":
             what = f"{recipe.name} draws sweeps; name it under [[sweep.figure]]"
             raise InputError(f"plots.recipes.{k}", what, str(scenario.path))
-        if recipe.name in [other.name for other in recipes]:
+        if recipe.name in [other.name for other in recipes[:k]]:
             what = f"there are two recipes {recipe.name}, whose pictures would have one name; keep one"
             raise InputError(f"plots.recipes.{k}", what, str(scenario.path))
-        recipes.append(recipe)
-    return recipes
 
 
 def draw(

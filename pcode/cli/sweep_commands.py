@@ -80,12 +80,13 @@ def resume(
     scheduler: SchedulerOption = None,
     timeout: TimeoutOption = 10.0,
     retries: RetriesOption = 1,
+    allow_code: AllowCodeOption = False,
 ) -> int:
     """Go on with a sweep that was interrupted; what is done is not run again."""
     from .sweeping import Ways, resume_sweep
 
     imports_done()
-    return resume_sweep(folder, Ways(workers, scheduler, timeout, retries, _signals(context)))
+    return resume_sweep(folder, Ways(workers, scheduler, timeout, retries, _signals(context)), allow_code)
 
 
 def _signals(context: typer.Context) -> Signals:

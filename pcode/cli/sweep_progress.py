@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..sweeps import SweepProgress
+from .ending import say
 from .progress import on_terminal
 
 # Seconds between lines where stderr is no terminal.
@@ -59,7 +60,7 @@ def sweep_bar() -> Iterator[Callable[[SweepProgress], None]]:
                 board = f", dashboard {now.dashboard}" if now.dashboard else ""
                 many = f"{now.workers} worker{'s' * (now.workers != 1)}"
                 begun = f"pcode: {now.total - now.done} of {now.total} points to run, {many}{board}"
-                print(begun, file=sys.stderr)  # noqa: T201 - the command's own output
+                say(begun, err=True)
                 show(now, told(now, None))
             else:
                 show(now, told(now, estimate.left(time.monotonic(), now.done, now.total)))
@@ -75,7 +76,7 @@ def _bar() -> Iterator[Callable[[SweepProgress, str], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (BarColumn(bar_width=24), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (BarColumn(bar_width=24), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with on_terminal(Progress(*columns, console=Console(stderr=True))) as bars:
         task = bars.add_task("")
 
@@ -91,6 +92,6 @@ def _lines() -> Callable[[SweepProgress, str], None]:
     def show(now: SweepProgress, words: str) -> None:
         if time.monotonic() - last[0] >= BETWEEN and now.point is not None:
             last[0] = time.monotonic()
-            print(f"pcode: {words}", file=sys.stderr)  # noqa: T201 - the command's own output
+            say(f"pcode: {words}", err=True)
 
     return show

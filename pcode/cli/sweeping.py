@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import typer
+from typing import TypeVar
 
 from ..base.errors import InputError
 from ..base.files import NotSavedError
 from ..plotting import save_figure
-from ..plotting.recipes import Recipe
+from ..plotting.recipes import Outline, Recipe, outline
 from ..run.sweep import Sweep
 from ..scenario import Scenario
 from ..sweeps import (
@@ -24,9 +23,11 @@ from ..sweeps import (
     resume,
     sweep,
 )
-from .ending import BAD_INPUT, DONE, FAILED, complain
+from .ending import BAD_INPUT, DONE, FAILED, complain, say
 from .signals import Signals
 from .sweep_progress import sweep_bar
+
+T = TypeVar("T", Recipe, Outline)
 
 # Points that the line about failures names.
 MOST_NAMED = 5
@@ -74,9 +75,9 @@ def sweep_scenario(
     return _carried_out(run, scenario, folder, ways.signals)
 
 
-def resume_sweep(folder: Path, ways: Ways) -> int:
+def resume_sweep(folder: Path, ways: Ways, allow_code: bool = False) -> int:
     """Go on with the sweep in `folder`; return the exit code."""
-    scenario = SweepFolder(folder).read_asked().scenario
+    scenario = SweepFolder(folder).read_asked(allow_code).scenario
 
     def run(tell: Callable[[SweepProgress], None]) -> Sweep:
         return resume(
@@ -85,6 +86,7 @@ def resume_sweep(folder: Path, ways: Ways) -> int:
             scheduler=ways.scheduler,
             timeout=ways.timeout,
             retries=ways.retries,
+            allow_code=allow_code,
             progress=tell,
             stop=ways.signals.stop,
         )
@@ -110,15 +112,15 @@ def _carried_out(
         return complain(f"{told}; {goes_on}", FAILED)
     if not (folder / "sweep.nc").exists():
         return DONE  # stopped before anything ran
-    typer.echo(f"{swept.data.attrs['title']}: {_told(swept)}")
-    typer.echo(str(folder / "sweep.nc"))
+    say(f"{swept.data.attrs['title']}: {_told(swept)}")
+    say(str(folder / "sweep.nc"))
     if signals.stop():
         return complain(f"{folder}: stopped; {goes_on}", DONE)
     undone = []
     for name, recipe, options in figures:
         try:
             save_figure(recipe.draw(swept, options), folder / f"{name}.png")
-            typer.echo(str(folder / f"{name}.png"))
+            say(str(folder / f"{name}.png"))
         except InputError as error:
             undone.append(str(error))
         except OSError as error:
@@ -156,13 +158,30 @@ def figures_of(scenario: Scenario) -> list[tuple[str, Recipe, dict[str, object]]
     Raises
     ------
     InputError
-        If there is no such recipe, it does not draw sweeps, or two figures would have one name.
+        As for `check_figures`; or if a recipe cannot be loaded.
     """
-    found: list[tuple[str, Recipe, dict[str, object]]] = []
+    check_figures(scenario)
+    return _each_figure(scenario, Recipe.load)
+
+
+def check_figures(scenario: Scenario) -> None:
+    """Check the figures that the table [sweep] asks for by the texts of their recipes; none is run.
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe, it is code that is not allowed, it does not draw sweeps, or two figures
+        would have one name.
+    """
+    _each_figure(scenario, outline)
+
+
+def _each_figure(scenario: Scenario, read: Callable[..., T]) -> list[tuple[str, T, dict[str, object]]]:
+    found: list[tuple[str, T, dict[str, object]]] = []
     for k, table in enumerate(scenario.file.sweep.figure if scenario.file.sweep else ()):
         where, source = f"sweep.figure.{k}", str(scenario.path)
         try:
-            recipe = Recipe.load(table.recipe, scenario.path.parent)
+            recipe = read(table.recipe, scenario.path.parent, allow_code=scenario.allow_code)
         except InputError as error:
             what = ": ".join(part for part in (error.source, error.where, error.what) if part)
             raise InputError(f"{where}.recipe", what, source) from None
@@ -183,7 +202,7 @@ def described(scenario: Scenario) -> list[str]:
     asked = ask_for(scenario)
     points = points_of(asked.axes)
     structures = check_points(scenario, points)
-    figures_of(scenario)
+    check_figures(scenario)
     count = len(set(structures.values()))
     axes = ", ".join(f"{' with '.join(axis.keys)} ({len(axis)})" for axis in asked.axes)
     return [f"sweep    {len(points):,} points, {count} structure{'s' * (count != 1)}, over {axes}"]

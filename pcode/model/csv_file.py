@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.errors import InputError
+from ..base.errors import InputError, unsafe
+from ..base.reading import MOST_TABLE, UnreadableError, read_text
 
 # Other characters between columns, and what to call them.
 SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
@@ -118,19 +119,14 @@ def _check_widths(path: Path, header: Sequence[str], lines: Sequence[Line]) -> N
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError("file", f"there is no file {path}") from None
-    except IsADirectoryError:
-        raise InputError("file", f"{path} is a folder; give a .csv file") from None
-    except UnicodeDecodeError:
-        raise InputError("file", f"{path} is not a text in UTF-8; save it as CSV in UTF-8") from None
-    except OSError as error:
-        raise InputError("file", f"{path} cannot be read as a .csv file ({error.strerror})") from None
+        return read_text(path, MOST_TABLE)
+    except UnreadableError as error:
+        raise error.of_key("file", "give a .csv file, saved in UTF-8") from None
 
 
 def _lines(path: Path, text: str) -> list[Line]:
     """The lines that are not blank, with their numbers; Excel's line ``sep=,`` is left out."""
+    _check_characters(path, text)
     _check_separator(path, text)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     try:
@@ -143,6 +139,15 @@ def _lines(path: Path, text: str) -> list[Line]:
     while lines and len(lines[0][1]) > 1 and all(row and not row[-1].strip() for _, row in lines):
         lines = [(number, row[:-1]) for number, row in lines]  # commas at the ends of all lines
     return lines
+
+
+def _check_characters(path: Path, text: str) -> None:
+    """Raise InputError if the text has characters that no table has, such as those that steer a terminal."""
+    odd = unsafe(text)
+    if odd:
+        line = text.count("\n", 0, text.index(odd)) + 1
+        what = f"line {line} of {path} has the character {odd!a}, which no table has; leave it out"
+        raise InputError("file", what)
 
 
 def _check_separator(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-from ..base.errors import InputError
+from ..base.errors import InputError, cut
 
 # Public homes of functions that say that they are from a private module.
 PUBLIC = ("jax.numpy", "jax.nn", "jax.lax", "jax.scipy.special")
@@ -80,8 +80,9 @@ def _check_not_another(where: str, module: str) -> None:
     if loaded and spec and spec.has_location and spec.origin:
         here, there = Path(spec.origin).resolve(), Path(loaded).resolve()
         if here != there:
-            what = f"module {name} is meant to be {here}, but {there} has been imported under this name"
-            raise InputError(where, f"{what}; rename one of them, or use a fresh process")
+            meant, other = (cut(str(path), 40, 0.8) for path in (here, there))
+            what = f"module {name} is meant to be {meant}, but {other} has been imported"
+            raise InputError(where, f"{what}; rename one, or use a fresh process")
 
 
 @contextmanager

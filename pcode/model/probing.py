@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base._jax import jax, jnp
-from ..base.errors import InputError
+from ..base.errors import InputError, cut
 
 Elementwise = Callable[[Any], Any]
 Values = NDArray[np.float64]
@@ -76,8 +76,8 @@ def _traced(name: str, f: Elementwise, given: Any) -> Any:
         raise
     except Exception as error:
         like = getattr(jnp, getattr(given, "__name__", ""), None)
-        right = f"use jax.numpy.{given.__name__}, or {JAX_NUMPY}" if callable(like) else JAX_NUMPY
-        reason = " ".join(str(error).split()).partition(". ")[0][:100]
+        right = f"use jax.numpy.{given.__name__}" if callable(like) else JAX_NUMPY
+        reason = cut(" ".join(str(error).split()).partition(". ")[0], 60)
         what = f"{name} cannot be traced by JAX ({type(error).__name__}: {reason}); {right}"
         raise InputError("f", what) from error
 

@@ -16,7 +16,7 @@ from ..base import checks
 from ..base.errors import InputError
 from ..base.files import replacing
 from .sizes import checked_dpi
-from .style import StyledFigure, style
+from .style import StyledFigure, show_broken_math, style
 
 # What to leave out of each format, so that the same figure gives the same file.
 FORMATS: dict[str, dict[str, None]] = {
@@ -51,6 +51,7 @@ def save_figure(fig: Figure, path: str | os.PathLike[str], *, dpi: float | None 
         found = f"the suffix {written!r}" if suffix else "no suffix"
         raise InputError("output", f"must end in .png, .svg or .pdf; this has {found}", str(path))
     dots = None if dpi is None else checked_dpi(dpi)
+    show_broken_math(fig)
     # Matplotlib warns of letters that its font has not, and of room that is scarce.
     quiet = warnings.catch_warnings(action="ignore", category=UserWarning)
     settings = fig.settings() if isinstance(fig, StyledFigure) else style()

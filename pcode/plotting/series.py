@@ -28,7 +28,7 @@ from ..run.select import check_flags, check_word
 from .clock import Stretch, TimeAxis
 from .labels import in_lines, symbol_of
 from .legends import LegendBelow, LegendPlace, check_legend, height_of, place_legend
-from .style import NEUTRAL, axes_or_new, distinct, line_style, member_style
+from .style import NEUTRAL, axes_or_new, distinct, line_style, member_style, show_broken_math
 from .styles import ENTRIES, Artists, Styles, StylesOption
 
 # What there is on every time axis, and what `draw` puts on one.
@@ -171,6 +171,7 @@ def finish(
 
 def _fit_label(ax: Axes, label: str) -> None:
     """Label the y axis, in more lines or by its symbol alone where the label is longer than the axis."""
+    show_broken_math(ax)
     labels, legend = ax.xaxis.get_tightbbox(), ax.get_legend()
     beside = 0.0 if labels is None else labels.height
     beside += legend.get_window_extent().height if isinstance(legend, LegendBelow) else 0.0
@@ -178,6 +179,7 @@ def _fit_label(ax: Axes, label: str) -> None:
     room = LABEL_PART * (height_of(ax) - beside)
     for text in (label, *(in_lines(label, letters) for letters in FEWER_LETTERS), symbol_of(label)):
         ax.set_ylabel(text)
+        show_broken_math(ax.yaxis.label)
         if ax.yaxis.label.get_window_extent().height <= room:
             return
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from matplotlib import RcParams, colormaps, rc_context, rc_params_from_file, rcParams
 from matplotlib import style as matplotlib_style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.cbook import is_math_text
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.mathtext import MathTextParser
+from matplotlib.text import Text
 
 from . import session
 from .sizes import SizeOption, asking, figure_size, font_sizes
@@ -79,13 +83,32 @@ class StyledFigure(Figure):
 
     def draw(self, renderer: Any) -> None:
         """Draw the figure with its settings."""
+        show_broken_math(self)
         with self.settings():
             super().draw(renderer)
 
     def savefig(self, *args: Any, **kwargs: Any) -> None:
         """Save the figure with its settings; see `matplotlib.figure.Figure.savefig`."""
+        show_broken_math(self)
         with self.settings():
             super().savefig(*args, **kwargs)
+
+
+def show_broken_math(artist: Artist) -> None:
+    """Have texts shown as they are that look like math and are none, such as names with two dollar signs."""
+    for text in artist.findobj(Text):
+        written = text.get_text()
+        if text.get_parse_math() and is_math_text(written) and not _is_math(written):
+            text.set_parse_math(False)
+
+
+@lru_cache(maxsize=1024)
+def _is_math(written: str) -> bool:
+    try:
+        MathTextParser("path").parse(written)
+    except ValueError:
+        return False
+    return True
 
 
 def figure(width: float, height: float) -> StyledFigure:

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from ..model.fields import Activatable
 from ..model.network import Network, Weights
 from ..model.variables import NODES
 from .activations import with_activations
+from .checked import check_ensemble, check_run
 from .clamps import ClampArrays
 from .dataset import (
     ENERGIES,
@@ -40,8 +42,10 @@ from .dataset import (
 )
 from .netcdf import netcdf_bytes
 from .part import Part
+from .reading import ROOT, read_groups, reading
 from .record import PhaseRecord
-from .result import ROOT, Run, checked_groups, read_groups
+from .result import Run, checked_groups
+from .schema import check_attributes, check_texts
 
 # What a member has of each phase.
 ENDS = ("status", "detail", "t_start", "t_end", "steps", "rejected")
@@ -78,6 +82,8 @@ class Ensemble:
         self.data = data
         self.groups = checked_groups(groups)
         self._network = None if network is None else replace(network)
+        # The file that it was read from, whose members are checked when they are taken out.
+        self._source: Path | None = None
 
     def __len__(self) -> int:
         return int(self.data.sizes["member"])
@@ -117,6 +123,14 @@ class Ensemble:
             If there is no such member, or it has no row because nothing of it could be begun.
         """
         k = self._number(k)
+        if self._source is None:
+            return self._member(k)
+        with reading("ensemble", self._source):
+            run = self._member(k)
+            check_run(run.data, run.groups, run.network, run.phases)
+            return run
+
+    def _member(self, k: int) -> Run:
         own = self.data.isel(member=k)
         nodes, weights = (
             np.flatnonzero(np.isfinite(own[name].to_numpy()))
@@ -280,21 +294,21 @@ class Ensemble:
         allow_code = checks.flag("allow_code", allow_code)
         path = checks.path("path", path)
         right = "give a file that Ensemble.save wrote"
-        try:
-            loaded = read_groups(path)
-        except FileNotFoundError:
-            raise InputError("ensemble", f"there is no such file; {right}", str(path)) from None
-        except (OSError, ValueError) as error:
-            what = f"cannot be read as a NetCDF file ({error}); {right}"
-            raise InputError("ensemble", what, str(path)) from None
+        loaded = read_groups(path, "ensemble", right)
         data = loaded.pop(ROOT)
         if "member" not in data.dims or not {"network", "phases"} <= set(data.attrs):
             raise InputError("ensemble", f"holds no ensemble of pcode; {right}", str(path))
-        kept = cls(data, loaded)
+        with reading("ensemble", path):
+            check_attributes(data.attrs)
+            check_texts(data, *loaded.values())
+            kept = cls(data, loaded)
+            check_ensemble(data, loaded, kept.network)
         try:
-            return cls(data, loaded, with_activations(kept.network, activation, allow_code))
+            found = cls(data, loaded, with_activations(kept.network, activation, allow_code))
         except InputError as error:
             raise error.in_file(str(path)) from None
+        found._source = path
+        return found
 
     def __repr__(self) -> str:
         layers = "-".join(map(str, self.network.sizes))

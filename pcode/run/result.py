@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,11 +26,14 @@ from ..model.network import Array, Network, Weights
 from ..model.state import State
 from ..model.variables import NODES, WEIGHTS
 from .activations import with_activations
+from .checked import check_run
 from .clamps import ClampArrays
 from .netcdf import OTHERS, netcdf_bytes, refused
 from .older import upgraded
+from .reading import ROOT, read_groups, reading
 from .record import PhaseRecord
 from .samples import data_of
+from .schema import check_attributes, check_texts
 
 # Names of the attributes that a run itself sets.
 OWN = (
@@ -112,6 +114,20 @@ class Run:
     def message(self) -> str:
         """The meaning of the status, with the phase that caused it."""
         return str(self.data.attrs["message"])
+
+    @property
+    def tolerances(self) -> tuple[float, float]:
+        """The tolerances `rtol` and `atol` of the solver.
+
+        Raises
+        ------
+        InputError
+            If they are not among the attributes.
+        """
+        for name in ("rtol", "atol"):
+            if name not in self.data.attrs:
+                raise InputError(f"run.{name}", "is not among the attributes; give a run as it was saved")
+        return float(self.data.attrs["rtol"]), float(self.data.attrs["atol"])
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -275,29 +291,22 @@ class Run:
         Raises
         ------
         InputError
-            If the file does not exist, cannot be read, or holds no run of pcode; if an activation cannot be
-            imported, or is not the one of the run.
+            If the file does not exist, cannot be read, or holds no run of pcode, or one that is damaged or
+            contradicts itself; if an activation cannot be imported, or is not the one of the run.
         """
         allow_code = checks.flag("allow_code", allow_code)
         path = checks.path("path", path)
         if path.is_dir():
             raise InputError("run", "is a folder; give the run.nc in it", str(path))
-        try:
-            loaded = read_groups(path)
-        except FileNotFoundError:
-            raise InputError("run", "there is no such file; give the run.nc of a run", str(path)) from None
-        except (OSError, ValueError) as error:
-            what = f"cannot be read as a NetCDF file ({error}); give the run.nc of a run"
-            raise InputError("run", what, str(path)) from None
+        loaded = read_groups(path, "run", "give the run.nc of a run")
         data = loaded.pop(ROOT)
         if not {"network", "phases", "status"} <= set(data.attrs):
             raise InputError("run", "holds no run of pcode; give the run.nc of a run", str(path))
-        try:
+        with reading("run", path):
+            check_attributes(data.attrs)
             run = cls(*upgraded(data, loaded))
-            _ = run.network, run.phases, run.status, run.notes
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            what = f"holds no run that this version of pcode can read ({checks.shown(error)})"
-            raise InputError("run", what, str(path)) from None
+            check_texts(run.data, *run.groups.values())
+            check_run(run.data, run.groups, run.network, run.phases)
         try:
             return cls(run.data, run.groups, with_activations(run.network, activation, allow_code))
         except InputError as error:
@@ -366,10 +375,7 @@ def storable(attributes: Any) -> dict[str, Any]:
     return kept
 
 
-# The name that xarray gives the root group of a file.
-ROOT = "/"
-
-# Names of the groups that every run has; all others are in the group `OTHERS` of a file.
+# Names of the groups that every run has; in a file all others have a parent.
 OWN_GROUPS = ("solver", "clamps", "samples", "probe_samples")
 
 
@@ -380,15 +386,3 @@ def checked_groups(groups: Mapping[str, xr.Dataset] | None) -> dict[str, xr.Data
     for name, group in given.items():
         checks.instance(f"groups[{name}]", group, xr.Dataset, "an xarray.Dataset")
     return dict(given)
-
-
-def read_groups(path: Path) -> dict[str, xr.Dataset]:
-    """The datasets of a file, by the names of their groups."""
-    groups = xr.open_groups(path, engine="h5netcdf", decode_times=False)
-    try:
-        named = {name.removeprefix("/") or ROOT: group.load() for name, group in groups.items()}
-        named.pop(OTHERS, None)
-        return {name.removeprefix(f"{OTHERS}/"): group for name, group in named.items()}
-    finally:
-        for group in groups.values():
-            group.close()

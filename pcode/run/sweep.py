@@ -11,12 +11,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..base import checks
+from ..base import checks, documents
 from ..base.errors import InputError
 from ..base.files import save_files
 from ..base.html import table
 from ..base.near import did_you_mean
+from ..base.status import Status
 from .netcdf import netcdf_bytes
+from .reading import ROOT, read_groups, reading
+from .schema import check_texts
 
 # The attribute that tells the dataset of a sweep.
 AXES = "sweep_axes"
@@ -143,16 +146,13 @@ class Sweep:
         right = "give the sweep.nc of a sweep, or its folder"
         if file.is_dir():
             file = file / "sweep.nc"
-        try:
-            with xr.open_dataset(file, engine="h5netcdf", decode_times=False) as opened:
-                data = opened.load()
-        except FileNotFoundError:
-            raise InputError("sweep", f"there is no such file; {right}", str(file)) from None
-        except (OSError, ValueError) as error:
-            what = f"cannot be read as a NetCDF file ({error}); {right}"
-            raise InputError("sweep", what, str(file)) from None
+        groups = read_groups(file, "sweep", right)
+        data = groups[ROOT]
         if AXES not in data.attrs:
             raise InputError("sweep", f"holds no sweep of pcode; {right}", str(file))
+        with reading("sweep", file):
+            check_texts(data)
+            _check(data)
         return cls(data)
 
     def _told(self) -> tuple[str, list[tuple[str, str, str]]]:
@@ -175,6 +175,38 @@ class Sweep:
         """The sweep as an HTML table for notebooks, with a row for each axis."""
         told, rows = self._told()
         return table(f"Sweep of {told}", ("axis", "values", "from, to"), rows)
+
+
+def _check(data: xr.Dataset) -> None:
+    """Raise InputError unless the variables are those of a sweep over its axes."""
+    for name in (AXES, "title", "scenario"):
+        if not isinstance(data.attrs.get(name, ""), str):
+            raise InputError(name, "must be a text")
+    axes = documents.from_json(data.attrs[AXES])
+    texts = isinstance(axes, list) and all(isinstance(keys, list) and keys for keys in axes)
+    if not texts or not axes or not all(isinstance(key, str) for keys in axes for key in keys):
+        raise InputError(AXES, "must be lists of keys, one a dimension")
+    dims = [keys[0] for keys in axes]
+    for keys in axes:
+        for key in keys:
+            if key not in data.coords or data[key].dims != (keys[0],) or not data[key].size:
+                raise InputError(key, f"must be the values along the dimension {keys[0]}")
+    if len(set(dims)) < len(dims):
+        raise InputError(AXES, "must have other keys for each dimension")
+    for called, one in data.data_vars.items():
+        name = str(called)
+        more = [dim for dim in one.dims if dim not in dims]
+        if set(dims) - set(one.dims) or more not in ([], [PHASE], [LAYER]):
+            raise InputError(
+                str(name), f"must have the dimensions {', '.join(dims)}, and phase or layer at most"
+            )
+        if one.dtype.kind not in "biufOUT":
+            raise InputError(name, f"must be numbers, flags or texts, not {one.dtype}")
+    if "status" not in data.data_vars or set(data["status"].dims) != set(dims):
+        raise InputError("status", f"is missing, or is no array ({', '.join(dims)})")
+    unknown = set(data["status"].to_numpy().ravel().tolist()) - {"", "error", *map(str, Status)}
+    if unknown:
+        raise InputError("status", f"must be one of error, {', '.join(map(str, Status))}, or empty")
 
 
 def _label(value: Any) -> str:

@@ -368,7 +368,10 @@ def _series(table: SeriesTable, folder: Path, samples: int) -> TimeSeries:
         raise InputError(given[0], "stands in the file; leave it out, or leave out file")
     if table.file is not None:
         file = folder / table.file
-        return TimeSeries.load(file, table.kind, samples=samples, time_unit=table.time_unit)
+        series = TimeSeries.load(file, table.kind, samples=samples, time_unit=table.time_unit)
+        if np.isnan(series.values).all():
+            raise InputError("file", f"{file} holds no values; give one for one node at least")
+        return series
     for name in ("t", "values"):
         if name not in given:
             raise InputError(name, "is missing; give t and values, or file")

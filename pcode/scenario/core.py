@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from ..analysis.registry import by_name
 from ..base import checks, shipped
-from ..base.errors import InputError
+from ..base.errors import InputError, cut
+from ..base.reading import UnreadableError
 from ..base.short import Short
 from ..model.data import Data
 from ..model.data_sets import DATA
@@ -54,7 +55,8 @@ class Scenario(Short):
     changes : tuple of str
         What was changed, as ``key=value``.
     allow_code : bool
-        Whether an activation or a probe ``module:name`` may be imported.
+        Whether code that the file names may be run: an activation or a probe ``module:name``, a recipe by
+        its path.
     """
 
     path: Path
@@ -76,8 +78,8 @@ class Scenario(Short):
         changes : sequence of str
             Changes to single keys, such as ``network.delta=1e4`` or ``phase.0.duration=10``.
         allow_code : bool
-            Whether an activation or a probe ``module:name`` may be imported, from the scenario's folder or
-            elsewhere, which runs the code of its module.
+            Whether code that the file names may be run: an activation or a probe ``module:name``, which is
+            imported from the scenario's folder or elsewhere, and a recipe by its path.
 
         Raises
         ------
@@ -110,7 +112,9 @@ class Scenario(Short):
             As for `load`.
         """
         changes = checks.listed("changes", changes, 'a list of texts such as "network.delta=1e4"')
-        parsed = [text.parse_change(checks.text("changes", change)) for change in changes]
+        for change in changes:
+            checks.instance("changes", change, str, "a list of texts")
+        parsed = [text.parse_change(change) for change in changes]
         with _naming(path, changes, own_keys=True):
             for keys, _ in parsed:
                 check_change(keys, text.parse(written))
@@ -186,6 +190,8 @@ class Scenario(Short):
         """Which times to keep."""
         table = self.file.save
         with self._naming("save"):
+            if not math.isfinite(table.memory_gb * 1e9):
+                raise InputError("memory_gb", f"must be finite in bytes, not {table.memory_gb:g} GB")
             return Save(
                 table.nodes,
                 table.weights,
@@ -300,8 +306,12 @@ def _naming(path: Path, changes: Sequence[str], table: str = "", own_keys: bool 
     """Give errors the keys of the file, and its name; with `own_keys` they have its keys already."""
     try:
         yield
+    except MemoryError as error:
+        why = f" ({cut(str(error), 100)})" if str(error) else ""
+        what = f"needs more memory than there is{why}; use smaller layers or fewer samples"
+        raise InputError(table or "the run", what, str(path)) from None
     except InputError as error:
-        if error.source is not None and error.source != "--set":
+        if error.source is not None and error.source != "--set" and not isinstance(error, UnreadableError):
             raise
         inner = error.within(table) if table else error
         where = inner.where if own_keys else _key(inner.where.rstrip("."))
@@ -309,7 +319,7 @@ def _naming(path: Path, changes: Sequence[str], table: str = "", own_keys: bool 
         for change in changes:
             key = change.partition("=")[0].strip()
             if where and (f"{where}.".startswith(f"{key}.") or f"{key}.".startswith(f"{where}.")):
-                source = f"{path} with --set {change if len(change) <= 60 else change[:57] + '...'}"
+                source = f"{path} with --set {cut(change, 60)}"
         raise InputError(where, error.what, source) from None
 
 

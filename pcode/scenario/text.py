@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..base.errors import InputError
+from ..base import documents
+from ..base.documents import DEEPEST
+from ..base.errors import InputError, cut
+from ..base.reading import UnreadableError, read_text
+from .writing import written
+
+# Characters of a text from which on its comments are not kept when it is changed, for the time that takes.
+COMMENTED = 300_000
+
+# Texts and comments of a document, and dotted keys in what is left.
+_QUOTED = re.compile(
+    r'"""(?:[^"\\]|\\.|"(?!""))*+"""|'
+    + r"'''(?:[^']|'(?!''))*+'''|"
+    + r'"(?:[^"\\\n]|\\.)*+"|'
+    + r"'[^'\n]*+'|#[^\n]*+",
+    re.DOTALL,
+)
+_DOTTED = re.compile(rf"(?<![\w.-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{DEEPEST}}}")
 
 
 def read(path: Path) -> str:
@@ -19,14 +37,10 @@ def read(path: Path) -> str:
         If it is not there or cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError("", "there is no such file", str(path)) from None
-    except UnicodeDecodeError:
-        raise InputError("", "is not a text in UTF-8; give a scenario file in TOML", str(path)) from None
-    except OSError as error:
-        what = f"cannot be read ({error.strerror}); give a scenario file that you may read"
-        raise InputError("", what, str(path)) from None
+        return read_text(path)
+    except UnreadableError as error:
+        right = "" if error.missing else "; give a scenario file in TOML, which you may read"
+        raise InputError("", f"{error.what}{right}", str(path)) from None
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -35,14 +49,27 @@ def parse(text: str) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If it is not TOML, with the place of the fault.
+        If it is not TOML, with the place of the fault; or it is nested deeper, or has a larger whole number,
+        than a scenario can have, or a character that no name of something can have, with its key.
     """
+    if _DOTTED.search(_QUOTED.sub("q", text)):
+        raise InputError("", f"has a key of more than {DEEPEST} parts; no key of a scenario has so many")
+    document = _loaded(text)
+    documents.check(document)
+    return document
+
+
+def _loaded(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError("", f"is not TOML: {error}") from None
     except RecursionError:
         raise InputError("", "is not TOML that can be read: it is nested too deeply") from None
+    except ValueError:  # Python converts no numbers of thousands of digits
+        raise InputError(
+            "", "has a number of thousands of digits; TOML's whole numbers have 64 bits"
+        ) from None
 
 
 def parse_change(change: str, example: str = "network.delta=1e4") -> tuple[list[str], Any]:
@@ -59,17 +86,28 @@ def parse_change(change: str, example: str = "network.delta=1e4") -> tuple[list[
     Raises
     ------
     InputError
-        If there is no key or no ``=``.
+        If there is no key or no ``=``, or the value is one that no key can have, such as a number of
+        hundreds of digits.
     """
     key, equals, value = change.partition("=")
-    path = [part.strip() for part in key.split(".")]
+    path = [part.strip() for part in key.split(".", DEEPEST)]
     if not equals or not all(path):
-        raise InputError("--set", f"must be key=value, such as {example}, not {change!r}")
+        raise InputError("--set", f"must be key=value, such as {example}, not {cut(repr(change), 80)}")
+    if len(path) > DEEPEST:
+        raise InputError("--set", f"has a key of more than {DEEPEST} parts, {cut(key, 40)}; none has so many")
+    where = cut(".".join(path), 80)
     try:
-        document = tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError:
+        document = _loaded(f"value = {value}")
+    except InputError as error:
+        if "is not TOML:" not in error.what:
+            raise InputError(where, error.what, "--set") from None
         document = {}
-    return path, document["value"] if list(document) == ["value"] else value.strip()
+    found = document["value"] if list(document) == ["value"] else value.strip()
+    try:
+        documents.check(found, where)
+    except InputError as error:
+        raise error.in_file("--set") from None
+    return path, found
 
 
 def title(path: Path) -> str:
@@ -81,7 +119,7 @@ def title(path: Path) -> str:
 
 
 def apply(text: str, changes: Sequence[str]) -> str:
-    """`text` with `changes` (see `parse_change`) made to it, comments kept.
+    """`text` with `changes` (see `parse_change`) made to it, comments kept where it is not very long.
 
     Raises
     ------
@@ -90,20 +128,27 @@ def apply(text: str, changes: Sequence[str]) -> str:
     """
     if not changes:
         return text
-    import tomlkit
-
-    plain, styled = parse(text), tomlkit.parse(text)
-    for change in changes:
-        path, value = parse_change(change)
+    plain = parse(text)
+    parsed = [parse_change(change) for change in changes]
+    for path, value in parsed:
         _put(plain, path, value)
-        _put(styled, path, value)
-    changed = tomlkit.dumps(styled)
+    return (_styled(text, parsed, plain) if len(text) <= COMMENTED else None) or written(plain)
+
+
+def _styled(text: str, changes: Sequence[tuple[list[str], Any]], plain: dict[str, Any]) -> str | None:
+    """`text` with changes, comments kept; None where it does not come out as the document `plain`."""
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
     # Comments are worth keeping, but the meaning goes first should an unusual layout come out wrong.
     try:
-        kept = repr(tomllib.loads(changed)) == repr(plain)
-    except tomllib.TOMLDecodeError:
-        kept = False
-    return changed if kept else tomlkit.dumps(plain)
+        styled = tomlkit.parse(text)
+        for path, value in changes:
+            _put(styled, path, value)
+        changed = tomlkit.dumps(styled)
+        return changed if repr(tomllib.loads(changed)) == repr(plain) else None
+    except (TOMLKitError, InputError, ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def _put(node: Any, path: list[str], value: Any) -> None:
@@ -112,7 +157,7 @@ def _put(node: Any, path: list[str], value: Any) -> None:
         last = depth == len(path) - 1
         if isinstance(node, list):
             where = ".".join(path[: depth + 1])
-            if not key.isdecimal() or int(key) >= len(node):
+            if not (key.isascii() and key.isdecimal() and len(key) < 9) or int(key) >= len(node):
                 here = ".".join(path[:depth])
                 counted = f"0..{len(node) - 1}" if node else "there are none"
                 meant = ".".join([here, *_entry(node, path[depth:])]) if node else ""

@@ -6,8 +6,6 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,16 +72,10 @@ def adams_gammas(t: float, past: Array) -> Array:
     return means
 
 
-@contextmanager
-def _unlogged() -> Iterator[None]:
-    """Keep SUNDIALS, which reads the environment when initialised, from logging warnings to the terminal."""
-    before = os.environ.get("SUNLOGGER_WARNING_FILENAME")
-    os.environ["SUNLOGGER_WARNING_FILENAME"] = before or os.devnull
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["SUNLOGGER_WARNING_FILENAME"]
+# SUNDIALS reads these names when it begins, and else logs to the terminal, with the path of its source. Set
+# for good: other threads begin at other times.
+for _kind in ("WARNING", "ERROR"):
+    os.environ.setdefault(f"SUNLOGGER_{_kind}_FILENAME", os.devnull)
 
 
 class _Stepper:
@@ -125,7 +117,7 @@ class _Stepper:
             jactimes=CVODEJacTimes(None, linear.jacobian_action),
             precond=CVODEPrecond(linear.setup, linear.solve),
         )
-        with _unlogged():
+        with silenced():
             self._cvode.init_step(self.t, self.y)
         self._past = np.full(MOST[family], -np.inf)  # see `adams_gammas`
         self._past[1] = self.t

@@ -14,8 +14,10 @@ from ..base import checks
 from ..base.claims import claimed
 from ..base.errors import InputError
 from ..base.files import clear_left, replacing
+from ..base.reading import UnreadableError, read_text
 from ..scenario import Scenario
 from .axes import Axis
+from .kept import PointRecord, SweepRecord
 from .points import Point
 
 ASKED, TEXT, RESULT, RUNS = "sweep.json", "scenario.toml", "sweep.nc", "runs"
@@ -114,27 +116,33 @@ class SweepFolder:
                 clear_left(folder, (POINT, REPORT, RUN))
             yield
 
-    def read_asked(self) -> Asked:
+    def read_asked(self, allow_code: bool = False) -> Asked:
         """What was asked for.
+
+        Parameters
+        ----------
+        allow_code : bool
+            Whether the scenario may name code.
 
         Raises
         ------
         InputError
-            If the folder holds no sweep.
+            If the folder holds no sweep that can be read.
         """
         right = "give the folder of a sweep, as pcode sweep --out made it"
         try:
-            kept = json.loads((self.path / ASKED).read_text(encoding="utf-8"))
-            text = (self.path / TEXT).read_text(encoding="utf-8")
-            axes = tuple(Axis.from_dict(axis) for axis in kept["axes"])
-            path, allowed = Path(kept["scenario"]), bool(kept["allow_code"])
-        except FileNotFoundError:
+            kept = SweepRecord.read(self.path / ASKED)
+            text = read_text(self.path / TEXT)
+        except UnreadableError as error:
+            if not error.missing:
+                raise
             what = "holds no sweep" if self.path.is_dir() else "there is no such folder"
             raise InputError("", f"{what}; {right}", str(self.path)) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            what = f"holds no sweep that can be read ({checks.shown(error)}); {right}"
-            raise InputError("", what, str(self.path)) from None
-        return Asked(Scenario.parse(text, path, allow_code=allowed), axes, bool(kept.get("keep_runs")))
+        except InputError as error:
+            what = f"holds no sweep that can be read ({error.what}); {right}"
+            raise InputError(error.where, what, error.source) from None
+        scenario = Scenario.parse(text, checks.path(ASKED, kept.scenario), allow_code=allow_code)
+        return Asked(scenario, tuple(axis.axis() for axis in kept.axes), kept.keep_runs)
 
     def _folder(self, number: int) -> Path:
         return self.path / RUNS / f"{number:04d}"
@@ -165,11 +173,12 @@ class SweepFolder:
         found = {}
         for point in points:
             try:
-                kept = json.loads((self._folder(point.number) / POINT).read_text(encoding="utf-8"))
-            except (OSError, ValueError):
+                read = PointRecord.read(self._folder(point.number) / POINT)
+            except InputError:
                 continue
+            kept = {key: value for key, value in read.model_dump().items() if value is not None}
             # As texts, in which also NaN equals itself.
-            if isinstance(kept, dict) and json.dumps(kept.get("values")) == json.dumps(dict(point.values)):
+            if json.dumps(kept["values"]) == json.dumps(dict(point.values)):
                 found[point.number] = kept
         return found
 

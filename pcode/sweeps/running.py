@@ -129,6 +129,7 @@ def resume(
     scheduler: str | None = None,
     timeout: float = ANSWER,
     retries: int = 1,
+    allow_code: bool = False,
     progress: Tell | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Sweep:
@@ -140,6 +141,8 @@ def resume(
         The folder of the sweep.
     workers, scheduler, timeout, retries, progress, stop
         As for `sweep`. Points that had raised an error are tried again.
+    allow_code : bool
+        See `Scenario.load`: what the folder says of it does not count, which may come from elsewhere.
 
     Returns
     -------
@@ -152,7 +155,10 @@ def resume(
     """
     folder = SweepFolder(checks.path("out", out))
     return _run(
-        folder.read_asked(), folder, _Ways(workers, scheduler, timeout, retries, progress, stop), anew=None
+        folder.read_asked(allow_code),
+        folder,
+        _Ways(workers, scheduler, timeout, retries, progress, stop),
+        anew=None,
     )
 
 

@@ -217,7 +217,7 @@ def follow(run: Run, index: int, fraction: float) -> Path:
     begin = Snapshot.start(run, index)
     record, notes = begin.record, []
     moments: list[Moment] = []
-    rtol, atol = float(run.data.attrs["rtol"]), float(run.data.attrs["atol"])
+    rtol, atol = run.tolerances
     if begin.moving:
         notes.append(f"{begin.follows}: no settling time is told, for the nodes' rest moves with it")
     reason = _unfit(begin)
