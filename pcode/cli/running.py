@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from ..plotting.recipes import Recipe
 from ..run.result import Run
 from ..run.sweep import Sweep
 from ..scenario import Scenario, report
-from ..simulation import Probe
+from ..scenario.resuming import CHECKPOINT, Unfinished
+from ..simulation import EVERY, Checkpoint, Probe
 from .analysing import answers
 from .ending import BAD_INPUT, DONE, FAILED, complain
 from .output import Output
@@ -28,21 +30,27 @@ from .signals import Signals
 FEW_CLASSES = 5
 
 
-def run_scenario(scenario: Scenario, folder: Path, force: bool, signals: Signals) -> int:
+def run_scenario(
+    scenario: Scenario, folder: Path, force: bool, signals: Signals, ways: Ways | None = None
+) -> int:
     """Simulate `scenario`, write everything to `folder`, and say so; return the exit code."""
+    ways = Ways() if ways is None else ways
     scenario.check()
     recipes = recipes_of(scenario)
     formats = scenario.file.plots.formats
     pictures = {recipe: [f"{recipe.name}.{suffix}" for suffix in formats] for recipe in recipes}
     names = ["run.nc", "report.json", *(name for group in pictures.values() for name in group)]
-    output = Output(folder, names, force)
+    output = Output(folder, [*names, CHECKPOINT], force)
+    if ways.resume is None:
+        (folder / CHECKPOINT).unlink(missing_ok=True)  # of an earlier run
     try:
         with signals.keeping("computing"), progress_bar() as progress:
-            run = scenario.simulate(progress, signals.stop)
+            run = ways.simulate(scenario, folder, progress, signals)
         with signals.keeping("saving"):
             run.save(folder / "run.nc")
             output.write_json("report.json", report(run))
             output.drop_pictures(names)
+            (folder / CHECKPOINT).unlink(missing_ok=True)
     finally:
         output.release()
     answered, undone = _answer(scenario, run, output, signals)
@@ -57,6 +65,33 @@ def run_scenario(scenario: Scenario, folder: Path, force: bool, signals: Signals
         if (folder / name).exists():
             typer.echo(str(folder / name))
     return _verdict(scenario, run, folder, undone)
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How to run a scenario.
+
+    Attributes
+    ----------
+    every : float or None
+        Seconds between two checkpoints; None for none.
+    resume : Path or None
+        The file of the run to go on with.
+    """
+
+    every: float | None = EVERY
+    resume: Path | None = None
+
+    def simulate(self, scenario: Scenario, folder: Path, progress: Any, signals: Signals) -> Run:
+        """Run it, with checkpoints in the `folder`."""
+        checkpoint = None if self.every is None else Checkpoint(folder / CHECKPOINT, self.every)
+        return scenario.simulate(progress, signals.stop, checkpoint=checkpoint, resume=self.resume)
+
+
+def resume_run(folder: Path, every: float | None, allow_code: bool, signals: Signals) -> int:
+    """Go on with the run in `folder`, and write everything as `run_scenario`; return the exit code."""
+    found = Unfinished.find(folder, allow_code=allow_code)
+    return run_scenario(found.scenario, folder, True, signals, Ways(every, found.file))
 
 
 def _answer(scenario: Scenario, run: Run, output: Output, signals: Signals) -> tuple[list[str], list[str]]:
@@ -80,7 +115,8 @@ def _verdict(scenario: Scenario, run: Run, folder: Path, undone: Sequence[str]) 
     status = run.status
     noted = "".join(f"; {note}" for note in run.notes)
     if status.failed:
-        return complain(f"{scenario.path}: {status}: {run.message}; see {folder}{noted}", FAILED)
+        more = f"pcode resume {folder} goes on" if status is Status.INTERRUPTED else f"see {folder}"
+        return complain(f"{scenario.path}: {status}: {run.message}; {more}{noted}", FAILED)
     if undone:
         more = f" (and {len(undone) - 1} more)" if len(undone) > 1 else ""
         return complain(f"{undone[0]}{more}; the run itself is in {folder}", BAD_INPUT)

@@ -58,7 +58,7 @@ class Run:
     groups : mapping of str to xarray.Dataset, optional
         Datasets with dimensions of their own, by the name of their group in the file: `solver`, the solver's
         steps; `clamps`, the masks and time series of the phases' clamps; `samples`, the data that the run was
-        given; and those of observers, by name.
+        given; `reached`, where a run stands that was interrupted; and those of observers, by name.
     network : Network, optional
         The network, whose activations of your own the attributes cannot hold; made from these if left out.
     """
@@ -392,7 +392,8 @@ ROOT = "/"
 
 # Names of the groups that every run has, and in a file the parent of all others: a group there must not have
 # the name of a variable or a dimension of `Run.data`.
-OWN_GROUPS, OTHERS = ("solver", "clamps", "samples", "probe_samples"), "others"
+REACHED = "reached"
+OWN_GROUPS, OTHERS = ("solver", "clamps", "samples", "probe_samples", REACHED), "others"
 
 
 def checked_groups(groups: Mapping[str, xr.Dataset] | None) -> dict[str, xr.Dataset]:

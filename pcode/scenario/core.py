@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,9 @@ from ..model.data_sets import DATA
 from ..model.images import IMAGE_SHAPE, image_shape
 from ..model.network import Network, Weights
 from ..model.phase import Phase, Save
+from ..run.reached import noted
 from ..run.result import Run
-from ..simulation import Progress, Simulation, simulate
+from ..simulation import Checkpoint, Progress, Simulation, simulate
 from ..simulation.arguments import oddities
 from ..simulation.plan import Plan, plan
 from ..simulation.simulation import Probed
@@ -211,13 +212,18 @@ class Scenario(Short):
         return tuple(dict.fromkeys(self.file.analysis.questions))
 
     def simulate(
-        self, progress: Callable[[Progress], None] | None = None, stop: Callable[[], bool] | None = None
+        self,
+        progress: Callable[[Progress], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+        *,
+        checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
+        resume: str | os.PathLike[str] | None = None,
     ) -> Run:
         """Run the scenario.
 
         Parameters
         ----------
-        progress, stop : callable, optional
+        progress, stop, checkpoint, resume : optional
             See `pcode.simulate`.
 
         Returns
@@ -230,9 +236,14 @@ class Scenario(Short):
         InputError
             If something asked for cannot be done.
         """
-        arguments = self._arguments()
+        arguments, kept = self._arguments(), Checkpoint.of(checkpoint)
+        # What `pcode.resume` needs to find the files that the scenario names.
+        about = {"scenario": self.text, "path": str(self.path.absolute())}
+        if kept is not None:
+            kept = replace(kept, about=about)
         with self._naming():
-            return simulate(**arguments, progress=progress, stop=stop)
+            run = simulate(**arguments, progress=progress, stop=stop, checkpoint=kept, resume=resume)
+        return noted(run, about)
 
     def check(self) -> list[str]:
         """Check all that `simulate` and the questions after it check before anything is computed.

@@ -4,6 +4,7 @@ It imports `run`, `solvers` and rooms below.
 """
 
 from .callbacks import Progress
+from .checkpoint import EVERY, Checkpoint
 from .ensemble import simulate_many
 from .observer import Moment, Observer
 from .plan import Plan, plan
@@ -11,6 +12,8 @@ from .probe import Context, Probe
 from .simulation import Simulation, simulate
 
 __all__ = [
+    "EVERY",
+    "Checkpoint",
     "Context",
     "Moment",
     "Observer",
