@@ -15,6 +15,7 @@ from ..base.units import suffix
 from ..model.data import Data
 from ..plotting import save_figure
 from ..plotting.recipes import Recipe
+from ..run.checks import violations
 from ..run.result import Run
 from ..run.sweep import Sweep
 from ..scenario import Scenario, report
@@ -113,7 +114,8 @@ def _answer(scenario: Scenario, run: Run, output: Output, signals: Signals) -> t
 def _verdict(scenario: Scenario, run: Run, folder: Path, undone: Sequence[str]) -> int:
     """The exit code, with one line on stderr where there is something to say."""
     status = run.status
-    noted = "".join(f"; {note}" for note in run.notes)
+    notes = [*run.notes, *violations(run)]
+    noted = "".join(f"; {note}" for note in notes)
     if status.failed:
         more = f"pcode resume {folder} goes on" if status is Status.INTERRUPTED else f"see {folder}"
         return complain(f"{scenario.path}: {status}: {run.message}; {more}{noted}", FAILED)
@@ -122,7 +124,7 @@ def _verdict(scenario: Scenario, run: Run, folder: Path, undone: Sequence[str]) 
         return complain(f"{undone[0]}{more}; the run itself is in {folder}", BAD_INPUT)
     if status is Status.NOT_SETTLED:
         return complain(f"{scenario.path}: {status}: {run.message}{noted}", DONE)
-    return complain(f"{scenario.path}: {'; '.join(run.notes)}", DONE) if noted else DONE
+    return complain(f"{scenario.path}: {'; '.join(notes)}", DONE) if noted else DONE
 
 
 def recipes_of(scenario: Scenario) -> list[Recipe]:

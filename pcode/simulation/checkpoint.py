@@ -110,7 +110,7 @@ class Keeper:
         return self._checkpoint is not None and time.monotonic() >= self._next
 
     def begins(self, reached: Callable[[], Reached]) -> None:
-        """Note that the integration begins anew, at what ``reached()`` tells: it can be gone on with there."""
+        """Note that the integration begins anew, at what ``reached()`` tells: it can go on there."""
         self._latest = reached, self.marks()
 
     def keep(self) -> None:

@@ -404,7 +404,7 @@ def simulate(
         A function ``stop()``, called between steps; if it returns True, or raises, the run ends with
         status `interrupted`. By default the first Ctrl-C does so, and a second one raises KeyboardInterrupt.
     checkpoint : path or Checkpoint, optional
-        A file, such as ``"checkpoint.nc"``, in which the run is kept every minute, or as `Checkpoint` says, so
+        A file, such as ``"checkpoint.nc"``, in which the run is kept each minute, or as `Checkpoint` says, so
         that it can be resumed should the process be killed. It changes nothing in the result.
     resume : path, optional
         Such a file, or the result of a run that was interrupted: the run goes on from there. All other

@@ -39,8 +39,9 @@ class Settings:
         all. Interpolation within a step may depend on their number (see `DenseOutput`), but not on the
         others, so that observers do not change the result.
     begins : callable or None
-        ``begins(t, y, so_far)`` is called where the integration begins, at its start and after every
-        `RENEWED` steps, so that one that begins there takes the same steps; ``so_far()`` returns the cost and the steps up to there.
+        ``begins(t, y, so_far)`` is called where the integration begins, at its start and anew after it, so
+        that one that begins there takes the same steps; ``so_far()`` returns the cost and the steps up to
+        there.
     """
 
     rtol: float = 1e-6
