@@ -137,7 +137,7 @@ def test_what_a_file_does_not_fit_is_named(case, said, tmp_path):
 
 def test_a_run_that_has_ended_is_not_gone_on_with(tmp_path):
     SHORT.simulate().save(tmp_path / "run.nc")
-    with pytest.raises(pcode.InputError, match="complete .*there is nothing to resume"):
+    with pytest.raises(pcode.InputError, match=r"complete .*there is nothing to resume"):
         SHORT.simulate(resume=tmp_path / "run.nc")
 
 

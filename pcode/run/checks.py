@@ -1,4 +1,4 @@
-"""What must hold of any result, checked on its saved rows: finite values, clamps held, an invariant, joints."""
+"""What must hold of any result, checked on its saved rows: finite values, clamps, an invariant, joints."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _finite(run: Run) -> bool:
 
 
 def _off(values: Array, right: Array) -> float:
-    """The largest distance, relative to 1 + the largest value; 0 where there is nothing, or nothing finite."""
+    """The largest distance, relative to 1 + the largest value; 0 where nothing is finite."""
     with np.errstate(all="ignore"):
         distance = np.abs(values - right) / (1.0 + np.max(np.abs(right), initial=0.0))
     return float(np.max(distance[np.isfinite(distance)], initial=0.0))
@@ -75,9 +75,8 @@ def _clamps(run: Run) -> float | None:
     return max(off, default=None)
 
 
-def _rows(run: Run, k: int) -> Array:
-    found: Array = np.flatnonzero(run.data["weight_phase"].to_numpy() == k)
-    return found
+def _rows(run: Run, k: int) -> Any:
+    return np.flatnonzero(run.data["weight_phase"].to_numpy() == k)
 
 
 def _feedback(run: Run) -> float | None:
@@ -91,7 +90,7 @@ def _feedback(run: Run) -> float | None:
     return max(off, default=None)
 
 
-def _decay(run: Run, record: PhaseRecord, rows: Array, link: int) -> float:
+def _decay(run: Run, record: PhaseRecord, rows: Any, link: int) -> float:
     M, W = (run.data[f"{name}{link}"].to_numpy()[rows] for name in ("M", "W"))
     since = as_recorded(record, run.data["weight_time"].to_numpy()[rows]) - record.t_start
     shrunk = np.exp(-run.network.weight_decay * since / run.network.deltas[link])

@@ -82,8 +82,8 @@ def steps_of(run: Run, reached: Reached) -> dict[int, Array]:
     kept = {int(k): found[phase == k] for k in np.unique(phase)}
     index = len(run.phases) - 1
     if index in kept:
-        ends = kept[index][:, 0]
-        kept[index] = kept[index][ends <= np.nextafter(last.t_start + within, np.inf)]
+        ends, sizes = kept[index][:, :2].T
+        kept[index] = kept[index][(ends <= np.nextafter(last.t_start + within, np.inf)) & (sizes > 0.0)]
     return kept
 
 

@@ -38,8 +38,8 @@ def report(run: Run) -> dict[str, Any]:
         ``status``, ``message``, ``t_start``, ``t_end``, ``unknowns``, ``samples`` (how many), the solver's
         statistics, where samples are shown one after another how many ``presentations`` there were and how
         many of these were ``at_limit``, and ``accuracy`` or ``error`` and other probes at its end (as
-        ``probe_NAME`` where the name is one of these); ``checks``, what must hold of any result and by how much
-        it is off (see `pcode.run.checks`); and ``probes``, by name their ``times`` and
+        ``probe_NAME`` where the name is one of these); ``checks``, what must hold of any
+        result and by how much it is off (see `pcode.run.checks`); and ``probes``, by name their ``times`` and
         ``values``: at most `MOST_POINTS` points of each, evenly spread, the first and the last included.
         What is not finite is None.
     """
