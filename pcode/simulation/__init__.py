@@ -9,7 +9,8 @@ from .ensemble import simulate_many
 from .observer import Moment, Observer
 from .plan import Plan, plan
 from .probe import Context, Probe
-from .simulation import Simulation, simulate
+from .run_phases import simulate
+from .simulation import Simulation
 
 __all__ = [
     "EVERY",
