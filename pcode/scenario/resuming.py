@@ -64,7 +64,8 @@ def _latest(folder: Path) -> Path:
     """The file of a folder that was written last."""
     there = [folder / name for name in (RESULT, CHECKPOINT) if (folder / name).is_file()]
     if not there:
-        what = f"holds neither a sweep nor a run ({CHECKPOINT} or {RESULT}): there is nothing to resume"
+        right = "give the folder of a sweep, as pcode sweep --out made it, or of a run"
+        what = f"holds no sweep; {right}: without {CHECKPOINT} or {RESULT} there is nothing to resume"
         raise InputError("", what, str(folder))
     return max(there, key=lambda file: file.stat().st_mtime_ns)
 
@@ -72,7 +73,9 @@ def _latest(folder: Path) -> Path:
 def _standing(file: Path) -> Standing:
     if not file.exists():
         raise InputError(
-            "", "there is no such folder or file; give the folder of a sweep or of a run", str(file)
+            "",
+            "there is no such folder; give the folder of a sweep, as pcode sweep --out made it, or of a run",
+            str(file),
         )
     return standing_of(Run.load(file), str(file))
 
