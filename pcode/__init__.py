@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .run.record import PhaseRecord
     from .run.result import Run
     from .run.sweep import Sweep
-    from .simulation import Moment, Observer, Probe, Progress, Simulation, simulate, simulate_many
+    from .simulation import Checkpoint, Moment, Observer, Probe, Progress, Simulation, simulate, simulate_many
     from .solvers import METHODS
     from .sweeps import resume, sweep
 
@@ -46,6 +46,7 @@ __all__ = [
     "ACTIVATIONS",
     "METHODS",
     "Activation",
+    "Checkpoint",
     "Data",
     "Ensemble",
     "Expression",
@@ -83,6 +84,7 @@ _HOME = {
     "ACTIVATIONS": "model.activations",
     "METHODS": "solvers",
     "Activation": "model.activation",
+    "Checkpoint": "simulation",
     "Data": "model.data",
     "Ensemble": "run.ensemble",
     "Expression": "model.expression",

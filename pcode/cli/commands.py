@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .. import __version__
+from ..base import checks
 from ..base.errors import InputError
 from .ending import BAD_INPUT, DONE, complain, imports_done, say
 from .signals import Signals
@@ -60,6 +62,14 @@ PresentationOption = Annotated[
         "--presentation", metavar="K", help="Take presentation K of the run alone, as a phase of its own."
     ),
 ]
+CheckpointOption = Annotated[
+    str,
+    typer.Option(
+        "--checkpoint-every",
+        metavar="SECONDS",
+        help="How often to keep the run so far in checkpoint.nc, for `pcode resume`; 0 or off for never.",
+    ),
+]
 AllowCodeOption = Annotated[
     bool,
     typer.Option(
@@ -95,15 +105,17 @@ def run(
     method: MethodOption = None,
     changes: SetOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing result.")] = False,
+    checkpoint: CheckpointOption = "60",
     allow_code: AllowCodeOption = False,
 ) -> int:
-    """Simulate a scenario: writes run.nc, report.json and its figures."""
-    from .running import run_scenario
+    """Simulate a scenario: writes run.nc, report.json and its figures. Given a run.nc it repeats that run."""
+    from .running import Ways, run_scenario
 
     imports_done()
+    every = checkpoint_every(checkpoint)
     loaded = load(scenario, method, changes, allow_code)
     signals = context.obj if isinstance(context.obj, Signals) else Signals()
-    return run_scenario(loaded, out or Path("results") / loaded.name, force, signals)
+    return run_scenario(loaded, out or Path("results") / loaded.name, force, signals, Ways(every))
 
 
 @app.command()
@@ -327,7 +339,29 @@ def load(scenario: str, method: str | None, changes: list[str] | None, allow_cod
     from ..scenario import Scenario
 
     chosen = [f'solver.method="{method}"'] if method is not None else []
+    if scenario.endswith(".nc"):
+        from ..scenario.resuming import repeated
+
+        return repeated(Path(scenario), [*(changes or ()), *chosen], allow_code=allow_code)
     return Scenario.load(scenario, [*(changes or ()), *chosen], allow_code=allow_code)
+
+
+def checkpoint_every(given: str) -> float | None:
+    """Seconds between two checkpoints; None for none.
+
+    Raises
+    ------
+    InputError
+        If it is neither a number of 0 or more nor off.
+    """
+    try:
+        seconds = 0.0 if given.strip().lower() == "off" else float(given)
+    except ValueError:
+        seconds = math.nan
+    if not 0.0 <= seconds < math.inf:
+        right = "must be a number of seconds, such as 60, or off"
+        raise InputError("--checkpoint-every", f"{right}, not {checks.shown(given)}")
+    return seconds or None
 
 
 def _options(options: list[str] | None, example: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,10 +14,12 @@ from ..base.units import suffix
 from ..model.data import Data
 from ..plotting import save_figure
 from ..plotting.recipes import Outline, Recipe, check_allowed, outline
+from ..run.checks import violations
 from ..run.result import Run
 from ..run.sweep import Sweep
 from ..scenario import Scenario, report
-from ..simulation import Probe
+from ..scenario.resuming import CHECKPOINT, Unfinished
+from ..simulation import EVERY, Checkpoint, Probe
 from .analysing import answers
 from .ending import BAD_INPUT, DONE, FAILED, complain, say
 from .output import Output, size
@@ -29,22 +32,28 @@ T = TypeVar("T")
 FEW_CLASSES = 5
 
 
-def run_scenario(scenario: Scenario, folder: Path, force: bool, signals: Signals) -> int:
+def run_scenario(
+    scenario: Scenario, folder: Path, force: bool, signals: Signals, ways: Ways | None = None
+) -> int:
     """Simulate `scenario`, write everything to `folder`, and say so; return the exit code."""
+    ways = Ways() if ways is None else ways
     scenario.check()
     recipes = recipes_of(scenario)
     formats = scenario.file.plots.formats
     pictures = {recipe: [f"{recipe.name}.{suffix}" for suffix in formats] for recipe in recipes}
     names = ["run.nc", "report.json", *(name for group in pictures.values() for name in group)]
-    with Output(folder, names, force) as output:
+    with Output(folder, [*names, CHECKPOINT], force) as output:
+        if ways.resume is None:
+            (folder / CHECKPOINT).unlink(missing_ok=True)  # of an earlier run
         tight = output.check_room(scenario.plan.result_bytes + _bytes_of(scenario.data), scenario.least_bytes)
         if tight:
             complain(tight, DONE)
         with signals.keeping():
-            run = _computed(scenario, signals)
+            run = _computed(scenario, folder, ways, signals)
             unsaved = _unsaved(run, output, signals)
         if unsaved:
             return complain(unsaved, FAILED)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
         answered, undone = _answer(scenario, run, output, signals)
         if not signals.stop():
             undone += _draw_all(pictures, run, folder)
@@ -55,9 +64,9 @@ def run_scenario(scenario: Scenario, folder: Path, force: bool, signals: Signals
         return _verdict(scenario, run, folder, undone)
 
 
-def _computed(scenario: Scenario, signals: Signals) -> Run:
+def _computed(scenario: Scenario, folder: Path, ways: Ways, signals: Signals) -> Run:
     with progress_bar() as progress:
-        return scenario.simulate(progress, signals.stop)
+        return ways.simulate(scenario, folder, progress, signals)
 
 
 def _unsaved(run: Run, output: Output, signals: Signals) -> str:
@@ -86,6 +95,33 @@ def _draw_all(pictures: Mapping[Recipe, Sequence[str]], run: Run, folder: Path) 
     return undone
 
 
+@dataclass(frozen=True)
+class Ways:
+    """How to run a scenario.
+
+    Attributes
+    ----------
+    every : float or None
+        Seconds between two checkpoints; None for none.
+    resume : Path or None
+        The file of the run to go on with.
+    """
+
+    every: float | None = EVERY
+    resume: Path | None = None
+
+    def simulate(self, scenario: Scenario, folder: Path, progress: Any, signals: Signals) -> Run:
+        """Run it, with checkpoints in the `folder`."""
+        checkpoint = None if self.every is None else Checkpoint(folder / CHECKPOINT, self.every)
+        return scenario.simulate(progress, signals.stop, checkpoint=checkpoint, resume=self.resume)
+
+
+def resume_run(folder: Path, every: float | None, allow_code: bool, signals: Signals) -> int:
+    """Go on with the run in `folder`, and write everything as `run_scenario`; return the exit code."""
+    found = Unfinished.find(folder, allow_code=allow_code)
+    return run_scenario(found.scenario, folder, True, signals, Ways(every, found.file))
+
+
 def _answer(scenario: Scenario, run: Run, output: Output, signals: Signals) -> tuple[list[str], list[str]]:
     """Answer the scenario's questions, in the report; what to print of them, and why some have no answer."""
     if not scenario.questions or signals.stop():
@@ -108,15 +144,17 @@ def _answer(scenario: Scenario, run: Run, output: Output, signals: Signals) -> t
 def _verdict(scenario: Scenario, run: Run, folder: Path, undone: Sequence[str]) -> int:
     """The exit code, with one line on stderr where there is something to say."""
     status = run.status
-    noted = "".join(f"; {note}" for note in run.notes)
+    notes = [*run.notes, *violations(run)]
+    noted = "".join(f"; {note}" for note in notes)
     if status.failed:
-        return complain(f"{scenario.path}: {status}: {run.message}; see {folder}{noted}", FAILED)
+        more = f"pcode resume {folder} goes on" if status is Status.INTERRUPTED else f"see {folder}"
+        return complain(f"{scenario.path}: {status}: {run.message}; {more}{noted}", FAILED)
     if undone:
         more = f" (and {len(undone) - 1} more)" if len(undone) > 1 else ""
         return complain(f"{undone[0]}{more}; the run itself is in {folder}", BAD_INPUT)
     if status is Status.NOT_SETTLED:
         return complain(f"{scenario.path}: {status}: {run.message}{noted}", DONE)
-    return complain(f"{scenario.path}: {'; '.join(run.notes)}", DONE) if noted else DONE
+    return complain(f"{scenario.path}: {'; '.join(notes)}", DONE) if noted else DONE
 
 
 def recipes_of(scenario: Scenario) -> list[Recipe]:

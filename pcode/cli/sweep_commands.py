@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from .commands import AllowCodeOption, MethodOption, ScenarioArgument, SetOption, app, load
+from .commands import (
+    AllowCodeOption,
+    CheckpointOption,
+    MethodOption,
+    ScenarioArgument,
+    SetOption,
+    app,
+    checkpoint_every,
+    load,
+)
 from .ending import imports_done
 from .signals import Signals
 
@@ -75,18 +84,24 @@ def sweep(
 @app.command()
 def resume(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a sweep.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run or of a sweep.")],
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
     timeout: TimeoutOption = 10.0,
     retries: RetriesOption = 1,
+    checkpoint: CheckpointOption = "60",
     allow_code: AllowCodeOption = False,
 ) -> int:
-    """Go on with a sweep that was interrupted; what is done is not run again."""
-    from .sweeping import Ways, resume_sweep
+    """Go on with a run or a sweep that was interrupted; of a sweep what is done is not run again."""
+    from ..sweeps.folder import ASKED
+    from .running import resume_run
+    from .sweeping import Ways, go_on_with_sweep
 
     imports_done()
-    return resume_sweep(folder, Ways(workers, scheduler, timeout, retries, _signals(context)), allow_code)
+    every, signals = checkpoint_every(checkpoint), _signals(context)
+    if not (folder / ASKED).exists():
+        return resume_run(folder, every, allow_code, signals)
+    return go_on_with_sweep(folder, Ways(workers, scheduler, timeout, retries, signals), allow_code)
 
 
 def _signals(context: typer.Context) -> Signals:

@@ -20,7 +20,7 @@ from ..sweeps import (
     ask_for,
     check_points,
     points_of,
-    resume,
+    resume_sweep,
     sweep,
 )
 from .ending import BAD_INPUT, DONE, FAILED, complain, say
@@ -75,12 +75,12 @@ def sweep_scenario(
     return _carried_out(run, scenario, folder, ways.signals)
 
 
-def resume_sweep(folder: Path, ways: Ways, allow_code: bool = False) -> int:
+def go_on_with_sweep(folder: Path, ways: Ways, allow_code: bool = False) -> int:
     """Go on with the sweep in `folder`; return the exit code."""
     scenario = SweepFolder(folder).read_asked(allow_code).scenario
 
     def run(tell: Callable[[SweepProgress], None]) -> Sweep:
-        return resume(
+        return resume_sweep(
             folder,
             workers=ways.workers,
             scheduler=ways.scheduler,

@@ -31,7 +31,8 @@ SAMPLES = "probe_samples"
 # Names that the result has already, or keeps for itself.
 RESERVED = (
     "time", "weight_time", "sample", "layer", "phase", "weight_phase", "sample_number", "presentation",
-    "weight_presentation", "member", "step", "solver", "clamps", "samples", "others", SAMPLES, *ENERGIES,
+    "weight_presentation", "member", "step", "solver", "clamps", "samples", "others",
+    "reached", SAMPLES, *ENERGIES,
     TIME, PHASE, PRESENTATION,
 )  # fmt: skip
 

@@ -60,7 +60,7 @@ class Run:
     groups : mapping of str to xarray.Dataset, optional
         Datasets with dimensions of their own, by the name of their group in the file: `solver`, the solver's
         steps; `clamps`, the masks and time series of the phases' clamps; `samples`, the data that the run was
-        given; and those of observers, by name.
+        given; `reached`, where a run stands that was interrupted; and those of observers, by name.
     network : Network, optional
         The network, whose activations of your own the attributes cannot hold; made from these if left out.
     """
@@ -376,7 +376,8 @@ def storable(attributes: Any) -> dict[str, Any]:
 
 
 # Names of the groups that every run has; in a file all others have a parent.
-OWN_GROUPS = ("solver", "clamps", "samples", "probe_samples")
+REACHED = "reached"
+OWN_GROUPS = ("solver", "clamps", "samples", "probe_samples", REACHED)
 
 
 def checked_groups(groups: Mapping[str, xr.Dataset] | None) -> dict[str, xr.Dataset]:

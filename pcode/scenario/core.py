@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,10 @@ from ..model.images import IMAGE_SHAPE, image_shape
 from ..model.network import Network, Weights
 from ..model.phase import Phase, Save
 from ..run.netcdf import as_stored, netcdf_bytes
+from ..run.reached import noted
 from ..run.result import Run
 from ..run.samples import dataset_of
-from ..simulation import Progress, Simulation, simulate
+from ..simulation import Checkpoint, Progress, Simulation, simulate
 from ..simulation.arguments import oddities
 from ..simulation.plan import Plan, plan
 from ..simulation.simulation import Probed
@@ -220,13 +221,18 @@ class Scenario(Short):
         return tuple(dict.fromkeys(self.file.analysis.questions))
 
     def simulate(
-        self, progress: Callable[[Progress], None] | None = None, stop: Callable[[], bool] | None = None
+        self,
+        progress: Callable[[Progress], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+        *,
+        checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
+        resume: str | os.PathLike[str] | None = None,
     ) -> Run:
         """Run the scenario.
 
         Parameters
         ----------
-        progress, stop : callable, optional
+        progress, stop, checkpoint, resume : optional
             See `pcode.simulate`.
 
         Returns
@@ -239,9 +245,14 @@ class Scenario(Short):
         InputError
             If something asked for cannot be done.
         """
-        arguments = self._arguments()
+        arguments, kept = self._arguments(), Checkpoint.of(checkpoint)
+        # What `pcode.resume` needs to find the files that the scenario names.
+        about = {"scenario": self.text, "path": str(self.path.absolute())}
+        if kept is not None:
+            kept = replace(kept, about=about)
         with self._naming():
-            return simulate(**arguments, progress=progress, stop=stop)
+            run = simulate(**arguments, progress=progress, stop=stop, checkpoint=kept, resume=resume)
+        return noted(run, about)
 
     def least_bytes(self) -> int:
         """Bytes that the file of the result takes at least: those of its attributes and samples."""

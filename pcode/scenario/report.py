@@ -9,6 +9,7 @@ import numpy as np
 
 from ..analysis.result import plain
 from ..model.data import Data
+from ..run.checks import checks_of
 from ..run.probes import points_of, probe_names
 from ..run.record import PhaseRecord
 from ..run.result import Run
@@ -37,7 +38,8 @@ def report(run: Run) -> dict[str, Any]:
         ``status``, ``message``, ``t_start``, ``t_end``, ``unknowns``, ``samples`` (how many), the solver's
         statistics, where samples are shown one after another how many ``presentations`` there were and how
         many of these were ``at_limit``, and ``accuracy`` or ``error`` and other probes at its end (as
-        ``probe_NAME`` where the name is one of these); and ``probes``, by name their ``times`` and
+        ``probe_NAME`` where the name is one of these); ``checks``, what must hold of any
+        result and by how much it is off (see `pcode.run.checks`); and ``probes``, by name their ``times`` and
         ``values``: at most `MOST_POINTS` points of each, evenly spread, the first and the last included.
         What is not finite is None.
     """
@@ -55,6 +57,7 @@ def report(run: Run) -> dict[str, Any]:
         "data": None if run.samples is None else balance(run.samples),
         "phases": phases,
         "notes": list(run.notes),
+        "checks": checks_of(run),
         "probes": {name: _points(run, name) for name in probe_names(run.data) if _is_short(run, name)},
     }
     finite: dict[str, Any] = plain(values)

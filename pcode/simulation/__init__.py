@@ -4,13 +4,17 @@ It imports `run`, `solvers` and rooms below.
 """
 
 from .callbacks import Progress
+from .checkpoint import EVERY, Checkpoint
 from .ensemble import simulate_many
 from .observer import Moment, Observer
 from .plan import Plan, plan
 from .probe import Context, Probe
-from .simulation import Simulation, simulate
+from .run_phases import simulate
+from .simulation import Simulation
 
 __all__ = [
+    "EVERY",
+    "Checkpoint",
     "Context",
     "Moment",
     "Observer",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,11 @@ from ..base.evaluated import Spent
 from ..base.status import SolverStats, Status
 from ..model.network import Array, Network
 from ..model.state import State
+from ..run.reached import Reached
+from ..solvers import RENEWED
 from ..system.problem import energies_of
 from .callbacks import Reports
+from .checkpoint import Keeper
 from .looks import Looks
 
 
@@ -63,8 +66,12 @@ class Course:
         How long one took in compiled code.
     fixed : dict of int to object
         What presentations of a size have in common.
+    method, reason : str
+        The solver, and why it was chosen.
     spent : Spent
-        How long functions have been evaluated by NumPy, in all presentations together.
+        How long functions have been evaluated by NumPy, in all presentations together since it was renewed.
+    since : int
+        Steps since then.
     """
 
     state: State
@@ -78,9 +85,55 @@ class Course:
     at_limit: int = 0
     within: bool = False
     seconds: float = 0.0
+    method: str = ""
+    reason: str = ""
     compiled: set[int] = field(default_factory=set)
     fixed: dict[int, Any] = field(default_factory=dict)
     spent: Spent = field(default_factory=Spent)
+    since: int = 0
+
+    def taken(self, steps: int) -> None:
+        """Note that a presentation took so many steps; after many it goes on as if it began anew."""
+        self.since += steps
+        if self.since >= RENEWED:
+            self.spent, self.since = Spent(), 0
+
+    @classmethod
+    def from_reached(cls, reached: Reached) -> Course:
+        """The course of a phase that is gone on with."""
+        return cls(
+            reached.state,
+            reached.samples,
+            k=reached.presented,
+            elapsed=reached.elapsed,
+            at_limit=reached.at_limit,
+            method=reached.method,
+            reason=reached.reason,
+        )
+
+    def standing(self) -> Callable[[], Reached]:
+        """What tells, also later, where the phase stands now, between two presentations."""
+        now = replace(self, steps=[])
+        steps, count = self.steps, len(self.steps)
+        return lambda: replace(now, steps=steps[:count]).reached
+
+    @property
+    def reached(self) -> Reached:
+        """Where the phase stands, between two presentations."""
+        steps = np.array(self.steps).reshape(-1, 3)
+        return Reached(
+            self.state,
+            self.shown,
+            0.0,
+            self.stats,
+            self.method,
+            self.reason,
+            begun=False,
+            presented=self.k,
+            at_limit=self.at_limit,
+            elapsed=self.elapsed,
+            steps=steps,
+        )
 
 
 @dataclass(frozen=True)
@@ -90,6 +143,7 @@ class Calls:
     looks: Looks
     reports: Reports
     stopped: Callable[[], bool]
+    keeper: Keeper
 
 
 def resized(size: int, values: Array) -> Array:

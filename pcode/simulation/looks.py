@@ -83,8 +83,13 @@ class Looks:
             return False
         return not any(times.size and times[0] < begun + end for _, times in self._pending)
 
-    def schedule(self, k: int, elapsed: float, phase: Phase, part: Part = "all") -> Schedule:
-        """Who looks when in a `part` of presentation `k`, `phase`, which begins at `elapsed`."""
+    def schedule(
+        self, k: int, elapsed: float, phase: Phase, part: Part = "all", begun: float | None = None
+    ) -> Schedule:
+        """Who looks when in a `part` of presentation `k`, `phase`, which begins at `elapsed`.
+
+        Up to its own time `begun`, if that is given, they have looked already.
+        """
         first, others = [], []
         for trajectory, within in self._within:
             if k in within:
@@ -100,7 +105,7 @@ class Looks:
             own = np.union1d(own, [self._longest] if last else [])
             if own.size:
                 others.append(Appointed(one, self._cut(own, part)))
-        return Schedule(first, others, phase)
+        return Schedule(first, others, phase, begun)
 
     def _cut(self, times: Array, part: Part) -> Array:
         parts = {"start": times <= 0.0, "end": times >= self._longest}

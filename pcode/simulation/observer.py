@@ -170,6 +170,8 @@ class Schedule:
     trajectories, observers : sequence of Observer
         The observers that keep the trajectory, and others, in the order in which they are called.
     phase : Phase
+    begun : float, optional
+        The phase's own time up to which they have been called already, its start included.
 
     Attributes
     ----------
@@ -177,9 +179,16 @@ class Schedule:
         All times after the start, and those of `trajectories`; both include the end.
     """
 
-    def __init__(self, trajectories: Sequence[Observer], observers: Sequence[Observer], phase: Phase) -> None:
+    def __init__(
+        self,
+        trajectories: Sequence[Observer],
+        observers: Sequence[Observer],
+        phase: Phase,
+        begun: float | None = None,
+    ) -> None:
         def times_of(of: Sequence[Observer]) -> list[tuple[Observer, Array]]:
-            return [(observer, np.asarray(observer.times(phase), float)) for observer in of]
+            found = [(observer, np.asarray(observer.times(phase), float)) for observer in of]
+            return found if begun is None else [(one, times[times > begun]) for one, times in found]
 
         def inside(of: list[tuple[Observer, Array]]) -> Array:
             if not of:

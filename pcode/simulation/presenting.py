@@ -11,33 +11,32 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from .. import solvers
 from ..base.errors import InputError
-from ..base.evaluated import on_device
 from ..base.status import SolverStats, Status
 from ..model.dynamics import Constants
 from ..model.network import Array
 from ..model.phase import NodeStart, Phase
-from ..model.presentation import Presentation, ramp_from
-from ..model.series import TimeSeries
 from ..model.state import State
+from ..run.reached import Reached
 from ..run.record import PhaseRecord
-from ..solvers import sequence
+from ..solvers import RENEWED, sequence
 from ..solvers.stepping import Kind
 from ..solvers.steps import Steps
 from ..system.problem import structure_of
 from ..system.showing import Showing
 from .callbacks import Reports
+from .checkpoint import Keeper
 from .course import Calls, Course, Standing, in_numpy, resized
-from .integration import Integration, integrated, problem_of
+from .integration import Keeping, integrated, problem_of
 from .looks import Looks, Part
 from .observer import Moment, Observer, Shown
 from .start import next_start
+from .turns import Turns
 
 # Fewer presentations than this are not worth compiling a loop of their own.
 FEWEST = 4
@@ -47,7 +46,7 @@ MOST, SPELL = 256, 0.2
 
 
 @dataclass(frozen=True)
-class Presenting(Integration):
+class Presenting(Turns):
     """A phase with a presentation, and how to integrate it.
 
     Attributes
@@ -58,85 +57,6 @@ class Presenting(Integration):
 
     nodes: NodeStart | State = "feedforward"
 
-    @property
-    def presentation(self) -> Presentation:
-        """How samples are shown."""
-        assert self.phase.presentation is not None
-        return self.phase.presentation
-
-    @cached_property
-    def count(self) -> int:
-        """Number of presentations."""
-        return self.presentation.count(len(self.shown))
-
-    @cached_property
-    def clamps(self) -> tuple[Array, ...]:
-        """Clamped values of layers 0..n for all samples, shapes (S, n_l); NaN where free."""
-        clamp: Any = self.phase.clamp
-        sizes = enumerate(self.network.sizes)
-        return tuple(clamp.get(k, np.full((len(self.shown), size), np.nan)) for k, size in sizes)
-
-    @cached_property
-    def _clamps_there(self) -> Any:
-        """The same as arrays of JAX, which need not be converted at each call of compiled code."""
-        return on_device(self.clamps)
-
-    def rows(self, k: int) -> Array:
-        """The rows of the phase that presentation `k` shows."""
-        each = self.presentation.per_pass(len(self.shown))
-        rows: Array = self._pass_rows(k // each)[k % each]
-        return rows
-
-    def _pass_rows(self, number: int) -> list[Any]:
-        kept = self.__dict__.get("_pass")
-        if kept is None or kept[0] != number:
-            each = self.presentation.per_pass(len(self.shown))
-            made = self.presentation.rows(len(self.shown), number * each, (number + 1) * each)
-            kept = self.__dict__["_pass"] = (number, made)
-        rows: list[Any] = kept[1]
-        return rows
-
-    def samples(self, k: int) -> tuple[int, ...]:
-        """The rows of the data that presentation `k` shows."""
-        return tuple(self.shown[row] for row in self.rows(k).tolist())
-
-    def clamped_before(self, k: int) -> tuple[Array, ...] | None:
-        """Clamped values of layers 0..n in the presentation before `k`; None before the first."""
-        if k == 0:
-            return None
-        rows = self.rows(k - 1)
-        return tuple(values[rows] for values in self.clamps)
-
-    @cached_property
-    def _pattern(self) -> Phase:
-        """A presentation as a phase of its own, but for its samples and their clamped values."""
-        phase, shown = self.phase, self.presentation
-        return Phase(
-            phase.name,
-            duration=shown.longest,
-            learn=phase.learn,
-            until=shown.until,
-            settle_tol=phase.settle_tol,
-            time_unit=phase.time_unit,
-        )
-
-    def one(self, k: int) -> Phase:
-        """Presentation `k` as a phase of its own."""
-        rows, shown, phase = self.rows(k), self.presentation, self.phase
-        clamp: dict[int, Any] = {layer: self.clamps[layer][rows] for layer in phase.clamp}
-        before = self.clamped_before(k) if shown.ramp > 0.0 else None
-        if before is not None:
-            times = np.array([0.0, shown.ramp])
-            for layer, new in clamp.items():
-                begin = ramp_from(before[layer], new)
-                clamp[layer] = TimeSeries(times, np.stack([begin, new]), time_unit=phase.time_unit)
-        return self._pattern.with_clamps(clamp, self.samples(k))
-
-    @property
-    def first(self) -> Phase:
-        """What is integrated first: the first presentation."""
-        return replace(self.one(0), nodes=self.phase.nodes)
-
     def run(
         self,
         state: State,
@@ -144,26 +64,40 @@ class Presenting(Integration):
         observers: Sequence[Observer],
         reports: Reports,
         stopped: Callable[[], bool],
+        keeper: Keeper,
+        begun: Reached | None = None,
     ) -> tuple[PhaseRecord, State, Steps, tuple[int, ...]]:
         """Integrate from `state`, in which the first presentation starts; see `Integration.run`."""
         looks = Looks(self.phase, trajectories, observers)
-        course = Course(state, self.samples(0))
         reports.times(self.phase)
-        solver, method, reason = self._chosen(problem_of(self.network, self.one(0), state))
+        if begun is None:
+            course = Course(state, self.samples(0))
+            chosen = self._chosen(problem_of(self.network, self.one(0), state))
+            solver, course.method, course.reason = chosen
+        else:
+            course, solver = Course.from_reached(begun), solvers.by_name(begun.method)
+            looks.passed(course.elapsed)
         kind = Kind(solver.name, False) if self._loops(solver) else None
-        calls = Calls(looks, reports, stopped)
+        calls = Calls(looks, reports, stopped, keeper)
+        if begun is not None and begun.begun:
+            self._take(course, solver, calls, begun.part, begun)
         while course.k < self.count and not course.status.failed:
+            if course.k > 0 and course.since == 0:
+                keeper.begins(course.standing())
             halted = stopped()
             if halted and course.k > 0:
+                keeper.stop()
                 course.status = Status.INTERRUPTED
                 break
+            if course.k > 0:
+                keeper.keep()
             if kind is None or halted:  # stopped before all else: the general loop keeps the start
                 self._take(course, solver, calls)
             else:
                 self._take_many(course, solver, kind, calls)
         if course.status.failed and course.elapsed > 0.0:
             self._keep_reached(course, trajectories)
-        return self._recorded(course, method, reason)
+        return self._recorded(course)
 
     def _keep_reached(self, course: Course, trajectories: Sequence[Any]) -> None:
         """Have the state kept in which the phase ends early."""
@@ -173,9 +107,7 @@ class Presenting(Integration):
         for trajectory in trajectories:
             trajectory.reach(moment)
 
-    def _recorded(
-        self, course: Course, method: str, reason: str
-    ) -> tuple[PhaseRecord, State, Steps, tuple[int, ...]]:
+    def _recorded(self, course: Course) -> tuple[PhaseRecord, State, Steps, tuple[int, ...]]:
         status = course.status
         if not status.failed and self.presentation.until:
             status = Status.NOT_SETTLED if course.at_limit else Status.EQUILIBRIUM
@@ -188,7 +120,11 @@ class Presenting(Integration):
         message = f"phase {self.phase.name!r}, to t = {self.t_start + course.elapsed:g}: {said}"
         record = self._record(status, message, course.elapsed, course.stats)
         record = replace(
-            record, method=method, method_reason=reason, presented=course.k, at_limit=course.at_limit
+            record,
+            method=course.method,
+            method_reason=course.reason,
+            presented=course.k,
+            at_limit=course.at_limit,
         )
         steps = np.array(course.steps).reshape(-1, 3)
         return record, course.state, steps, course.shown
@@ -217,38 +153,59 @@ class Presenting(Integration):
         shown = Shown(course.k, self.samples(course.k), course.elapsed)
         return Moment(source, at, y, self.phase, self.index, self.t_start, step, shown)
 
-    def _take(self, course: Course, solver: solvers.Solver, calls: Calls, part: Part = "all") -> None:
+    def _take(
+        self,
+        course: Course,
+        solver: solvers.Solver,
+        calls: Calls,
+        part: Part = "all",
+        begun: Reached | None = None,
+    ) -> None:
         """Integrate the next presentation in the general loop, for those who look at a `part` of it.
 
-        If that is between its ends, the course does not go on from there.
+        If that is between its ends, the course does not go on from there, unless it is interrupted. One that
+        has `begun` is gone on with.
         """
-        phase = self.one(course.k)
+        phase, at = self.one(course.k), None if begun is None else begun.at
         try:
-            start = self._begin(course, phase)
+            start = self._begin(course, phase) if begun is None else begun.state
         except InputError as error:
             course.status, course.detail = Status.NONLINEAR_FAILURE, str(error)
             return
         spent = None if part == "between" else course.spent
-        problem = problem_of(self.network, phase, start, spent)
-        schedule = calls.looks.schedule(course.k, course.elapsed, phase, part)
+        problem = problem_of(self.network, phase, start, spent, at or 0.0)
+        schedule = calls.looks.schedule(course.k, course.elapsed, phase, part, at)
 
         def moment(t: float, y: Array, step: float = np.nan) -> Moment:
             return self._moment(course, problem, t, y, step)
 
-        solution, finite = integrated(
-            problem, solver, schedule, self.settings, moment, calls.reports, calls.stopped
-        )
+        between = course.reached if part != "between" else None
+
+        def standing(t: float, y: Array, stats: SolverStats, _: Steps) -> Reached:
+            assert between is not None
+            within: dict[str, Any] = {"at": t, "begun": True, "part": part, "stats": between.stats + stats}
+            return replace(
+                between, state=problem.state(t, y), samples=self.samples(between.presented), **within
+            )
+
+        from_start = course.k == 0 or at is not None
+        keeping = None if part == "between" else Keeping(calls.keeper, standing, from_start)
+        called = (moment, calls.reports, calls.stopped, keeping)
+        solution, finite = integrated(problem, solver, schedule, self.settings, *called)
         if part == "between":
+            if solution.status is Status.INTERRUPTED:
+                course.status = solution.status
             return
         course.stats += solution.stats
         course.state = problem.state(solution.t, solution.y)
+        course.taken(RENEWED if at else solution.stats.steps)
         status = solution.status
         if not finite and not status.failed:
             status, detail = Status.DIVERGED, "values that were saved are not finite"
         else:
             detail = solution.detail
         at_rest = status is Status.EQUILIBRIUM
-        mean = solution.t / max(1, solution.stats.steps)
+        mean = (solution.t - (at or 0.0)) / max(1, solution.stats.steps)
         self._ended(course, np.array([solution.t]), np.array([mean]), np.array([at_rest]), calls)
         if status.failed:
             course.k -= 1  # it did not end
@@ -276,12 +233,15 @@ class Presenting(Integration):
         looks = calls.looks
         looked = looks.next(course.k, course.elapsed)
         if looked == course.k:
-            phase = self.one(course.k)
+            phase, before = self.one(course.k), calls.keeper.marks()
             # Always by the same means, so that what is saved does not depend on who looks later.
             start = looks.schedule(course.k, course.elapsed, phase, "start")
             start.start(lambda: self._standing(course, self._inserted(course, phase), 0.0))
             if looks.schedule(course.k, course.elapsed, phase, "between").times.size > 1:
                 self._take(course, solver, calls, "between")
+                if course.status is Status.INTERRUPTED:  # as if this presentation had not been begun
+                    calls.keeper.cut(before)
+                    calls.keeper.stop()
                 if course.status.failed:
                     return
         size = self.rows(course.k).size

@@ -14,7 +14,8 @@ from ..base.errors import InputError
 from ..model.network import Array, Network, Weights
 from ..model.phase import Phase, Save
 from ..model.state import State
-from ..run.probes import SAMPLES, ProbeRow, check_names, probe_dataset, samples_dataset
+from ..run.probes import FUNCTION, SAMPLES, ProbeRow, check_names, probe_dataset, samples_dataset
+from ..run.reached import Marks
 from ..run.record import ProbeValue
 from .measures import Glance
 from .notes import Notes
@@ -147,9 +148,41 @@ class Probes:
             found[name] = (k, own)
         return found
 
+    def described(self) -> dict[str, str]:
+        """What each probe is, and when it looks, by name."""
+        return {
+            name: f"{probe.what if isinstance(probe.what, str) else FUNCTION}, {probe.when}"
+            for name, probe in self._probes.items()
+        }
+
+    def marks(self, nodes: int, weights: int) -> Marks:
+        """How much there is so far, beside so many rows of nodes and weights."""
+        latest = tuple(self._rows[-1].values) if self._rows else ()
+        return Marks(nodes, weights, len(self._rows), latest, tuple(sorted(self._failed)))
+
+    def cut(self, marks: Marks) -> None:
+        """Drop what came after `marks`."""
+        self._rows = self._rows[: marks.probes]
+        if self._rows:
+            last = self._rows[-1]
+            last.values = {name: value for name, value in last.values.items() if name in marks.latest}
+        self._count()
+
+    def restore(self, rows: list[ProbeRow], start: Weights, marks: Marks) -> None:
+        """Begin with rows that were kept before, in a run that began with the weights `start`."""
+        self._rows, self._start, self._failed = rows, start, set(marks.failed)
+        self.cut(marks)
+        self.latest = {name: float(value) for name, value in self._last_values() if value.ndim == 0}
+
+    def _last_values(self) -> list[tuple[str, Array]]:
+        return [(name, value) for row in self._rows for name, value in row.values.items()]
+
     def forget(self, phase: int) -> None:
         """Drop the rows of the phase with this index, which was not finished."""
         self._rows = [row for row in self._rows if row.phase != phase]
+        self._count()
+
+    def _count(self) -> None:
         kept = [(name, value) for row in reversed(self._rows) for name, value in row.values.items()]
         self._shapes = {name: value.shape for name, value in kept}
         self._bytes = sum(value.nbytes for row in self._rows for value in row.values.values())

@@ -1,8 +1,8 @@
-"""`Simulation` and `simulate`: from a network, its weights and phases to a `Run`."""
+"""`Simulation`: from a network, its weights and phases to a `Run`."""
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,22 +19,22 @@ from ..model.images import IMAGE_SHAPE, image_shape
 from ..model.network import Network, Weights
 from ..model.phase import NodeStart, Phase, Save
 from ..model.state import State
-from ..run.clamps import ClampArrays
+from ..run.reached import Marks, Reached, Standing
 from ..run.record import PhaseRecord
 from ..run.result import Run, storable
-from ..run.samples import dataset_of
 from ..solvers import Settings
-from .arguments import check_nodes, oddities, settings_of, weights_of
-from .attributes import attributes_of
+from .arguments import check_nodes, settings_of, weights_of
 from .callbacks import Callbacks, Progress
+from .checkpoint import Checkpoint, Keeper, read_standing
+from .fingerprint import check_same, fingerprint, of_phase
 from .integration import Integration
 from .interrupts import interruptible
+from .kept import Kept, with_before
 from .observer import Observer
 from .plan import Extent, Plan, check_next, checked_save, phase_of, phases_of, plan
 from .presenting import Presenting
 from .probe import Context, Probe
 from .start import starting_state
-from .trajectory import NodeTrajectory, SolverSteps, WeightTrajectory
 
 # A function is called when a phase ends.
 Probed = Probe | Callable[[State, Context], Any]
@@ -102,8 +102,12 @@ class Simulation:
         self._extent = Extent()
         self._shown: tuple[int, ...] = ()  # the samples of the state
         self._records: list[PhaseRecord] = []
-        self._trajectories = NodeTrajectory(network, self._save), WeightTrajectory(network, self._save)
-        self._steps = SolverSteps(network)
+        how = (self._callbacks, self._attributes, self._data)
+        self._kept = Kept(network, self._save, method, self._settings, *how)
+        self._phases: list[Phase] = []  # all that are known
+        self._checkpoint: Checkpoint | None = None
+        self._standing: Standing | None = None  # from which the next phase goes on
+        self._interrupted: tuple[Reached, Marks] | None = None
         self._result: Run | None = None
 
     def __repr__(self) -> str:
@@ -156,7 +160,10 @@ class Simulation:
         if not self._records:
             raise InputError("phases", "there is none; a run needs one at least")
         if self._result is None:
-            self._result = self._build_result()
+            if self._interrupted is None:
+                self._result = self._kept.result(self._records)
+            else:
+                self._result = self._partial(self._records, *self._interrupted)
         return self._result
 
     def check(self, phases: Iterable[Phase]) -> Plan:
@@ -185,10 +192,17 @@ class Simulation:
         phase = phase_of(self._network, phase, "phase")
         check_next(self._network, phase, self._save, self._method, self._extent, "phase")
         self._callbacks.reports.phases = None
+        self._phases = [*self._phases, phase]
         with self._computing() as stopped:
             return self._advance(phase, stopped)
 
-    def run(self, phases: Iterable[Phase]) -> Run:
+    def run(
+        self,
+        phases: Iterable[Phase],
+        *,
+        checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
+        resume: str | os.PathLike[str] | None = None,
+    ) -> Run:
         """Run more phases from the current state, until one fails.
 
         Parameters
@@ -196,6 +210,8 @@ class Simulation:
         phases : iterable of Phase
             A list is checked as a whole before anything is computed. From an iterator, such as a generator,
             phases are taken one at a time, so that it may use `state` between them.
+        checkpoint, resume
+            See `pcode.simulate`. They go with a list of phases, the latter also with a new simulation only.
 
         Returns
         -------
@@ -209,12 +225,20 @@ class Simulation:
             continued.
         """
         reports = self._callbacks.reports
+        self._checkpoint = Checkpoint.of(checkpoint)
         if checks.is_many(phases) and not isinstance(phases, Collection):
+            for name, given in (("checkpoint", checkpoint), ("resume", resume)):
+                if given is not None:
+                    raise InputError(
+                        name, "goes with a list of phases: they must be known when a run goes on"
+                    )
             reports.phases, coming = None, self._checked_in_turn(phases)
         else:
             listed = phases_of(self._network, phases)
             self.check(listed)
-            reports.phases, coming = len(self._records) + len(listed), iter(listed)
+            self._phases = [*self._phases, *listed]
+            reports.phases = len(self._records) + len(listed)
+            coming = iter(listed if resume is None else self._resumed(resume, listed))
         with self._computing() as stopped:
             for phase in coming:
                 if self._advance(phase, stopped).status.failed:
@@ -225,7 +249,46 @@ class Simulation:
         for k, given in enumerate(phases):
             phase = phase_of(self._network, given, f"phases[{k}]")
             check_next(self._network, phase, self._save, self._method, self._extent, f"phases[{k}]")
+            self._phases = [*self._phases, phase]
             yield phase
+
+    def _resumed(self, path: str | os.PathLike[str], phases: tuple[Phase, ...]) -> tuple[Phase, ...]:
+        """Take over what a file has kept of the run of `phases`; those of them that have not ended."""
+        if self._records or self._state is not None:
+            raise InputError("resume", "goes with a new simulation: this one has run phases already")
+        if self._callbacks.observers:
+            raise InputError("resume", "does not go with observers: what they kept is not in the file")
+        standing, source = read_standing(path), str(path)
+        check_same(standing.made_of, self._made_of(), source)
+        records = self._kept.restore(standing, source)
+        extent = self._extent
+        for phase in phases[: len(records)]:
+            extent = extent.with_phase(phase, self._save)
+        self._records, self._extent, self._standing = records, extent, standing
+        return phases[len(records) :]
+
+    def _made_of(self) -> dict[str, Any]:
+        """What the run is made of, see `fingerprint`."""
+        probes = self._callbacks.probes.described()
+        how = (self._method, self._settings, self._save, self._data, probes)
+        made = fingerprint(self._network, self._weights, self._nodes, *how)
+        return made | {"phases": [of_phase(phase) for phase in self._phases]}
+
+    def _partial(self, records: list[PhaseRecord], reached: Reached, marks: Marks) -> Run:
+        """The result so far of a run that has not ended."""
+        about = {} if self._checkpoint is None else self._checkpoint.about
+        return self._kept.partial(records, reached, marks, self._made_of(), about)
+
+    def _keeper(self, integration: Integration, before: PhaseRecord | None) -> Keeper:
+        """Who keeps where a phase stands; `before` is its record if it is gone on with."""
+
+        def build(reached: Reached, marks: Marks) -> Run:
+            record = with_before(integration.standing_record(reached), before)
+            record = replace(record, probes=dict(self._callbacks.probes.values))
+            return self._partial([*self._records, record], replace(reached, stats=record.stats), marks)
+
+        kept, notes = self._kept, self._callbacks.notes
+        return Keeper(self._checkpoint, build, kept.marks, kept.cut, notes)
 
     def _advance(self, phase: Phase, stopped: Callable[[], bool]) -> PhaseRecord:
         """Run one more phase, which has been checked."""
@@ -235,10 +298,18 @@ class Simulation:
         shows = phase.presentation is not None
         integration = Presenting(*how, phase.nodes or self._nodes) if shows else Integration(*how)
         first = integration.first
-        before = (self.weights, self._state, self._shown)
-        self._result = None
+        standing, self._standing = self._standing, None
+        begun = before = None
+        if standing is not None:
+            begun = standing.reached
+            before = replace(standing.run.phases[-1], stats=begun.stats)
+        self._result = self._interrupted = None
         try:
-            start = starting_state(self._network, first, first.samples or (), self._nodes, *before)
+            if begun is None:
+                from_ = (self.weights, self._state, self._shown)
+                start = starting_state(self._network, first, first.samples or (), self._nodes, *from_)
+            else:
+                start = begun.state
         except InputError as error:
             if not self._records:
                 raise
@@ -246,17 +317,21 @@ class Simulation:
             self._records.append(record)
             return record
         observers: list[Observer] = [*calls.probes.observers, *calls.observers.values()]
+        keeper = self._keeper(integration, before)
         try:
-            given = (start, self._trajectories, observers, calls.reports, stopped)
+            given = (start, self._kept.trajectories, observers, calls.reports, stopped, keeper, begun)
             with one_thread():
                 record, state, steps, shown = integration.run(*given)
         except BaseException:
-            for keeper in (*self._trajectories, calls.probes):
-                keeper.forget(index)
+            self._kept.forget(index)
             raise
-        self._steps.add(index, self.t, steps)
+        record = with_before(replace(record, probes=dict(calls.probes.values)), before)
+        if keeper.interrupted is not None:
+            reached, marks = keeper.interrupted
+            stats = reached.stats if before is None else before.stats + reached.stats
+            self._interrupted = replace(reached, stats=stats, steps=np.empty((0, 3))), marks
+        self._kept.steps.add(index, self.t, steps)
         self._extent, self._state, self._shown = extent, state, shown
-        record = replace(record, probes=dict(calls.probes.values))
         self._records.append(record)
         self._result = None  # also what was asked for from within the phase
         return record
@@ -266,108 +341,3 @@ class Simulation:
         """Yield the function that tells whether to stop. Overflow shows in the status, not in warnings."""
         with interruptible(self._callbacks.stopped) as stopped, np.errstate(all="ignore"):
             yield stopped
-
-    def _build_result(self) -> Run:
-        nodes, weights = (trajectory.dataset(len(self._records)) for trajectory in self._trajectories)
-        kept = {name: observer.dataset() for name, observer in self._callbacks.observers.items()}
-        groups = {name: dataset for name, dataset in kept.items() if dataset is not None}
-        notes = oddities(self._network, (record.learn for record in self._records))
-        clamps = ClampArrays()
-        own = attributes_of(self._network, self._records, self._method, self._settings, clamps)
-        own["notes"] = json.dumps([*notes, *self._callbacks.notes.lines])
-        given = {} if self._data is None else {"samples": dataset_of(self._data, self._network)}
-        probes = self._callbacks.probes.dataset(len(self._records))
-        data = nodes.assign_coords({**weights.coords, **probes.coords})
-        data = data.assign({**weights.data_vars, **probes.data_vars})
-        given |= self._callbacks.probes.groups()
-        groups = {"solver": self._steps.dataset(), **clamps.groups(), **given, **groups}
-        return Run(data.assign_attrs(own | self._attributes), groups, self.network)
-
-
-def simulate(
-    network: Network,
-    phases: Iterable[Phase],
-    *,
-    weights: Weights,
-    nodes: NodeStart | State = "feedforward",
-    method: str = "auto",
-    rtol: float = 1e-6,
-    atol: float = 1e-9,
-    max_steps: int = 1_000_000,
-    save: Save | None = None,
-    data: Data | None = None,
-    probes: Mapping[str, Probed] | None = None,
-    attributes: Mapping[str, Any] | None = None,
-    progress: Callable[[Progress], Any] | None = None,
-    stop: Callable[[], Any] | None = None,
-) -> Run:
-    """Integrate the coupled equations of values, errors and weights, phase after phase.
-
-    Parameters
-    ----------
-    network : Network
-    phases : iterable of Phase
-        Run one after the other. At the start of each, newly clamped nodes jump to their values, and newly
-        freed ones continue from where they were.
-    weights : Weights
-        Initial weights, see `Network.init_weights`.
-    nodes : {"feedforward", "zero", "equilibrium"} or State
-        Initial nodes of samples that the phase before did not show: at the feedforward pass or at zero, with
-        eps = 0, or at rest. A State is used for the first phase. With tau = 0 all nodes start at the
-        equilibrium to which their flow leads from there.
-    method : str
-        Name of a solver, see `pcode.METHODS`; "auto" chooses one for each phase and says why.
-    rtol, atol : float
-        Relative and absolute tolerance of a step's local error in every unknown: 2.2e-14 <= rtol <= 1e-2 and
-        0 < atol <= 1e-2.
-    max_steps : int
-        Most steps of a phase, or of each of its presentations.
-    save : Save, optional
-        Which times to save.
-    data : Data, optional
-        The samples that phases show rows of. They are kept in the result, as `Run.samples`, for questions
-        such as `classification`; what is shown is for the phases to say.
-    probes : mapping of str to Probe or callable, optional
-        What to look at on the way, by name; see `Probe`. Each is a variable of its name in ``run.data``, over
-        `probe_time`, with NaN where others were due, and its last value in a phase is in the phase's record,
-        ``run.phases[k].probes[name]``. A function ``probe(state, context)`` alone is called at the end of
-        every phase. It returns a number or an array; None is no value. A probe that raises has no value
-        there, and changes nothing else. For example, ``probes={"output": lambda state, context:
-        state.x[-1]}``, or ``probes={"acc": pcode.Probe("accuracy", data=(X, Y), deltas=1.0)}``.
-    attributes : mapping of str to value, optional
-        Additional attributes of the result: str, numbers, or lists of these. Figures know
-        `image_shape`, rows and columns of the images that layer 0 shows.
-    progress : callable, optional
-        A function ``progress(report)``, called with a `Progress` at most ten times a second; not called again
-        once it has raised.
-    stop : callable, optional
-        A function ``stop()``, called between steps; if it returns True, or raises, the run ends with
-        status `interrupted`. By default the first Ctrl-C does so, and a second one raises KeyboardInterrupt.
-
-    Returns
-    -------
-    Run
-        Also if a phase failed or was interrupted: then up to the time reached. Anything unusual, such as a
-        probe that raised, is listed in its `notes`.
-
-    Raises
-    ------
-    InputError
-        If an argument is wrong; nothing has been computed then.
-    """
-    simulation = Simulation(
-        network,
-        weights=weights,
-        nodes=nodes,
-        method=method,
-        rtol=rtol,
-        atol=atol,
-        max_steps=max_steps,
-        save=save,
-        data=data,
-        probes=probes,
-        attributes=attributes,
-        progress=progress,
-        stop=stop,
-    )
-    return simulation.run(phases_of(network, phases))

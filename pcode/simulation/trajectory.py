@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -17,6 +19,9 @@ from .observer import Moment
 # Steps kept of a phase if the run has too many phases to keep more.
 FEWEST_STEPS = 6
 
+# What no presentation, and no phase without any, is called.
+NO_BLOCK = -2
+
 # Most saved times of the weights within a presentation whose nodes are kept in full.
 MOST_WITHIN = 12
 
@@ -29,7 +34,7 @@ class _Trajectory:
         self._names = [name for variable in kinds for name in variable.names(network.n)]
         self._rows: list[Rows] = []
         self._expected = self._filled = 0
-        self._block = -1  # the presentation of the last rows
+        self._block = NO_BLOCK  # the presentation of the last rows
         self._kept: frozenset[int] = frozenset()
 
     def _times(self, count: int, phase: Phase) -> Array:
@@ -84,6 +89,35 @@ class _Trajectory:
             rows, k = self._rows[-1], self._filled
             rows.t = rows.t[:k].copy()
             rows.arrays = {name: array[:k].copy() for name, array in rows.arrays.items()}
+
+    @property
+    def count(self) -> int:
+        """Number of rows so far."""
+        return sum(part.t.size for part in self._rows[:-1]) + (self._filled if self._rows else 0)
+
+    def cut(self, count: int) -> None:
+        """Drop all rows but the first `count`."""
+        while self._rows and (over := self.count - count) > 0:
+            if over < self._filled:
+                self._filled -= over
+                return
+            self._rows.pop()
+            self._filled = self._rows[-1].t.size if self._rows else 0
+            self._block = NO_BLOCK
+
+    def so_far(self) -> list[Rows]:
+        """The rows so far, those of the phase that is being run included; to be read only."""
+        found = [replace(part, arrays=dict(part.arrays)) for part in self._rows]
+        if found:
+            last, k = found[-1], self._filled
+            arrays = {name: array[:k] for name, array in last.arrays.items()}
+            found[-1] = replace(last, t=last.t[:k], arrays=arrays)
+        return found
+
+    def restore(self, rows: list[Rows]) -> None:
+        """Begin with rows that were kept before; those to come go on from there."""
+        self._rows, self._block = rows, NO_BLOCK
+        self._filled = rows[-1].t.size if rows else 0
 
     def forget(self, phase: int) -> None:
         """Drop the rows of the phase with this index, which was not finished."""
@@ -180,7 +214,21 @@ class SolverSteps:
 
     def add(self, phase: int, t_start: float, steps: Steps) -> None:
         """Keep the `steps`, shape (K, 3), see `StepLog`, of the phase that began at `t_start`."""
-        self._steps[phase] = thinned(steps + np.array([t_start, 0.0, 0.0]), MOST)
+        steps = steps + np.array([t_start, 0.0, 0.0])
+        if phase in self._steps:  # a phase that is gone on with
+            steps = np.concatenate([self._steps[phase], steps])
+        self._steps[phase] = thinned(steps, MOST)
+
+    def with_more(self, phase: int, t_start: float, steps: Steps) -> SolverSteps:
+        """The same with more `steps`, as for `add`; this one is left as it is."""
+        other = copy(self)
+        other._steps = dict(self._steps)
+        other.add(phase, t_start, steps)
+        return other
+
+    def restore(self, steps: dict[int, Steps]) -> None:
+        """Begin with steps that were kept before, by phase, in the time of the run."""
+        self._steps = steps
 
     def dataset(self) -> xr.Dataset:
         """The steps so far."""

@@ -9,15 +9,15 @@ from ..base.errors import InputError
 from ..base.near import hint
 from .attempt import attempt
 from .auto import AutoSolver
-from .base import IVP, Settings, Solution, Solver
+from .base import IVP, RENEWED, Settings, Solution, Solver
 from .diffrax import DiffraxSolver
 from .scipy import SciPySolver
 from .slow import RestingSolver
 from .sundials import CVODESolver
 
 __all__ = [
-    "IVP", "METHODS", "RESTING", "AutoSolver", "DiffraxSolver", "Settings", "Solution", "Solver", "about",
-    "attempt", "by_name",
+    "IVP", "METHODS", "RENEWED", "RESTING", "AutoSolver", "DiffraxSolver", "Settings", "Solution", "Solver",
+    "about", "attempt", "by_name",
 ]  # fmt: skip
 
 _ALL: tuple[Solver, ...] = (

@@ -23,15 +23,15 @@ def attempt(
     It is not tried if rates or energies would overflow at the start.
     """
     began = time.perf_counter()
-    with silenced():
-        size, finite = largest_value(problem), bool(np.isfinite(problem.rhs(0.0, problem.y0)).all())
+    with silenced(), problem.spent.paused():
+        size, finite = largest_value(problem), bool(np.isfinite(problem.rhs(problem.start, problem.y0)).all())
     # The first evaluation traces and may compile: the solver, which begins after it, cannot count that.
     first = SolverStats(compile_seconds=time.perf_counter() - began)
     if size >= LARGEST or not finite:
         what = (
             f"the rates at the start, where the largest value is {size:.3g}, are beyond what can be computed"
         )
-        return Solution(Status.DIVERGED, 0.0, problem.y0, first, detail=f"{what}; {_SCALE}")
+        return Solution(Status.DIVERGED, problem.start, problem.y0, first, detail=f"{what}; {_SCALE}")
     solution = solver.solve(problem, times, settings, save, watch)
     solution = replace(solution, stats=solution.stats + first)
     if not solution.status.failed or solution.status is Status.INTERRUPTED or _has_own_detail(solution):

@@ -37,6 +37,10 @@ LARGEST = 1e100
 # Most guesses, by the cheap interpolant, of the time at which a node passes a kink.
 MOST_GUESSES = 6
 
+# After so many steps the integration begins anew. What it then does follows from the state alone, so that a
+# run that goes on from there after an interruption takes the same steps as one that was never interrupted.
+RENEWED = 1_000
+
 # Parts of a step at which it is checked whether a node has passed a kink and come back.
 INSIDE = np.array([0.2, 0.4, 0.6, 0.8])
 
@@ -163,7 +167,9 @@ def integrate(
     """Advance `stepper` to the end of `problem`, saving on the way; see `Solver.solve`."""
     bound, pace, floor = divergence_bound(problem), _pace(problem, settings), Floor(problem, settings)
     saved, log = 0, StepLog()
-    t, y, detail = 0.0, problem.y0, ""
+    t, y, detail = problem.start, problem.y0, ""
+    _begins(settings, problem, stepper, log)
+    begun = 0  # steps at the last begin
     status = Status.EQUILIBRIUM if at_rest(problem, t, y) else None
     while status is None and t < problem.duration:
         if stepper.steps >= settings.max_steps:
@@ -187,14 +193,19 @@ def integrate(
         while saved < times.size and times[saved] <= t:
             save(saved, times[saved], _exact(problem, stepper.interpolate(times[saved])))
             saved += 1
-        if status is None and (event is not None or problem.end == t < problem.duration):
+        tired = stepper.steps - begun >= RENEWED and t < problem.duration
+        if status is None and (event is not None or tired or problem.end == t < problem.duration):
             try:
                 problem = _following(problem, event, t, y)
+                problem = problem.renewed(t, problem.y0 if problem.start == t else y) if tired else problem
             except InputError as error:  # tau = 0, and the nodes have no equilibrium after a jump
                 status, detail = Status.NONLINEAR_FAILURE, str(error)
                 break
             stepper.restart(problem)
-            floor.problem = problem
+            begun = stepper.steps if tired else begun
+            floor = Floor(problem, settings, begun) if tired else floor.on(problem)
+            if tired:
+                _begins(settings, problem, stepper, log)
             status = Status.EQUILIBRIUM if at_rest(problem, t, y) else None
     if status is None and (found := floor.at_end(t, y)):
         y, detail = found.y, found.message
@@ -225,9 +236,16 @@ def _settled(problem: IVP, stepper: Stepper, floor: Floor) -> tuple[Status | Non
 
 
 def _following(problem: IVP, event: Problem | None, t: float, y: Array) -> IVP:
-    """The problem from (t, y) on: with new modes after an `event`, and on the next interval after a jump."""
+    """The problem from (t, y) on: with new modes after an `event`, on the next interval after a jump."""
     following = problem if event is None else event
     return following.after_jump(t, y) if problem.end == t < problem.duration else following
+
+
+def _begins(settings: Settings, problem: IVP, stepper: Stepper, log: StepLog) -> None:
+    """Tell who wants to know it that the integration begins, with `problem`."""
+    if settings.begins is not None:
+        stats = stepper.stats()
+        settings.begins(problem.start, problem.y0, lambda: (stats, log.steps))
 
 
 def next_stop(problem: IVP, t: float) -> float:
@@ -299,7 +317,8 @@ def kink_share(step: Any, tau: Any, xp: Any = np) -> Any:
 
 def _pace(problem: IVP, settings: Settings) -> Pace:
     duration = problem.duration if problem.settle_tol is None or badly_scaled(problem) else None
-    return Pace(min(timescales(problem).values()), duration, settings.max_steps, badly_scaled(problem))
+    shortest, scaled = min(timescales(problem).values()), badly_scaled(problem)
+    return Pace(shortest, duration, settings.max_steps, scaled, problem.start)
 
 
 def divergence_bound(problem: IVP) -> float:

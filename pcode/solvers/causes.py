@@ -62,7 +62,7 @@ def weights_over_nodes(problem: IVP) -> float:
     structure, c = problem.structure, problem.constants
     if not structure.layout.learn or not structure.layout.nodes or float(c.tau) == 0.0:
         return 0.0
-    x = problem.nodes(0.0, problem.y0)[0]
+    x = problem.nodes(problem.start, problem.y0)[0]
     if not structure.layout.free[0]:
         # From the problem's own clamp, which may be reduced, like its first activation.
         x = (np.asarray(problem.parameters.clamp[0]), *x[1:])

@@ -78,10 +78,15 @@ class Floor:
         The problem being integrated.
     """
 
-    def __init__(self, problem: IVP, settings: Settings) -> None:
+    def __init__(self, problem: IVP, settings: Settings, steps: int = 0) -> None:
         self.problem, self._settings = problem, settings
-        self._least, self._since, self._patience = math.inf, (0, 0.0), PATIENCE
-        self._before = self._last = (0.0, math.inf)
+        self._least, self._since, self._patience = math.inf, (steps, problem.start), PATIENCE
+        self._before = self._last = (problem.start, math.inf)
+
+    def on(self, problem: IVP) -> Floor:
+        """Go on with `problem`."""
+        self.problem = problem
+        return self
 
     def look(self, steps: int, t: float, y: Array, residual: float) -> NearbyEquilibrium | None:
         """The equilibrium, if the rates no longer fall after `steps` steps to (t, y) and it is near."""

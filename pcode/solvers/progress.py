@@ -76,13 +76,22 @@ class Pace:
     max_steps : int
     badly_scaled : bool
         Whether the problem is, see `pcode.solvers.causes`.
+    start : float
+        The time at which the integration begins.
     """
 
-    def __init__(self, shortest: float, duration: float | None, max_steps: int, badly_scaled: bool) -> None:
+    def __init__(
+        self,
+        shortest: float,
+        duration: float | None,
+        max_steps: int,
+        badly_scaled: bool,
+        start: float = 0.0,
+    ) -> None:
         self._shortest, self._duration, self._max_steps = shortest, duration, max_steps
         self._many, self._too_many = FORECAST[badly_scaled], TOO_MANY[badly_scaled] * max_steps
-        self._ends: deque[tuple[int, float]] = deque([(0, 0.0)])
-        self._window: deque[tuple[int, float]] = deque([(0, 0.0)])
+        self._ends: deque[tuple[int, float]] = deque([(0, start)])
+        self._window: deque[tuple[int, float]] = deque([(0, start)])
         self._needed = 0.0
 
     @property

@@ -189,9 +189,10 @@ class SciPySolver:
     def solve(self, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep) -> Solution:
         """See `Solver.solve`."""
         began = time.perf_counter()
-        problem.rhs(problem.start, problem.y0)
-        if self.implicit:
-            self._jacobian(problem)(problem.start, problem.y0)
+        with problem.spent.paused():  # not a part of the steps
+            problem.rhs(problem.start, problem.y0)
+            if self.implicit:
+                self._jacobian(problem)(problem.start, problem.y0)
         compiled = time.perf_counter()
         stepper = _Stepper(self.name, problem, settings.saved_of(times), partial(self._options, settings))
         solution = integrate_slowly(stepper, problem, times, settings, save, watch)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from ..model.network import Array
 from ..system.limit import SlowProblem
@@ -37,12 +38,17 @@ class Settings:
         Those of the times to be saved that belong to the trajectory, without those of observers; None for
         all. Interpolation within a step may depend on their number (see `DenseOutput`), but not on the
         others, so that observers do not change the result.
+    begins : callable or None
+        ``begins(t, y, so_far)`` is called where the integration begins, at its start and anew after it, so
+        that one that begins there takes the same steps; ``so_far()`` returns the cost and the steps up to
+        there.
     """
 
     rtol: float = 1e-6
     atol: float = 1e-9
     max_steps: int = 1_000_000
     saved: Array | None = field(default=None, compare=False)
+    begins: Callable[[float, Array, Callable[[], Any]], None] | None = field(default=None, compare=False)
 
     def saved_of(self, times: Array) -> Array:
         """Those of `times` that belong to the trajectory."""

@@ -148,7 +148,8 @@ class RestingSolver:
         """See `Solver.solve`."""
         assert has_slaved_nodes(problem)
         began = time.perf_counter()
-        problem.reaches(problem.start, problem.y0)
+        with problem.spent.paused():
+            problem.reaches(problem.start, problem.y0)
         compiled = time.perf_counter()
         solution = integrate_slowly(_Resting(problem), problem, times, settings, save, watch)
         why = "tau = 0 and the weights are held: the nodes are at rest at once"

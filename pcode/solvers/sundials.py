@@ -82,7 +82,7 @@ class _Stepper:
     """CVODE in one-step mode, as a `Stepper`."""
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
-        self.t_before = self.t = 0.0
+        self.t_before = self.t = problem.start
         self.y = problem.y0
         self.steps = 0
         self.order: int | None = None
@@ -239,7 +239,8 @@ class CVODESolver:
         """See `Solver.solve`."""
         problem = coupled(problem, self.name)
         began = time.perf_counter()
-        problem.rhs(0.0, problem.y0)
+        with problem.spent.paused():  # not a part of the steps
+            problem.rhs(problem.start, problem.y0)
         stepper = _Stepper(problem, settings)
         compiled = time.perf_counter()
         return integrate(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)

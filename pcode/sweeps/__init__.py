@@ -9,7 +9,8 @@ from __future__ import annotations
 from .cluster import WorkersLostError
 from .folder import SweepFolder
 from .points import check_points, points_of
-from .running import SweepProgress, ask_for, resume, sweep
+from .resuming import resume
+from .running import SweepProgress, ask_for, resume_sweep, sweep
 
 __all__ = [
     "SweepFolder",
@@ -19,5 +20,6 @@ __all__ = [
     "check_points",
     "points_of",
     "resume",
+    "resume_sweep",
     "sweep",
 ]

@@ -1,4 +1,4 @@
-"""`pcode.sweep` and `pcode.resume`: what is asked for is checked, run, kept, and made one dataset."""
+"""`pcode.sweep`, and going on with one: what is asked for is checked, run, kept, and made one dataset."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def sweep(
     return _run(asked, folder, _Ways(workers, scheduler, timeout, retries, progress, stop), anew=force)
 
 
-def resume(
+def resume_sweep(
     out: str | os.PathLike[str],
     *,
     workers: int | None = None,

@@ -184,6 +184,12 @@ class SlowProblem:
         self._begin(t, self._coupled.y0)
         return self
 
+    def renewed(self, t: float, y: Array) -> SlowProblem:
+        """The same from (t, y) on, `t` within the interval; the object is changed, as by `after_jump`."""
+        self._coupled = self._coupled.renewed(t, self._whole(t, y))
+        self._begin(t, self._coupled.y0)
+        return self
+
     @property
     def schedule(self) -> ClampSchedule:
         """When the clamps change."""

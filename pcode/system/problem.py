@@ -23,7 +23,7 @@ from . import kinks, sparse
 from .coupled import Parameters, Structure, System
 from .crossings import crossings
 from .elimination import ChainElimination, solve_exactly
-from .reduction import Reduction, reduce_feedback, reduce_input
+from .reduction import Reduction, reduce_feedback, reduce_input, reducible
 
 
 def _action(system: System, t: Any, y: Any, v: Any) -> Any:
@@ -190,6 +190,10 @@ class Problem(Short):
         """The problem on the next interval, from (t, y), `t` the end of this one."""
         system = within(self.system, self.schedule.interval(t, "right"))
         return replace(self, start=t, y0=y, system=system)
+
+    def renewed(self, t: float, y: Array) -> Problem:
+        """The same from (t, y) on, `t` within the interval, as if nothing had been evaluated yet."""
+        return replace(self, start=t, y0=np.array(y), spent=Spent())
 
     def unreduced(self, t: float, y: Array) -> Problem:
         """The problem from (t, y) on without reductions; if `t` is a jump, that after it."""
@@ -399,28 +403,33 @@ def in_numpy(system: System) -> System:
 
 
 def make_problem(
-    network: Network, phase: Phase, state: State, reduce: bool = True, spent: Spent | None = None
+    network: Network,
+    phase: Phase,
+    state: State,
+    reduce: bool = True,
+    spent: Spent | None = None,
+    start: float = 0.0,
 ) -> Problem:
     """`phase` as an initial value problem that starts at `state`.
 
     With `reduce`, unknowns that follow from others are left out (`pcode.system.reduction`). With tau = 0 the
     nodes have no rates: `pcode.system.limit` makes a problem for the weights from this one. `spent` is that
-    of earlier problems, if this one goes on counting.
+    of earlier problems, if this one goes on counting. `start` is the phase's own time at `state`.
     """
     phase = phase.in_unit_of(network)
     schedule = phase.schedule.with_stops(crossings(network, phase))
-    system = within(coupled_system(network, phase, state), schedule.interval(0.0, "right"))
+    system = within(coupled_system(network, phase, state), schedule.interval(start, "right"))
     comes_to_rest = phase.until == "equilibrium" and schedule.constant_from < phase.duration
     settle_tol = phase.settle_tol if comes_to_rest else None
     reduction = Reduction(system)
     # Rest is judged by the rates of the variables themselves, not of their reduced form.
-    if reduce and (settle_tol is None or not phase.learn):
-        for step in (reduce_feedback, reduce_input):
-            system, state, reduction = step(system, state, reduction)
+    if reduce and (settle_tol is None or not phase.learn) and reducible(system, start):
+        system, state, reduction = reduce_feedback(system, state, reduction, start=start)
+        system, state, reduction = reduce_input(system, state, reduction, start=start)
     y0 = system.layout.pack(state)
-    system = with_modes(in_numpy(system), 0.0, y0)
+    system = with_modes(in_numpy(system), start, y0)
     counted = Spent() if spent is None else spent
-    return Problem(system, y0, phase.duration, settle_tol, reduction, schedule, spent=counted)
+    return Problem(system, y0, phase.duration, settle_tol, reduction, schedule, start, counted)
 
 
 def structure_of(network: Network, phase: Phase, batch: int) -> Structure:

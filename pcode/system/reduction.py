@@ -193,10 +193,30 @@ _predicted = Evaluated(lambda sigma, M, beta: sigma @ M + beta)  # mu^1, shape (
 _sigma_of = Evaluated(lambda activation, x: activation_of(activation.value).f(x))
 
 
-def reduce_feedback(system: System, state: State, reduction: Reduction, apart: bool | None = None) -> Reduced:
+# What decays is given by its value at the phase's start, which must not overflow: so many time constants
+# later it is taken as it is.
+MOST_DECAYED = 300.0
+
+
+def reducible(system: System, start: float) -> bool:
+    """Whether a phase can be reduced that goes on at its own time `start`."""
+    c = system.constants
+    return start == 0.0 or float(np.max(c.weight_decay * start / c.delta)) <= MOST_DECAYED
+
+
+def _grown(system: System, start: float) -> Any:
+    """By what the parts of each link that only decay were larger at the phase's start than at `start`."""
+    c = system.constants
+    return np.exp(c.weight_decay * start / c.delta)
+
+
+def reduce_feedback(
+    system: System, state: State, reduction: Reduction, apart: bool | None = None, start: float = 0.0
+) -> Reduced:
     """Leave out `learned` W, which follows from M where both learn.
 
-    Where arrays are traced, `apart` must say whether W may differ from M^T.
+    Where arrays are traced, `apart` must say whether W may differ from M^T. `start` is the phase's own time
+    at `state`.
     """
     layout, weights, structure = system.layout, state.weights, system.structure
     links, unknown = range(layout.n), layout.arrays
@@ -205,6 +225,9 @@ def reduce_feedback(system: System, state: State, reduction: Reduction, apart: b
         return system, state, reduction
     pairs = enumerate(zip(weights.M, weights.W, strict=True))
     offset = tuple(W - M.T if k in follow else None for k, (M, W) in pairs)
+    if start > 0.0:
+        grown = _grown(system, start)
+        offset = tuple(None if off is None else grown[k] * off for k, off in enumerate(offset))
     learn = layout.learn
     if isinstance(learn, tuple):
         learn = tuple(name for name in learn if name not in {f"W{k}" for k in follow})
@@ -226,10 +249,12 @@ def reduce_feedback(system: System, state: State, reduction: Reduction, apart: b
     return reduced, state, replace(reduction, offset=offset)
 
 
-def reduce_input(system: System, state: State, reduction: Reduction, xp: Any = np) -> Reduced:
+def reduce_input(
+    system: System, state: State, reduction: Reduction, xp: Any = np, start: float = 0.0
+) -> Reduced:
     """Replace a layer 0 clamped to constant values by its prediction, its activation, or B nodes.
 
-    With JAX's NumPy as `xp`, arrays may be traced.
+    With JAX's NumPy as `xp`, arrays may be traced. `start` is the phase's own time at `state`.
     """
     structure, parameters, layout = system.structure, system.parameters, system.layout
     moves = any(moving and moving[0] is not None for moving in (parameters.pieces, structure.curves))
@@ -250,11 +275,17 @@ def reduce_input(system: System, state: State, reduction: Reduction, xp: Any = n
     if layout.batch == 1:
         began = jax.tree.map(xp.asarray, _narrowed(M0, sigma, mask))
         x, narrowed, gain = began
+        if start > 0.0:
+            grown = _grown(system, start)[0]
+            began, M0 = began._replace(M=grown * began.M), grown * M0
         reduction = replace(reduction, single=Single(began, M0, sigma, mask))
     else:
         Q, R = xp.linalg.qr(sigma.T)
         x, narrowed, gain = R.T, Q.T @ M0, None
-        reduction = replace(reduction, basis=Q, rest=M0 - Q @ narrowed)
+        rest = M0 - Q @ narrowed
+        if start > 0.0:
+            rest = _grown(system, start)[0] * rest
+        reduction = replace(reduction, basis=Q, rest=rest)
 
     def with_narrow(weights: Weights) -> Weights:
         W = weights.W if weights.W is None else (W0, *weights.W[1:])
