@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 
 from .files import inputs, results
+from .interruptions import interruptions
 from .memory import sizes
+from .resumes import resumes
 from .scenarios import scenarios
 from .tally import Tally
 
@@ -18,6 +20,8 @@ PARTS: dict[str, tuple[Callable[[int, int], Tally], int, int]] = {
     "inputs": (inputs, 1_500, 100),
     "results": (results, 1_500, 40),
     "memory": (sizes, 1_000, 40),
+    "resumes": (resumes, 60, 4),
+    "interruptions": (interruptions, 20, 1),
 }
 
 

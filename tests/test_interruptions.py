@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
-import soak_signals
-from soak_signals import COMPLETE, check_folder, command, ended
 
 from pcode import InputError, Run
 from pcode.base import claims
 from pcode.base.claims import claimed
 from pcode.sweeps import SweepFolder
+from soak import interruptions as soak_signals
+from soak.interruptions import COMPLETE, check_folder, command, ended
 
 ON_POSIX = pytest.mark.skipif(os.name == "nt", reason="signals and locks of POSIX")
 

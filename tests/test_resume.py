@@ -8,12 +8,11 @@ import textwrap
 
 import numpy as np
 import pytest
-import soak_resume
-from soak_resume import RTOL, Case, Stops, X, Y, cases, check_same, interrupted, limit, network
 
 import pcode
 from pcode.cli import main
 from pcode.run.checks import checks_of, violations
+from soak.resumes import RTOL, Case, Stops, X, Y, cases, check_same, interrupted, limit, network, resumes
 
 TRAIN = pcode.Phase("train", {0: X, 2: Y}, duration=10.0)
 SHORT = Case("short", network(), [TRAIN])
@@ -67,7 +66,9 @@ def test_every_method_goes_on_with_every_kind_of_phase(renewed, method, tmp_path
 
 @pytest.mark.slow
 def test_runs_go_on_from_random_instants(tmp_path):
-    assert soak_resume.soak(3, 0, tmp_path) == 3
+    tally = resumes(3, 0)
+    assert not tally.failures
+    assert tally.outcomes.total() == 3
 
 
 def test_checkpoints_do_not_change_a_result(renewed, tmp_path):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soak_signals
 import xarray as xr
 
 import pcode
@@ -19,6 +18,7 @@ from pcode import InputError, Run
 from pcode.base import elsewhere
 from pcode.base.files import NotSavedError, clear_left, replacing, save_files
 from pcode.run.netcdf import netcdf_bytes
+from soak import interruptions as soak_signals
 
 FAULTS = [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG]
 

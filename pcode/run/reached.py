@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import xarray as xr
 
-from ..base import checks
+from ..base import checks, documents
 from ..base.errors import InputError
 from ..base.short import Short
 from ..base.status import SolverStats
@@ -169,10 +169,11 @@ def standing_of(run: Run, source: str) -> Standing:
         raise InputError("", what, source)
     try:
         where, marks, made_of, about = (
-            json.loads(group.attrs[name]) for name in ("where", "marks", "made_of", "about")
+            documents.from_json(group.attrs[name]) for name in ("where", "marks", "made_of", "about")
         )
         stats, samples = SolverStats(**where.pop("stats")), tuple(where.pop("samples"))
-        reached = Reached(state=_state(group, run), stats=stats, samples=samples, **where)
+        reached = Reached(state=_state(group, run, len(samples)), stats=stats, samples=samples, **where)
+        _check(reached)
         failed = tuple((str(name), int(phase)) for name, phase in marks.pop("failed"))
         kept = Marks(**marks | {"latest": tuple(marks["latest"]), "failed": failed})
         known = len(run.phases) > 0 and isinstance(made_of, dict) and isinstance(about, dict)
@@ -184,11 +185,33 @@ def standing_of(run: Run, source: str) -> Standing:
     return Standing(run, reached, kept, made_of, about)
 
 
-def _state(group: xr.Dataset, run: Run) -> State:
+def _check(reached: Reached) -> None:
+    """Raise ValueError unless the plain values are of their kinds."""
+    whole = (*reached.samples, reached.presented, reached.at_limit)
+    times = (reached.at, reached.elapsed)
+    right = (
+        all(type(k) is int and k >= 0 for k in whole)
+        and all(type(t) in (int, float) and 0.0 <= t < np.inf for t in times)
+        and all(isinstance(text, str) for text in (reached.method, reached.reason))
+        and type(reached.begun) is bool
+        and reached.part in ("all", "end")
+    )
+    if not right:
+        raise ValueError("a value in it is of another kind")
+
+
+def _state(group: xr.Dataset, run: Run, batch: int) -> State:
     n, kinds = run.network.n, run.network.weight_variables
 
     def arrays(names: Any) -> tuple[Array, ...]:
-        return tuple(np.array(group[name], dtype=float) for name in names)
+        found = []
+        for name in names:
+            kept, rows = np.array(group[name], dtype=float), run.data[name]
+            shape = (batch, rows.shape[-1]) if "sample" in rows.dims else rows.shape[1:]
+            if kept.shape != shape:
+                raise ValueError(f"{name} has shape {kept.shape}, not {shape}")
+            found.append(kept)
+        return tuple(found)
 
     kept = {v.name: arrays(v.names(n)) for v in kinds}
     weights = Weights(**{v.name: kept.get(v.name) for v in WEIGHTS})  # type: ignore[arg-type]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,14 +12,17 @@ from typing import Any
 import numpy as np
 
 import pcode
+from pcode.solvers import base
+
+from .tally import Tally
 
 RTOL = 1e-6
 
 X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 Y = np.array([[0.0], [1.0], [1.0], [0.0]])
 
-# What differs between two runs of the same: how long they took.
-SECONDS = ("compile_seconds", "solve_seconds")
+# Seconds that a case may take, which is several runs.
+SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -31,17 +36,20 @@ class Case:
     more: dict[str, Any] = field(default_factory=dict)
 
     def simulate(self, **ways: Any) -> pcode.Run:
+        """Its run; `ways` are more arguments of `pcode.simulate`."""
         weights = self.network.init_weights(0, W="independent")
         given = {"weights": weights, "method": self.method, "rtol": RTOL, "atol": 1e-9} | self.more
         return pcode.simulate(self.network, self.phases, **given, **ways)
 
 
 def network(activation: str = "tanh", **options: Any) -> pcode.Network:
+    """A small network."""
     given = {"tau": 1.0, "delta": 20.0, "nu": 0.5, "weight_decay": 0.01} | options
     return pcode.Network((2, 4, 1), activation, **given)
 
 
 def shown(**options: Any) -> pcode.Phase:
+    """A phase that shows samples one after another."""
     presentation = pcode.Presentation(**{"size": 2, "hold": 3.0, "passes": 3, "order": "shuffled"} | options)
     return pcode.Phase("shown", {0: X, 2: Y}, presentation=presentation)
 
@@ -84,6 +92,7 @@ class Stops:
         self.left = after
 
     def __call__(self) -> bool:
+        """Whether it is to stop."""
         self.left -= 1
         return self.left < 0
 
@@ -129,28 +138,38 @@ def check_same(run: pcode.Run, whole: pcode.Run) -> None:
         assert one.probes.keys() == other.probes.keys(), one.name
 
 
-def soak(count: int, seed: int, folder: Path, tell: Callable[[str], Any] = lambda _: None) -> int:
-    """Interrupt `count` runs of random cases at random instants, twice or thrice each; how many were.
+def resumes(count: int, seed: int) -> Tally:
+    """Interrupt so many runs of random cases at random instants, one to three times each."""
+    tally = Tally()
+    with tempfile.TemporaryDirectory() as folder:
+        for k in range(seed, seed + count):
+            rng = np.random.default_rng(k)
+            case = random_case(rng)
 
-    Parameters
-    ----------
-    count, seed : int
-    folder : Path
-        Where files are written.
-    tell : callable
-        Told which case is next.
-    """
-    rng = np.random.default_rng(seed)
-    methods = [name for name in pcode.METHODS if name != "auto"]
-    done = 0
-    while done < count:
-        method = str(rng.choice(methods))
-        of_limit = method in ("RK45", "DOP853") and rng.random() < 0.3
-        found = list(limit(method) if of_limit else cases(method))
-        case = found[int(rng.integers(len(found)))]
-        tell(f"{done}: {method}, {case.name}")
-        whole, most = case.simulate(), questions(case)
-        afters = rng.integers(0, most, int(rng.integers(1, 4))).tolist()
-        check_same(interrupted(case, afters, folder / "run.nc"), whole)
-        done += 1
-    return done
+            def act(case: Case = case, rng: np.random.Generator = rng) -> str:
+                with renewed(int(rng.integers(5, 60))):
+                    whole, most = case.simulate(), questions(case)
+                    afters = rng.integers(0, most, int(rng.integers(1, 4))).tolist()
+                    check_same(interrupted(case, afters, Path(folder) / "run.nc"), whole)
+                return case.method
+
+            tally.case(f"{k}: {case.method}, {case.name}", act, SECONDS)
+    return tally
+
+
+@contextmanager
+def renewed(steps: int) -> Iterator[None]:
+    """A stretch in which integrations begin anew after so many steps: runs go on from there."""
+    before, base.RENEWED = base.RENEWED, steps
+    try:
+        yield
+    finally:
+        base.RENEWED = before
+
+
+def random_case(rng: np.random.Generator) -> Case:
+    """A case of a random method."""
+    method = str(rng.choice([name for name in pcode.METHODS if name != "auto"]))
+    of_limit = method in ("RK45", "DOP853") and rng.random() < 0.3
+    found = list(limit(method) if of_limit else cases(method))
+    return found[int(rng.integers(len(found)))]

@@ -1,7 +1,7 @@
 """Commands that are stopped, killed, run twice and short of room, at many instants and sizes.
 
-`python tests/soak_signals.py COUNT` goes through all of it; tests/test_interruptions.py through a few. Each
-function raises AssertionError with what was seen.
+`interruptions` goes through all of it, tests/test_interruptions.py through a few. The other functions raise
+AssertionError with what was seen.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import pcode
+
+from .tally import Tally
 
 SCENARIO = """\
 title = "short"
@@ -44,6 +46,9 @@ START = 1.0
 
 # Seconds after which a command that was stopped counts as hanging.
 PATIENCE = 60.0
+
+# Seconds that a case may take: several commands, one after another.
+SECONDS = 120.0
 
 COMPLETE = ["energy.png", "report.json", "run.nc"]
 
@@ -261,17 +266,24 @@ def stop_sweeps(count: int, seed: int) -> Counter[str]:
     return seen
 
 
-def all_of_it(count: int, seed: int = 0) -> None:
-    """Go through all of it, `count` instants each."""
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        print(signal.Signals(signum).name, dict(stop_once(signum, count, seed)))  # noqa: T201
-    print("three SIGINTs", dict(stop_thrice(count, seed)))  # noqa: T201
-    print("SIGKILL", dict(kill(count, seed)))  # noqa: T201
-    print("two runs", dict(run_twice(count, seed)))  # noqa: T201
-    sizes = [round(2000 * 1.32**k) for k in range(count)]
-    print("short of room", dict(run_short_of_room(sizes)))  # noqa: T201
-    print("sweeps", dict(stop_sweeps(max(1, count // 2), seed)))  # noqa: T201
+def interruptions(count: int, seed: int) -> Tally:
+    """Of each way of stopping so many cases."""
+    tally = Tally()
+    ways: dict[str, Callable[[int], Counter[str]]] = {
+        "SIGINT": lambda k: stop_once(signal.SIGINT, 1, k),
+        "SIGTERM": lambda k: stop_once(signal.SIGTERM, 1, k),
+        "SIGHUP": lambda k: stop_once(signal.SIGHUP, 1, k),
+        "three SIGINTs": lambda k: stop_thrice(1, k),
+        "SIGKILL": lambda k: kill(1, k),
+        "two runs": lambda k: run_twice(1, k),
+        "short of room": lambda k: run_short_of_room([round(2000 * 1.32 ** ((k - seed) % 20))]),
+        "sweeps": lambda k: stop_sweeps(1, k),
+    }
+    for name, way in ways.items():
+        for k in range(seed, seed + count):
 
+            def act(name: str = name, way: Callable[[int], Counter[str]] = way, k: int = k) -> str:
+                return f"{name}: {', '.join(way(k))}"
 
-if __name__ == "__main__":
-    all_of_it(int(sys.argv[1]) if len(sys.argv) > 1 else 20)
+            tally.case(f"{name} {k}", act, SECONDS)
+    return tally
