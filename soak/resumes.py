@@ -116,7 +116,11 @@ def interrupted(case: Case, afters: list[int], file: Path) -> pcode.Run:
 
 
 def check_same(run: pcode.Run, whole: pcode.Run) -> None:
-    """Assert that a run that was gone on with is the uninterrupted one, within 10 rtol, and in order."""
+    """Assert that a run that was gone on with is the uninterrupted one, within 10 rtol, and in order.
+
+    It takes the same steps, but by LSODA, whose code keeps more than it can be begun with.
+    """
+    same_steps = "LSODA" not in {record.method for record in whole.phases}
     assert list(run.data.variables) == list(whole.data.variables), "variables"
     for name, values in whole.data.variables.items():
         own = run.data[name]
@@ -125,7 +129,7 @@ def check_same(run: pcode.Run, whole: pcode.Run) -> None:
         assert dict(own.attrs) == dict(values.attrs)
     assert (np.diff(run.data["time"]) > 0.0).all()
     assert list(run.groups) == list(whole.groups)
-    assert run.solver.sizes == whole.solver.sizes, "steps"
+    assert not same_steps or run.solver.sizes == whole.solver.sizes, "steps"
     assert run.data.attrs.keys() == whole.data.attrs.keys()
     for name in ("status", "method", "method_reason", "notes", "network"):
         assert run.data.attrs[name] == whole.data.attrs[name], name
@@ -134,7 +138,8 @@ def check_same(run: pcode.Run, whole: pcode.Run) -> None:
         assert (one.name, one.status) == (other.name, other.status)
         np.testing.assert_allclose((one.t_start, one.t_end), (other.t_start, other.t_end), rtol=10 * RTOL)
         own, theirs = ((r.stats.steps, r.presented, r.at_limit) for r in (one, other))
-        assert own == theirs, one.name
+        assert own[1:] == theirs[1:], one.name
+        assert not same_steps or own[0] == theirs[0], one.name
         assert one.probes.keys() == other.probes.keys(), one.name
 
 

@@ -160,6 +160,7 @@ def test_a_signal_while_a_picture_is_written_leaves_nothing_of_it_but_sigkill_do
     environment = soak_signals.ENVIRONMENT | {"OUT": str(out)}
     (tmp_path / "short.toml").write_text(soak_signals.SCENARIO)
     arguments = [sys.executable, "-m", "pcode", "run", "short.toml", "--out", "out", "--set", change]
+    arguments.append("--allow-code")
     done = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True)
     (hidden,) = (name for name in (tmp_path / "seen").read_text().split() if name.startswith("."))
     assert hidden.startswith(".stops-")

@@ -14,7 +14,7 @@ from pathlib import Path
 from . import checks
 from .at_once import undone_at_once
 from .elsewhere import kept_elsewhere, write_through
-from .errors import InputError
+from .errors import InputError, visible
 
 try:
     import fcntl
@@ -23,6 +23,13 @@ except ImportError:  # Windows
 
 # Names of files that are being written, as `_temporary` makes them; earlier versions had no `.part` in them.
 _TEMPORARY = re.compile(r"\.(?P<stem>.+)-[a-z0-9_]{8}(?P<part>\.part)?(?P<suffix>\.[^.]+)?", re.DOTALL)
+
+
+class UnsavedError(InputError):
+    """An InputError that says where a result has been kept, which is told whole."""
+
+    def __str__(self) -> str:
+        return ": ".join(visible(part) for part in (self.source, self.where, self.what) if part)
 
 
 class NotSavedError(OSError):
@@ -99,7 +106,7 @@ def save_files(
         _write_together(wanted, commit)
     except InputError as error:
         _, told = kept_elsewhere(wanted)
-        raise InputError(error.where, f"{error.what}; {told}", error.source) from None
+        raise UnsavedError(error.where, f"{error.what}; {told}", error.source) from None
     except OSError as error:
         kept, told = kept_elsewhere(wanted)
         failed = Path(error.filename) if error.filename in map(str, wanted) else first

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .. import __version__
-from ..base import checks
 from ..base.errors import InputError
 from .ending import BAD_INPUT, DONE, complain, imports_done, say
 from .signals import Signals
@@ -354,6 +353,8 @@ def checkpoint_every(given: str) -> float | None:
     InputError
         If it is neither a number of 0 or more nor off.
     """
+    from ..base import checks
+
     try:
         seconds = 0.0 if given.strip().lower() == "off" else float(given)
     except ValueError:

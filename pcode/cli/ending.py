@@ -15,9 +15,10 @@ from ..base.errors import UNSAFE, cut, visible
 DONE, FAILED, BAD_INPUT, BROKEN_PIPE = 0, 1, 2, 141
 
 
-def complain(message: str, code: int = BAD_INPUT) -> int:
-    """Say what is wrong, in one line on stderr; return the exit code."""
-    print(f"pcode: {cut(visible(message))}", file=sys.stderr)  # noqa: T201 - the command's own output
+def complain(message: str, code: int = BAD_INPUT, whole: bool = False) -> int:
+    """Say what is wrong, in one line on stderr, not too long unless `whole`; return the exit code."""
+    told = visible(message)
+    print(f"pcode: {told if whole else cut(told)}", file=sys.stderr)  # noqa: T201 - the command's own output
     return code
 
 

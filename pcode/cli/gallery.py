@@ -87,7 +87,7 @@ class Gallery:
         self.folder, self.scenarios, self.recipes, self._tell = folder, scenarios, recipes, tell
         self._also = [path for path in also if (folder / f"{path.stem}.png").is_file()]
         _claim(folder)
-        self._loaded = {name: Recipe.load(str(path)) for name, path in recipes.items()}
+        self._loaded = {name: Recipe.load(str(path), allow_code=True) for name, path in recipes.items()}
         self._files = {name: Scenario.load(str(path)).file for name, path in scenarios.items()}
         self._must: dict[str, set[str]] = {}
         self._plan = {name: self._suited(name) for name in recipes}

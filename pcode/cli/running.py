@@ -52,7 +52,7 @@ def run_scenario(
             run = _computed(scenario, folder, ways, signals)
             unsaved = _unsaved(run, output, signals)
         if unsaved:
-            return complain(unsaved, FAILED)
+            return complain(unsaved, FAILED, whole=True)  # it says where the result is
         (folder / CHECKPOINT).unlink(missing_ok=True)
         answered, undone = _answer(scenario, run, output, signals)
         if not signals.stop():

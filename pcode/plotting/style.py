@@ -104,8 +104,10 @@ def show_broken_math(artist: Artist) -> None:
 
 @lru_cache(maxsize=1024)
 def _is_math(written: str) -> bool:
+    """Whether each line of a text that looks like math is some, as Matplotlib takes it line by line."""
     try:
-        MathTextParser("path").parse(written)
+        for line in filter(is_math_text, written.split("\n")):
+            MathTextParser("path").parse(line)
     except ValueError:
         return False
     return True

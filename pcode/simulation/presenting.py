@@ -163,8 +163,8 @@ class Presenting(Turns):
     ) -> None:
         """Integrate the next presentation in the general loop, for those who look at a `part` of it.
 
-        If that is between its ends, the course does not go on from there, unless it is interrupted. One that
-        has `begun` is gone on with.
+        If that is between its ends, the course does not go on from there, and it is not interrupted: compiled
+        code, which takes it after this, would not be either. One that has `begun` is gone on with.
         """
         phase, at = self.one(course.k), None if begun is None else begun.at
         try:
@@ -190,11 +190,10 @@ class Presenting(Turns):
 
         from_start = course.k == 0 or at is not None
         keeping = None if part == "between" else Keeping(calls.keeper, standing, from_start)
-        called = (moment, calls.reports, calls.stopped, keeping)
+        stopped = calls.stopped if part != "between" else (lambda: False)
+        called = (moment, calls.reports, stopped, keeping)
         solution, finite = integrated(problem, solver, schedule, self.settings, *called)
         if part == "between":
-            if solution.status is Status.INTERRUPTED:
-                course.status = solution.status
             return
         course.stats += solution.stats
         course.state = problem.state(solution.t, solution.y)
