@@ -60,7 +60,9 @@ def test_the_limit_goes_on(renewed, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", [name for name in pcode.METHODS if name != "auto"])
 def test_every_method_goes_on_with_every_kind_of_phase(renewed, method, tmp_path):
-    for case in cases(method):
+    # All kinds by one method of each family, every second by its relatives; the soak has all.
+    chosen = list(cases(method))[:: 1 if method in ("cvode", "RK45", "Tsit5") else 2]
+    for case in chosen:
         check_same(interrupted(case, [12, 40], tmp_path / "run.nc"), case.simulate())
 
 
