@@ -179,13 +179,14 @@ class Presenting(Turns):
         def moment(t: float, y: Array, step: float = np.nan) -> Moment:
             return self._moment(course, problem, t, y, step)
 
-        between = course.reached if part != "between" else None
+        between = course.standing() if part != "between" else None
 
         def standing(t: float, y: Array, stats: SolverStats, _: Steps) -> Reached:
             assert between is not None
-            within: dict[str, Any] = {"at": t, "begun": True, "part": part, "stats": between.stats + stats}
+            before = between()
+            within: dict[str, Any] = {"at": t, "begun": True, "part": part, "stats": before.stats + stats}
             return replace(
-                between, state=problem.state(t, y), samples=self.samples(between.presented), **within
+                before, state=problem.state(t, y), samples=self.samples(before.presented), **within
             )
 
         from_start = course.k == 0 or at is not None
