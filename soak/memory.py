@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import pcode
-from pcode.base.compiled import resident
+from pcode.base.programs import resident
 
 from .tally import Tally
 

@@ -10,9 +10,10 @@ import tomllib
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
+import tomli_w
+
 from pcode.base import shipped
 from pcode.cli import main
-from pcode.scenario.writing import written
 
 from . import mutations
 from .tally import Tally, check_line
@@ -122,7 +123,7 @@ def changed(rng: random.Random, text: str) -> tuple[bytes, list[str]]:
     else:
         document = mutations.document(rng, document, rng.choice((1, 1, 1, 2, 4)))
     try:
-        return written(document).encode("utf-8", "surrogatepass"), more
+        return tomli_w.dumps(document).encode("utf-8", "surrogatepass"), more
     except (RecursionError, ValueError):  # deeper, or longer, than can be written
         return b"x = " + b"[" * 1500, more
 

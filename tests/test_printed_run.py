@@ -13,9 +13,9 @@ import pytest
 
 import pcode
 from pcode import Run
+from pcode.base.reading import told_size
 from pcode.cli import main
 from pcode.cli.gallery import Gallery
-from pcode.cli.output import size
 from pcode.cli.progress import counting_bar, progress_bar
 from pcode.cli.running import _verdict, describe, summary
 from pcode.model.state import State
@@ -196,7 +196,7 @@ def test_the_memory_that_check_tells_is_that_of_the_result(done):
     [(999, "0.999 kB"), (123456, "123 kB"), (1.234e6, "1.23 MB"), (9.876e8, "988 MB"), (2.5e9, "2.5 GB")],
 )
 def test_a_size_in_memory_is_told_with_its_unit(count, told):
-    assert size(count) == told
+    assert told_size(count) == told
 
 
 def test_a_result_that_is_too_large_is_refused_with_what_it_would_take():

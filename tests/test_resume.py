@@ -11,7 +11,7 @@ import pytest
 
 import pcode
 from pcode.cli import main
-from pcode.run.checks import checks_of, violations
+from pcode.run.invariants import checks_of, violations
 from soak.resumes import RTOL, Case, Stops, X, Y, cases, check_same, interrupted, limit, network, resumes
 
 TRAIN = pcode.Phase("train", {0: X, 2: Y}, duration=10.0)
@@ -82,12 +82,13 @@ def test_checkpoints_do_not_change_a_result(renewed, tmp_path):
     assert kept.solver.identical(plain.solver)
 
 
-def test_a_run_whose_process_was_killed_goes_on_from_its_checkpoint(tmp_path):
+def test_a_run_whose_process_was_killed_goes_on_from_its_checkpoint(renewed, tmp_path):
     (tmp_path / "s.toml").write_text(SCENARIO)
     code = """\
-    import os, pcode, pcode.solvers.base, sys
+    import os, pcode, pcode.simulation.checkpoint, pcode.solvers.base, sys
     from pcode.scenario import Scenario
     pcode.solvers.base.RENEWED = 20
+    pcode.simulation.checkpoint.SHARE = 1e9  # one after every step, however long that takes
     left = [60]
     def stop():
         left[0] -= 1
@@ -101,10 +102,8 @@ def test_a_run_whose_process_was_killed_goes_on_from_its_checkpoint(tmp_path):
     assert kept.status == "interrupted"
     run = pcode.resume(tmp_path / "checkpoint.nc")
     whole = pcode.scenario.Scenario.load(tmp_path / "s.toml").simulate()
-    assert run.status == whole.status == "success"
-    for name, values in whole.data.variables.items():
-        # The one begins anew every 20 steps up to its checkpoint, the other does not: two integrations.
-        np.testing.assert_allclose(run.data[name], values, rtol=1e-3, atol=1e-4)
+    assert kept.phases[-1].t_end > 0.0  # it goes on in the middle of a phase
+    check_same(run, whole)
 
 
 def stopped(tmp_path, case=SHORT):

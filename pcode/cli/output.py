@@ -13,6 +13,8 @@ from ..base.claims import claimed
 from ..base.elsewhere import file_size_limit, free_space, room_elsewhere
 from ..base.errors import InputError
 from ..base.files import clear_left, save_files
+from ..base.reading import told_size
+from ..scenario.resuming import CHECKPOINT
 
 
 class Output:
@@ -60,9 +62,9 @@ class Output:
     def _check(self) -> None:
         there = [name for name in self.names if (self.folder / name).exists()]
         if there and not self._force:
-            what = (
-                f"holds {', '.join(there)} already; give --force to overwrite, or another folder with --out"
-            )
+            what = f"holds {', '.join(there)} already; give --force to overwrite, or another folder"
+            if CHECKPOINT in there:
+                what = f"{what}, or go on with the run that is kept there: pcode resume {self.folder}"
             raise InputError("--out", what, str(self.folder))
         folders = [name for name in there if (self.folder / name).is_dir()]
         if folders:
@@ -99,12 +101,13 @@ class Output:
         for what, room in tight.items():
             needed = least()
             fits_not = room < needed
-            takes = f"{size(needed)} at least" if fits_not else f"up to {size(most)}"
-            told = f"the result takes {takes}, {what} is {size(room)}"
+            takes = f"{told_size(needed)} at least" if fits_not else f"up to {told_size(most)}"
+            told = f"the result takes {takes}, {what} is {told_size(room)}"
             if fits_not:
                 raise InputError("--out", f"{told}; make room, or give another folder", str(self.folder))
         if free is not None and free < most and not room_elsewhere(most):
-            return f"{self.folder}: the result takes up to {size(most)}, the free space is {size(free)}"
+            takes = f"up to {told_size(most)}, the free space is {told_size(free)}"
+            return f"{self.folder}: the result takes {takes}"
         return ""
 
     def save(
@@ -148,11 +151,3 @@ class Output:
 def as_json(values: dict[str, Any]) -> bytes:
     """A file of JSON."""
     return (json.dumps(values, indent=2, allow_nan=False) + "\n").encode()
-
-
-def size(count: float) -> str:
-    """A number of bytes in words."""
-    for unit, bytes_of in (("GB", 1e9), ("MB", 1e6)):
-        if count >= bytes_of:
-            return f"{count / bytes_of:.3g} {unit}"
-    return f"{count / 1e3:.3g} kB"

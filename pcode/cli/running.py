@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.reading import told_size
 from ..base.status import Status
 from ..base.units import suffix
 from ..model.data import Data
 from ..plotting import save_figure
 from ..plotting.recipes import Outline, Recipe, check_allowed, outline
-from ..run.checks import violations
+from ..run.invariants import violations
 from ..run.result import Run
 from ..run.sweep import Sweep
 from ..scenario import Scenario, report
@@ -22,7 +23,7 @@ from ..scenario.resuming import CHECKPOINT, Unfinished
 from ..simulation import EVERY, Checkpoint, Probe
 from .analysing import answers
 from .ending import BAD_INPUT, DONE, FAILED, complain, say
-from .output import Output, size
+from .output import Output
 from .progress import progress_bar
 from .signals import Signals
 
@@ -274,7 +275,7 @@ def describe(scenario: Scenario) -> list[str]:
     lines += _described(scenario.probes)
     used, allowed = plan.result_bytes, scenario.save.memory
     lines += [
-        f"memory   {size(used)} for the result at most; {size(allowed)} allowed (save.memory_gb)",
+        f"memory   {told_size(used)} for the result at most; {told_size(allowed)} allowed (save.memory_gb)",
         f"method   {solver.method}, rtol = {solver.rtol:g}, atol = {solver.atol:g}",
     ]
     return lines

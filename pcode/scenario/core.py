@@ -25,7 +25,7 @@ from ..model.data_sets import DATA
 from ..model.images import IMAGE_SHAPE, image_shape
 from ..model.network import Network, Weights
 from ..model.phase import Phase, Save
-from ..run.netcdf import as_stored, netcdf_bytes
+from ..run.netcdf import netcdf_bytes
 from ..run.reached import noted
 from ..run.result import Run
 from ..run.samples import dataset_of
@@ -301,7 +301,7 @@ class Scenario(Short):
                 "title": self.file.title,
                 "scenario": self.text,
                 "scenario_file": os.fsencode(self.path.name).decode(errors="backslashreplace"),
-                "seed": as_stored(self.file.weights.seed),
+                "seed": self.file.weights.seed,
                 **images,
             },
         }

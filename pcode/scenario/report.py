@@ -9,7 +9,7 @@ import numpy as np
 
 from ..analysis.result import plain
 from ..model.data import Data
-from ..run.checks import checks_of
+from ..run.invariants import checks_of
 from ..run.probes import points_of, probe_names
 from ..run.record import PhaseRecord
 from ..run.result import Run
@@ -39,8 +39,8 @@ def report(run: Run) -> dict[str, Any]:
         statistics, where samples are shown one after another how many ``presentations`` there were and how
         many of these were ``at_limit``, and ``accuracy`` or ``error`` and other probes at its end (as
         ``probe_NAME`` where the name is one of these); ``checks``, what must hold of any
-        result and by how much it is off (see `pcode.run.checks`); and ``probes``, by name their ``times`` and
-        ``values``: at most `MOST_POINTS` points of each, evenly spread, the first and the last included.
+        result and by how much it is off (see `pcode.run.invariants`); and ``probes``, by name their ``times``
+        and ``values``: at most `MOST_POINTS` points of each, evenly spread, the first and the last included.
         What is not finite is None.
     """
     phases = [_phase(record) for record in run.phases]

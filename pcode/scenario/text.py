@@ -12,7 +12,6 @@ from ..base import documents
 from ..base.documents import DEEPEST
 from ..base.errors import InputError, cut
 from ..base.reading import UnreadableError, read_text
-from .writing import written
 
 # Characters of a text from which on its comments are not kept when it is changed, for the time that takes.
 COMMENTED = 300_000
@@ -132,7 +131,9 @@ def apply(text: str, changes: Sequence[str]) -> str:
     parsed = [parse_change(change) for change in changes]
     for path, value in parsed:
         _put(plain, path, value)
-    return (_styled(text, parsed, plain) if len(text) <= COMMENTED else None) or written(plain)
+    import tomli_w
+
+    return (_styled(text, parsed, plain) if len(text) <= COMMENTED else None) or tomli_w.dumps(plain)
 
 
 def _styled(text: str, changes: Sequence[tuple[list[str], Any]], plain: dict[str, Any]) -> str | None:

@@ -20,7 +20,7 @@ from .checkpoint import Keeper
 from .looks import Looks
 
 
-class Standing:
+class StateSource:
     """A state as a source of moments."""
 
     def __init__(self, network: Network, state: State) -> None:

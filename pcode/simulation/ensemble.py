@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base import compiled
+from ..base import programs
 from ..base.errors import InputError
 from ..base.status import SolverStats, Status
 from ..model.network import Network, Weights
@@ -93,7 +93,7 @@ def simulate_many(
     >>> many.status.count("success"), many.data["energy"][:, -1].sum("layer").mean().item()
     """
     save = checked_save(network, Save(nodes=2, weights=2) if save is None else save, method)
-    compiled.room.check()
+    programs.room.check()
     settings = settings_of(rtol, atol, max_steps)
     check_nodes(nodes)
     _ = network.sigma  # not those of a file whose functions are not loaded

@@ -31,7 +31,7 @@ from ..system.problem import structure_of
 from ..system.showing import Showing
 from .callbacks import Reports
 from .checkpoint import Keeper
-from .course import Calls, Course, Standing, in_numpy, resized
+from .course import Calls, Course, StateSource, in_numpy, resized
 from .integration import Keeping, integrated, problem_of
 from .looks import Looks, Part
 from .observer import Moment, Observer, Shown
@@ -275,7 +275,7 @@ class Presenting(Turns):
 
     def _standing(self, course: Course, state: State, at: float) -> Moment:
         sums = np.array([float(np.sum(array)) for array in state.arrays().values()])
-        return self._moment(course, Standing(self.network, state), at, sums)
+        return self._moment(course, StateSource(self.network, state), at, sums)
 
     def _loop(self, course: Course, kind: Kind, rows: Array, calls: Calls) -> bool:
         """Integrate the presentations of `rows`, shape (K, B); whether the loop ended before its last."""

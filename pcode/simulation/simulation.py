@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base import checks, compiled
+from ..base import checks, programs
 from ..base.errors import InputError
 from ..base.threads import one_thread
 from ..base.units import suffix
@@ -83,7 +83,7 @@ class Simulation:
         stop: Callable[[], Any] | None = None,
         observers: Mapping[str, Observer] | None = None,
     ) -> None:
-        compiled.room.check()
+        programs.room.check()
         self._save = checked_save(network, save, method)
         self._network, self._method = network, method
         _ = network.sigma  # not those of a file whose functions are not loaded
