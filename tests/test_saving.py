@@ -140,6 +140,17 @@ def test_a_seed_beyond_64_bits_is_refused_before_anything_is_computed(tmp_path):
         pcode.scenario.Scenario.load(path)
 
 
+def test_a_result_that_hardly_takes_room_can_be_read_again(tmp_path, monkeypatch):
+    for name, value in (("UNPACKED", 200_000), ("TIMES", 10)):  # so that a small one is enough
+        monkeypatch.setattr(f"pcode.base.reading.{name}", value)
+    zeros = {0: np.zeros((40, 30)), 1: np.zeros((40, 20))}
+    network = pcode.Network((30, 20))
+    phase = pcode.Phase("still", zeros, duration=5.0, learn=False)
+    run = pcode.simulate(network, [phase], weights=network.init_weights(0), save=pcode.Save(200, 2))
+    run.save(tmp_path / "run.nc")
+    xr.testing.assert_equal(Run.load(tmp_path / "run.nc").data, run.data)
+
+
 def test_texts_and_numbers_that_files_know_not_are_stored_as_their_escapes():
     given = {"big": -(2**70), "nul": "a\0b", "half": "a\ud800b", "fits": 2**63, "plain": "ü"}
     data = xr.Dataset(

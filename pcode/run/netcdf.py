@@ -17,10 +17,15 @@ from xarray.backends import H5NetCDFStore
 
 from ..base import checks
 from ..base.errors import InputError
+from ..base.reading import most_unpacked
 
 # The parent in a file of groups that are not a run's own: a group at the root must not have the name of a
 # variable or a dimension there.
 OTHERS = "others"
+
+# A file that unpacks to nearly as many times its size as is read is written without compression: it would be
+# refused like one that was made to fill the memory.
+PART = 0.9
 
 # Bytes that a file takes besides its arrays, at most, as a part of these and as so many for each variable.
 _MORE, _EACH = 0.1, 100_000
@@ -43,12 +48,20 @@ def netcdf_bytes(data: xr.Dataset, groups: Mapping[str, xr.Dataset]) -> memoryvi
     MemoryError
         If the file might be larger than the memory.
     """
-    _reserve([data, *groups.values()])
+    datasets = [data, *groups.values()]
+    _reserve(datasets)
+    made = _made(data, groups)
+    if sum(one.nbytes for one in datasets) > PART * most_unpacked(len(made)):
+        made = _made(data, groups, compressed=False)
+    return made
+
+
+def _made(data: xr.Dataset, groups: Mapping[str, xr.Dataset], compressed: bool = True) -> memoryview:
     made = io.BytesIO()
     with h5netcdf.File(made, "w") as file:
-        _write_group(data, file)
+        _write_group(data, file, None, compressed)
         for name, group in groups.items():
-            _write_group(group, file, name)
+            _write_group(group, file, name, compressed)
     return made.getbuffer()
 
 
@@ -58,12 +71,12 @@ def _reserve(datasets: list[xr.Dataset]) -> None:
     np.empty(int(size), dtype=np.uint8)
 
 
-def _write_group(data: xr.Dataset, file: h5netcdf.File, group: str | None = None) -> None:
+def _write_group(data: xr.Dataset, file: h5netcdf.File, group: str | None, compressed: bool) -> None:
     """Write `data` at the root of a file, or as a group of it."""
     compress: dict[Any, Any] = {
         name: {"zlib": True, "complevel": 1, "shuffle": True}
         for name, variable in data.variables.items()
-        if variable.size > 1000
+        if compressed and variable.size > 1000
     }
     try:
         # Not `to_netcdf`, which gives no lock to a file in memory where Dask's workers run.
