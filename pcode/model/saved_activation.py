@@ -67,16 +67,11 @@ class SavedActivation:
         """The error for whoever wants to compute with it."""
         if self.function is None:
             why = "cannot be imported (it is a lambda, or of a script or notebook)"
-            how = (
-                "load the run by pcode.Run.load(path, activation=f); one that stands in a module can also be "
-                "imported (--allow-code)"
-            )
+            how = "give Run.load activation=f, or keep it in a module (--allow-code imports that)"
         else:
-            why = "is not imported by opening the file"
+            why = "is not imported on opening"
             how = (
-                f"load the run by pcode.Run.load(path, activation={self.name}), or with allow_code=True "
-                f"(--allow-code), which imports {self.function}"
+                f"give Run.load activation={self.name}, or allow_code=True (--allow-code) to import "
+                f"{self.function}"
             )
-        return InputError(
-            "activation", f"the run's own function {self.name} {why}; to compute with it, {how}"
-        )
+        return InputError("activation", f"the run's function {self.name} {why}; to compute with it, {how}")

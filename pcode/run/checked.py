@@ -72,7 +72,7 @@ def check_ensemble(data: xr.Dataset, groups: Groups, network: Network) -> None:
     for time in ("time", "weight_time"):
         check_form(data, f"member_{time}", ("member", time), "f")
     if "seed" in data.coords:
-        check_form(data, "seed", ("member",), "iu")
+        check_form(data, "seed", ("member",), "iuOUT")  # texts where they have more than 64 bits
     unknown = set(data["status"].to_numpy().ravel().tolist()) - {"", *map(str, Status)}
     if unknown:
         raise InputError("status", f"must be one of {', '.join(map(str, Status))}, or empty")
@@ -129,7 +129,7 @@ def check_times(data: xr.Dataset, time: str, phase: str, records: Sequence[Phase
     if (np.diff(index) < 0).any() or not 0 <= index[0] <= index[-1] < len(records):
         raise InputError(phase, f"must be the indices, in turn, of the {len(records)} phases")
     for k in sorted(set(range(len(records))) - set(index.tolist())):
-        if records[k].presentation is None:
+        if records[k].presentation is None and not records[k].status.failed:  # one that failed may have none
             raise InputError(phase, f"has no row of the phase {k}")
 
 

@@ -192,11 +192,27 @@ def _times(
     }
 
 
+# The coordinates that number presentations, and their dimensions.
+NUMBERS = {"presentation": "time", "weight_presentation": "weight_time"}
+_NUMBER = {"long_name": "index of the presentation in its phase; -1 where there is none"}
+
+
+def with_both_numbers(data: xr.Dataset) -> xr.Dataset:
+    """A dataset of nodes and weights with both coordinates that number presentations, where it has one.
+
+    Of a run that ended early there may be rows of the nodes alone.
+    """
+    missing = [name for name in NUMBERS if name not in data.coords]
+    if len(missing) != 1:
+        return data
+    none = {name: (NUMBERS[name], np.full(data.sizes[NUMBERS[name]], -1), _NUMBER) for name in missing}
+    return data.assign_coords(none)
+
+
 def _presentations(rows: Sequence[Rows], name: str, time: str) -> dict[str, Any]:
     """The coordinate that numbers presentations; empty where there are none."""
     index = _per_row(rows, "presentation")
-    about = {"long_name": "index of the presentation in its phase; -1 where there is none"}
-    return {name: (time, index, about)} if (index >= 0).any() else {}
+    return {name: (time, index, _NUMBER)} if (index >= 0).any() else {}
 
 
 def _per_row(rows: Sequence[Rows], what: str) -> Integers:

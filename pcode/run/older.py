@@ -17,7 +17,7 @@ from ..model.network import Network
 from ..model.variables import NODES
 from .clamps import ClampArrays
 from .clamps import upgraded as upgraded_clamps
-from .dataset import node_coordinates, sample_numbers, weight_coordinates
+from .dataset import node_coordinates, sample_numbers, weight_coordinates, with_both_numbers
 from .probes import TIME, ProbeRow, function_attributes, is_free, probe_dataset
 
 STEPS = ("step_time", "step_size", "step_order", "step_phase")
@@ -27,7 +27,7 @@ def upgraded(data: xr.Dataset, groups: Mapping[str, xr.Dataset]) -> tuple[xr.Dat
     """The dataset and the groups of a file of any version, in the current format."""
     data, groups = _with_clamps(data, dict(groups))
     if "phase" in data.coords:
-        return _with_probes(data), groups
+        return _with_probes(with_both_numbers(data)), groups
     network = Network(**json.loads(data.attrs["network"]))
     shown = {k: record["samples"] for k, record in enumerate(json.loads(data.attrs["phases"]))}
     steps = data[[name for name in STEPS if name in data.data_vars]].drop_attrs(deep=False)

@@ -235,7 +235,8 @@ class _Many:
             "member": ("member", np.arange(len(group)), {"long_name": "member of the ensemble"})
         }
         if group.seeds is not None:
-            seeds = np.array(group.seeds)
+            whole = max(group.seeds) < 2**63
+            seeds = np.array(group.seeds if whole else list(map(str, group.seeds)), None if whole else object)
             coordinates["seed"] = ("member", seeds, {"long_name": "seed of the initial weights"})
         for name, values in group.over.items():
             about = {"long_name": f"{name} of the member's network"}

@@ -13,7 +13,7 @@ from ..model.data import Data
 from ..model.network import Network
 from ..model.phase import Save
 from ..run.clamps import ClampArrays
-from ..run.dataset import node_dataset, weight_dataset
+from ..run.dataset import node_dataset, weight_dataset, with_both_numbers
 from ..run.reached import Marks, Reached, Standing, reached_dataset
 from ..run.record import PhaseRecord
 from ..run.restoring import check_marks, first_weights, node_rows, probe_rows, steps_of, weight_rows
@@ -114,7 +114,7 @@ class Kept:
         given = {} if self._data is None else {"samples": dataset_of(self._data, self._network)}
         probes = calls.probes.dataset(len(records))
         data = nodes.assign_coords({**weights.coords, **probes.coords})
-        data = data.assign({**weights.data_vars, **probes.data_vars})
+        data = with_both_numbers(data.assign({**weights.data_vars, **probes.data_vars}))
         given |= calls.probes.groups()
         groups = {"solver": steps, **clamps.groups(), **given, **groups}
         return Run(data.assign_attrs(own | self._attributes), groups, self._network)
