@@ -43,6 +43,8 @@ class Constants(NamedTuple):
         Factors of the hebbian terms of M^l, and transposed of W^l: 1 where there is a connection and 0 where
         not; None for a dense link. Empty if all are. In a reduced system (`pcode.system.reduction`) other
         numbers.
+    temperature : array, shape (n+1,)
+        Of the noise in layers l = 0..n.
     """
 
     tau: Any
@@ -51,17 +53,19 @@ class Constants(NamedTuple):
     weight_decay: Any
     node_decay: Any
     mask: tuple[Any, ...] = ()
+    temperature: Any = 0.0
 
     @classmethod
     def of(cls, network: Network) -> Constants:
         """The constants of `network`."""
-        names = [name for name in cls._fields if name not in ("delta", "mask")]
+        names = [name for name in cls._fields if name not in ("delta", "mask", "temperature")]
         numbers = {name: np.asarray(getattr(network, name), dtype=float) for name in names}
         masks = network.mask or ()
         return cls(
             **numbers,
             delta=np.asarray(network.deltas, dtype=float),
             mask=tuple(None if one is None else np.asarray(one, dtype=float) for one in masks),
+            temperature=np.asarray(network.temperatures, dtype=float),
         )
 
     @property
@@ -98,6 +102,11 @@ def value_rate(x: Any, eps: Any, feedback: Any, c: Constants) -> Any:
     c : Constants
     """
     return (feedback - eps - c.node_decay * x) / c.tau
+
+
+def noise_amplitudes(c: Constants) -> Any:
+    """sqrt(2 T^l / tau) for l = 0..n: what multiplies dw in dx^l where tau dx^l has sqrt(2 tau T^l) dw."""
+    return jnp.sqrt(2.0 * jnp.asarray(c.temperature) / c.tau)
 
 
 def error_rate(x: Any, eps: Any, mu: Any, nu: Any, c: Constants) -> Any:

@@ -235,6 +235,24 @@ class PerLayer(Field[float | Sequence[float], tuple[float, ...]]):
         return kept
 
 
+class Temperatures(Field["float | Sequence[float]", "float | tuple[float, ...]"]):
+    """A number of 0 or more for each of the layers 0..n, or one for all.
+
+    It is kept as a tuple only where layers differ.
+    """
+
+    def checked(self, owner: Layered, value: float | Sequence[float]) -> float | tuple[float, ...]:
+        """A float, or one for each layer."""
+        if not checks.is_many(value):
+            return checks.number(self.name, value, least=0.0)
+        given = tuple(value)  # type: ignore[arg-type]
+        if len(given) != owner.n + 1:
+            what = f"has {len(given)} values; give one, or one for each of the layers 0..{owner.n}"
+            raise InputError(self.name, what)
+        kept = tuple(checks.number(self.name, one, least=0.0) for one in given)
+        return kept if len({*kept}) > 1 else kept[0]
+
+
 class Choice(Field[Kept, Kept]):
     """One of some words.
 

@@ -26,6 +26,7 @@ from .fields import (
     Number,
     PerLayer,
     Sizes,
+    Temperatures,
     TimeConstant,
     TimeConstants,
     TimeUnit,
@@ -136,6 +137,10 @@ class Network:
         Decay lambda of M, W and beta. Dimensionless, >= 0.
     node_decay : float
         Decay lambda_x of the value nodes. Dimensionless, >= 0.
+    temperature : float or sequence of float
+        Temperature T of the noise on free value nodes: one for all, or one for each of the layers 0..n. 0: no
+        noise. tau dx^l gains sqrt(2 tau T^l) dw, w a Wiener process of each node and sample. In the unit of
+        the energy, dimensionless, >= 0.
     feedback : {"learned", "tied", "fixed"}
         W follows its own equation, is M transposed at all times, or stays as it is.
     bias : bool
@@ -172,6 +177,7 @@ class Network:
     nu: PerLayer = PerLayer(1.0, plural="variances")
     weight_decay: Number = Number(0.0, least=0.0)
     node_decay: Number = Number(0.0, least=0.0)
+    temperature: Temperatures = Temperatures(0.0)
     feedback: Choice[Feedback] = Choice("learned", get_args(Feedback))
     bias: Flag = Flag(True)
     mask: Masks = Masks()
@@ -195,6 +201,10 @@ class Network:
         for name in given:
             ones = tuple(times[f"{name}[{k}]"] for k in range(len(several.get(name, ()))))
             object.__setattr__(self, name, times[name] if not ones else ones if len({*ones}) > 1 else ones[0])
+
+        if self.noisy and not np.any(self.tau):
+            what = "must be 0 with tau = 0: nodes that are always at rest have no noise"
+            raise InputError("temperature", f"{what}; or set tau above 0")
 
     def check_unit(self, where: str, unit: str | None) -> None:
         """Raise InputError, naming `where`, unless times that have this unit, or none, go with the network's.
@@ -260,6 +270,17 @@ class Network:
     def links(self) -> tuple[tuple[int, int], ...]:
         """Shapes (n_l, n_{l+1}) of M^l, for l = 0..n-1."""
         return tuple(pairwise(self.sizes))
+
+    @property
+    def temperatures(self) -> tuple[float, ...]:
+        """The temperature of the noise in each layer, l = 0..n."""
+        given = self.temperature
+        return given if isinstance(given, tuple) else (given,) * (self.n + 1)
+
+    @property
+    def noisy(self) -> bool:
+        """Whether there is noise in any layer."""
+        return any(self.temperatures)
 
     @property
     def deltas(self) -> tuple[float, ...]:

@@ -27,6 +27,10 @@ PhaseOption = int | str | None
 TimeOption = float | str | None
 
 
+# Why a phase is not integrated anew.
+NOISE = "there is noise on the nodes"
+
+
 @dataclass(frozen=True, eq=False)
 class Snapshot(Short):
     """A phase of a run, and the state at one of its saved times.
@@ -151,12 +155,14 @@ class Snapshot(Short):
 
     @property
     def reproducible(self) -> bool:
-        """Whether the original phase can be reconstructed, see `phase_as_run`."""
-        return self.record.reproducible
+        """Whether the original phase can be reconstructed, see `phase_as_run`; with noise it is not."""
+        return self.record.reproducible and not self.network.noisy
 
     @property
     def irreproducible(self) -> str:
         """Why the original phase cannot be reconstructed, in words."""
+        if self.network.noisy:
+            return NOISE
         lost = [one for one in self.record.clamp.values() if not one.reproducible]
         return " and ".join(f"{one.follows}, {one.lost}" for one in lost)
 
@@ -179,11 +185,11 @@ class Snapshot(Short):
             If a moving clamp cannot be reconstructed, as a function of time.
         """
         if not self.reproducible:
-            what = (
-                f"{question} needs the phase as it was, but in {self.record.name!r} {self.irreproducible}; "
-                f"choose another phase, or run it with a time series or an expression"
-            )
-            raise InputError("phase", what)
+            right = "choose another phase, or run it with a time series or an expression"
+            if self.network.noisy:
+                right = "run it with temperature = 0"
+            why = f"but in {self.record.name!r} {self.irreproducible}"
+            raise InputError("phase", f"{question} needs the phase as it was, {why}; {right}")
         x = self.state.x
         return _phase(self.record, {layer: one.again(x[layer]) for layer, one in self.record.clamp.items()})
 

@@ -30,7 +30,8 @@ from ..run.reached import noted
 from ..run.result import Run
 from ..run.samples import dataset_of
 from ..simulation import Checkpoint, Progress, Simulation, simulate
-from ..simulation.arguments import oddities
+from ..simulation.arguments import oddities, settings_of
+from ..simulation.noise import seed_of, step_of
 from ..simulation.plan import Plan, plan
 from ..simulation.simulation import Probed
 from . import text
@@ -207,7 +208,10 @@ class Scenario(Short):
         """What the run will solve and keep; nothing large has been made by then."""
         network, phases = self.network, self.phases
         with self._naming():
-            return plan(network, phases, self.save, self.file.solver.method)
+            solver = self.file.solver
+            step = step_of(network, solver.step)
+            settings = settings_of(solver.rtol, solver.atol, solver.max_steps, step, seed_of(solver.seed))
+            return plan(network, phases, self.save, solver.method, settings=settings)
 
     @cached_property
     def questions(self) -> tuple[str, ...]:
@@ -294,6 +298,8 @@ class Scenario(Short):
             "rtol": solver.rtol,
             "atol": solver.atol,
             "max_steps": solver.max_steps,
+            "step": solver.step,
+            "seed": solver.seed,
             "save": self.save,
             "data": self.data,
             "probes": self.probes,

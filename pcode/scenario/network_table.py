@@ -64,6 +64,9 @@ def annotation(declared: fields.Field[Any, Any]) -> Any:
         case fields.PerLayer():
             number = _number(declared.above, None)
             return one_or_list(number, "number", "a number", "one number", "layers 1..n")
+        case fields.Temperatures():
+            number = _number(None, 0.0)
+            return one_or_list(number, "number", "a number", "one number", "layers 0..n")
         case fields.Activations():
             return one_or_list(str, "text", "a name", "one name", "layers 0..n-1")
         case fields.Choice():

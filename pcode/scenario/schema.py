@@ -220,6 +220,11 @@ class SolverTable(Table):
     """Absolute tolerance of a step, at most 1e-2."""
     max_steps: int = Field(default=Settings.max_steps, ge=1)
     """Most steps of a phase, or of each of its presentations."""
+    step: Duration | None = None
+    """Length of the steps of methods for noise, in the unit of tau, or with a unit; left out, they are
+    adaptive."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the noise."""
 
 
 class SaveTable(Table):

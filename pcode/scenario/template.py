@@ -29,6 +29,7 @@ feedback = "{Network.feedback}"          # learned (W has its own equation), tie
                               # one number a link; or {{ file = "m.npz" }}, arrays mask0, ... of 0 and 1
 # weight_decay = {Network.weight_decay}          # decay of M, W and the biases
 # node_decay = {Network.node_decay}            # decay of the value nodes
+# temperature = {Network.temperature}           # of noise on value nodes; or a list of one a layer 0..n
 # time_unit = "ms"            # what all times are in; or give each with a unit: tau = "10 ms", delta = "5 s"
 
 [weights]                     # to start from
@@ -85,6 +86,8 @@ method = "auto"               # chosen for each phase; `pcode list` names the ot
 rtol = 1e-6
 atol = 1e-9
 # max_steps = {Settings.max_steps}
+# step = 0.1                  # with noise: steps of this length, not adaptive ones; in the unit of tau
+# seed = 0                    # of the noise
 
 [save]
 nodes = 400                   # saved times a phase

@@ -30,8 +30,12 @@ LARGEST_TOLERANCE = 1e-2
 MOST_STEPS = 10**15
 
 
-def settings_of(rtol: float, atol: float, max_steps: int) -> Settings:
+def settings_of(
+    rtol: float, atol: float, max_steps: int, step: float | None = None, seed: int = 0
+) -> Settings:
     """The settings of a solver, if tolerances are within bounds in which they are meaningful.
+
+    `step` and `seed` have been checked, see `pcode.simulation.noise`.
 
     Raises
     ------
@@ -45,7 +49,8 @@ def settings_of(rtol: float, atol: float, max_steps: int) -> Settings:
         raise InputError("rtol", f"{right}; below that rounding errors are larger, {loose}")
     if absolute > LARGEST_TOLERANCE:
         raise InputError("atol", f"must be at most {LARGEST_TOLERANCE:g}, not {absolute:g}; {loose}")
-    return Settings(relative, absolute, checks.whole("max_steps", max_steps, least=1, most=MOST_STEPS))
+    most = checks.whole("max_steps", max_steps, least=1, most=MOST_STEPS)
+    return Settings(relative, absolute, most, step, seed)
 
 
 def weights_of(network: Network, weights: Any) -> Weights:

@@ -26,6 +26,11 @@ def attributes_of(
     messages = [record.message for record in records if record.status is status]
     total = sum((record.stats for record in records), SolverStats())
     unit: dict[str, str | float] = {} if network.time_unit is None else {"time_unit": network.time_unit}
+    noise: dict[str, str | float] = {}
+    if network.noisy or settings.step is not None:
+        noise["noise_seed"] = settings.seed
+    if settings.step is not None:
+        noise["step"] = settings.step
     return unit | {
         "network": json.dumps(network.to_dict(), default=to_plain),
         "phases": json.dumps([record.to_dict(clamps) for record in records]),
@@ -36,6 +41,7 @@ def attributes_of(
         "method_reason": "; ".join(f"{record.name}: {record.method_reason}" for record in records),
         "rtol": settings.rtol,
         "atol": settings.atol,
+        **noise,
         "solver_statistics": json.dumps(asdict(total)),
         "versions": json.dumps(_versions()),
     }

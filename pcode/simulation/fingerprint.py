@@ -38,17 +38,27 @@ def fingerprint(
     """What a run is made of, without its phases; `probes` describes these, by name."""
     start = nodes if isinstance(nodes, str) else digest(*nodes.x, *nodes.eps)
     return {
-        "network": digest(json.dumps(network.to_dict(), default=to_plain, sort_keys=True)),
+        "network": digest(json.dumps(_told(network), default=to_plain, sort_keys=True)),
         "weights": digest(*(array for part in weights if part is not None for array in part)),
         "nodes": start,
         "method": method,
         "rtol": settings.rtol,
         "atol": settings.atol,
         "max_steps": settings.max_steps,
+        "step": settings.step,
+        "seed": settings.seed or None,  # files of before there was noise have none
         "save": json.dumps(asdict(save)),
         "data": None if data is None else digest(data.inputs, data.targets, str(data.train)),
         "probes": dict(probes),
     }
+
+
+def _told(network: Network) -> dict[str, Any]:
+    """The network as plain values, without what is not there: files of before it could be do not have it."""
+    values = network.to_dict()
+    if not network.noisy:
+        del values["temperature"]
+    return values
 
 
 def digest(*parts: Any) -> str:
@@ -102,6 +112,8 @@ _SAID = {
     "rtol": "rtol is {new}, which was {old}",
     "atol": "atol is {new}, which was {old}",
     "max_steps": "max_steps is {new}, which was {old}",
+    "step": "step is {new}, which was {old}",
+    "seed": "the noise has another seed",
     "save": "other times are to be saved",
     "data": "the data are others (those of a file may have changed)",
     "probes": "the probes are others",

@@ -194,7 +194,8 @@ class Integration:
             return Reached(problem.state(t, y), self.shown, t, stats, **how)
 
         called = (moment, reports, stopped, Keeping(keeper, standing))
-        solution, finite = integrated(problem, solver, schedule, self.settings, *called)
+        settings = replace(self.settings, path=(self.index,))
+        solution, finite = integrated(problem, solver, schedule, settings, *called)
         status, t, detail = solution.status, solution.t, solution.detail
         if status is Status.SUCCESS and phase.until == "equilibrium":
             status = Status.NOT_SETTLED

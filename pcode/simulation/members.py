@@ -171,6 +171,11 @@ def check_together(network: Network, group: Group, phases: Iterable[Phase], meth
         raise InputError("method", what)
     if any(one.tau == 0.0 for one in group.networks):
         raise InputError("tau", "is 0, which simulate can do, for one member at a time; must be above 0 here")
+    if any(one.noisy for one in group.networks):
+        what = (
+            "is above 0: noise goes with simulate, one member at a time with a seed of its own; set it to 0"
+        )
+        raise InputError("network.temperature", what)
     for k, phase in enumerate(phases):
         if phase.presentation is not None:
             what = "simulate shows samples one after another, for one member at a time; leave it out here"

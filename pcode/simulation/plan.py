@@ -12,7 +12,9 @@ from ..base.errors import InputError
 from ..model.network import Network
 from ..model.phase import Phase, Save
 from ..model.state import Layout
+from ..solvers import Settings
 from ..system.problem import layout_of
+from .noise import PHASE_KEYS, check_method, check_phase
 from .trajectory import MOST_WITHIN
 
 
@@ -136,6 +138,7 @@ def plan(
     save: Save | None = None,
     method: str = "auto",
     before: Extent | None = None,
+    settings: Settings | None = None,
 ) -> Plan:
     """Check that a run is possible, before anything large is made.
 
@@ -147,6 +150,8 @@ def plan(
     method : str
     before : Extent, optional
         Extent of the run so far, if it is continued with these phases.
+    settings : Settings, optional
+        Those of the solver.
 
     Raises
     ------
@@ -168,9 +173,11 @@ def plan(
         layout_of(network, phase, phase.batch_shown or len(shown))
         for phase, shown in zip(phases, samples, strict=True)
     )
-    solver = solvers.by_name(method)
-    for layout in layouts:
+    solver, settings = solvers.by_name(method), Settings() if settings is None else settings
+    check_method(network, method, settings)
+    for k, (phase, layout) in enumerate(zip(phases, layouts, strict=True)):
         solver.check(layout)
+        _check_noise(network, phase, layout, method, settings, f"phases[{k}]")
     extent.check_memory(network, save)
     return Plan(layouts, tuple(samples), sum(extent.sizes(network)))
 
@@ -192,9 +199,28 @@ def check_clamps(network: Network, phase: Phase, where: str) -> None:
         raise error.within(where) from None
 
 
-def check_next(network: Network, phase: Phase, save: Save, method: str, before: Extent, where: str) -> None:
+def _check_noise(
+    network: Network, phase: Phase, layout: Layout, method: str, settings: Settings, where: str
+) -> None:
+    try:
+        check_phase(network, phase, layout, method, settings)
+    except InputError as error:
+        raise (error.within(where) if error.where in PHASE_KEYS else error) from None
+
+
+def check_next(
+    network: Network,
+    phase: Phase,
+    save: Save,
+    method: str,
+    before: Extent,
+    where: str,
+    settings: Settings,
+) -> None:
     """Make the checks of `plan` for one more phase, which errors name as `where`."""
     check_clamps(network, phase, where)
     extent = before.with_phase(phase, save)
-    solvers.by_name(method).check(layout_of(network, phase, phase.batch_shown or len(extent.shown)))
+    layout = layout_of(network, phase, phase.batch_shown or len(extent.shown))
+    solvers.by_name(method).check(layout)
+    _check_noise(network, phase, layout, method, settings, where)
     extent.check_memory(network, save)

@@ -193,7 +193,8 @@ class Presenting(Turns):
         keeping = None if part == "between" else Keeping(calls.keeper, standing, from_start)
         stopped = calls.stopped if part != "between" else (lambda: False)
         called = (moment, calls.reports, stopped, keeping)
-        solution, finite = integrated(problem, solver, schedule, self.settings, *called)
+        settings = replace(self.settings, path=(self.index, course.k))
+        solution, finite = integrated(problem, solver, schedule, settings, *called)
         if part == "between":
             return
         course.stats += solution.stats

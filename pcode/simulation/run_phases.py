@@ -27,6 +27,8 @@ def simulate(
     rtol: float = 1e-6,
     atol: float = 1e-9,
     max_steps: int = 1_000_000,
+    step: float | str | None = None,
+    seed: int = 0,
     save: Save | None = None,
     data: Data | None = None,
     probes: Mapping[str, Probed] | None = None,
@@ -57,6 +59,11 @@ def simulate(
         0 < atol <= 1e-2.
     max_steps : int
         Most steps of a phase, or of each of its presentations.
+    step : float or str, optional
+        Length of the steps of methods for noise, such as 0.1 or "1 ms"; adaptive steps where left out.
+    seed : int
+        Seed of the noise. The same seed gives the same path, with fixed steps for steps of the same length;
+        adaptive steps follow the same path whatever the tolerances.
     save : Save, optional
         Which times to save.
     data : Data, optional
@@ -104,6 +111,8 @@ def simulate(
         rtol=rtol,
         atol=atol,
         max_steps=max_steps,
+        step=step,
+        seed=seed,
         save=save,
         data=data,
         probes=probes,

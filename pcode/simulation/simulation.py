@@ -30,6 +30,7 @@ from .fingerprint import check_same, fingerprint, of_phase
 from .integration import Integration
 from .interrupts import interruptible
 from .kept import Kept, with_before
+from .noise import check_method, seed_of, step_of
 from .observer import Observer
 from .plan import Extent, Plan, check_next, checked_save, phase_of, phases_of, plan
 from .presenting import Presenting
@@ -46,7 +47,7 @@ class Simulation:
     Parameters
     ----------
     network : Network
-    weights, nodes, method, rtol, atol, max_steps, save, data, probes, attributes, progress, stop
+    weights, nodes, method, rtol, atol, max_steps, step, seed, save, data, probes, attributes, progress, stop
         See `pcode.simulate`.
     observers : mapping of str to Observer, optional
         Observers by name. The `dataset` of each becomes the group of that name in the result. One that raises
@@ -75,6 +76,8 @@ class Simulation:
         rtol: float = 1e-6,
         atol: float = 1e-9,
         max_steps: int = 1_000_000,
+        step: float | str | None = None,
+        seed: int = 0,
         save: Save | None = None,
         data: Data | None = None,
         probes: Mapping[str, Probed] | None = None,
@@ -87,7 +90,8 @@ class Simulation:
         self._save = checked_save(network, save, method)
         self._network, self._method = network, method
         _ = network.sigma  # not those of a file whose functions are not loaded
-        self._settings = settings_of(rtol, atol, max_steps)
+        self._settings = settings_of(rtol, atol, max_steps, step_of(network, step), seed_of(seed))
+        check_method(network, method, self._settings)
         self._weights = weights_of(network, weights)
         check_nodes(nodes)
         self._nodes = nodes
@@ -174,7 +178,7 @@ class Simulation:
         InputError
             As `run` would.
         """
-        return plan(self._network, phases, self._save, self._method, self._extent)
+        return plan(self._network, phases, self._save, self._method, self._extent, self._settings)
 
     def advance(self, phase: Phase) -> PhaseRecord:
         """Run one more phase from the current state.
@@ -190,7 +194,7 @@ class Simulation:
             If the phase cannot be run; the simulation is then unchanged.
         """
         phase = phase_of(self._network, phase, "phase")
-        check_next(self._network, phase, self._save, self._method, self._extent, "phase")
+        check_next(self._network, phase, self._save, self._method, self._extent, "phase", self._settings)
         self._callbacks.reports.phases = None
         self._phases = [*self._phases, phase]
         with self._computing() as stopped:
@@ -248,7 +252,8 @@ class Simulation:
     def _checked_in_turn(self, phases: Iterable[Phase]) -> Iterator[Phase]:
         for k, given in enumerate(phases):
             phase = phase_of(self._network, given, f"phases[{k}]")
-            check_next(self._network, phase, self._save, self._method, self._extent, f"phases[{k}]")
+            how = (self._save, self._method, self._extent, f"phases[{k}]", self._settings)
+            check_next(self._network, phase, *how)
             self._phases = [*self._phases, phase]
             yield phase
 

@@ -13,11 +13,12 @@ from .base import IVP, RENEWED, Settings, Solution, Solver
 from .diffrax import DiffraxSolver
 from .scipy import SciPySolver
 from .slow import RestingSolver
+from .stochastic import StochasticSolver
 from .sundials import CVODESolver
 
 __all__ = [
     "IVP", "METHODS", "RENEWED", "RESTING", "AutoSolver", "DiffraxSolver", "Settings", "Solution", "Solver",
-    "about", "attempt", "by_name",
+    "StochasticSolver", "about", "attempt", "by_name",
 ]  # fmt: skip
 
 _ALL: tuple[Solver, ...] = (
@@ -34,6 +35,13 @@ _ALL: tuple[Solver, ...] = (
 )
 
 METHODS: dict[str, Solver] = {solver.name: solver for solver in _ALL}
+_STOCHASTIC = (
+    StochasticSolver("ShARK", adaptive=True),
+    StochasticSolver("SPaRK", adaptive=True),
+    StochasticSolver("SRA1", adaptive=True),
+    StochasticSolver("EulerHeun", adaptive=False),
+)
+METHODS |= {solver.name: solver for solver in _STOCHASTIC}
 METHODS["auto"] = AutoSolver(dict(METHODS))
 
 # Used when there are no unknowns; users cannot choose it.
@@ -45,6 +53,8 @@ def about(name: str) -> str:
     solver = METHODS[name]
     if isinstance(solver, AutoSolver):
         return "chooses an explicit or an implicit method for each phase (the default)"
+    if isinstance(solver, StochasticSolver):
+        return f"for noise, with {'adaptive or ' if solver.adaptive else ''}fixed steps (step); explicit"
     return "implicit" if solver.implicit else "explicit"
 
 

@@ -55,6 +55,8 @@ def _advice(solver: Solver, problem: IVP, settings: Settings, solution: Solution
     what = _WHAT[solution.status]
     if solution.detail:
         what = solution.detail
+    if problem.noisy:
+        return f"{what}; {_NOISY}"
     found = causes(problem)
     if found:
         other = "" if solver.implicit or badly_scaled(problem) else "; or use an implicit method (cvode)"
@@ -89,6 +91,10 @@ TIGHT = 1e-12
 _STIFF = (
     "an explicit method on a stiff system needs a step for every fraction of tau; use an implicit method "
     "(cvode)"
+)
+_NOISY = (
+    "with noise steps follow its path, and are the shorter the tighter rtol and atol are; give a step, such "
+    "as 0.1 of the shortest time constant, loosen rtol and atol, or raise max_steps"
 )
 _MORE_STEPS = (
     "the method is made for stiff systems already: nodes that go on ringing, or a tight rtol, need many "

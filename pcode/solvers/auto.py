@@ -43,7 +43,7 @@ class AutoSolver:
     Attributes
     ----------
     solvers : mapping of str to Solver
-        The methods to choose from, by name: those of `explicit`, and cvode.
+        The methods to choose from, by name: those of `explicit`, cvode, and ShARK.
     """
 
     solvers: Mapping[str, Solver]
@@ -57,6 +57,8 @@ class AutoSolver:
         """The solver for `problem`, and why."""
         if not has_nodes(problem):
             return self.solvers["DOP853"], "tau = 0: only the weights move, and they are not stiff"
+        if problem.noisy:
+            return self.solvers["ShARK"], "there is noise on the nodes, and it is the same in all states"
         return self.solvers[
             "cvode"
         ], "its steps are explicit at first, implicit where stiff, and not compiled"
@@ -67,7 +69,7 @@ class AutoSolver:
         Where few explicit steps will do Tsit5, which takes many problems in one loop of compiled code, unless
         there are so few that compiling takes longer.
         """
-        if count < MANY_PROBLEMS or not has_nodes(problem):
+        if count < MANY_PROBLEMS or not has_nodes(problem) or problem.noisy:
             return self.choose(problem)
         few, estimate = few_explicit_steps(problem)
         if not few:

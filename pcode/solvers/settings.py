@@ -34,6 +34,12 @@ class Settings:
         Relative and absolute tolerance of a step's local error in every unknown.
     max_steps : int
         Most steps of a phase, or of each of its presentations.
+    step : float or None
+        Length of the steps of methods for noise; None for adaptive ones.
+    seed : int
+        Of the noise.
+    path : tuple of int
+        What the noise of this integration has of its own: the index of the phase, and of the presentation.
     saved : ndarray or None
         Those of the times to be saved that belong to the trajectory, without those of observers; None for
         all. Interpolation within a step may depend on their number (see `DenseOutput`), but not on the
@@ -47,6 +53,9 @@ class Settings:
     rtol: float = 1e-6
     atol: float = 1e-9
     max_steps: int = 1_000_000
+    step: float | None = None
+    seed: int = 0
+    path: tuple[int, ...] = field(default=(), compare=False)
     saved: Array | None = field(default=None, compare=False)
     begins: Callable[[float, Array, Callable[[], Any]], None] | None = field(default=None, compare=False)
 

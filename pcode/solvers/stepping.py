@@ -84,10 +84,15 @@ def begin(
     kind: Kind, structure: Structure, y0: Any, t0: Any, t1: Any, p: Parameters, tolerances: Tolerances
 ) -> Carry:
     """An integration that starts at (t0, y0) and whose first step does not pass t1."""
-    solver, controller, term = parts(kind, structure, tolerances)
+    return begun(parts(kind, structure, tolerances), y0, t0, t1, p)
+
+
+def begun(method: tuple[Any, Any, Any], y0: Any, t0: Any, t1: Any, p: Parameters, first: Any = None) -> Carry:
+    """The same with a `method`, as `parts` makes one; `first` is the first step's length, if it is known."""
+    solver, controller, term = method
     order = solver.error_order(term)
     t0, none, jump = jnp.asarray(t0, float), jnp.zeros((), int), jnp.zeros((), bool)
-    t_next, controller_state = controller.init(term, t0, t1, y0, None, p, solver.func, order)
+    t_next, controller_state = controller.init(term, t0, t1, y0, first, p, solver.func, order)
     t_next = jnp.minimum(t_next, t1)
     solver_state = solver.init(term, t0, t_next, y0, p)
     shapes = jax.eval_shape(lambda: solver.step(term, t0, t_next, y0, p, solver_state, jump)[2])

@@ -273,6 +273,14 @@ class System:
         )
         return self.layout.pack(rates._replace(x=dx), jnp)
 
+    def noise(self) -> Any:
+        """What multiplies dw in dx of the unknown value nodes, which come first in y; 0 where clamped."""
+        layers = zip(dynamics.noise_amplitudes(self.constants), self.free_values(), strict=True)
+        of = [jnp.ravel(amplitude * free) for amplitude, free in layers]
+        return jnp.concatenate(
+            [*(one for one, free in zip(of, self.layout.free, strict=True) if free), jnp.zeros(0)]
+        )
+
     def residual(self, t: Any, y: Any) -> Any:
         """Distance from rest: max |tau dz/dt| / (1 + |z|), with delta for weights; a scalar."""
         scaled = self.layout.clocks(self.constants.tau, self.constants.delta, jnp) * self.rhs(t, y)

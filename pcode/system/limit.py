@@ -160,6 +160,7 @@ class SlowProblem:
         self._begin(problem.start, problem.y0)
         self._vectors: Array | None = None
         self.lost_branch = False
+        self.noisy = False  # nodes at rest have no noise
 
     def _begin(self, t: float, y: Array) -> None:
         """Start from the unknowns `y` of the coupled system, with the nodes at rest."""

@@ -258,6 +258,11 @@ class Problem(Short):
         return sparse.jacobian(self._without_modes, point)
 
     @property
+    def noisy(self) -> bool:
+        """Whether there is noise on value nodes, so that `rhs` is the drift of a stochastic equation."""
+        return bool(np.any(np.asarray(self.constants.temperature) > 0.0))
+
+    @property
     def kinked(self) -> bool:
         """Whether a free node can reach a kink of its activation, see `pcode.system.kinks`."""
         return self.parameters.mode is not None
