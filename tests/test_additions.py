@@ -193,7 +193,7 @@ assert main(["list"]) == 0
 """,
         linear=scenario(sizes=[1, 1], M=[[[1.2]]], method="BS23", clamp="input"),
     )
-    assert "  BS23      explicit" in told
+    assert "  BS23       explicit" in told
 
 
 def test_an_elementwise_term(house):
