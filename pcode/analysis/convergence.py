@@ -137,7 +137,7 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         at_rest=not why_not,
         why_not=why_not,
         moving=path.begin.moving,
-        lost=len(path.every) - len(path.rests) if run.network.tau > 0.0 else 0,
+        lost=len(path.every) - len(path.rests) if not run.network.limit else 0,
         times=t[shown],
         value_distance=distances[:, : n + 1],
         error_distance=distances[:, n + 1 :],
@@ -174,7 +174,7 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
 def _why_no_rest(path: Path) -> str:
     """Why there is no rest to measure from; nothing where there is one."""
     end = path.end
-    if end.network.tau == 0.0:
+    if end.network.limit:
         return "always at rest (tau = 0)"
     rest = rest_of(end, TOLERANCE)
     gone = unbounded(end, rest)
@@ -188,7 +188,7 @@ def _accuracy(settling: Array, bracket: float, path: Path) -> float:
     known = settling[np.isfinite(settling)]
     if not known.size:
         return float("nan")
-    anew = ACCURACY * max(float(known.max()), path.begin.network.tau)
+    anew = ACCURACY * max(float(known.max()), path.begin.network.longest_tau)
     return anew if known.max() <= path.anew else max(anew, 2.0 * bracket)
 
 

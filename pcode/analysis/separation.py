@@ -228,7 +228,7 @@ def separation(
         if failed:
             notes.append(f"at delta/tau = {ratio:g} the full flow ends early: {failed}")
         for row, (t, w) in enumerate(zip(times, weights, strict=False)):
-            if t >= LAYER * full.tau / slowest:
+            if t >= LAYER * full.longest_tau / slowest:
                 distance[k, row] = np.linalg.norm(w - limit[row]) / scale
     return _answer(start, lasted, tolerance, tried, times / delta, distance, settings, notes)
 
@@ -254,7 +254,7 @@ def _answer(
     notes: Sequence[str],
 ) -> Separation:
     """The largest distances, their order, and what they say."""
-    tau, delta = start.network.tau, _delta(start)
+    tau, delta = start.network.longest_tau, _delta(start)
     largest = np.array([np.nan if np.isnan(d).all() else float(np.nanmax(d)) for d in distance])
     seen = np.isfinite(largest)
     if not seen.any():
@@ -379,7 +379,7 @@ def _delta(start: Snapshot) -> float:
 
 def _ratios(start: Snapshot, ratios: Sequence[float] | None, many: bool) -> Array:
     """delta/tau to try, rising."""
-    own = _delta(start) / start.network.tau if start.network.tau > 0.0 else None
+    own = _delta(start) / start.network.longest_tau if not start.network.limit else None
     if ratios is None:
         centre = float(np.clip(own or 200.0, *RANGE))
         ratios = [factor * centre for factor in (FEW_FACTORS if many else FACTORS)]

@@ -250,7 +250,7 @@ def describe(scenario: Scenario) -> list[str]:
     lines = [
         f"{scenario.path}: {scenario.file.title or 'no title'}",
         f"network  {'-'.join(map(str, network.sizes))}, {sigma}, {network.feedback} feedback, "
-        f"tau = {network.tau:g}{unit}, delta = {network.delta_text}{unit}",
+        f"tau = {network.tau_text}{unit}, delta = {network.delta_text}{unit}",
     ]
     if scenario.data is not None:
         lines.append(f"data     {told_balance(scenario.data)}")

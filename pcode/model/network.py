@@ -24,6 +24,7 @@ from .fields import (
     Flag,
     Masks,
     Number,
+    OptionalTimeConstants,
     PerLayer,
     Sizes,
     Temperatures,
@@ -123,10 +124,14 @@ class Network:
         The function sigma of the value nodes: one for all, or one for each of the layers 0..n-1. Names are
         those of `pcode.ACTIVATIONS`; a function of your own is written with `jax.numpy`, see
         `pcode.Activation`.
-    tau : float, str or pint.Quantity
+    tau : float, str or pint.Quantity, or a sequence of these
         Time constant of value and error nodes: a number in your unit of time, or a time with a unit such as
-        "10 ms"; 0: nodes at rest at every instant. With 0, the singular limit, the weights alone are
-        unknowns.
+        "10 ms"; 0: nodes at rest at every instant. One for all, or one for each of the layers 0..n. With 0,
+        the singular limit, the weights alone are unknowns; then it is 0 for all layers.
+    tau_eps : float, str or pint.Quantity, or a sequence of these, optional
+        Time constant of the error nodes, where it is not tau: one for all, or one for each of the layers
+        1..n. Where it is 0, errors are slaved to the values, eps^l = (x^l - mu^l) / nu^l at every instant,
+        and are no unknowns. With tau = 0 it can only be 0.
     delta : float, str or pint.Quantity, or a sequence of these
         Time constant of the weights, likewise, normally much larger than tau: one for all, or one for each of
         the links l = 0..n-1, for M^l, W^l and beta^{l+1}.
@@ -160,10 +165,11 @@ class Network:
     Notes
     -----
     `activation` and `nu` are kept as tuples with one entry a layer: names of shipped activations, and an
-    `Activation` for each function of your own; `tau` and `delta` as numbers in `time_unit`, `delta` as a
-    tuple if the links differ (`deltas` always is one); `mask` as a tuple of `LinkMask` or None. Networks are
-    equal if their functions are the same objects. The equations are those of Whittington and Bogacz (2017)
-    with error nodes of their own (Bogacz 2017, eqs. 53-54), see the README.
+    `Activation` for each function of your own; `tau`, `tau_eps` and `delta` as numbers in `time_unit`, or as
+    tuples if the layers or links differ (`taus`, `taus_eps` and `deltas` always are tuples); `mask` as a
+    tuple of `LinkMask` or None. Networks are equal if their functions are the same objects. The equations are
+    those of Whittington and Bogacz (2017) with error nodes of their own (Bogacz 2017, eqs. 53-54), see the
+    README.
 
     The ``[network]`` table of scenario files has these fields; the first sentence about each describes it
     there.
@@ -172,7 +178,8 @@ class Network:
     # Checked in this order: all but the first may need the number of layers.
     sizes: Sizes = Sizes()
     activation: Activations = Activations("tanh")
-    tau: TimeConstant = TimeConstant(1.0, least=0.0, means="nodes always at rest")
+    tau: TimeConstants = TimeConstants(1.0, least=0.0, means="nodes always at rest", first=0)
+    tau_eps: OptionalTimeConstants = OptionalTimeConstants(least=0.0, means="errors slaved", first=1)
     delta: TimeConstants = TimeConstants(200.0, above=0.0)
     nu: PerLayer = PerLayer(1.0, plural="variances")
     weight_decay: Number = Number(0.0, least=0.0)
@@ -190,6 +197,7 @@ class Network:
         """Bring the time constants into one unit."""
         declared = self.declared().items()
         given = {name: vars(self)[name] for name, field in declared if isinstance(field, TimeConstant)}
+        given = {name: value for name, value in given.items() if value is not None}
         # A time with a unit is a tuple too.
         several = {k: v for k, v in given.items() if isinstance(v, tuple) and not isinstance(v, units.Time)}
         single = {k: v for k, v in given.items() if k not in several}
@@ -201,8 +209,16 @@ class Network:
         for name in given:
             ones = tuple(times[f"{name}[{k}]"] for k in range(len(several.get(name, ()))))
             object.__setattr__(self, name, times[name] if not ones else ones if len({*ones}) > 1 else ones[0])
+        self._check_limit()
 
-        if self.noisy and not np.any(self.tau):
+    def _check_limit(self) -> None:
+        """Raise InputError unless tau is 0 in all layers or in none, and tau_eps and T are 0 where tau is."""
+        if not all(self.taus) and any(self.taus):
+            raise InputError("tau", "must be 0 in all layers (nodes always at rest) or in none")
+        if not any(self.taus) and any(self.taus_eps):
+            what = "must be 0, or left out, with tau = 0: nodes that are always at rest have errors at rest"
+            raise InputError("tau_eps", what)
+        if self.limit and self.noisy:
             what = "must be 0 with tau = 0: nodes that are always at rest have no noise"
             raise InputError("temperature", f"{what}; or set tau above 0")
 
@@ -242,7 +258,8 @@ class Network:
                 values[name] = value[0]
         if self.bias:
             del values["bias"]
-        told = (f"{k}={v!r}" for k, v in values.items() if k in ("tau", "bias") or v not in (None, 0.0))
+        zero_tells = ("tau", "tau_eps", "bias")
+        told = (f"{k}={v!r}" for k, v in values.items() if v is not None and (k in zero_tells or v != 0.0))
         return f"Network({', '.join(told)})"
 
     @classmethod
@@ -282,6 +299,50 @@ class Network:
         """Whether there is noise in any layer."""
         return any(self.temperatures)
 
+    def taus(self) -> tuple[float, ...]:
+        """The time constant of the value nodes of each layer, l = 0..n."""
+        return self.tau if isinstance(self.tau, tuple) else (self.tau,) * (self.n + 1)
+
+    @property
+    def taus_eps(self) -> tuple[float, ...]:
+        """The time constant of the error nodes of each layer, l = 1..n; 0 where they are slaved."""
+        if self.tau_eps is None:
+            return self.taus[1:]
+        return self.tau_eps if isinstance(self.tau_eps, tuple) else (self.tau_eps,) * self.n
+
+    @property
+    def own_taus_eps(self) -> tuple[float, ...]:
+        """`taus_eps` where errors have a clock of their own; empty where it is that of the values."""
+        return () if self.taus_eps == self.taus[1:] else self.taus_eps
+
+    @property
+    def limit(self) -> bool:
+        """Whether tau = 0: the singular limit, in which the nodes are always at rest."""
+        return not any(self.taus)
+
+    @property
+    def slaved(self) -> tuple[int, ...]:
+        """The layers, of 1..n, whose errors are slaved to the values; empty in the singular limit."""
+        return () if self.limit else tuple(k for k, tau in enumerate(self.taus_eps, start=1) if tau == 0.0)
+
+    @property
+    def shortest_tau(self) -> float:
+        """The smallest positive time constant of the nodes; 0 in the singular limit."""
+        return min((tau for tau in (*self.taus, *self.taus_eps) if tau > 0.0), default=0.0)
+
+    @property
+    def longest_tau(self) -> float:
+        """The largest time constant of the value nodes: tau, if they all have the same."""
+        return max(self.taus)
+
+    @property
+    def tau_text(self) -> str:
+        """Tau in words: a number, or where the layers differ one for each; with tau_eps if it is another."""
+        told = _each(self.tau)
+        if self.tau_eps is None or not self.own_taus_eps:
+            return told
+        return f"{told}, tau_eps = {_each(self.tau_eps)}"
+
     @property
     def deltas(self) -> tuple[float, ...]:
         """The time constant of the weights of each link, l = 0..n-1."""
@@ -295,8 +356,7 @@ class Network:
     @property
     def delta_text(self) -> str:
         """Delta in words: a number, or where the links differ one for each."""
-        each = [f"{delta:g}" for delta in self.deltas]
-        return f"[{', '.join(each)}]" if isinstance(self.delta, tuple) else each[0]
+        return _each(self.delta)
 
     def deltas_of(self, learn: bool | Sequence[str]) -> tuple[float, ...]:
         """The time constants of the links of which some weights learn; of all links if none does.
@@ -440,6 +500,11 @@ class Network:
                 place = ",".join(map(str, wrong[0]))
                 what = f"is {array[tuple(wrong[0])]:g}, but {why}; make it 0, or {right}"
                 yield InputError(f"{variable}{layer}[{place}]", what)
+
+
+def _each(times: float | tuple[float, ...]) -> str:
+    """A time in words, or several in brackets."""
+    return f"[{', '.join(f'{one:g}' for one in times)}]" if isinstance(times, tuple) else f"{times:g}"
 
 
 def _generator(rng: Any) -> np.random.Generator:

@@ -84,7 +84,7 @@ def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None)
     if any(record.presentation is not None for record in records):
         return "$F$ of the samples shown at a time"
     learning = any(record.learn for record in records)
-    lagging = which == "dynamic" and network.tau > 0.0
+    lagging = which == "dynamic" and not network.limit
     hindered = {
         r"$W \neq M^\top$": not departure_from_transpose(run, phase) <= ROUNDING,
         "weights decay": network.weight_decay > 0.0 and learning,
@@ -97,7 +97,7 @@ def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None)
         return f"$F$ may rise: {', '.join(reasons)}"
     if lagging:
         return r"$F$ may rise while $\varepsilon$ catches up with $x$"
-    if network.tau == 0.0:
+    if network.limit:
         return "$F$ falls within a phase, nodes at rest" if learning else "$F$ with nodes at rest"
     return f"$F$ may ring while nodes settle{', then falls' if learning else ''}"
 

@@ -329,8 +329,8 @@ class Run:
         unit = suffix(network.time_unit)
         caption = (
             f"Run of a network {'-'.join(map(str, network.sizes))}, {count} sample{'s' * (count != 1)}, "
-            f"tau = {network.tau:g}{unit}, delta = {network.delta_text}{unit}, {network.feedback} feedback: "
-            f"{self.status}"
+            f"tau = {network.tau_text}{unit}, delta = {network.delta_text}{unit}, "
+            f"{network.feedback} feedback: {self.status}"
         )
         head = ("phase", "status", "t", "weights", "method", "steps")
         rows = [

@@ -167,7 +167,7 @@ class _Many:
         phase = phase.showing(self._extent.shown)
         states, unable = self._starts(phase, np.flatnonzero(self._alive).tolist())
         networks, shown = self._group.networks, phase.samples or ()
-        clocks = min(one.tau for one in networks), min(one.shortest_delta for one in networks)
+        clocks = min(one.shortest_tau for one in networks), min(one.shortest_delta for one in networks)
         nodes = save.times(save.nodes, phase.duration, *clocks)
         weights = save.times(save.weights if phase.learn else 2, phase.duration, *clocks)
         part = Part(shown, nodes, weights, self._t.copy())

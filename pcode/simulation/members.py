@@ -169,7 +169,7 @@ def check_together(network: Network, group: Group, phases: Iterable[Phase], meth
             f"{method} integrates one member at a time; there are auto, {', '.join(known)}, or use simulate"
         )
         raise InputError("method", what)
-    if any(one.tau == 0.0 for one in group.networks):
+    if any(one.limit for one in group.networks):
         raise InputError("tau", "is 0, which simulate can do, for one member at a time; must be above 0 here")
     if any(one.noisy for one in group.networks):
         what = (

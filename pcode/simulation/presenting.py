@@ -140,7 +140,7 @@ class Presenting(Turns):
     def _loops(self, solver: solvers.Solver) -> bool:
         """Whether presentations can be integrated in a loop of compiled code."""
         known = isinstance(solver, solvers.DiffraxSolver) and not solver.shipped
-        possible = self.network.tau > 0.0 and self.presentation.nodes != "equilibrium"
+        possible = not self.network.limit and self.presentation.nodes != "equilibrium"
         return known and possible and self.count >= FEWEST
 
     def _begin(self, course: Course, phase: Phase) -> State:

@@ -262,7 +262,7 @@ def switching(problem: IVP, stepper: Stepper, settings: Settings) -> Problem | N
     """
     assert has_nodes(problem)
     tolerance = kink_tolerance(settings)
-    share = kink_share(stepper.t - stepper.t_before, float(problem.constants.tau))
+    share = kink_share(stepper.t - stepper.t_before, np.asarray(problem.constants.tau))
 
     def excess(t: float, curve: Callable[[float], Array] = stepper.interpolate) -> float:
         return problem.excess(t, curve(t), share) - tolerance
@@ -311,7 +311,7 @@ def kink_tolerance(settings: Settings) -> float:
 
 
 def kink_share(step: Any, tau: Any, xp: Any = np) -> Any:
-    """The argument `share` of `pcode.system.kinks.excess`, for the end of a step."""
+    """The argument `share` of `pcode.system.kinks.excess`, shape (n+1,), for the end of a step."""
     return xp.minimum(1.0, step / tau)
 
 

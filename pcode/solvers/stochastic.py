@@ -325,7 +325,7 @@ def without_modes(problem: IVP, name: str) -> Problem:
 
 def _shortest(problem: Problem) -> float:
     """The smallest time constant of a node."""
-    clocks = problem.layout.clocks(problem.constants.tau, problem.constants.delta)
+    clocks = problem.layout.clocks(*problem.constants.times)
     return float(np.min(clocks[: problem.layout.node_count], initial=np.inf))
 
 

@@ -152,7 +152,7 @@ class SlowProblem:
     """
 
     def __init__(self, problem: Problem) -> None:
-        self._coupled = problem.with_unit_tau()
+        self._coupled = problem.with_unit_clocks()
         self._bound: dict[Evaluated, Bound] = {}
         self._bound_to: Problem | None = None
         self.duration = problem.duration
@@ -218,7 +218,7 @@ class SlowProblem:
 
     @property
     def system(self) -> System:
-        """The coupled system, with 1 in place of tau."""
+        """The coupled system, with 1 in place of tau and tau_eps."""
         return self._coupled.system
 
     @property
@@ -228,12 +228,12 @@ class SlowProblem:
 
     @property
     def parameters(self) -> Parameters:
-        """The parameters of the coupled system, with 1 in place of tau."""
+        """The parameters of the coupled system, with 1 in place of tau and tau_eps."""
         return self._coupled.parameters
 
     @property
     def constants(self) -> Constants:
-        """The constants of the coupled system, with 1 in place of tau."""
+        """The constants of the coupled system, with 1 in place of tau and tau_eps."""
         return self._coupled.constants
 
     @property
