@@ -299,6 +299,7 @@ class Network:
         """Whether there is noise in any layer."""
         return any(self.temperatures)
 
+    @property
     def taus(self) -> tuple[float, ...]:
         """The time constant of the value nodes of each layer, l = 0..n."""
         return self.tau if isinstance(self.tau, tuple) else (self.tau,) * (self.n + 1)

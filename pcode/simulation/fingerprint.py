@@ -55,10 +55,8 @@ def fingerprint(
 
 def _told(network: Network) -> dict[str, Any]:
     """The network as plain values, without what is not there: files of before it could be do not have it."""
-    values = network.to_dict()
-    if not network.noisy:
-        del values["temperature"]
-    return values
+    absent = {"temperature": 0.0, "tau_eps": None}
+    return {k: v for k, v in network.to_dict().items() if k not in absent or v != absent[k]}
 
 
 def digest(*parts: Any) -> str:
