@@ -40,12 +40,14 @@ from .network import network, network_key
 from .nodes import activation_slopes, error_nodes, value_nodes
 from .output import save_figure
 from .phase_plane import phase_plane
+from .samples import samples
 from .separation import separation
 from .sizes import figure_width, small_text
 from .slow_manifold import slow_manifold
 from .solver import knows_order, solver_work, step_orders, step_sizes
 from .spectrum import spectrum
 from .stability import stability
+from .stationary import stationary
 from .style import STYLE, figure, style
 from .styles import StylesOption, styles_for
 from .sweeps import sweep_lines, sweep_map
@@ -100,6 +102,7 @@ __all__ = [
     "principal_components",
     "probe_groups",
     "receptive_fields",
+    "samples",
     "save_figure",
     "separation",
     "slow_manifold",
@@ -107,6 +110,7 @@ __all__ = [
     "solver_work",
     "spectrum",
     "stability",
+    "stationary",
     "step_orders",
     "step_sizes",
     "style",

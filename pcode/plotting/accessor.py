@@ -18,6 +18,7 @@ from .matrices import feedback_angle, feedback_scatter, weight_matrix
 from .network import network
 from .nodes import activation_slopes, error_nodes, value_nodes
 from .phase_plane import phase_plane
+from .samples import samples
 from .slow_manifold import slow_manifold
 from .solver import solver_work, step_orders, step_sizes
 from .trajectories import trajectory
@@ -71,6 +72,7 @@ class RunPlots:
     trajectory = _method(trajectory)
     network = _method(network)
     phase_plane = _method(phase_plane)
+    samples = _method(samples)
     slow_manifold = _method(slow_manifold)
 
     def __repr__(self) -> str:
