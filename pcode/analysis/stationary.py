@@ -135,7 +135,7 @@ class Stationary(Result):
         least, most = self.autocorrelation_time.min(), self.autocorrelation_time.max()
         lines = [
             f"{nodes} of {self.phase!r}, t = {self.t_start:g} to {self.t_end:g}: {tell}",
-            f"burn-in: the first {self.burn_in:g}{self.after_time}; {self.count:,} saved times count after it",
+            f"burn-in {self.burn_in:g}{self.after_time}, after which {self.count:,} saved times count",
             f"autocorrelation times {least:.3g} to {most:.3g}{self.after_time}: "
             f"worth {self.effective_size.min():,.0f} to {self.effective_size.max():,.0f} independent values",
             self.why,

@@ -150,10 +150,12 @@ class _Fixed:
     def ends(self) -> Sequence[float]:
         return self._ends
 
-    def compile(self) -> None:
-        """Compile everything, without advancing."""
+    def compile(self, times: Array) -> None:
+        """Compile what will be needed, without advancing."""
         jax.block_until_ready(_steps(*self._static, self.y, 0, 0, *self._how))
-        _part(*self._static, self.y, 0.0, 0.5 * self._length, *self._how)
+        parts = np.concatenate([times, self._problem.schedule.stops]) / self._length
+        if (np.abs(parts - np.round(parts)) > NEAR).any():
+            _part(*self._static, self.y, 0.0, 0.5 * self._length, *self._how)
 
     def interpolate(self, t: float) -> Array:
         if abs(t - self.t) <= NEAR * self._length:
@@ -292,8 +294,8 @@ class _Adaptive:
         ends: list[float] = np.asarray(self._carry.ends)[: self._taken].tolist()
         return ends
 
-    def compile(self) -> None:
-        """Compile everything, without advancing."""
+    def compile(self, times: Array) -> None:
+        """Compile what will be needed, without advancing."""
         jax.block_until_ready(self._burst(0.0, 1))
         _reach(*self._static, self._carry, float(self.t), *self._how)
 
@@ -354,6 +356,6 @@ class StochasticSolver:
         began = time.perf_counter()
         kind = _Adaptive if settings.step is None else _Fixed
         stepper = kind(self.name, problem, settings)
-        stepper.compile()
+        stepper.compile(times)
         compiled = time.perf_counter()
         return integrate(stepper, problem, times, settings, save, watch).timed(compiled - began, compiled)
