@@ -1,0 +1,172 @@
+"""The question `stationary`: moments of series whose law is known, and the theory beside a run."""
+
+import numpy as np
+import pytest
+import scipy
+
+import pcode
+from pcode import analysis, plotting
+from pcode.analysis.stationarity.moments import autocorrelation_times, covariances
+from pcode.analysis.stationarity.plane import energy_plane
+from pcode.scenario import Scenario
+
+BIMODAL = ["phase.0.duration=600.0", "save.nodes=1201", "plots.recipes=[]"]
+
+
+@pytest.fixture(scope="module")
+def bimodal():
+    return Scenario.load("sampling", BIMODAL).simulate()
+
+
+@pytest.fixture(scope="module")
+def linear():
+    """Of a linear network whose errors have an equation of their own, with two samples."""
+    options = {"nu": [1.0, 2.0], "temperature": [0.0, 0.2, 0.0], "feedback": "fixed"}
+    network = pcode.Network((1, 2, 1), "identity", **options)
+    weights = network.init_weights(0, W="independent")
+    clamp = {0: np.array([[1.0], [-1.0]]), 2: np.array([[0.5], [0.0]])}
+    phase = pcode.Phase("noise", clamp, duration=1000.0, learn=False)
+    save = pcode.Save(nodes=2001, weights=2, spacing="linear")
+    return pcode.simulate(network, [phase], weights=weights, step=0.1, save=save, seed=2)
+
+
+def test_the_autocorrelation_time_of_an_autoregressive_series_is_the_known_one():
+    rng, phi = np.random.default_rng(0), np.array([0.0, 0.5, 0.9])
+    x = np.zeros((20_000, 3))
+    for k in range(1, len(x)):
+        x[k] = phi * x[k - 1] + rng.standard_normal(3)
+    found = autocorrelation_times(x, 0.5)
+    np.testing.assert_allclose(found, 0.5 * (1 + phi) / (1 - phi), rtol=0.15)  # of 2 M / K, Sokal 1997
+
+
+def test_covariances_are_those_of_numpy_for_each_sample():
+    values = np.random.default_rng(0).standard_normal((50, 2, 3))
+    for b, found in enumerate(covariances(values)):
+        np.testing.assert_allclose(found, np.cov(values[:, b].T, bias=True), atol=1e-14)
+
+
+def test_a_posterior_with_two_modes_is_crossed_and_has_the_moments_of_gibbs(bimodal):
+    answer = analysis.ask(bimodal, "stationary")
+    nu, T, decay = 0.5, 0.2, 0.1  # of the shipped scenario
+
+    def density(y, x):
+        U = (y - x**2) ** 2 / (2 * nu) + (1 - y) ** 2 / (2 * nu) + decay * (x**2 + y**2) / 2
+        return np.exp(-U / T)
+
+    def mean(f):
+        return scipy.integrate.dblquad(lambda y, x: f(x, y) * density(y, x), -3, 3, -3, 4, epsabs=1e-7)[0]
+
+    norm = mean(lambda x, y: 1.0)
+    second, above = mean(lambda x, y: x**2) / norm, mean(lambda x, y: y) / norm
+    assert answer.law == "Gibbs"
+    np.testing.assert_allclose(answer.expected_variance[0, 0], second, rtol=1e-4)
+    np.testing.assert_allclose(answer.expected_mean[0], [0.0, above], atol=1e-4)
+    error = np.sqrt(answer.variance[0] / answer.effective_size[0])
+    assert (np.abs(answer.mean[0] - [0.0, above]) < 4.0 * error).all()
+    x = bimodal.data.x0.values[:, 0, 0]
+    side = np.sign(x[np.abs(x) > 0.5])
+    assert np.count_nonzero(np.diff(side)) >= 10
+    assert "burn-in 60" in "\n".join(answer.lines())
+
+
+def test_marginal_densities_are_normalised_and_those_of_the_theory_too(bimodal):
+    for one in analysis.ask(bimodal, "stationary").marginals:
+        assert (one.density * np.diff(one.edges)).sum() == pytest.approx(1.0)
+        assert np.trapezoid(one.expected, one.at) == pytest.approx(1.0)
+        beside = np.interp(0.5 * (one.edges[1:] + one.edges[:-1]), one.at, one.expected)
+        assert (np.abs(one.density - beside) * np.diff(one.edges)).sum() < 0.5  # of 2 at most
+
+
+def test_with_errors_of_their_own_the_answer_has_lyapunovs_covariance(linear):
+    answer = analysis.ask(linear, "stationary")
+    weights = linear.weights
+    M, W = weights.M[1], weights.W
+    A = np.zeros((5, 5))  # of x1, eps1, eps2, as columns
+    A[:2, 2:4], A[:2, 4:] = -np.eye(2), W[1].T
+    A[2:4, :2], A[2:4, 2:4] = np.eye(2), -np.eye(2)
+    A[4:, :2], A[4:, 4:] = -M.T, -2.0
+    expected = scipy.linalg.solve_continuous_lyapunov(A, -np.diag([0.4, 0.4, 0.0, 0.0, 0.0]))[:2, :2]
+    assert answer.law == "Lyapunov"
+    for b in range(2):
+        np.testing.assert_allclose(answer.expected_covariance[b], expected, rtol=1e-9)
+        right = np.array([1.0, -1.0])[b], np.array([0.5, 0.0])[b]
+        rest = np.linalg.solve(A, [0, 0, *(right[0] * weights.M[0][0]), -right[1]])
+        np.testing.assert_allclose(answer.expected_mean[b], rest[:2], atol=1e-9)
+    assert max(answer.mean_off, answer.variance_off) < 4.0
+
+
+def test_the_answer_says_why_there_is_no_law_beside_it():
+    network = pcode.Network((1, 2, 1), "tanh", temperature=0.1)
+    clamp = {0: [[1.0]], 2: [[0.0]]}
+    save = pcode.Save(nodes=41, spacing="linear")
+    for learn, why in ((True, "the weights learn"), (False, "errors are not slaved")):
+        phase = pcode.Phase("noise", clamp, duration=20.0, learn=learn)
+        run = pcode.simulate(network, [phase], weights=network.init_weights(0), step=0.1, save=save)
+        answer = analysis.ask(run, "stationary")
+        assert answer.law == "unknown"
+        assert why in answer.why
+        assert answer.expected_mean is None
+        assert "nan" not in answer.lines()[0]
+
+
+def test_the_answer_has_tables_and_goes_to_json(linear):
+    answer = analysis.ask(linear, "stationary", {"nodes": ["x1[1,1]"], "burn_in": 100.0})
+    nodes, pairs = (answer.to_dataframe(name) for name in ("nodes", "covariance"))
+    assert list(nodes["node"]) == ["x1[0,0]", "x1[1,0]", "x1[0,1]", "x1[1,1]"]
+    assert len(pairs) == 2 * 3
+    np.testing.assert_allclose(pairs["covariance"][0], nodes["variance"][0])
+    told = answer.to_dict()
+    assert told["burn_in"] == 100.0
+    assert told["marginals"][0]["name"] == "x1[1,1]"
+
+
+def test_what_cannot_be_answered_is_refused_in_one_line(bimodal, linear):
+    def refused(run, options, where, what):
+        with pytest.raises(pcode.InputError, match=what) as error:
+            analysis.ask(run, "stationary", options)
+        assert error.value.where == where
+        assert len(str(error.value)) <= 300
+
+    refused(linear, {"burn_in": 1000.0}, "burn_in", "how long the phase lasted")
+    refused(linear, {"burn_in": 995.0}, "run", "only 11 times")
+    refused(linear, {"nodes": ["x0[0]"]}, "nodes", "no free value node")
+    network = pcode.Network((1, 1), temperature=0.1)
+    weights, phase = network.init_weights(0), pcode.Phase("log", {0: [[1.0]]}, duration=20.0, learn=False)
+    uneven = pcode.simulate(network, [phase], weights=weights, step=0.5)
+    refused(uneven, {}, "run", "not evenly spaced")
+    still = pcode.simulate(pcode.Network((1, 1)), [phase], weights=weights)
+    refused(still, {}, "run", "no noise")
+    held = pcode.Phase("held", {0: [[1.0]], 1: [[0.0]]}, duration=20.0, learn=False)
+    refused(
+        pcode.simulate(network, [held], weights=weights, step=0.5), {}, "phase", "all value nodes are clamped"
+    )
+
+
+def test_the_figure_has_a_histogram_and_a_curve_for_each_density(bimodal):
+    answer = analysis.ask(bimodal, "stationary")
+    ax = answer.plot()
+    assert len(ax.patches) == len(ax.lines) == 2
+    np.testing.assert_array_equal(ax.patches[0].get_data().values, answer.marginals[0].density)
+    assert len(answer.plot(nodes=["x1[0,0]"]).lines) == 1
+    with pytest.raises(pcode.InputError, match="nodes"):
+        answer.plot(nodes=["x2[0,0]"])
+
+
+def test_the_plane_of_samples_has_the_states_and_the_energy_of_the_equations(bimodal):
+    plane = energy_plane(bimodal)
+    x, y = np.meshgrid(plane.x, plane.y)
+    U = (y - x**2) ** 2 + (1 - y) ** 2 + 0.05 * (x**2 + y**2)
+    np.testing.assert_allclose(plane.energy, U - U.min(), atol=1e-12)
+    ax = plotting.samples(bimodal)
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), bimodal.data.x0.values[:, 0, 0])
+    for options, where in (({"x": "x2[0]"}, "x"), ({"y": "x0[0]"}, "y"), ({"y": "M0[0,0]"}, "y")):
+        with pytest.raises(pcode.InputError) as error:
+            plotting.samples(bimodal, **options)
+        assert error.value.where == where
+
+
+def test_other_questions_about_a_run_with_noise_do_not_integrate_it_without(bimodal):
+    answer = analysis.ask(bimodal, "certificate")
+    repeated = {one.name: one for one in answer.checks if one.name in ("tolerance", "solver")}
+    assert all(one.verdict == "not applicable" for one in repeated.values())
+    assert "noise" in repeated["solver"].about
