@@ -8,14 +8,15 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from . import cases, learning, table
-from .case import LEARNING, SHELL, Case
+from . import cases, learning, noise, table
+from .case import LEARNING, NOISE, SHELL, Case
 from .cases import Suite
 from .goals import Verdict
 from .measure import Bench
@@ -49,6 +50,8 @@ def _list(console: Console, suite: Suite) -> None:
         console.print(f"{case.name:<24} N = {case.unknowns:>9,}  {', '.join(case.methods)}", soft_wrap=True)
     if suite.learning:
         console.print(f"{LEARNING:<24} {', '.join(learning.JOBS)}", soft_wrap=True)
+    if suite.noise:
+        console.print(f"{NOISE:<24} {', '.join(noise.JOBS)}", soft_wrap=True)
     if suite.shell:
         console.print(f"{SHELL:<24} second start, figures included")
 
@@ -74,11 +77,12 @@ def measure_all(bench: Bench, suite: Suite) -> tuple[list[table.Row], list[dict[
         name = f"{goal.cases[0]} to {goal.cases[-1]}"
         note(name, goal.method, verdict)
         rows.append(table.across_row(name, goal.method, verdict))
-    if suite.learning:
-        more, found = learning.rows(bench.learning)
-        rows += more
-        for name, verdict in found:
-            note(LEARNING, name, verdict)
+    for name, module, asked in ((LEARNING, learning, suite.learning), (NOISE, noise, suite.noise)):
+        if asked:
+            more, found = module.rows(partial(bench.job, module.__name__.rpartition(".")[2]))
+            rows += more
+            for what, verdict in found:
+                note(name, what, verdict)
     if suite.shell:
         rows.append(table.shell_row(bench.shell(), SHELL_SECONDS))
     return rows, told
@@ -96,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     suite = cases.quick() if asked.quick else cases.full()
     if asked.case:
         suite = suite.only(asked.case)
-    if not (suite.cases or suite.shell or suite.learning):
+    if not (suite.cases or suite.shell or suite.learning or suite.noise):
         notes.print("no case is called so; --list names them")
         return 2
     if asked.list:

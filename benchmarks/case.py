@@ -14,6 +14,9 @@ SHELL = "pcode run xor"
 # And of learning from samples in turn.
 LEARNING = "64-32-10 in turn"
 
+# And of noise on the nodes.
+NOISE = "784-128-10 with noise"
+
 
 @dataclass(frozen=True)
 class Case:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from . import goals
-from .case import LEARNING, SHELL, Case
+from .case import LEARNING, NOISE, SHELL, Case
 from .goals import Goal
 
 # The strongest of what could be put together without pcode: matrix-free, but with no preconditioner.
@@ -40,12 +40,15 @@ class Suite:
         Whether to time ``pcode run xor`` too.
     learning : bool
         Whether to measure learning from samples in turn, see `benchmarks.learning`.
+    noise : bool
+        Whether to measure noise on the nodes, see `benchmarks.noise`.
     """
 
     cases: tuple[Benchmark, ...]
     across: tuple[goals.Flat | goals.Growth, ...] = ()
     shell: bool = False
     learning: bool = False
+    noise: bool = False
 
     def only(self, patterns: Iterable[str]) -> Suite:
         """The suite with those cases alone whose names begin with one of `patterns`."""
@@ -54,7 +57,11 @@ class Suite:
         shell = self.shell and SHELL.startswith(begin)
         names = {case.name for case in cases}
         across = tuple(goal for goal in self.across if names.issuperset(goal.cases))
-        return Suite(cases, across, shell, self.learning and LEARNING.startswith(begin))
+        learning, noise = (
+            (self.learning and LEARNING.startswith(begin)),
+            self.noise and NOISE.startswith(begin),
+        )
+        return Suite(cases, across, shell, learning, noise)
 
 
 # Times faster than the better of GMRES(30) and GMRES(60), for delta/tau; "never slower" is once.
@@ -173,7 +180,7 @@ def full() -> Suite:
     flat = [goals.Flat("cvode", tuple(case.name for case in cases), 1.5) for cases in networks]
     growth = goals.Growth("cvode", tuple(case.name for case in family), 1.1)
     cases = (*(case for cases in networks for case in cases), _largest(), *family, _digits())
-    return Suite(cases, (*flat, growth), shell=True, learning=True)
+    return Suite(cases, (*flat, growth), shell=True, learning=True, noise=True)
 
 
 def quick() -> Suite:

@@ -163,12 +163,12 @@ class Bench:
             self._known[key] = Measurement(*key, status, told, None if told else seconds)
         return self._known[key]
 
-    def learning(self, job: str) -> dict[str, float] | str:
-        """What a job of `benchmarks.learning` found, or why there is nothing."""
-        self._note(f"learning: {job}")
+    def job(self, module: str, job: str) -> dict[str, float] | str:
+        """What a job of a module, learning or noise, found, or why there is nothing."""
+        self._note(f"{module}: {job}")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "found.json")
-            command = [sys.executable, "-m", "benchmarks.learning", job, str(path)]
+            command = [sys.executable, "-m", f"benchmarks.{module}", job, str(path)]
             told = _run(command, self._limit, Path(folder))
             found: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
         return found or told
