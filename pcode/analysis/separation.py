@@ -234,13 +234,16 @@ def separation(
     times = times[: len(limit.course)]
     scale = _path(asked, start, limit)
     distance = np.full((len(tried), times.size), np.nan)
+    # Distances of values are largest soon after the initial layer: for an order all need the same span.
+    others = tried[tried != own] if pair == "errors" else tried[:0]
+    common = limit.layer(with_ratio(asked, start, float(others[0]))) if others.size else 0.0
     for k, ratio in enumerate(tried):
         full = with_ratio(asked, start, ratio)
         course, failed = course_of(asked, make_problem(full, chosen, start.state), times, settings)
         if failed:
             notes.append(f"at {asked.ratio} = {ratio:g} the full flow ends early: {failed}")
         for row, (t, there) in enumerate(zip(times, course, strict=False)):
-            if t >= limit.layer(full):
+            if t >= max(common, limit.layer(full)):
                 distance[k, row] = np.linalg.norm(there - limit.course[row]) / scale
     name, compared = start.record.name, (tried, times / slow, distance)
     return _answer(name, asked, own, lasted, tolerance, compared, settings, notes)

@@ -38,8 +38,10 @@ class Clocks:
         given = {name: value for name in TIMES if (value := vars(self)[name]) is not None}
         # A time with a unit is a tuple too.
         several = {k: v for k, v in given.items() if isinstance(v, tuple) and not isinstance(v, units.Time)}
-        single = {k: v for k, v in given.items() if k not in several}
-        single |= {f"{name}[{k}]": one for name, ones in several.items() for k, one in enumerate(ones)}
+        single: dict[str, Any] = {}
+        for name, value in given.items():  # in this order: the first that has a unit gives it
+            ones = enumerate(several.get(name, ()))
+            single |= {f"{name}[{k}]": one for k, one in ones} if name in several else {name: value}
         right = "give it with a unit too, or set time_unit"
         unit, times = units.common(self.time_unit, single, right)
         object.__setattr__(self, "_bare", self.time_unit is not None or unit is None)

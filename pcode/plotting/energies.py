@@ -61,9 +61,9 @@ def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None)
     r"""Whether the energy of a run falls, and why, in a few words to write above it.
 
     With errors that lag behind the values (:math:`\tau_\varepsilon > 0`) neither energy needs to fall. With
-    errors at rest, :math:`W = M^\top`, clamps that do not move and no decay, nodes and weights follow the slope of
-    F downwards. So do the weights where errors lag, once the nodes have settled. Where samples are shown one
-    after another, it jumps from one presentation to another, and the words say that instead.
+    errors at rest, :math:`W = M^\top`, clamps that do not move and no decay, nodes and weights follow the
+    slope of F downwards. So do the weights where errors lag, once the nodes have settled. Where samples are
+    shown one after another, it jumps from one presentation to another, and the words say that instead.
 
     Parameters
     ----------
