@@ -36,7 +36,7 @@ def test_the_vector_field_is_the_equations_written_out(situation):
     dx, deps, dM, dW, dbeta = reference.rates(network, x, [None, *state.eps], M, W, [None, *beta])
 
     expected = {f"x{k}": dx[k] * free[k] for k in range(network.n + 1) if free[k].any()}
-    expected |= {f"eps{k}": deps[k] for k in range(1, network.n + 1)}
+    expected |= {f"eps{k}": deps[k] for k in range(1, network.n + 1) if network.taus_eps[k - 1] > 0.0}
     if phase.learn:
         learning = {f"M{k}": dM[k] for k in range(network.n)}
         if network.feedback == "learned":

@@ -12,7 +12,7 @@ def with_positive_tau(snapshot: Snapshot) -> Snapshot:
     """The same with tau = 1 where tau is 0: equilibria are the same, and rates are in units of 1/tau."""
     if not snapshot.network.limit:
         return snapshot
-    return replace(snapshot, network=replace(snapshot.network, tau=1.0, tau_eps=None))
+    return replace(snapshot, network=snapshot.network.with_longest_tau(1.0))
 
 
 def rest_of(snapshot: Snapshot, tol: float) -> Rest:

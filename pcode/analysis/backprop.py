@@ -253,7 +253,7 @@ def _lag(run: Run, snapshot: Snapshot, ratio: float, patient: bool) -> tuple[Arr
     begin = Snapshot.start(run, snapshot.index)
     # Another tau, not another delta: clamps that move keep their pace relative to the weights.
     delta = _delta(begin)
-    network = replace(begin.network, tau=delta * ratio)
+    network = begin.network.with_longest_tau(delta * ratio)
     as_run = begin.phase_as_run(AGAIN).showing(range(begin.batch))
     phase = replace(as_run, duration=delta, learn=as_run.learn or True, until=None)
     start = nodes_at_rest(begin.problem()).state

@@ -125,7 +125,8 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
     t, distances = (curve.t, curve.distance) if path.anew else (path.t, curve.at_moments)
     shown = np.unique(np.linspace(0, t.size - 1, min(points, t.size)).round().astype(int))
     distances = distances[shown]
-    V = 0.5 * np.nansum(curve.at_moments**2, axis=1)
+    clocks = np.array([*run.network.taus, *run.network.taus_eps]) / (run.network.longest_tau or 1.0)
+    V = 0.5 * np.nansum(clocks * curve.at_moments**2, axis=1)
     has_lyapunov = not why_not and not (record.learn or path.begin.moving) and _has_lyapunov(path)
     rate = -curve.slowest_end.real
     return PhaseConvergence(
@@ -165,7 +166,7 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         drift=drift_of(run, index, path) if record.learn else None,
         energy=energy_of(path, slaved=False),
         energy_slaved=energy_of(path, slaved=True),
-        lyapunov=0.5 * np.nansum(distances**2, axis=1) if has_lyapunov else None,
+        lyapunov=0.5 * np.nansum(clocks * distances**2, axis=1) if has_lyapunov else None,
         lyapunov_rise=float(np.diff(V).max(initial=0.0) / max(V.max(), 1e-300)),
         notes=path.notes + curve.notes(fraction),
     )

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import checks, units
+from ..base import checks
 from ..base.errors import InputError, together
 from ..base.short import short_repr
 from .activation import Activation
 from .activations import activation_of
+from .clocks import Clocks
 from .fields import (
     Activations,
     Choice,
@@ -28,13 +29,12 @@ from .fields import (
     PerLayer,
     Sizes,
     Temperatures,
-    TimeConstant,
     TimeConstants,
     TimeUnit,
 )
 from .masks import LinkMask
 from .torch_weights import linear_layers
-from .variables import BETA, WEIGHTS, Variable, parsed
+from .variables import BETA, WEIGHTS, Variable
 
 Array = NDArray[np.float64]
 Feedback = Literal["tied", "learned", "fixed"]
@@ -113,7 +113,7 @@ class Weights(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(Clocks):
     """A predictive coding network, without its weights and without data.
 
     Parameters
@@ -190,65 +190,12 @@ class Network:
     mask: Masks = Masks()
     time_unit: TimeUnit = TimeUnit()
 
-    # Whether a number without a unit is a time in `time_unit`.
-    _bare: ClassVar[bool] = True
-
     def __post_init__(self) -> None:
         """Bring the time constants into one unit."""
-        declared = self.declared().items()
-        given = {name: vars(self)[name] for name, field in declared if isinstance(field, TimeConstant)}
-        given = {name: value for name, value in given.items() if value is not None}
-        # A time with a unit is a tuple too.
-        several = {k: v for k, v in given.items() if isinstance(v, tuple) and not isinstance(v, units.Time)}
-        single = {k: v for k, v in given.items() if k not in several}
-        single |= {f"{name}[{k}]": one for name, ones in several.items() for k, one in enumerate(ones)}
-        right = "give it with a unit too, or set time_unit"
-        unit, times = units.common(self.time_unit, single, right)
-        object.__setattr__(self, "_bare", self.time_unit is not None or unit is None)
-        object.__setattr__(self, "time_unit", unit)
-        for name in given:
-            ones = tuple(times[f"{name}[{k}]"] for k in range(len(several.get(name, ()))))
-            object.__setattr__(self, name, times[name] if not ones else ones if len({*ones}) > 1 else ones[0])
-        self._check_limit()
-
-    def _check_limit(self) -> None:
-        """Raise InputError unless tau is 0 in all layers or in none, and tau_eps and T are 0 where tau is."""
-        if not all(self.taus) and any(self.taus):
-            raise InputError("tau", "must be 0 in all layers (nodes always at rest) or in none")
-        if not any(self.taus) and any(self.taus_eps):
-            what = "must be 0, or left out, with tau = 0: nodes that are always at rest have errors at rest"
-            raise InputError("tau_eps", what)
+        super().__post_init__()
         if self.limit and self.noisy:
             what = "must be 0 with tau = 0: nodes that are always at rest have no noise"
             raise InputError("temperature", f"{what}; or set tau above 0")
-
-    def check_unit(self, where: str, unit: str | None) -> None:
-        """Raise InputError, naming `where`, unless times that have this unit, or none, go with the network's.
-
-        If the network has no unit, times must have none; if it has been given times with a unit but no
-        `time_unit`, they must have one.
-        """
-        if unit is not None and self.time_unit is None:
-            what = f"has a unit ({unit}), but tau and delta have none; give them with one, or set time_unit"
-            raise InputError(where, what)
-        if unit is None and not self._bare:
-            unit = self.time_unit
-            what = f'has no unit, but tau and delta have one; write it with one, such as "10 {unit}", or set'
-            raise InputError(where, f"{what} time_unit")
-
-    def time(self, where: str, value: Any) -> float:
-        """A time, such as a number or "10 ms", as a number in the unit of the network.
-
-        Raises
-        ------
-        InputError
-            Naming `where`, if it is no time, or has a unit where the network has none.
-        """
-        time = units.time(where, value)
-        if not isinstance(time, units.Time):
-            return time
-        self.check_unit(where, time.unit)
-        return float(units.converted(time.value, time.unit, str(self.time_unit)))
 
     def __repr__(self) -> str:
         """The arguments that make it, without None and 0; one value where all layers share it."""
@@ -298,79 +245,6 @@ class Network:
     def noisy(self) -> bool:
         """Whether there is noise in any layer."""
         return any(self.temperatures)
-
-    @property
-    def taus(self) -> tuple[float, ...]:
-        """The time constant of the value nodes of each layer, l = 0..n."""
-        return self.tau if isinstance(self.tau, tuple) else (self.tau,) * (self.n + 1)
-
-    @property
-    def taus_eps(self) -> tuple[float, ...]:
-        """The time constant of the error nodes of each layer, l = 1..n; 0 where they are slaved."""
-        if self.tau_eps is None:
-            return self.taus[1:]
-        return self.tau_eps if isinstance(self.tau_eps, tuple) else (self.tau_eps,) * self.n
-
-    @property
-    def own_taus_eps(self) -> tuple[float, ...]:
-        """`taus_eps` where errors have a clock of their own; empty where it is that of the values."""
-        return () if self.taus_eps == self.taus[1:] else self.taus_eps
-
-    @property
-    def limit(self) -> bool:
-        """Whether tau = 0: the singular limit, in which the nodes are always at rest."""
-        return not any(self.taus)
-
-    @property
-    def slaved(self) -> tuple[int, ...]:
-        """The layers, of 1..n, whose errors are slaved to the values; empty in the singular limit."""
-        return () if self.limit else tuple(k for k, tau in enumerate(self.taus_eps, start=1) if tau == 0.0)
-
-    @property
-    def shortest_tau(self) -> float:
-        """The smallest positive time constant of the nodes; 0 in the singular limit."""
-        return min((tau for tau in (*self.taus, *self.taus_eps) if tau > 0.0), default=0.0)
-
-    @property
-    def longest_tau(self) -> float:
-        """The largest time constant of the value nodes: tau, if they all have the same."""
-        return max(self.taus)
-
-    @property
-    def tau_text(self) -> str:
-        """Tau in words: a number, or where the layers differ one for each; with tau_eps if it is another."""
-        told = _each(self.tau)
-        if self.tau_eps is None or not self.own_taus_eps:
-            return told
-        return f"{told}, tau_eps = {_each(self.tau_eps)}"
-
-    @property
-    def deltas(self) -> tuple[float, ...]:
-        """The time constant of the weights of each link, l = 0..n-1."""
-        return self.delta if isinstance(self.delta, tuple) else (self.delta,) * self.n
-
-    @property
-    def shortest_delta(self) -> float:
-        """The smallest delta of its links, where one number is needed."""
-        return min(self.deltas)
-
-    @property
-    def delta_text(self) -> str:
-        """Delta in words: a number, or where the links differ one for each."""
-        return _each(self.delta)
-
-    def deltas_of(self, learn: bool | Sequence[str]) -> tuple[float, ...]:
-        """The time constants of the links of which some weights learn; of all links if none does.
-
-        Parameters
-        ----------
-        learn : bool or sequence of str
-            As for `Phase`.
-        """
-        if isinstance(learn, bool):
-            return self.deltas
-        links = [variable.link(layer) for variable, layer in map(parsed, learn)]
-        return tuple(self.deltas[link] for link in sorted({*links}))
 
     @property
     def masks(self) -> tuple[LinkMask | None, ...]:
@@ -501,11 +375,6 @@ class Network:
                 place = ",".join(map(str, wrong[0]))
                 what = f"is {array[tuple(wrong[0])]:g}, but {why}; make it 0, or {right}"
                 yield InputError(f"{variable}{layer}[{place}]", what)
-
-
-def _each(times: float | tuple[float, ...]) -> str:
-    """A time in words, or several in brackets."""
-    return f"[{', '.join(f'{one:g}' for one in times)}]" if isinstance(times, tuple) else f"{times:g}"
 
 
 def _generator(rng: Any) -> np.random.Generator:

@@ -51,7 +51,7 @@ from .schema import check_attributes, check_texts
 ENDS = ("status", "detail", "t_start", "t_end", "steps", "rejected")
 
 # The numbers of a network that may differ between members: arguments of compiled code.
-OVER = ("tau", "delta", "nu", "weight_decay", "node_decay")
+OVER = ("tau", "tau_eps", "delta", "nu", "weight_decay", "node_decay")
 
 # Most bytes of the numbers in a data frame.
 MOST_BYTES = 2e9

@@ -240,6 +240,7 @@ class _Many:
             coordinates["seed"] = ("member", seeds, {"long_name": "seed of the initial weights"})
         for name, values in group.over.items():
             about = {"long_name": f"{name} of the member's network"}
-            dims = ("member",) if values.ndim == 1 else ("member", "link" if name == "delta" else "layer")
+            each = {"delta": "link", "tau": "value_layer"}.get(name, "layer")
+            dims = ("member",) if values.ndim == 1 else ("member", each)
             coordinates[name] = (dims, values, about)
         return coordinates

@@ -99,7 +99,7 @@ def trajectory(
         ratio = delta / network.longest_tau if not network.limit else 1e4
     if not np.isfinite(ratio) or not ratio > 0.0:
         raise InputError("ratios", f"must be numbers delta/tau above 0, not {ratio!r}")
-    network = replace(network, tau=delta / ratio)
+    network = network.with_longest_tau(delta / ratio)
     problem = make_problem(network, replace(phase_as_run, until=None), start.state)
     if problem.layout.size > MOST_UNKNOWNS:
         what = f"{problem.layout.size:,} unknowns are too many to integrate anew; leave it out"
