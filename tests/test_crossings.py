@@ -13,8 +13,9 @@ from benchmarks.agreement import BOUND, RTOL
 from pcode.system.crossings import crossings
 from tests.conftest import STRUCTURED
 from tests.flow import Flow
+from tests.methods import DETERMINISTIC
 
-METHODS = [name for name in pcode.METHODS if name != "auto"]
+METHODS = [name for name in DETERMINISTIC if name != "auto"]
 DURATION = 20.0
 TIMES = np.linspace(0.0, DURATION, 23)
 T = np.arange(0.0, 21.0, 4.0)

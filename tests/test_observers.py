@@ -10,6 +10,7 @@ import xarray as xr
 
 import pcode
 from pcode import InputError, Phase, Save, Simulation
+from tests.methods import DETERMINISTIC
 
 X = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
 Y = np.array([[-1.0], [1.0], [1.0], [-1.0]])
@@ -161,7 +162,7 @@ def test_a_moment_has_what_the_result_has():
     np.testing.assert_array_equal(learning, run.data["M0"][run.data["weight_phase"] == 0])
 
 
-@pytest.mark.parametrize("method", [name for name in pcode.METHODS if name != "auto"])
+@pytest.mark.parametrize("method", [name for name in DETERMINISTIC if name != "auto"])
 def test_no_observer_changes_the_result_of_another(method):
     alone = run_with({"energy": Energy(0.37)}, method=method)
     bare = run_with(None, method=method)

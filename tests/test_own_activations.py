@@ -19,8 +19,9 @@ from pcode.analysis import ask
 from pcode.model.activations import ACTIVATIONS
 from pcode.model.probing import kinks_of
 from tests.conftest import XOR_X, XOR_Y
+from tests.methods import DETERMINISTIC
 
-METHODS = [name for name in pcode.METHODS if name != "auto"]
+METHODS = [name for name in DETERMINISTIC if name != "auto"]
 POINTS = np.array([-30.0, -2.0, -0.7, 0.0, 0.3, 1.1, 2.5, 30.0])
 
 

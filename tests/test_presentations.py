@@ -11,6 +11,7 @@ from flow import reference
 
 import pcode
 from pcode.model.network import Array, Weights
+from tests.methods import DETERMINISTIC
 
 RNG = np.random.default_rng(3)
 X, Y = RNG.normal(size=(5, 2)), 0.5 * RNG.normal(size=(5, 1))
@@ -91,7 +92,7 @@ def test_samples_in_turn_follow_the_equations_for_every_feedback(
     agree(run, by_scipy(net, start(net), shown), 3e-7)
 
 
-@pytest.mark.parametrize("method", [name for name in pcode.METHODS if name not in ("Tsit5", "Radau")])
+@pytest.mark.parametrize("method", [name for name in DETERMINISTIC if name not in ("Tsit5", "Radau")])
 def test_samples_in_turn_follow_the_equations_by_every_method(method: str) -> None:
     net = network()
     shown = pcode.Presentation(size=1, hold=2.0)

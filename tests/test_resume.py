@@ -13,6 +13,7 @@ import pcode
 from pcode.cli import main
 from pcode.run.invariants import checks_of, violations
 from soak.resumes import RTOL, Case, Stops, X, Y, cases, check_same, interrupted, limit, network, resumes
+from tests.methods import DETERMINISTIC
 
 TRAIN = pcode.Phase("train", {0: X, 2: Y}, duration=10.0)
 SHORT = Case("short", network(), [TRAIN])
@@ -58,7 +59,7 @@ def test_the_limit_goes_on(renewed, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", [name for name in pcode.METHODS if name != "auto"])
+@pytest.mark.parametrize("method", [name for name in DETERMINISTIC if name != "auto"])
 def test_every_method_goes_on_with_every_kind_of_phase(renewed, method, tmp_path):
     # All kinds by one method of each family, every second by its relatives; the soak has all.
     chosen = list(cases(method))[:: 1 if method in ("cvode", "RK45", "Tsit5") else 2]

@@ -8,6 +8,7 @@ from scipy.optimize import brentq
 import pcode
 from pcode.system.problem import make_problem
 from tests import reference
+from tests.methods import DETERMINISTIC
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-12}
 
@@ -57,7 +58,7 @@ def test_the_node_jacobian_has_the_eigenvalues_of_the_closed_form(rng):
             assert np.abs(found - value).min() < 1e-9
 
 
-@pytest.mark.parametrize("method", pcode.METHODS)
+@pytest.mark.parametrize("method", DETERMINISTIC)
 def test_a_linear_network_with_held_weights_follows_the_matrix_exponential(method, rng):
     network, weights = linear_network(rng)
     X, Y = rng.standard_normal((2, 3)), rng.standard_normal((2, 2))
@@ -172,7 +173,7 @@ def test_fixed_feedback_stays_as_it_was(xor):
         assert (run.data[f"W{k}"].values == weights.W[k]).all()
 
 
-@pytest.mark.parametrize("method", pcode.METHODS)
+@pytest.mark.parametrize("method", DETERMINISTIC)
 def test_the_textbook_scenario_rings_down_to_the_root_of_its_cubic(method, textbook):
     network, [phase], weights = textbook
     run = pcode.simulate(network, [phase], weights=weights, method=method, rtol=1e-8, atol=1e-10)

@@ -61,9 +61,11 @@ def check_phase(network: Network, phase: Phase, layout: Layout, method: str, set
     """
     stochastic = isinstance(solvers.by_name(method), StochasticSolver)
     presented = phase.presentation is not None and phase.presentation.until is not None
-    if network.noisy and (phase.until == "equilibrium" or presented):
+    if (network.noisy or stochastic) and (phase.until == "equilibrium" or presented):
         key = "presentation.hold" if presented else "until"
         what = 'is "equilibrium", where nodes with noise never are (temperature is above 0); give a time'
+        if not network.noisy:
+            what = f'is "equilibrium", which {method}, made for noise, does not look for; take another method'
         raise InputError(key, what)
     if not network.noisy and not stochastic:
         return
