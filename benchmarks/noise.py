@@ -21,7 +21,7 @@ from .table import Row
 SIZES, SAMPLES, TEMPERATURE = (784, 128, 10), 64, 0.1
 
 # Fixed steps, and how long they go on; adaptive ones take longer, for a part of it.
-STEP, DURATION, ADAPTIVE, RTOL = 0.1, 1_000.0, 20.0, 1e-2
+STEP, DURATION, ADAPTIVE, RTOL = 0.1, 1_000.0, 4.0, 1e-2
 
 # Saved times a tau, and the burn-in in tau.
 SAVED, BURN_IN = 1, 20.0
