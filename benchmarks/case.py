@@ -22,7 +22,7 @@ NOISE = "784-128-10 with noise"
 class Case:
     """One network with its data, horizon and tolerance, and the methods that are to solve it.
 
-    Both ends are clamped, the feedback is learned, sigma is tanh, nu = tau = 1.
+    Both ends are clamped, the feedback is learned, sigma is tanh, nu = tau = 1, and tau_eps where not said.
 
     Attributes
     ----------
@@ -45,6 +45,8 @@ class Case:
         Length of the run, in units of delta.
     data : {"random", "digits", "timescales"}
         Normal numbers; all images but 360, which are held back; or those of the shipped scenario.
+    tau_eps : float or None
+        Time constant of the error nodes; 0: slaved errors. That of the values if None.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Case:
     rtol: float = 1e-6
     horizon: float = 20.0
     data: Data = "random"
+    tau_eps: float | None = None
 
     @property
     def network(self) -> str:
@@ -67,4 +70,5 @@ class Case:
         """Number N of unknowns, none of them reduced away."""
         links = sum(a * b for a, b in pairwise(self.sizes))
         free, errors = sum(self.sizes[1:-1]), sum(self.sizes[1:])
-        return self.batch * (free + errors) + 2 * links + errors
+        nodes = free + errors * (self.tau_eps != 0.0)
+        return self.batch * nodes + 2 * links + errors
