@@ -252,6 +252,11 @@ def describe(scenario: Scenario) -> list[str]:
         f"network  {'-'.join(map(str, network.sizes))}, {sigma}, {network.feedback} feedback, "
         f"tau = {network.tau_text}{unit}, delta = {network.delta_text}{unit}",
     ]
+    if network.noisy:
+        each = network.temperatures
+        told = f"{each[0]:g}" if len({*each}) == 1 else f"[{', '.join(f'{one:g}' for one in each)}]"
+        steps = "adaptive steps" if solver.step is None else f"steps of {solver.step}"
+        lines.append(f"noise    temperature {told}, {steps}, seed {solver.seed}")
     if scenario.data is not None:
         lines.append(f"data     {told_balance(scenario.data)}")
     if network.mask is not None:
