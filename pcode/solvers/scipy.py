@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from ..base.errors import InputError
+from ..base.errors import ComputationError, InputError
 from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
@@ -117,6 +117,8 @@ class _Stepper:
                 solver.step()
         except NoProgressError:
             return Status.STEP_TOO_SMALL
+        except ComputationError:
+            raise
         except (ValueError, ZeroDivisionError, OverflowError):
             # Raised by linear algebra routines for values that are not finite.
             return Status.DIVERGED
