@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from .faults import faults
 from .files import inputs, results
 from .interruptions import interruptions
 from .memory import sizes
@@ -19,6 +20,7 @@ PARTS: dict[str, tuple[Callable[[int, int], Tally], int, int]] = {
     "scenarios": (scenarios, 12_000, 200),
     "inputs": (inputs, 1_500, 100),
     "results": (results, 1_500, 40),
+    "faults": (faults, 600, 24),
     "memory": (sizes, 1_000, 40),
     "resumes": (resumes, 60, 4),
     "interruptions": (interruptions, 20, 1),

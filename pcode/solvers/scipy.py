@@ -139,6 +139,7 @@ class _Stepper:
     def _reach(self, t: float) -> Array:
         """The unknowns at `t` by steps, usually one, of the same method from the start of the last step."""
         with self._aside():
+            self._counted.begin()
             with silenced():
                 solver = self._make(self.t_before, self._y_before, t, first_step=t - self.t_before)
             while solver.status == "running" and self._step(solver) is None:
@@ -155,6 +156,7 @@ class _Stepper:
     def draw(self, t: float) -> Array:
         """The unknowns at `t` by SciPy's own dense output."""
         if self._interpolant is None:
+            self._counted.begin()  # DOP853 evaluates rates for it
             self._interpolant = self._solver.dense_output()
         y: Array = self._interpolant(t)
         return y
