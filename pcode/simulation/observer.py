@@ -139,8 +139,12 @@ class Moment:
 
     @property
     def finite(self) -> bool:
-        """Whether the unknowns, and the energies if they are known, are finite."""
-        arrays = (self._y, *self.__dict__.get("energies", ()))
+        """Whether the unknowns are finite and, if they are known, the energies and nodes.
+
+        With tau = 0 the nodes are no unknowns.
+        """
+        nodes = [array for layers in self.__dict__.get("_nodes", ()) for array in layers]
+        arrays = (self._y, *self.__dict__.get("energies", ()), *nodes)
         return all(bool(np.isfinite(array).all()) for array in arrays)
 
 
