@@ -20,7 +20,7 @@ PARTS: dict[str, tuple[Callable[[int, int], Tally], int, int]] = {
     "scenarios": (scenarios, 12_000, 200),
     "inputs": (inputs, 1_500, 100),
     "results": (results, 1_500, 40),
-    "faults": (faults, 600, 24),
+    "faults": (faults, 330, 11),
     "memory": (sizes, 1_000, 40),
     "resumes": (resumes, 60, 4),
     "interruptions": (interruptions, 20, 1),

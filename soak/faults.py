@@ -142,20 +142,22 @@ def phases(kind: str) -> tuple[pcode.Network, list[pcode.Phase]]:
     return network, [pcode.Phase("train", {0: X, 2: Y}, duration=8.0), rest]
 
 
-def simulated(method: str, kind: str) -> pcode.Run:
+def simulated(method: str, kind: str, **ways: Any) -> pcode.Run:
     """The run of a network with the present fault."""
     network, given = phases(kind)
     save = pcode.Save(nodes=20, weights=10)
-    return pcode.simulate(network, given, weights=network.init_weights(0), method=method, save=save)
+    return pcode.simulate(network, given, weights=network.init_weights(0), method=method, save=save, **ways)
 
 
 @cache
-def undisturbed(method: str, kind: str) -> tuple[pcode.Run, int]:
-    """The run without a fault, and how often it evaluates the activation."""
+def undisturbed(method: str, kind: str) -> tuple[pcode.Run, int, int]:
+    """The run without a fault, how often it evaluates the activation, and how often before its first step."""
     simulated(method, kind)  # programs that are compiled are traced with a few evaluations
     with faulty(Fault()) as none:
         run = simulated(method, kind)
-    return run, none.count
+    with faulty(Fault()) as first:
+        simulated(method, kind, stop=lambda: True)
+    return run, none.count, first.count
 
 
 def disturbed(method: str, kind: str, fault: Fault, file: Path) -> str:
@@ -166,12 +168,16 @@ def disturbed(method: str, kind: str, fault: Fault, file: Path) -> str:
     AssertionError, ValueError
         If it is not told, the result cannot be read again, or it looks right and is not.
     """
-    whole, _ = undisturbed(method, kind)
+    whole, _, first = undisturbed(method, kind)
+    refused = None
     try:
         with faulty(fault):
             run = simulated(method, kind)
     except InputError as error:
-        check_line(str(error))
+        refused = str(error)
+    if refused is not None:
+        check_line(refused)
+        assert fault.at <= first, f"refused, though it was under way: {refused}"
         return "refused"
     check_line(cut(run.message))
     run.save(file)
@@ -203,7 +209,7 @@ def faults(count: int, seed: int) -> Tally:
             def act(
                 method: str = method, kind: str = kind, what: str = what, lasts: bool = lasts, rng: Any = rng
             ) -> str:
-                _, most = undisturbed(method, kind)
+                _, most, _ = undisturbed(method, kind)
                 fault = Fault(what, int(rng.integers(1, most + 1)), lasts)
                 if rng.random() < 0.1:
                     return f"pcode run: {commanded(method, fault, Path(name))}"

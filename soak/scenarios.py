@@ -27,8 +27,8 @@ from pcode.scenario import Scenario
 from . import mutations
 from .tally import Tally, check_line
 
-# Of those that are right, the part that is run too; seconds after which such a run is stopped, and that the case
-# may take; unknowns, and bytes that are saved, of those that are run.
+# Of those that are right, the part that is run too; seconds after which such a run is stopped, and that the
+# case may take; the most unknowns, and bytes that are saved, of those that are run.
 RUN, STOPPED_AFTER, TO_RUN = 0.1, 5.0, 60.0
 MOST_UNKNOWNS, MOST_BYTES = 2_000, 2e7
 
