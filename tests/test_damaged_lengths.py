@@ -34,14 +34,16 @@ def test_a_length_of_four_gigabytes_takes_none(kind, good, tmp_path):
     file.write_bytes(content)
     load(file)
     found = places(content)
-    before, refused = peak(), 0
+    before, told = peak(), []
     for at in found[:: max(1, len(found) // 12)]:
         file.write_bytes(content[:at] + b"\xff" * 4 + content[at + 4 :])
         try:
             load(file)
         except pcode.InputError as error:
-            refused += "by its own account" in str(error)
-    assert refused > 5
+            told.append(str(error))
+    assert len(told) > 5
+    # Files of which HDF5 keeps checksums are refused by these.
+    assert kind != "sweep" or any("by its own account" in one for one in told)
     assert peak() - before < 3e8
 
 
