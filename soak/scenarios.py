@@ -121,7 +121,7 @@ def scenarios(count: int, seed: int) -> Tally:
                     shutil.rmtree(folder / "out", ignore_errors=True)
                 strange = sorted(path.name for path in folder.iterdir() if path.name != "case.toml")
                 if strange:
-                    tally.failures.append(f"{case}: wrote {strange}")
+                    tally.fail(f"{case}: wrote {strange}")
         finally:
             os.chdir(before)
     return tally
