@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import resource
 import signal
@@ -40,9 +41,12 @@ class Tally:
         Seconds of the slowest case.
     loud : bool
         Whether failures are printed; of the class, for all.
+    deadline : float
+        Of `time.monotonic`, after which cases are counted as not reached; of the class, for all.
     """
 
     loud: ClassVar[bool] = False
+    deadline: ClassVar[float] = math.inf
 
     outcomes: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
@@ -50,6 +54,9 @@ class Tally:
 
     def case(self, name: str, act: Callable[[], str], seconds: float = SECONDS) -> None:
         """Carry out one case: `act` says what became of it, and raises if that should not be."""
+        if time.monotonic() > self.deadline:
+            self.outcomes["not reached"] += 1
+            return
         began, before = time.perf_counter(), peak()
         try:
             with limited(seconds):
