@@ -6,9 +6,10 @@ from eps = 0, and its balance with what flows is an integral over time, known no
 dense. So nothing is said of it here.
 
 How nodes settle. In a linear network with W = M^T, weights held and clamps constant, the rates of the nodes
-obey the same linear equations as the distance from rest: with v = tau dx/dt and w = tau deps/dt,
-d/dt (|v|^2 + |w|^2) = -(2/tau) (sum_l nu^l |w^l|^2 + lambda_x |v|^2), each sample by itself. So that sum
-never rises from one row to a later one, however far apart they are.
+obey the same linear equations as the distance from rest: each sample by itself,
+d/dt sum_l (tau^l |dx^l/dt|^2 + tau_eps^l |deps^l/dt|^2) = -2 sum_l (nu^l |deps^l/dt|^2 + lambda_x |dx^l/dt|^2),
+see docs/model.md, "Lyapunov function". So that sum never rises from one row to a later one, however far apart
+they are.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def settling_off(run: Run) -> float | str:
     network, off = run.network, []
     if any(str(sigma) != "identity" for sigma in network.sigma):
         return "the network is not linear"
-    if network.tau == 0.0:
+    if network.limit:
         return "tau = 0: the nodes are at rest at all times"
     for k, record in enumerate(run.phases):
         still = all(not clamp.moves and clamp.mask_known for clamp in record.clamp.values())
@@ -137,6 +138,7 @@ def _rise(run: Run, record: PhaseRecord, rows: Rows, weights: Weights) -> float:
         (np.abs(a).max(initial=0.0) for state in states for part in state for a in part), default=0.0
     )
     steep = max(1.0, *run.network.nu, *(float(np.linalg.norm(M)) for M in weights.M))
+    steep *= np.sqrt(run.network.longest_tau / run.network.shortest_tau)
     with np.errstate(all="ignore"):
         rises = np.diff(sizes, axis=0) / ((1.0 + largest) * steep)
     return float(np.max(rises[np.isfinite(rises)], initial=0.0))
@@ -145,8 +147,11 @@ def _rise(run: Run, record: PhaseRecord, rows: Rows, weights: Weights) -> float:
 def _rates(
     network: Network, record: PhaseRecord, x: tuple[Array, ...], eps: tuple[Array, ...], weights: Weights
 ) -> Array:
-    """Root mean square of tau dx/dt and tau deps/dt of each sample, shape (B,), of a linear network."""
-    total, count = np.zeros(len(x[0])), 0
+    """Root of the mean of tau |dx/dt|^2 and tau_eps |deps/dt|^2, times the largest tau, shape (B,).
+
+    Of each sample of a linear network; slaved errors, which have no rates, do not count.
+    """
+    total, count, longest = np.zeros(len(x[0])), 0, network.longest_tau
     for layer, values in enumerate(x):
         clamp = record.clamp.get(layer)
         if clamp is None or clamp.mask is not None:
@@ -156,11 +161,12 @@ def _rates(
             if layer < network.n:
                 rate = rate + eps[layer] @ weights.M[layer].T
             free = True if clamp is None or clamp.mask is None else ~clamp.mask
-            total += np.where(free, rate**2, 0.0).sum(axis=1)
+            total += longest / network.taus[layer] * np.where(free, rate**2, 0.0).sum(axis=1)
             count += values.shape[1]
-        if layer > 0:
+        if layer > 0 and layer not in network.slaved:
             mu = x[layer - 1] @ weights.M[layer - 1] + weights.beta[layer - 1]
-            total += ((values - mu - network.nu[layer - 1] * eps[layer - 1]) ** 2).sum(axis=1)
+            rate = values - mu - network.nu[layer - 1] * eps[layer - 1]
+            total += longest / network.taus_eps[layer - 1] * (rate**2).sum(axis=1)
             count += values.shape[1]
     size: Array = np.sqrt(total / count)
     return size
