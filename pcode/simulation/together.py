@@ -120,11 +120,13 @@ class Together:
 
 
 def _threads() -> int:
-    """How many chunks are integrated at the same time."""
+    """How many chunks are integrated at the same time: a core each, at most as many as OMP_NUM_THREADS."""
     if not _on_cpu():
         return 1
     allowed = getattr(os, "sched_getaffinity", None)
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
+    cores = len(allowed(0)) if allowed else os.cpu_count() or 1
+    cap = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(cap)) if cap.isdecimal() and int(cap) > 0 else cores
 
 
 def _on_cpu() -> bool:

@@ -136,7 +136,7 @@ class _Lanes:
         if name in ENTRYWISE and all(shape in ((), out) for shape in shapes):
             return self._bound(equation, args)
         if name == "dot_general" and _small(equation):
-            return [self._written_out(*args, *shapes, *params["dimension_numbers"], out)]
+            return [self._written_out(args, shapes, params["dimension_numbers"], out)]
         rule = getattr(self, f"_{name}", self._reduced if name in REDUCTIONS else None)
         if rule is not None:
             array, order = rule(equation, args, shapes)
@@ -200,16 +200,12 @@ class _Lanes:
         update = _ordered(args[1], self.order(shapes[1]), order)
         return lax.dynamic_update_slice(args[0], update, [args[2 + k] for k in order]), order
 
-    def _written_out(
-        self, left: Any, right: Any, left_shape: Any, right_shape: Any, along: Any, batch: Any, out: Any
-    ) -> Any:
+    def _written_out(self, args: list[Any], shapes: list[Any], numbers: Any, out: Any) -> Any:
         """A product as a sum of elementwise products, as it is kept; axes as for `lax.dot_general`."""
+        along, batch = numbers
         own, other = (
             [k for k in range(len(shape)) if k not in (*summed, *shared)]
-            for shape, summed, shared in (
-                (left_shape, along[0], batch[0]),
-                (right_shape, along[1], batch[1]),
-            )
+            for shape, summed, shared in zip(shapes, along, batch, strict=True)
         )
         count, order = len(out), self.order(out)
         # Axes of the product: those of the result in turn, then those along which it is summed.
@@ -218,13 +214,10 @@ class _Lanes:
         second = [*range(count - len(other), count)]
         last = [*range(count, count + len(along[0]))]
         wanted = [*order[:-1], *last, order[-1]] if order != sorted(order) else [*order, *last]
-        sides = (
-            (left, left_shape, [*batch[0], *own, *along[0]], [*shared, *first, *last]),
-            (right, right_shape, [*batch[1], *other, *along[1]], [*shared, *second, *last]),
-        )
-        product = math.prod(
-            (self._spread(*side, wanted) for side in sides[1:]), start=self._spread(*sides[0], wanted)
-        )
+        axes = [*batch[0], *own, *along[0]], [*batch[1], *other, *along[1]]
+        places = [*shared, *first, *last], [*shared, *second, *last]
+        left, right = (self._spread(*side, wanted) for side in zip(args, shapes, axes, places, strict=True))
+        product = left * right
         return product.sum(axis=tuple(wanted.index(k) for k in last))
 
     def _spread(self, array: Any, shape: Any, axes: list[int], places: list[int], wanted: list[int]) -> Any:
