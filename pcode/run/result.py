@@ -28,7 +28,7 @@ from ..model.variables import NODES, WEIGHTS
 from .activations import with_activations
 from .checked import check_run
 from .clamps import ClampArrays
-from .netcdf import OTHERS, netcdf_bytes, refused
+from .netcdf import OTHERS, netcdf_bytes, plain, refused
 from .older import upgraded
 from .reading import ROOT, read_groups, reading
 from .record import PhaseRecord
@@ -369,8 +369,10 @@ def storable(attributes: Any) -> dict[str, Any]:
             what = f"has the character {unsafe(given[name])!a}, which can do something to a terminal"
             raise InputError(f"attributes[{name}]", f"{what}; leave it out")
     kept = {name: checks.plain(value) for name, value in given.items()}
-    if kept and refused(kept):
-        for name, value in kept.items():
+    # A scenario's are not tried, which takes imports of half a second where Dask is installed.
+    tried = {name: value for name, value in kept.items() if not plain(name, value)}
+    if tried and refused(tried):
+        for name, value in tried.items():
             why = refused({name: value})
             if why:
                 what = f"cannot be stored in a NetCDF file ({why}); give a text, a number or a list of these"

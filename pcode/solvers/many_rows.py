@@ -9,9 +9,9 @@ from ..base._jax import IN_ORDER, compiled, jax, jnp, told
 from ..model import dynamics
 from ..model.dynamics import Constants
 from ..model.state import State
+from .lanes import side_by_side
 from .many import Loop, problem_of
 from .members import Members, Span, Static
-from .products import fused
 
 
 class Reached(NamedTuple):
@@ -55,7 +55,7 @@ def integrate(how: Static, members: Members, span: Span, nodes: Any, weights: An
         Which of the times to save are those of the nodes, and which those of the weights.
     """
     loop = Loop(how, members, span)
-    ended = fused(loop.run)()
+    ended = side_by_side(loop.run, how.slots)()
     masks = members.constants.mask
 
     def saved(constants: Constants, start: State, y: Any, t: Any, rows: Any) -> tuple[Any, ...]:
