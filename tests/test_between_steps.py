@@ -73,7 +73,7 @@ def test_between_steps_values_are_as_exact_as_at_their_ends(method, many, rng):
 
 
 def test_a_shorter_step_that_is_rejected_is_taken_all_the_same(rng, monkeypatch):
-    network, problem = logistic(rng)
+    _, problem = logistic(rng)
     times = np.linspace(1.0, problem.duration, 40)
     _, values = saved(problem, "Kvaerno5", times, 1e-5)
     burst, asked = diffrax._Stepper._burst, []
