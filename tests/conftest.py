@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 # Most of the time that tests take is XLA's compilation, which takes half with these: fewer of LLVM's passes,
-# and no way over MLIR. What is computed is the same but for rounding. Read once, when JAX starts, passed
+# and no way over MLIR. What is computed is the same but for rounding. Read once, when JAX starts, and passed
 # on to processes that tests start. With an empty XLA_FLAGS tests have what users have.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1")
 
