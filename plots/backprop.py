@@ -56,7 +56,7 @@ def figure(
     if variances is None:
         variances = [run.network.nu[-1] * 10.0 ** (k / 4.0) for k in range(17)]
     # No other tau/delta: each would be a simulation, and is not drawn.
-    ratios = [] if run.network.tau > 0.0 else None
+    ratios = [] if not run.network.limit else None
     asked = {"phase": phase, "time": time, "variances": variances, "ratios": ratios, "points": points}
     answer = analysis.ask(run, "backprop", asked)
     with plotting.style():

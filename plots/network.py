@@ -86,5 +86,5 @@ def _two_moments(run: Run, phase: int | str | None) -> tuple[int, list[float]]:
         chosen = plotting.choose_phases(run, phase)[-1]
     record = run.phases[chosen]
     start, end = record.t_start, record.t_end
-    early = start + 20.0 * run.network.tau if record.learn else start
+    early = start + 20.0 * run.network.longest_tau if record.learn else start
     return chosen, [min(early, end), end] if end > start else [end]

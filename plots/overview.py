@@ -159,14 +159,20 @@ def _mark_delta(run: Run, panels: list[Axes], phase: int | str | list[int | str]
 
 
 def _title(run: Run, narrow: bool) -> str:
-    network = run.network
+    network, unit = run.network, run.network.time_unit
     nu = sorted(set(network.nu))
     spread = f"{nu[0]:g}" if len(nu) == 1 else f"{nu[0]:g} to {nu[-1]:g}"
     layers = "-".join(map(str, network.sizes))
     samples = run.sample_count
     batch = f"{samples} sample" + "s" * (samples > 1)
-    times = network.tau, *sorted({*network.deltas})
-    tau, *deltas = (plotting.time_text(t, network.time_unit) for t in times)
-    delta = deltas[0] if len(deltas) == 1 else f"{deltas[0]} to {deltas[-1]}"
+    errors = (r"$\tau_\varepsilon$", network.own_taus_eps)
+    named = (r"$\tau$", network.taus), errors, (r"$\delta$", network.deltas)
+    times = ",  ".join(f"{name} = {_span(values, unit)}" for name, values in named if values)
     first = f"{layers}, {batch}:" + ("\n" if narrow else "  ")
-    return rf"{first}$\tau$ = {tau},  $\delta$ = {delta},  $\nu$ = {spread}"
+    return rf"{first}{times},  $\nu$ = {spread}"
+
+
+def _span(times: tuple[float, ...], unit: str | None) -> str:
+    """A time constant, or the smallest and the largest of several."""
+    first, last = (plotting.time_text(t, unit) for t in (min(times), max(times)))
+    return first if first == last else f"{first} to {last}"

@@ -5,10 +5,14 @@ parts of how far the weights move, for several ratios of the time constants tau 
 the weights: dots, with the fitted line, whose slope is the order in tau/delta. In theory it is 1 as
 tau/delta goes to 0. Grey lines are the distance allowed and the ratio of this run. Below, the distance
 along the phase, a line for each ratio, from the end of the initial layer on, in which the nodes first
-come to rest. All axes are logarithmic.
+come to rest. With pair = "errors" the two time scales are those of values and errors: the distance is that
+of the value nodes from their course with slaved errors, tau_eps = 0, for several tau_eps/tau. All axes are
+logarithmic.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 from matplotlib.figure import Figure
 
@@ -23,6 +27,7 @@ SUITS = ("separation",)
 def figure(
     run: Run,
     phase: int | str | None = None,
+    pair: Literal["weights", "errors"] = "weights",
     tolerance: float = 0.01,
     ratios: list[float] | None = None,
     duration: float | None = None,
@@ -36,18 +41,20 @@ def figure(
     run : Run
     phase : int or str, optional
         Index or name of a phase in which the weights learn; the first one where left out.
+    pair : {"weights", "errors"}
+        Weights and nodes, or values and errors.
     tolerance : float
-        Distance to be allowed, in parts of how far the weights move.
+        Distance to be allowed, in parts of how far the weights (values) move.
     ratios : list of float, optional
-        delta/tau to try besides the run's own.
+        delta/tau (tau/tau_eps) to try besides the run's own.
     duration : float, optional
-        How much of the phase to compare, in units of delta.
+        How much of the phase to compare, in units of delta (tau).
     legend : bool or {"right", "below", "inside"}
         Where to put legends, if at all.
     styles : table
         By the name of an artist of `pcode.plotting.separation`, keywords of Matplotlib, or false.
     """
-    asked = {"phase": phase, "tolerance": tolerance, "ratios": ratios, "duration": duration}
+    asked = {"phase": phase, "pair": pair, "tolerance": tolerance, "ratios": ratios, "duration": duration}
     answer = analysis.ask(run, "separation", asked)
     with plotting.style():
         width = plotting.figure_width(WIDTH)

@@ -59,7 +59,7 @@ def figure(
         By the name of an artist of `pcode.plotting.slow_manifold`, keywords of Matplotlib, or false.
     """
     network = run.network
-    own = min(network.deltas) / network.tau if network.tau > 0.0 else 1e4
+    own = min(network.deltas) / network.longest_tau if not network.limit else 1e4
     asked = ratios or [own / 100.0, own / 10.0, own]
     manifold = plotting.critical_manifold(run, weight, node, phase=phase, time=time, limits=limits)
     with plotting.style():

@@ -60,9 +60,19 @@ class Flow:
         return [np.where(self.free[k], x[k], np.nan_to_num(self.clamp[k](t))) if k in self.clamp else x[k]
                 for k in range(self.n + 1)]  # fmt: skip
 
+    def slaved(self, x, eps, M, beta):
+        """The errors, with those that are slaved (tau_eps = 0 in their layer) as the values give them."""
+        net = self.network
+        s = [SIGMA[name][0](x[k]) for k, name in enumerate(net.activation)]
+        return [
+            eps[k] if tau else (x[k + 1] - s[k] @ M[k] - beta[k]) / net.nu[k]
+            for k, tau in enumerate(net.taus_eps)
+        ]
+
     def kink_rates(self, t, y):
         """tau dx/dt at the kink, seen from below and from above, of every kinked layer."""
-        _, eps, _, W, _ = self.split(y)
+        x, eps, M, W, beta = self.split(y)
+        eps = self.slaved(self.clamped(t, x), eps, M, beta)
         found = {}
         for k, name in enumerate(self.network.activation):
             if name in KINKED:
@@ -80,6 +90,7 @@ class Flow:
         net, n = self.network, self.n
         x, eps, M, W, beta = self.split(y)
         x = self.clamped(t, x)
+        eps = self.slaved(x, eps, M, beta)
         s = [SIGMA[name][0](x[k]) for k, name in enumerate(net.activation)]
         dx = []
         for k in range(n + 1):
@@ -89,9 +100,12 @@ class Flow:
             if k > 0:
                 rate = rate - eps[k - 1]
             moves = self.free[k] & (mode[k] != HELD) if k in mode else self.free[k]
-            dx.append(np.where(moves, rate / net.tau, 0.0))
+            dx.append(np.where(moves, rate / net.taus[k], 0.0))
         mu = [s[k] @ M[k] + beta[k] for k in range(n)]
-        deps = [(x[k + 1] - mu[k] - net.nu[k] * eps[k]) / net.tau for k in range(n)]
+        deps = [
+            (x[k + 1] - mu[k] - net.nu[k] * eps[k]) / tau if tau else 0.0 * eps[k]
+            for k, tau in enumerate(net.taus_eps)
+        ]
         lam, deltas = net.weight_decay, np.broadcast_to(net.delta, n)
         mask = [1.0 if there is None else np.array(there, float) for there in net.mask or [None] * n]
 
@@ -145,7 +159,14 @@ class Flow:
         t, solver = t0, None
         while t < t1:
             if solver is None:
-                first = {} if t1 - t < 1e-9 else {"max_step": 0.25 * self.network.tau}
+                first = (
+                    {}
+                    if t1 - t < 1e-9
+                    else {
+                        "max_step": 0.25
+                        * min(tau for tau in (*self.network.taus, *self.network.taus_eps) if tau)
+                    }
+                )
                 solver = DOP853(
                     lambda s, z, m=mode: self.rates(s, z, m), t, y, t1, rtol=rtol, atol=atol, **first
                 )
@@ -192,7 +213,8 @@ def reference(network, phase, weights, x, eps, times):
         found, y = flow.solve(y, t0, t1, inside)
         for t, row in zip(inside, found, strict=True):
             values = flow.split(row)
-            rows.append((flow.clamped(t, values[0]), *values[1:]))
+            x = flow.clamped(t, values[0])
+            rows.append((x, flow.slaved(x, values[1], values[2], values[-1]), *values[2:]))
     return rows
 
 

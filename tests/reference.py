@@ -26,7 +26,10 @@ SIGMA = {
 def rates(network, x, eps, M, W, beta):
     """dx (every node as if free), deps, dM, dW, dbeta; `eps[l]`, `beta[l]` by layer l, entry 0 unused."""
     n, sizes = network.n, network.sizes
-    tau, deltas = network.tau, network.deltas
+    deltas = network.deltas
+    eps = [
+        e if not k or network.taus_eps[k - 1] else slaved(network, k, x, M, beta) for k, e in enumerate(eps)
+    ]
     masks = [
         np.ones(m.shape) if mask is None else np.array(mask, float)
         for mask, m in zip(network.masks, M, strict=True)
@@ -52,8 +55,11 @@ def rates(network, x, eps, M, W, beta):
                     mu = beta[k][i] + sum(
                         f[k - 1](x[k - 1][b, j]) * M[k - 1][j, i] for j in range(sizes[k - 1])
                     )
-                    deps[k][b, i] = (x[k][b, i] - mu - network.nu[k - 1] * eps[k][b, i]) / tau
-                dx[k][b, i] = rate / tau
+                    if network.taus_eps[k - 1] > 0.0:
+                        deps[k][b, i] = (
+                            x[k][b, i] - mu - network.nu[k - 1] * eps[k][b, i]
+                        ) / network.taus_eps[k - 1]
+                dx[k][b, i] = rate / network.taus[k]
     for k in range(n):
         for i in range(sizes[k]):
             for j in range(sizes[k + 1]):
@@ -64,6 +70,12 @@ def rates(network, x, eps, M, W, beta):
             mean = sum(eps[k + 1][b, j] for b in range(B)) / B
             dbeta[k + 1][j] = (mean - lam * beta[k + 1][j]) / deltas[k]
     return dx, deps, dM, dW, dbeta
+
+
+def slaved(network, k, x, M, beta):
+    """The errors of layer `k` with tau_eps = 0."""
+    f = np.vectorize(SIGMA[network.activation[k - 1]][0])
+    return (x[k] - f(x[k - 1]) @ M[k - 1] - beta[k]) / network.nu[k - 1]
 
 
 def feedforward(network, x0, M, beta):

@@ -24,7 +24,8 @@ def situations(draw):
     network = pcode.Network(
         sizes=sizes,
         activation=draw(st.lists(ACTIVATION, min_size=n, max_size=n)),
-        tau=draw(positive),
+        tau=draw(positive | st.lists(positive, min_size=n + 1, max_size=n + 1)),
+        tau_eps=draw(st.none() | st.just(0.0) | st.lists(st.just(0.0) | positive, min_size=n, max_size=n)),
         delta=draw(positive | st.lists(positive, min_size=n, max_size=n)),
         nu=draw(st.lists(positive, min_size=n, max_size=n)),
         weight_decay=draw(st.sampled_from([0.0, 0.3])),

@@ -112,11 +112,11 @@ def test_an_unstable_sample_is_found_by_iterations_all_the_same(monkeypatch):
     monkeypatch.setattr("pcode.system.abscissa.LARGEST_DENSE", 0)
     found = []
     problems = both(learn=False, scale=4.0)
-    nodes = problems[0].with_unit_tau()
+    nodes = problems[0].with_unit_clocks()
     rates = [spectral_abscissa(nodes.system, 0.0, nodes.y0, np.array([b])).rate for b in range(3)]
     assert max(rates) > 0.0
     for problem in problems:
-        system = problem.with_unit_tau().system
+        system = problem.with_unit_clocks().system
         samples, vectors = suspects(system, 0.0, problem.y0, None)
         for _ in range(5):
             samples, vectors = suspects(system, 0.0, problem.y0, vectors)

@@ -140,9 +140,12 @@ def test_the_example_of_the_docs_gives_what_finite_differences_of_another_solver
         return 0.5 * (problem.layout.views(end.y)["eps2"] ** 2).sum()
 
     p, h = problem.parameters, 1e-4
-    tau = p.constants.tau
-    slope = (loss(with_(p, "tau", tau + h)) - loss(with_(p, "tau", tau - h))) / (2 * h)
-    np.testing.assert_allclose(found.constants.tau, slope, rtol=1e-3)
+    for name in ("tau", "tau_eps"):
+        at = getattr(p.constants, name)
+        for k, found_k in enumerate(getattr(found.constants, name)):
+            unit = h * (np.arange(at.size) == k)
+            slope = (loss(with_(p, name, at + unit)) - loss(with_(p, name, at - unit))) / (2 * h)
+            np.testing.assert_allclose(found_k, slope, rtol=1e-3, atol=1e-9)
     d = np.ones_like(p.clamp[0])
     there, back = (loss(p._replace(clamp=(p.clamp[0] + s * d, *p.clamp[1:]))) for s in (h, -h))
     np.testing.assert_allclose(found.clamp[0].sum(), (there - back) / (2 * h), rtol=1e-3)

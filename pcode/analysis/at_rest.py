@@ -10,9 +10,9 @@ from ..system.rest import Rest, nodes_at_rest
 
 def with_positive_tau(snapshot: Snapshot) -> Snapshot:
     """The same with tau = 1 where tau is 0: equilibria are the same, and rates are in units of 1/tau."""
-    if snapshot.network.tau > 0.0:
+    if not snapshot.network.limit:
         return snapshot
-    return replace(snapshot, network=replace(snapshot.network, tau=1.0))
+    return replace(snapshot, network=snapshot.network.with_longest_tau(1.0))
 
 
 def rest_of(snapshot: Snapshot, tol: float) -> Rest:

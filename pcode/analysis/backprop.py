@@ -209,7 +209,8 @@ def backprop(
     by_variance = _stack(_at_rest_with(snapshot, float(value), rest.state) for value in tried)
     course_at, course = _course(run, snapshot, points)
     shrunk, notes = _ratios(snapshot, ratios), _notes(snapshot, rest) + _few(course_at, course)
-    if ratios is None and not shrunk and snapshot.phase.learn and snapshot.reproducible and network.tau:
+    could = snapshot.phase.learn and snapshot.reproducible and not network.limit
+    if ratios is None and not shrunk and could:
         why = "for clamps move and the phase is shorter than delta" if _too_short(snapshot) else LONG
         notes += (f"other tau/delta were not tried, {why}; ratios=[0.01, 0.001] tries them",)
     lagging = [_lag(run, snapshot, ratio, ratios is not None) for ratio in shrunk]
@@ -252,7 +253,7 @@ def _lag(run: Run, snapshot: Snapshot, ratio: float, patient: bool) -> tuple[Arr
     begin = Snapshot.start(run, snapshot.index)
     # Another tau, not another delta: clamps that move keep their pace relative to the weights.
     delta = _delta(begin)
-    network = replace(begin.network, tau=delta * ratio)
+    network = begin.network.with_longest_tau(delta * ratio)
     as_run = begin.phase_as_run(AGAIN).showing(range(begin.batch))
     phase = replace(as_run, duration=delta, learn=as_run.learn or True, until=None)
     start = nodes_at_rest(begin.problem()).state
@@ -281,16 +282,16 @@ def _ratios(snapshot: Snapshot, ratios: Sequence[float] | None) -> list[float]:
     network = snapshot.network
     if ratios is not None:
         snapshot.phase_as_run(AGAIN)
-        if network.tau == 0.0:
+        if network.limit:
             raise InputError("ratios", "there is no tau/delta to change: with tau = 0 nodes are at rest")
         return sorted(map(float, ratios), reverse=True)
     record = snapshot.record
     quick = record.unknowns <= MOST_UNKNOWNS and record.stats.solve_seconds <= MOST_SECONDS
-    if not quick or not snapshot.reproducible or network.tau == 0.0 or not snapshot.phase.learn:
+    if not quick or not snapshot.reproducible or network.limit or not snapshot.phase.learn:
         return []
     if _too_short(snapshot):
         return []
-    return [factor * network.tau / _delta(snapshot) for factor in RATIOS]
+    return [factor * network.longest_tau / _delta(snapshot) for factor in RATIOS]
 
 
 def _too_short(snapshot: Snapshot) -> bool:
@@ -346,7 +347,7 @@ def _check_positive(**options: Sequence[float] | None) -> None:
 def _course(run: Run, snapshot: Snapshot, points: int) -> tuple[CourseAt, list[Snapshot]]:
     """At most `points` moments of the phase, its ends among them, and how their nodes are."""
     rows = np.flatnonzero(run.data["phase"].to_numpy() == snapshot.index)
-    if rows.size >= FEWEST or not snapshot.reproducible or snapshot.network.tau == 0.0:
+    if rows.size >= FEWEST or not snapshot.reproducible or snapshot.network.limit:
         return "state", [Snapshot.at(run, int(row)) for row in spread(rows, points)]
     moments = resting_moments(run, snapshot.index, points)
     resting: list[Snapshot] = []

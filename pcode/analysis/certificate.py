@@ -169,7 +169,7 @@ def certificate(
         raise InputError("span", f"must be more than 0 and at most {lasted:g}, how long the phase lasted")
     large = record.unknowns > MOST_UNKNOWNS or record.stats.solve_seconds > MOST_SECONDS
     if span is None:
-        span = min(lasted, FIRST_PART * run.network.tau) if large else lasted
+        span = min(lasted, FIRST_PART * run.network.longest_tau) if large else lasted
     end = Snapshot.of(run, start.index, record.t_start + span)
     span = end.t - start.t  # a saved time, so that there is something to compare with
     checks = [_status(whole), _residual(whole), _energy(Snapshot.of(run, start.index))]
@@ -315,7 +315,7 @@ def integrate(
     """
     phase = replace(start.phase_as_run("a second integration"), duration=span, until=None)
     coupled = make_problem(start.network, phase, start.state, reduce=reduce)
-    problem = coupled if start.network.tau > 0.0 else SlowProblem(coupled)
+    problem = coupled if not start.network.limit else SlowProblem(coupled)
     solver = solvers.by_name(method)
     solver.check(problem.layout)
     times, look = compare if compare is not None else (np.array([span]), lambda k, x, eps: None)
@@ -355,14 +355,14 @@ def _no_repeat(start: Snapshot, span: float) -> str | None:
         return f"{start.phase.name!r} failed ({start.record.status})"
     if not span > 0.0:
         return f"no time passed in {start.phase.name!r}"
-    if start.network.tau == 0.0 and not start.phase.learn:
+    if start.network.limit and not start.phase.learn:
         return f"nothing moves in {start.phase.name!r}: tau = 0, weights held"
     return None
 
 
 def _second(own: str, start: Snapshot, span: float) -> str:
     """A solver of another library than `own`, that is up to the phase; with tau = 0, of another order."""
-    if start.network.tau == 0.0:
+    if start.network.limit:
         return "RK45" if own == "DOP853" else "DOP853"
     if own != "cvode":
         return "cvode"

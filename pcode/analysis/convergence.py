@@ -125,7 +125,8 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
     t, distances = (curve.t, curve.distance) if path.anew else (path.t, curve.at_moments)
     shown = np.unique(np.linspace(0, t.size - 1, min(points, t.size)).round().astype(int))
     distances = distances[shown]
-    V = 0.5 * np.nansum(curve.at_moments**2, axis=1)
+    clocks = np.array([*run.network.taus, *run.network.taus_eps]) / (run.network.longest_tau or 1.0)
+    V = 0.5 * np.nansum(clocks * curve.at_moments**2, axis=1)
     has_lyapunov = not why_not and not (record.learn or path.begin.moving) and _has_lyapunov(path)
     rate = -curve.slowest_end.real
     return PhaseConvergence(
@@ -137,7 +138,7 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         at_rest=not why_not,
         why_not=why_not,
         moving=path.begin.moving,
-        lost=len(path.every) - len(path.rests) if run.network.tau > 0.0 else 0,
+        lost=len(path.every) - len(path.rests) if not run.network.limit else 0,
         times=t[shown],
         value_distance=distances[:, : n + 1],
         error_distance=distances[:, n + 1 :],
@@ -165,7 +166,7 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
         drift=drift_of(run, index, path) if record.learn else None,
         energy=energy_of(path, slaved=False),
         energy_slaved=energy_of(path, slaved=True),
-        lyapunov=0.5 * np.nansum(distances**2, axis=1) if has_lyapunov else None,
+        lyapunov=0.5 * np.nansum(clocks * distances**2, axis=1) if has_lyapunov else None,
         lyapunov_rise=float(np.diff(V).max(initial=0.0) / max(V.max(), 1e-300)),
         notes=path.notes + curve.notes(fraction),
     )
@@ -174,7 +175,7 @@ def _phase(run: Run, index: int, fraction: float, points: int) -> PhaseConvergen
 def _why_no_rest(path: Path) -> str:
     """Why there is no rest to measure from; nothing where there is one."""
     end = path.end
-    if end.network.tau == 0.0:
+    if end.network.limit:
         return "always at rest (tau = 0)"
     rest = rest_of(end, TOLERANCE)
     gone = unbounded(end, rest)
@@ -188,7 +189,7 @@ def _accuracy(settling: Array, bracket: float, path: Path) -> float:
     known = settling[np.isfinite(settling)]
     if not known.size:
         return float("nan")
-    anew = ACCURACY * max(float(known.max()), path.begin.network.tau)
+    anew = ACCURACY * max(float(known.max()), path.begin.network.longest_tau)
     return anew if known.max() <= path.anew else max(anew, 2.0 * bracket)
 
 

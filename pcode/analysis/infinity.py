@@ -73,7 +73,7 @@ def unbounded(snapshot: Snapshot, rest: Rest) -> Unbounded:
     network = snapshot.network
     free = [snapshot.free(layer) for layer in range(snapshot.n + 1)]
     # What has an error of its own is pulled back to its prediction: it all begins in layer 0.
-    if not free[0].any() or network.node_decay > 0.0 or network.tau == 0.0:
+    if not free[0].any() or network.node_decay > 0.0 or network.limit:
         return none
     sides = [_saturated_sides(sigma) for sigma in network.sigma]
     saturating = [layer for layer, side in enumerate(sides) if any(side) and free[layer].any()]
@@ -112,7 +112,7 @@ def _flat(snapshot: Snapshot, rest: Rest, layer: int, free: Flags) -> bool:
 
 def _followed(snapshot: Snapshot) -> list[Array] | None:
     """Values of the layers at `TIMES`, shapes (3, B, n_l); None where the nodes cannot be followed so far."""
-    times = np.array(TIMES) * snapshot.network.tau
+    times = np.array(TIMES) * snapshot.network.longest_tau
     phase = replace(snapshot.phase, learn=False, until=None, duration=float(times[-1]))
     problem = make_problem(snapshot.network, phase, snapshot.state, reduce=False)
     kept: list[Any] = []

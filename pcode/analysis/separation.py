@@ -1,4 +1,4 @@
-r"""Whether delta/tau is large enough for the weights to see nodes at rest only.
+r"""Whether two time scales are far enough apart: weights and nodes, or values and errors.
 
 The weights of the full flow are compared with those of the singular limit, tau = 0, from the same start
 and with the same data, for several tau/delta, over the slow time t/delta:
@@ -8,50 +8,49 @@ and with the same data, for several tau/delta, over the slow time t/delta:
 Euclidean norms: in parts of how far the weights move. In the initial layer, where the nodes go to
 rest for the first time, the two differ by what the nodes do, so it is left out; the trace that it leaves
 in the weights is not. By docs/model.md, "Slow manifold", the distance falls to first order in tau/delta, as
-long as nodes are attracted by their equilibrium: the order is fitted, and tells whether this holds.
+long as nodes are attracted by their equilibrium: the order is fitted, and tells whether this holds. Likewise
+the value nodes are compared with those with slaved errors, tau_eps = 0, over t/tau (`pair` = "errors"); see
+`pcode.analysis.separated`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import numpy as np
 import scipy
 
+from ..base import checks
 from ..base.errors import InputError
 from ..base.tables import Table
-from ..model.network import Array, Network, Weights
-from ..model.phase import Phase
-from ..model.state import State
+from ..model.network import Array
 from ..run.result import Run
 from ..run.select import of_run
 from ..run.snapshot import PhaseOption, Snapshot, as_phase
-from ..solvers import IVP, METHODS, Settings
-from ..system.limit import SlowProblem, settled
+from ..solvers import Settings
 from ..system.problem import make_problem
 from .result import Result
+from .separated import PAIRS, Limit, Pair, PairName, course_of, limit_of, own_ratio, slow_time, with_ratio
 from .separation_tables import separation_tables
 
-ASKS = "whether delta/tau is large enough for the weights to see nodes at rest only"
+ASKS = "whether delta/tau is large enough for the weights to see nodes at rest only; tau/tau_eps likewise"
 
-# Ratios delta/tau that are tried, in parts of the run's own (or of the nearest in RANGE): where the
-# phase has up to MANY unknowns, and above.
+# Ratios that are tried, in parts of the run's own (or of the nearest in RANGE): where the phase has up to
+# MANY unknowns, and above.
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 FEW_FACTORS = (0.5, 1.0, 2.0)
 RANGE = (50.0, 2000.0)
 MANY = 5_000
 
-# Of the phase of a network with more than LARGE weights so many delta are compared, unless more is asked for.
+# Of the phase of a network with more than LARGE weights so many delta are compared, and of values so many
+# tau, unless more is asked for.
 LARGE = 20_000
-LARGE_DURATION = 20.0
+LARGE_DURATION = {"weights": 20.0, "errors": 200.0}
 
 # Times compared, log-spaced over three decades.
 TIMES, FEW_TIMES = 60, 30
-
-# The initial layer, in units of the slowest node's time: what is left there then is below 1%.
-LAYER = 5.0
 
 # Distances that errors of integration may make, in units of rtol.
 ERRORS = 100.0
@@ -59,9 +58,6 @@ ERRORS = 100.0
 # Above this distance the expansion in tau/delta says nothing yet; and an order this far from 1, nothing more.
 FAR = 0.3
 ORDER = 0.2
-
-# Where the nodes of a sample are more than this, their slowest rate is taken as min(nu) / 2.
-MOST_NODES = 1_000
 
 
 @dataclass(frozen=True)
@@ -72,6 +68,8 @@ class Separation(Result):
     ----------
     phase : str
         The phase's name.
+    pair : {"weights", "errors"}
+        What was compared: with "errors" read tau/tau_eps for delta/tau below, and tau for delta.
     duration : float
         How much of it was compared, in units of delta.
     tolerance : float
@@ -104,6 +102,7 @@ class Separation(Result):
     question: ClassVar[str] = "separation"
 
     phase: str
+    pair: PairName
     duration: float
     tolerance: float
     own_ratio: float | None
@@ -125,16 +124,18 @@ class Separation(Result):
 
     def lines(self) -> list[str]:
         """The answer in a few plain lines."""
-        rows = zip(self.ratios, self.largest, strict=True)
+        rows, pair = zip(self.ratios, self.largest, strict=True), PAIRS[self.pair]
         if np.isfinite(self.order):
             order = f"{self.order:.3f} +- {self.order_error:.3f} (95%)"
-            fit = f"order in tau/delta: {order}; in theory 1 as it goes to 0"
+            fit = f"order in {pair.inverse}: {order}; in theory 1 as it goes to 0"
         else:
-            fit = "order in tau/delta: not fitted, for want of three ratios"
+            fit = f"order in {pair.inverse}: not fitted, for want of three ratios"
+        slow = pair.ratio.split("/")[0]
+        far = f"distances in parts of how far {pair.compared} move"
         return [
             self._verdict(),
-            f"phase {self.phase!r}, {self.duration:g} delta; distances in parts of how far the weights move:",
-            "   delta/tau   largest distance",
+            f"phase {self.phase!r}, {self.duration:g} {slow}; {far}:",
+            f"{pair.ratio:>12}   largest distance",
             *(f"{ratio:12.6g}   {_percent(far)}" for ratio, far in rows),
             fit,
             *(f"note: {note}" for note in self.notes),
@@ -142,23 +143,26 @@ class Separation(Result):
 
     def tables(self) -> dict[str, Table]:
         """The tables `ratios` and `distances`, the latter over slow time."""
-        return separation_tables(self.ratios, self.largest, self.fitted, self.slow_time, self.distance)
+        courses = self.slow_time, self.distance
+        return separation_tables(PAIRS[self.pair], self.ratios, self.largest, self.fitted, *courses)
 
     def _verdict(self) -> str:
-        allowed, needed = f"{100 * self.tolerance:g}%", f"delta/tau = {float(f'{self.needed:.3g}'):g}"
+        pair = PAIRS[self.pair]
+        allowed, needed = f"{100 * self.tolerance:g}%", f"{pair.ratio} = {float(f'{self.needed:.3g}'):g}"
         if self.own_ratio is None or self.own_distance is None:
-            return f"{needed} is what it takes for {allowed} (this run has tau = 0)"
-        own = f"delta/tau = {self.own_ratio:g}"
+            return f"{needed} is what it takes for {allowed} ({pair.without})"
+        own = f"{pair.ratio} = {self.own_ratio:g}"
         if not np.isfinite(self.own_distance):
-            return f"{own}: the nodes never come to rest in this time; {needed} is what {allowed} takes"
+            what = "the nodes never come to rest in this time"
+            return f"{own}: {what}; {needed} is what {allowed} takes"
         far = f"{100 * self.own_distance:.2g}%"
         if self.enough:
             return (
-                f"{own} is large enough for {allowed}: the weights stay within {far} of the singular limit "
+                f"{own} is large enough for {allowed}: {pair.compared} stay within {far} of {pair.limit} "
                 f"({needed} would do)"
             )
         return (
-            f"{own} is too small for {allowed}: the weights depart from the singular limit by up to {far} "
+            f"{own} is too small for {allowed}: {pair.compared} depart from {pair.limit} by up to {far} "
             f"({needed} would do)"
         )
 
@@ -171,25 +175,30 @@ def _percent(distance: float) -> str:
 def separation(
     run: Run,
     phase: PhaseOption = None,
+    pair: PairName = "weights",
     tolerance: float = 0.01,
     ratios: list[float] | None = None,
     duration: float | None = None,
 ) -> Separation:
-    """Compare the full flow of a learning phase with its singular limit, at several tau/delta.
+    """Compare the full flow of a phase with its limit, at several ratios of two time constants.
 
     Parameters
     ----------
     run : Run
         Its network, its data, and where the phase starts.
     phase : int, str, optional
-        A phase in which the weights learn; the first one where left out.
+        A phase in which the weights learn; the first one where left out. With "errors" any phase; where none
+        learns, the first.
+    pair : {"weights", "errors"}
+        Weights and nodes: delta/tau, and the weights beside those of the singular limit, tau = 0. Or values
+        and errors: tau/tau_eps, and the value nodes beside those with slaved errors, tau_eps = 0.
     tolerance : float
-        Distance from the limit to be allowed, in parts of how far the weights move, in (0, 1).
+        Distance from the limit to be allowed, in parts of how far the weights (values) move, in (0, 1).
     ratios : list of float, optional
-        delta/tau to try besides the run's own; around it where left out.
+        delta/tau (tau/tau_eps) to try besides the run's own; around it where left out.
     duration : float, optional
-        How much of the phase to compare, in units of delta. Where left out all of it, or with more
-        than 20,000 weights the first 20 delta.
+        How much of the phase to compare, in units of delta (tau). Where left out all of it, or with more
+        than 20,000 weights the first 20 delta; of values the first 200 tau.
 
     Returns
     -------
@@ -200,61 +209,81 @@ def separation(
     InputError
         If no phase learns, a clamp of it follows a function, the limit does not exist, or an option is wrong.
     """
-    start = Snapshot.start(*as_phase(run, _learning(run, phase))[:2])
+    checks.word("pair", pair, get_args(PairName))
+    asked = PAIRS[pair]
+    index = _learning(run, phase) if pair == "weights" else _any(run, phase)
+    start = Snapshot.start(*as_phase(run, index)[:2])
     phase_as_run = start.phase_as_run("separation")
     _check_tolerance(tolerance)
-    network, delta = start.network, _delta(start)
+    network, slow = start.network, slow_time(asked, start)
+    if pair == "errors" and network.limit:
+        what = "with tau = 0 nodes are always at rest, and their errors too; ask of a run with tau > 0"
+        raise InputError("pair", what)
     large = sum(a * b for a, b in network.links) > LARGE
     many = large or start.record.unknowns > MANY
-    tried = _ratios(start, ratios, many)
-    lasted = _duration(start, duration, large)
-    chosen = replace(phase_as_run, duration=lasted * delta, until=None)
+    own = own_ratio(asked, start)
+    tried = _ratios(asked, own, ratios, many)
+    lasted = _duration(asked, start, duration, large)
+    chosen = replace(phase_as_run, duration=lasted * slow, until=None)
     settings = Settings(*((1e-6, 1e-9) if many else (1e-8, 1e-11)))
-    notes = []
-    if isinstance(network.delta, tuple):
-        notes.append(f"delta is that of the fastest link that learns, {delta:g}")
-    if large and duration is None and lasted == LARGE_DURATION:
-        notes.append(f"only the first {lasted:g} delta are compared; for more give a duration")
+    notes = _notes(asked, start, lasted, duration, large)
     times = np.geomspace(1e-3, 1.0, FEW_TIMES if many else TIMES) * chosen.duration
-    limit, slowest, ended = _limit(network, chosen, start.state, times, settings)
-    if ended:
-        notes.append(f"the limit ends early: {ended}")
-    times = times[: len(limit)]
-    scale = _path(start, limit)
+    limit = limit_of(asked, network, chosen, start.state, times, settings)
+    if limit.ended:
+        notes.append(f"the limit ends early: {limit.ended}")
+    times = times[: len(limit.course)]
+    scale = _path(asked, start, limit)
     distance = np.full((len(tried), times.size), np.nan)
+    # Distances of values are largest soon after the initial layer: for an order all need the same span.
+    others = tried[tried != own] if pair == "errors" else tried[:0]
+    common = limit.layer(with_ratio(asked, start, float(others[0]))) if others.size else 0.0
     for k, ratio in enumerate(tried):
-        full = replace(network, tau=delta / ratio)
-        weights, failed = _weights(make_problem(full, chosen, start.state), times, settings)
+        full = with_ratio(asked, start, ratio)
+        course, failed = course_of(asked, make_problem(full, chosen, start.state), times, settings)
         if failed:
-            notes.append(f"at delta/tau = {ratio:g} the full flow ends early: {failed}")
-        for row, (t, w) in enumerate(zip(times, weights, strict=False)):
-            if t >= LAYER * full.tau / slowest:
-                distance[k, row] = np.linalg.norm(w - limit[row]) / scale
-    return _answer(start, lasted, tolerance, tried, times / delta, distance, settings, notes)
+            notes.append(f"at {asked.ratio} = {ratio:g} the full flow ends early: {failed}")
+        for row, (t, there) in enumerate(zip(times, course, strict=False)):
+            if t >= max(common, limit.layer(full)):
+                distance[k, row] = np.linalg.norm(there - limit.course[row]) / scale
+    name, compared = start.record.name, (tried, times / slow, distance)
+    return _answer(name, asked, own, lasted, tolerance, compared, settings, notes)
 
 
-def _path(start: Snapshot, limit: Array) -> float:
-    """How far the weights of the limit, shape (T, count), move from their start."""
-    first = _vector(start.state.weights)
-    path = float(np.linalg.norm(limit - first, axis=1).max())
-    if path <= 1e-6 * (1.0 + float(np.linalg.norm(first))):
-        what = f"the weights hardly move in {start.record.name!r}"
+def _notes(pair: Pair, start: Snapshot, lasted: float, duration: float | None, large: bool) -> list[str]:
+    network, notes = start.network, []
+    several = isinstance(network.delta if pair.name == "weights" else network.tau, tuple)
+    if several and pair.name == "weights":
+        notes.append(f"delta is that of the fastest link that learns, {slow_time(pair, start):g}")
+    if pair.name == "errors" and np.isfinite(network.errors_faster) and len({*network.taus_eps}) > 1:
+        notes.append("tau/tau_eps is the smallest of the layers; the proportions are kept")
+    most = LARGE_DURATION[pair.name]
+    if duration is None and lasted == most and (large or pair.name == "errors"):
+        slow = pair.ratio.split("/")[0]
+        notes.append(f"only the first {lasted:g} {slow} are compared; for more give a duration")
+    return notes
+
+
+def _path(pair: Pair, start: Snapshot, limit: Limit) -> float:
+    """How far the limit moves from its start."""
+    path = float(np.linalg.norm(limit.course - limit.first, axis=1).max())
+    if path <= 1e-6 * (1.0 + float(np.linalg.norm(limit.first))):
+        what = f"{pair.compared} hardly move in {start.record.name!r}"
         raise InputError("phase", f"{what}: there is nothing to compare; choose another")
     return path
 
 
 def _answer(
-    start: Snapshot,
+    phase: str,
+    pair: Pair,
+    own: float | None,
     duration: float,
     tolerance: float,
-    ratios: Array,
-    slow_time: Array,
-    distance: Array,
+    compared: tuple[Array, Array, Array],
     settings: Settings,
     notes: Sequence[str],
 ) -> Separation:
-    """The largest distances, their order, and what they say."""
-    tau, delta = start.network.tau, _delta(start)
+    """The largest distances, their order, and what they say; `compared` are ratios, times and distances."""
+    ratios, slow_time, distance = compared
     largest = np.array([np.nan if np.isnan(d).all() else float(np.nanmax(d)) for d in distance])
     seen = np.isfinite(largest)
     if not seen.any():
@@ -264,15 +293,15 @@ def _answer(
     order, error = fit_order(1.0 / ratios[fitted], largest[fitted])
     minded = list(notes)
     if np.isfinite(order) and abs(order - 1.0) > max(ORDER, error):
-        minded.append(
-            "the order is not 1: in these ratios the weights are not yet (or no longer) slow enough"
-        )
+        slow = "the weights are not yet (or no longer) slow enough"
+        slow = slow if pair.name == "weights" else "the errors are not yet fast enough"
+        minded.append(f"the order is not 1: in these ratios {slow}")
     if (largest[seen] <= ERRORS * settings.rtol).any():
         minded.append(f"distances below {ERRORS * settings.rtol:g} are errors of integration as well")
-    own = delta / tau if tau > 0.0 else None
     own_distance = None if own is None else float(largest[np.argmin(np.abs(ratios - own))])
     return Separation(
-        phase=start.record.name,
+        phase=phase,
+        pair=pair.name,
         duration=duration,
         tolerance=tolerance,
         own_ratio=own,
@@ -318,45 +347,10 @@ def needed_ratio(ratios: Array, largest: Array, tolerance: float) -> float:
     return float(ratios[last] * (ratios[last + 1] / ratios[last]) ** share)
 
 
-def _limit(
-    network: Network, phase: Phase, state: State, times: Array, settings: Settings
-) -> tuple[Array, float, str]:
-    """Weights of the singular limit at `times`, the nodes' slowest rate times tau, and why it ended early."""
-    limit = replace(network, tau=0.0)
-    whole = make_problem(limit, phase, state, reduce=False)
-    try:
-        rest = settled(whole)
-    except InputError as error:
-        why = error.what.replace("tau = 0 they must", "tau = 0 the nodes must").split(";")[0]
-        what = f"there is no singular limit to compare with: {why}"
-        raise InputError("phase", f"{what}; ask of a phase whose nodes come to a stable rest") from None
-    problem = SlowProblem(make_problem(limit, phase, rest))
-    slowest = min(network.nu) / 2.0
-    nodes = problem.structure.layout.node_count // problem.structure.layout.batch
-    if nodes <= MOST_NODES:
-        few = np.arange(problem.structure.layout.batch if nodes <= 100 else 1, dtype=np.int64)
-        rate = -problem.abscissa(0.0, problem.y0, few).rate
-        slowest = rate if rate > 1e-3 * slowest else slowest  # a continuum of equilibria has rate 0
-    weights, failed = _weights(problem, times, settings)
-    if not len(weights):
-        raise InputError("phase", f"the singular limit ends at once: {failed}")
-    return weights, slowest, failed
-
-
-def _weights(problem: IVP, times: Array, settings: Settings) -> tuple[Array, str]:
-    """M and beta at those of `times` that are reached, shape (T, count); and why not at all of them."""
-    rows: list[Array] = []
-
-    def save(k: int, t: float, y: Array) -> None:
-        rows.append(_vector(problem.state(t, y).weights))
-
-    solution = METHODS["auto"].solve(problem, times, settings, save, lambda *_: False)
-    return np.array(rows), (solution.detail or solution.status.meaning) if solution.status.failed else ""
-
-
-def _vector(weights: Weights) -> Array:
-    """M and beta as one vector."""
-    return np.concatenate([np.ravel(a) for a in (*weights.M, *weights.beta)])
+def _any(run: Run, phase: PhaseOption) -> int | str:
+    """The phase asked for, or the first that learns, or the first."""
+    learning = [k for k, record in enumerate(run.phases) if record.learn]
+    return phase if phase is not None else (learning or [0])[0]
 
 
 def _learning(run: Run, phase: PhaseOption) -> int | str:
@@ -372,19 +366,13 @@ def _learning(run: Run, phase: PhaseOption) -> int | str:
     return learning[0]
 
 
-def _delta(start: Snapshot) -> float:
-    """Delta of the fastest link that learns."""
-    return min(start.network.deltas_of(start.record.learn))
-
-
-def _ratios(start: Snapshot, ratios: Sequence[float] | None, many: bool) -> Array:
-    """delta/tau to try, rising."""
-    own = _delta(start) / start.network.tau if start.network.tau > 0.0 else None
+def _ratios(pair: Pair, own: float | None, ratios: Sequence[float] | None, many: bool) -> Array:
+    """The ratios to try, rising."""
     if ratios is None:
         centre = float(np.clip(own or 200.0, *RANGE))
         ratios = [factor * centre for factor in (FEW_FACTORS if many else FACTORS)]
     if not ratios or not all(np.isfinite(ratio) and ratio > 0.0 for ratio in ratios):
-        raise InputError("ratios", f"must list delta/tau to try, each more than 0, not {ratios!r}")
+        raise InputError("ratios", f"must list {pair.ratio} to try, each more than 0, not {ratios!r}")
     return np.unique([*map(float, ratios), *([] if own is None else [own])])
 
 
@@ -393,12 +381,13 @@ def _check_tolerance(tolerance: float) -> None:
         raise InputError("tolerance", f"must be a part between 0 and 1, such as 0.01, not {tolerance:g}")
 
 
-def _duration(start: Snapshot, duration: float | None, large: bool) -> float:
-    """How much of the phase to compare, in units of delta."""
-    record, delta = start.record, _delta(start)
+def _duration(pair: Pair, start: Snapshot, duration: float | None, large: bool) -> float:
+    """How much of the phase to compare, in units of the slow time constant."""
+    record, slow = start.record, slow_time(pair, start)
     if duration is not None:
         if not (np.isfinite(duration) and duration > 0.0):
-            raise InputError("duration", f"must be more than 0, in units of delta, not {duration:g}")
+            unit = pair.ratio.split("/")[0]
+            raise InputError("duration", f"must be more than 0, in units of {unit}, not {duration:g}")
         return float(duration)
-    lasted = (record.t_end - record.t_start or record.duration) / delta
-    return min(lasted, LARGE_DURATION) if large else lasted
+    lasted = (record.t_end - record.t_start or record.duration) / slow
+    return min(lasted, LARGE_DURATION[pair.name]) if large or pair.name == "errors" else lasted

@@ -6,30 +6,34 @@ from typing import Any
 
 from ..base.tables import Column, Table
 from ..model.network import Array
+from .separated import Pair
 
 
 def separation_tables(
-    ratios: Array, largest: Array, fitted: Any, slow_time: Array, distance: Array
+    pair: Pair, ratios: Array, largest: Array, fitted: Any, slow_time: Array, distance: Array
 ) -> dict[str, Table]:
-    """The tables by name: one row for each delta/tau, and one for each of its moments.
+    """The tables by name: one row for each ratio, and one for each of its moments.
 
     Parameters
     ----------
+    pair : Pair
     ratios, largest, fitted : ndarray, shape (K,)
-        delta/tau, the largest distance there, and whether it was used for the order.
+        delta/tau or tau/tau_eps, the largest distance there, and whether it was used for the order.
     slow_time : ndarray, shape (T,)
     distance : ndarray, shape (K, T)
     """
-    about = "ratio of the time constants; distances in parts of how far the weights move"
+    about = f"ratio of the time constants; distances in parts of how far {pair.compared} move"
+    slow, fast = pair.symbols
+    ratio, time = f"${slow}/{fast}$", f"$t/{slow}$"
     each, times = ratios.tolist(), slow_time.tolist()
     columns = (
-        Column("delta_over_tau", each, r"$\delta/\tau$"),
+        Column(pair.column, each, ratio),
         Column("largest_distance", largest.tolist(), "largest distance"),
         Column("fitted", fitted.tolist(), "in the fit"),
     )
     curves = (
-        Column("delta_over_tau", [one for one in each for _ in times], r"$\delta/\tau$"),
-        Column("slow_time", times * len(each), r"$t/\delta$"),
+        Column(pair.column, [one for one in each for _ in times], ratio),
+        Column("slow_time", times * len(each), time),
         Column("distance", distance.ravel().tolist(), "distance"),
     )
     return {"ratios": Table(about, columns), "distances": Table(f"moment of each {about}", curves)}

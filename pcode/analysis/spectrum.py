@@ -225,7 +225,7 @@ def spectrum(
         phase = last_phase(run, learn=True)
     run, phase, time = as_phase(run, phase, time)
     snapshot = Snapshot.of(run, phase, time)
-    if snapshot.network.tau == 0.0:
+    if snapshot.network.limit:
         raise InputError(
             "run", "with tau = 0 the nodes have no rates; ask for the spectrum of a run with tau > 0"
         )
@@ -240,7 +240,7 @@ def spectrum(
         phase=snapshot.record.name,
         t=snapshot.t,
         at=at,
-        tau=network.tau,
+        tau=network.longest_tau,
         delta=min(network.deltas_of(snapshot.record.learn)),
         duration=snapshot.phase.duration,
         nodes=nodes,

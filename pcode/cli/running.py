@@ -46,7 +46,8 @@ def run_scenario(
     with Output(folder, [*names, CHECKPOINT], force) as output:
         if ways.resume is None:
             (folder / CHECKPOINT).unlink(missing_ok=True)  # of an earlier run
-        tight = output.check_room(scenario.plan.result_bytes + _bytes_of(scenario.data), scenario.least_bytes)
+        most = scenario.plan.result_bytes + _bytes_of(scenario.data)
+        tight = output.check_room(most, scenario.least_bytes, checkpoints=ways.every is not None)
         if tight:
             complain(tight, DONE)
         with signals.keeping():
@@ -250,7 +251,7 @@ def describe(scenario: Scenario) -> list[str]:
     lines = [
         f"{scenario.path}: {scenario.file.title or 'no title'}",
         f"network  {'-'.join(map(str, network.sizes))}, {sigma}, {network.feedback} feedback, "
-        f"tau = {network.tau:g}{unit}, delta = {network.delta_text}{unit}",
+        f"tau = {network.tau_text}{unit}, delta = {network.delta_text}{unit}",
     ]
     if scenario.data is not None:
         lines.append(f"data     {told_balance(scenario.data)}")

@@ -34,7 +34,11 @@ class Constants(NamedTuple):
 
     Attributes
     ----------
-    tau : array, shape ()
+    tau : array, shape (n+1,)
+        Of the value nodes of layers l = 0..n.
+    tau_eps : array, shape (n,)
+        Of the error nodes of layers l = 1..n; of slaved ones tau of their layer, which then only scales
+        their equation.
     delta : array, shape (n,)
         Of the links l = 0..n-1.
     nu : array, shape (n,)
@@ -46,6 +50,7 @@ class Constants(NamedTuple):
     """
 
     tau: Any
+    tau_eps: Any
     delta: Any
     nu: Any
     weight_decay: Any
@@ -55,14 +60,28 @@ class Constants(NamedTuple):
     @classmethod
     def of(cls, network: Network) -> Constants:
         """The constants of `network`."""
-        names = [name for name in cls._fields if name not in ("delta", "mask")]
-        numbers = {name: np.asarray(getattr(network, name), dtype=float) for name in names}
-        masks = network.mask or ()
+        numbers = {
+            name: np.asarray(getattr(network, name), dtype=float)
+            for name in ("nu", "weight_decay", "node_decay")
+        }
+        errors, masks = zip(network.taus_eps, network.taus[1:], strict=True), network.mask or ()
         return cls(
             **numbers,
+            tau=np.asarray(network.taus, dtype=float),
+            tau_eps=np.array([own or tau for own, tau in errors]),
             delta=np.asarray(network.deltas, dtype=float),
             mask=tuple(None if one is None else np.asarray(one, dtype=float) for one in masks),
         )
+
+    @property
+    def times(self) -> tuple[Any, Any, Any]:
+        """tau, tau_eps and delta, for `Layout.clocks`."""
+        return self.tau, self.tau_eps, self.delta
+
+    @property
+    def longest_tau(self) -> Any:
+        """The largest tau, where one number is needed."""
+        return self.tau.max()
 
     @property
     def links(self) -> list[Constants]:
@@ -86,7 +105,7 @@ def feedback_signals(eps: Layers, W: Layers) -> Layers:
     return tuple(eps_l @ W_l for eps_l, W_l in zip(eps, W, strict=True))
 
 
-def value_rate(x: Any, eps: Any, feedback: Any, c: Constants) -> Any:
+def value_rate(x: Any, eps: Any, feedback: Any, tau: Any, c: Constants) -> Any:
     """dx^l/dt of a free value node: tau dx^l/dt = sigma'(x^l) * h^l - eps^l - lambda_x x^l.
 
     Parameters
@@ -95,14 +114,21 @@ def value_rate(x: Any, eps: Any, feedback: Any, c: Constants) -> Any:
         x^l and eps^l; 0 in place of eps^0, which does not exist.
     feedback : array or 0
         sigma'(x^l) * h^l; 0 for l = n, the last layer.
+    tau : scalar
+        That of layer l.
     c : Constants
     """
-    return (feedback - eps - c.node_decay * x) / c.tau
+    return (feedback - eps - c.node_decay * x) / tau
 
 
-def error_rate(x: Any, eps: Any, mu: Any, nu: Any, c: Constants) -> Any:
-    """deps^l/dt: tau deps^l/dt = x^l - mu^l - nu^l eps^l."""
-    return (x - mu - nu * eps) / c.tau
+def error_rate(x: Any, eps: Any, mu: Any, nu: Any, tau_eps: Any) -> Any:
+    """deps^l/dt: tau_eps deps^l/dt = x^l - mu^l - nu^l eps^l."""
+    return (x - mu - nu * eps) / tau_eps
+
+
+def slaved_error(x: Any, mu: Any, nu: Any) -> Any:
+    """eps^l = (x^l - mu^l) / nu^l, with tau_eps = 0."""
+    return (x - mu) / nu
 
 
 def weight_rate(hebbian: Any, w: Any, c: Constants) -> Any:
@@ -131,8 +157,8 @@ def rates(state: State, sigma: Sigma, c: Constants) -> State:
     mu, nu = predictions(x, weights.M, weights.beta, sigma), variances(state, c)
     h = feedback_signals(eps, weights.feedback)
     feedback = (*(s.df(x_l) * h_l for s, x_l, h_l in zip(sigma, x, h, strict=False)), 0.0)
-    dx = tuple(value_rate(*layer, c) for layer in zip(x, (0.0, *eps), feedback, strict=True))
-    deps = tuple(error_rate(*layer, c) for layer in zip(x[1:], eps, mu, nu, strict=True))
+    dx = tuple(value_rate(*layer, c) for layer in zip(x, (0.0, *eps), feedback, c.tau, strict=True))
+    deps = tuple(error_rate(*layer) for layer in zip(x[1:], eps, mu, nu, c.tau_eps, strict=True))
     return State(dx, deps, weight_rates(state, sigma, c))
 
 

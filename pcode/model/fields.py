@@ -147,23 +147,56 @@ class TimeConstant(Bounded["units.TimeLike"]):
 
 
 class TimeConstants(TimeConstant):
-    """A time constant for each of the links 0..n-1, or one for all.
+    """A time constant for each of the links 0..n-1 or of a range of layers, or one for all.
 
     It is kept as a tuple only where several are given, until the owner makes one number of equal ones.
+
+    Parameters
+    ----------
+    default, above, least, means
+        See `Bounded`.
+    first : int, optional
+        There is one for each of the layers from this one to n; where left out, one for each link.
     """
 
+    def __init__(self, default: Any = None, *, first: int | None = None, **bounds: Any) -> None:
+        super().__init__(default, **bounds)
+        self.first = first
+
+    def places(self, owner: Layered) -> tuple[int, str]:
+        """How many there are, and what they belong to in words."""
+        if self.first is None:
+            return owner.n, f"links 0..{owner.n - 1}"
+        return owner.n + 1 - self.first, f"layers {self.first}..{owner.n}"
+
     def checked(self, owner: Layered, value: Any) -> Any:
-        """A float or a `Time`, or one of these for each link."""
+        """A float or a `Time`, or one of these for each link or layer."""
         if units.is_quantity(value) and np.ndim(value.magnitude):
             numbers, own = units.times(self.name, value)
             value = [units.Time(float(one), str(own)) for one in numbers]
         if isinstance(value, units.Time) or not checks.is_many(value):
             return super().checked(owner, value)
         given = tuple(value)
-        if len(given) != owner.n:
-            what = f"has {len(given)} values; give one, or one for each of the links 0..{owner.n - 1}"
-            raise InputError(self.name, what)
+        count, places = self.places(owner)
+        if len(given) != count:
+            raise InputError(self.name, f"has {len(given)} values; give one, or one for each of the {places}")
         return tuple(super(TimeConstants, self).checked(owner, one) for one in given)
+
+
+class OptionalTimeConstants(TimeConstants):
+    """The same, or None."""
+
+    required = False
+
+    def __get__(self, owner: object | None, kind: type) -> Any:
+        return None if owner is None else owner.__dict__[self.name]
+
+    def __set__(self, owner: Any, value: Any) -> None:
+        super().__set__(owner, value)
+
+    def checked(self, owner: Layered, value: Any) -> Any:
+        """As for `TimeConstants`, or None."""
+        return None if value is None else super().checked(owner, value)
 
 
 class Flag(Field[bool, bool]):

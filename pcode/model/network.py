@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import checks, units
+from ..base import checks
 from ..base.errors import InputError, together
 from ..base.short import short_repr
 from .activation import Activation
 from .activations import activation_of
+from .clocks import Clocks
 from .fields import (
     Activations,
     Choice,
@@ -24,15 +25,15 @@ from .fields import (
     Flag,
     Masks,
     Number,
+    OptionalTimeConstants,
     PerLayer,
     Sizes,
-    TimeConstant,
     TimeConstants,
     TimeUnit,
 )
 from .masks import LinkMask
 from .torch_weights import linear_layers
-from .variables import BETA, WEIGHTS, Variable, parsed
+from .variables import BETA, WEIGHTS, Variable
 
 Array = NDArray[np.float64]
 Feedback = Literal["tied", "learned", "fixed"]
@@ -111,7 +112,7 @@ class Weights(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(Clocks):
     """A predictive coding network, without its weights and without data.
 
     Parameters
@@ -122,10 +123,14 @@ class Network:
         The function sigma of the value nodes: one for all, or one for each of the layers 0..n-1. Names are
         those of `pcode.ACTIVATIONS`; a function of your own is written with `jax.numpy`, see
         `pcode.Activation`.
-    tau : float, str or pint.Quantity
+    tau : float, str or pint.Quantity, or a sequence of these
         Time constant of value and error nodes: a number in your unit of time, or a time with a unit such as
-        "10 ms"; 0: nodes at rest at every instant. With 0, the singular limit, the weights alone are
-        unknowns.
+        "10 ms"; 0: nodes at rest at every instant. One for all, or one for each of the layers 0..n. With 0,
+        the singular limit, the weights alone are unknowns; then it is 0 for all layers.
+    tau_eps : float, str or pint.Quantity, or a sequence of these, optional
+        Time constant of the error nodes, where it is not tau: one for all, or one for each of the layers
+        1..n. Where it is 0, errors are slaved to the values, eps^l = (x^l - mu^l) / nu^l at every instant,
+        and are no unknowns. With tau = 0 it can only be 0.
     delta : float, str or pint.Quantity, or a sequence of these
         Time constant of the weights, likewise, normally much larger than tau: one for all, or one for each of
         the links l = 0..n-1, for M^l, W^l and beta^{l+1}.
@@ -155,10 +160,11 @@ class Network:
     Notes
     -----
     `activation` and `nu` are kept as tuples with one entry a layer: names of shipped activations, and an
-    `Activation` for each function of your own; `tau` and `delta` as numbers in `time_unit`, `delta` as a
-    tuple if the links differ (`deltas` always is one); `mask` as a tuple of `LinkMask` or None. Networks are
-    equal if their functions are the same objects. The equations are those of Whittington and Bogacz (2017)
-    with error nodes of their own (Bogacz 2017, eqs. 53-54), see the README.
+    `Activation` for each function of your own; `tau`, `tau_eps` and `delta` as numbers in `time_unit`, or as
+    tuples if the layers or links differ (`taus`, `taus_eps` and `deltas` always are tuples); `mask` as a
+    tuple of `LinkMask` or None. Networks are equal if their functions are the same objects. The equations are
+    those of Whittington and Bogacz (2017) with error nodes of their own (Bogacz 2017, eqs. 53-54), see the
+    README.
 
     The ``[network]`` table of scenario files has these fields; the first sentence about each describes it
     there.
@@ -167,7 +173,8 @@ class Network:
     # Checked in this order: all but the first may need the number of layers.
     sizes: Sizes = Sizes()
     activation: Activations = Activations("tanh")
-    tau: TimeConstant = TimeConstant(1.0, least=0.0, means="nodes always at rest")
+    tau: TimeConstants = TimeConstants(1.0, least=0.0, means="nodes always at rest", first=0)
+    tau_eps: OptionalTimeConstants = OptionalTimeConstants(least=0.0, means="errors slaved", first=1)
     delta: TimeConstants = TimeConstants(200.0, above=0.0)
     nu: PerLayer = PerLayer(1.0, plural="variances")
     weight_decay: Number = Number(0.0, least=0.0)
@@ -177,53 +184,6 @@ class Network:
     mask: Masks = Masks()
     time_unit: TimeUnit = TimeUnit()
 
-    # Whether a number without a unit is a time in `time_unit`.
-    _bare: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        """Bring the time constants into one unit."""
-        declared = self.declared().items()
-        given = {name: vars(self)[name] for name, field in declared if isinstance(field, TimeConstant)}
-        # A time with a unit is a tuple too.
-        several = {k: v for k, v in given.items() if isinstance(v, tuple) and not isinstance(v, units.Time)}
-        single = {k: v for k, v in given.items() if k not in several}
-        single |= {f"{name}[{k}]": one for name, ones in several.items() for k, one in enumerate(ones)}
-        right = "give it with a unit too, or set time_unit"
-        unit, times = units.common(self.time_unit, single, right)
-        object.__setattr__(self, "_bare", self.time_unit is not None or unit is None)
-        object.__setattr__(self, "time_unit", unit)
-        for name in given:
-            ones = tuple(times[f"{name}[{k}]"] for k in range(len(several.get(name, ()))))
-            object.__setattr__(self, name, times[name] if not ones else ones if len({*ones}) > 1 else ones[0])
-
-    def check_unit(self, where: str, unit: str | None) -> None:
-        """Raise InputError, naming `where`, unless times that have this unit, or none, go with the network's.
-
-        If the network has no unit, times must have none; if it has been given times with a unit but no
-        `time_unit`, they must have one.
-        """
-        if unit is not None and self.time_unit is None:
-            what = f"has a unit ({unit}), but tau and delta have none; give them with one, or set time_unit"
-            raise InputError(where, what)
-        if unit is None and not self._bare:
-            unit = self.time_unit
-            what = f'has no unit, but tau and delta have one; write it with one, such as "10 {unit}", or set'
-            raise InputError(where, f"{what} time_unit")
-
-    def time(self, where: str, value: Any) -> float:
-        """A time, such as a number or "10 ms", as a number in the unit of the network.
-
-        Raises
-        ------
-        InputError
-            Naming `where`, if it is no time, or has a unit where the network has none.
-        """
-        time = units.time(where, value)
-        if not isinstance(time, units.Time):
-            return time
-        self.check_unit(where, time.unit)
-        return float(units.converted(time.value, time.unit, str(self.time_unit)))
-
     def __repr__(self) -> str:
         """The arguments that make it, without None and 0; one value where all layers share it."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -232,7 +192,8 @@ class Network:
                 values[name] = value[0]
         if self.bias:
             del values["bias"]
-        told = (f"{k}={v!r}" for k, v in values.items() if k in ("tau", "bias") or v not in (None, 0.0))
+        zero_tells = ("tau", "tau_eps", "bias")
+        told = (f"{k}={v!r}" for k, v in values.items() if v is not None and (k in zero_tells or v != 0.0))
         return f"Network({', '.join(told)})"
 
     @classmethod
@@ -260,35 +221,6 @@ class Network:
     def links(self) -> tuple[tuple[int, int], ...]:
         """Shapes (n_l, n_{l+1}) of M^l, for l = 0..n-1."""
         return tuple(pairwise(self.sizes))
-
-    @property
-    def deltas(self) -> tuple[float, ...]:
-        """The time constant of the weights of each link, l = 0..n-1."""
-        return self.delta if isinstance(self.delta, tuple) else (self.delta,) * self.n
-
-    @property
-    def shortest_delta(self) -> float:
-        """The smallest delta of its links, where one number is needed."""
-        return min(self.deltas)
-
-    @property
-    def delta_text(self) -> str:
-        """Delta in words: a number, or where the links differ one for each."""
-        each = [f"{delta:g}" for delta in self.deltas]
-        return f"[{', '.join(each)}]" if isinstance(self.delta, tuple) else each[0]
-
-    def deltas_of(self, learn: bool | Sequence[str]) -> tuple[float, ...]:
-        """The time constants of the links of which some weights learn; of all links if none does.
-
-        Parameters
-        ----------
-        learn : bool or sequence of str
-            As for `Phase`.
-        """
-        if isinstance(learn, bool):
-            return self.deltas
-        links = [variable.link(layer) for variable, layer in map(parsed, learn)]
-        return tuple(self.deltas[link] for link in sorted({*links}))
 
     @property
     def masks(self) -> tuple[LinkMask | None, ...]:

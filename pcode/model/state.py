@@ -12,7 +12,7 @@ import numpy as np
 
 from ..base.short import short_repr
 from .network import Array, Feedback, Weights
-from .variables import NODES, VARIABLES, WEIGHTS, Variable
+from .variables import EPS, NODES, VARIABLES, WEIGHTS, Variable, X
 
 
 class State(NamedTuple):
@@ -76,6 +76,8 @@ class Layout:
         Whether the nodes are unknowns. In the singular limit, tau = 0, the weights determine them.
     follows : tuple of int
         With `learned` feedback, links whose W is known from M, see `pcode.system.reduction`.
+    slaved : tuple of int
+        Layers whose errors are slaved to the values (tau_eps = 0), and so are no unknowns.
     """
 
     sizes: tuple[int, ...]
@@ -85,6 +87,7 @@ class Layout:
     feedback: Feedback
     nodes: bool = True
     follows: tuple[int, ...] = ()
+    slaved: tuple[int, ...] = ()
 
     @property
     def n(self) -> int:
@@ -98,7 +101,7 @@ class Layout:
     def is_unknown(self, variable: Variable, layer: int) -> bool:
         """Whether the array of `variable` in a `layer` is among the unknowns."""
         if variable.of_nodes:
-            return self.nodes and (self.free[layer] or not variable.clampable)
+            return self.nodes and (self.free[layer] if variable.clampable else layer not in self.slaved)
         if isinstance(self.learn, tuple):
             return f"{variable}{layer}" in self.learn
         return self.learn and variable.feedback in (None, self.feedback)
@@ -145,9 +148,13 @@ class Layout:
                 gains.append(xp.ravel(of if variable.axes == (0, 1) else of.T))
         return xp.concatenate(gains or [xp.zeros(0)])
 
-    def clocks(self, tau: Any, delta: Any, xp: Any = np) -> Any:
-        """The time constant of each unknown, shape (N,)."""
-        return xp.concatenate([xp.full(self.node_count, tau), self.of_links(delta, xp)])
+    def clocks(self, tau: Any, tau_eps: Any, delta: Any, xp: Any = np) -> Any:
+        """The time constant of each unknown, shape (N,), from those of layers and links, see `Constants`."""
+        of = {X: tau, EPS: tau_eps}
+        nodes = [self.arrays[name] for name in self.node_names]
+        clocks = [of[variable][layer - variable.first] for variable, layer in nodes]
+        counts = [math.prod(self.shapes[name]) for name in self.node_names]
+        return xp.concatenate([*map(xp.full, counts, clocks), self.of_links(delta, xp)])
 
     @cached_property
     def arrays(self) -> dict[str, tuple[Variable, int]]:

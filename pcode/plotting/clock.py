@@ -326,9 +326,9 @@ def _chosen(run: Run, clock: Clock | None, dim: str) -> Clock:
     """The clock asked for, or the default."""
     network = run.network
     if clock is None:
-        slow = dim != "time" or network.tau == 0.0
+        slow = dim != "time" or network.limit
         return "time" if network.time_unit else "delta" if slow else "tau"
-    if clock == "tau" and network.tau == 0.0:
+    if clock == "tau" and network.limit:
         raise InputError("clock", "must be delta or time: with tau = 0 nodes have no time of their own")
     if network.time_unit is None or clock in CLOCKS or not isinstance(clock, str):
         check_word("clock", clock, CLOCKS)
@@ -340,14 +340,16 @@ def _unit(run: Run, clock: Clock, times: Sequence[Array], dim: str, log_time: bo
     """One unit of the clock in the run's time, and its name, which tau and delta need not have."""
     network = run.network
     if clock in ("tau", "delta"):
-        return (network.tau if clock == "tau" else network.shortest_delta), ""
+        several = clock == "tau" and isinstance(network.tau, tuple)
+        name = r"the largest $\tau$" if several else ""
+        return (network.longest_tau if clock == "tau" else network.shortest_delta), name
     if network.time_unit is None:
         name = str(run.data[dim].attrs.get("units", ""))
         return 1.0, in_mathtext(name)
     if clock == "time":
         lasting = [float(t[-1] - (t[0] if log_time else 0.0)) for t in times if t.size]
         slow = network.shortest_delta
-        constant = slow if dim != "time" else network.tau or slow
+        constant = slow if dim != "time" else network.longest_tau or slow
         extent = min(max(lasting, default=0.0), READ_IN * constant if log_time else np.inf)
         clock = units.readable(extent or constant, network.time_unit)
     return float(units.converted(1.0, clock, network.time_unit)), clock

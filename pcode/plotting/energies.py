@@ -60,10 +60,10 @@ DEPTH = 1e-14
 def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None) -> str:
     r"""Whether the energy of a run falls, and why, in a few words to write above it.
 
-    With errors that lag behind the values (:math:`\tau > 0`) neither energy needs to fall. With errors at
-    rest, :math:`W = M^\top`, clamps that do not move and no decay, nodes and weights follow the slope of
-    F downwards. So do the weights where errors lag, once the nodes have settled. Where samples are shown one
-    after another, it jumps from one presentation to another, and the words say that instead.
+    With errors that lag behind the values (:math:`\tau_\varepsilon > 0`) neither energy needs to fall. With
+    errors at rest, :math:`W = M^\top`, clamps that do not move and no decay, nodes and weights follow the
+    slope of F downwards. So do the weights where errors lag, once the nodes have settled. Where samples are
+    shown one after another, it jumps from one presentation to another, and the words say that instead.
 
     Parameters
     ----------
@@ -84,7 +84,8 @@ def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None)
     if any(record.presentation is not None for record in records):
         return "$F$ of the samples shown at a time"
     learning = any(record.learn for record in records)
-    lagging = which == "dynamic" and network.tau > 0.0
+    slaved = len(network.slaved) == network.n
+    lagging = which == "dynamic" and not (network.limit or slaved)
     hindered = {
         r"$W \neq M^\top$": not departure_from_transpose(run, phase) <= ROUNDING,
         "weights decay": network.weight_decay > 0.0 and learning,
@@ -97,8 +98,10 @@ def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None)
         return f"$F$ may rise: {', '.join(reasons)}"
     if lagging:
         return r"$F$ may rise while $\varepsilon$ catches up with $x$"
-    if network.tau == 0.0:
+    if network.limit:
         return "$F$ falls within a phase, nodes at rest" if learning else "$F$ with nodes at rest"
+    if slaved:
+        return r"$F$ falls within a phase, $\varepsilon$ slaved to $x$"
     return f"$F$ may ring while nodes settle{', then falls' if learning else ''}"
 
 

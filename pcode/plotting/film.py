@@ -100,7 +100,7 @@ class Film:
         now = Moment.of(run, self.phase, sample=self.sample)
         self._left = self.figure.add_axes((0.11, 0.27, 0.38, 0.60))
         above = self.figure.add_axes((0.64, 0.62, 0.34, 0.27))
-        log_time = net.tau > 0.0
+        log_time = not net.limit
         energy(run, "slaved", phase=self.phase, log_time=log_time, legend=False, phase_names=False, ax=above)
         self._unit = TimeAxis.of(run, "time", self.phase, None, log_time).unit
         above.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=5, fontsize=6, columnspacing=1.0)

@@ -65,7 +65,7 @@ def film_moments(
     chosen = film_phase(run, phase)
     check_in_full(run, chosen, "phase")
     run, chosen, _ = as_phase(run, chosen)
-    record, tau = run.phases[chosen], run.network.tau
+    record, tau = run.phases[chosen], run.network.longest_tau
     times = run.data["time"].to_numpy()[run.data["phase"].to_numpy() == chosen]
     length = float(times[-1] - times[0])
     settled = min(SETTLED * tau, length)

@@ -88,7 +88,7 @@ class Moment:
 @of_run
 def clock_text(run: Run, t: float) -> str:
     """A time of the run in words: in a unit of time if the run has one, else in tau, or delta from one on."""
-    tau, delta, unit = run.network.tau, run.network.shortest_delta, run.network.time_unit
+    tau, delta, unit = run.network.longest_tau, run.network.shortest_delta, run.network.time_unit
     if t == 0.0:
         return "$t$ = 0"
     if unit:

@@ -1,4 +1,4 @@
-"""How far the weights of the full flow are from the singular limit."""
+"""How far the weights of the full flow are from the singular limit, or its values from slaved errors."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 from ..analysis.result import of_answer
+from ..analysis.separated import PAIRS
 from ..run.select import check_word
 from .legends import LegendPlace, check_legend, place_legend
 from .sizes import small_text
@@ -34,6 +35,8 @@ MANY = 1.7
 
 Against = Literal["ratio", "time"]
 
+_LIMITS = {"weights": "the limit", "errors": "slaved errors"}
+
 
 @draws(ARTISTS)
 @of_answer
@@ -49,7 +52,8 @@ def separation(
 ) -> Axes:
     r"""Distance of the weights from the limit :math:`\tau = 0`, in parts of how far they move.
 
-    Against :math:`\tau/\delta`, the largest distance of each flow with the fitted line, whose slope is
+    Or, if that was asked, of the values from slaved errors, against :math:`\tau_\varepsilon/\tau`. Against
+    :math:`\tau/\delta`, the largest distance of each flow with the fitted line, whose slope is
     the order; grey lines are the tolerance and the run's own ratio. Against time, a line for
     each flow from the end of its initial layer on.
 
@@ -85,7 +89,7 @@ def separation(
     with axes_or_new(ax) as ax:
         ax.set_xscale("log")
         ax.set_yscale("log")
-        ax.set_ylabel("relative distance from the limit")
+        ax.set_ylabel(f"relative distance from {_LIMITS[answer.pair]}")
         if against == "time":
             _over_time(ax, answer, look)
         else:
@@ -116,17 +120,18 @@ def _over_ratio(ax: Axes, answer: Separation, look: Styles) -> None:
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < MANY else (1.0,), numticks=20))
     ax.xaxis.set_major_formatter(LogFormatterSciNotation(minor_thresholds=(np.inf, np.inf)))
     ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_xlabel(r"$\tau / \delta$")
+    slow, fast = PAIRS[answer.pair].symbols
+    ax.set_xlabel(rf"${fast} / {slow}$")
 
 
 def _over_time(ax: Axes, answer: Separation, look: Styles) -> None:
-    count = answer.ratios.size
+    count, (slow, fast) = answer.ratios.size, PAIRS[answer.pair].symbols
     for k, (ratio, distance) in enumerate(zip(answer.ratios, answer.distance, strict=True)):
-        given = {"label": rf"$\delta/\tau = {ratio:g}$"}
+        given = {"label": rf"${slow}/{fast} = {ratio:g}$"}
         if "distances" in look:
             ax.plot(answer.slow_time, distance, **look.of("distances", **(line_style(k, count) | given)))
     _mark(ax, look, f"{100 * answer.tolerance:g}% allowed", y=answer.tolerance, left=True)
-    ax.set_xlabel(r"slow time since start of phase, $(t - t_0) / \delta$")
+    ax.set_xlabel(rf"slow time since start of phase, $(t - t_0) / {slow}$")
 
 
 def _mark(

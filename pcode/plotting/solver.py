@@ -113,8 +113,10 @@ def step_sizes(
     t, h = joined(axis.stretches, [np.append(np.nan, sizes[_steps(s.rows)]) for s in axis.stretches])
     rests = [s.end for s in axis.stretches if s.record.status is Status.EQUILIBRIUM]
     with axes_or_new(ax) as ax:
-        deltas = ((r"$\delta$", delta) for delta in dict.fromkeys(run.network.deltas))
-        for name, value in ((r"$\tau$", run.network.tau), *deltas):
+        network = run.network
+        errors = (r"$\tau_\varepsilon$", network.own_taus_eps)
+        named = ((r"$\tau$", network.taus), errors, (r"$\delta$", network.deltas))
+        for name, value in ((name, value) for name, values in named for value in dict.fromkeys(values)):
             if np.nanmin(h) / 3.0 < value / unit < 3.0 * np.nanmax(h):
                 _mark_constant(ax, name, value / unit, look)
         if "steps" in look:

@@ -179,7 +179,7 @@ def time_units(network: Network) -> str:
     """
     if network.time_unit is not None:
         return network.time_unit
-    return TIME_UNITS if network.tau > 0.0 else TIME_UNITS_OF_LIMIT
+    return TIME_UNITS if not network.limit else TIME_UNITS_OF_LIMIT
 
 
 def _times(

@@ -21,7 +21,12 @@ Spread = Literal["ci", "sd", "range", "none"]
 SPREADS = ("ci", "sd", "range", "none")
 
 # Ratios of two time constants, of which a sweep changes one or both.
-RATIOS = {"delta/tau": ("network.delta", "network.tau"), "tau/delta": ("network.tau", "network.delta")}
+RATIOS = {
+    "delta/tau": ("network.delta", "network.tau"),
+    "tau/delta": ("network.tau", "network.delta"),
+    "tau/tau_eps": ("network.tau", "network.tau_eps"),
+    "tau_eps/tau": ("network.tau_eps", "network.tau"),
+}
 
 # Draws for the interval of a mean, from the same seed each time.
 DRAWS, SEED = 1000, 0

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from ..base import checks
-from ..base.errors import InputError
+from ..base.errors import InputError, unsafe
 from ..base.files import save_files
 from ..base.html import table
 from ..base.lazy import loaded
@@ -33,7 +33,7 @@ from .older import upgraded
 from .reading import ROOT, read_groups, reading
 from .record import PhaseRecord
 from .samples import data_of
-from .schema import check_attributes, check_texts
+from .schema import OF_FILES, check_attributes, check_texts
 
 # Names of the attributes that a run itself sets.
 OWN = (
@@ -329,8 +329,8 @@ class Run:
         unit = suffix(network.time_unit)
         caption = (
             f"Run of a network {'-'.join(map(str, network.sizes))}, {count} sample{'s' * (count != 1)}, "
-            f"tau = {network.tau:g}{unit}, delta = {network.delta_text}{unit}, {network.feedback} feedback: "
-            f"{self.status}"
+            f"tau = {network.tau_text}{unit}, delta = {network.delta_text}{unit}, "
+            f"{network.feedback} feedback: {self.status}"
         )
         head = ("phase", "status", "t", "weights", "method", "steps")
         rows = [
@@ -365,6 +365,9 @@ def storable(attributes: Any) -> dict[str, Any]:
         checks.text("attributes", name)
         if name in OWN:
             raise InputError(f"attributes[{name}]", "is the name of one of the run's own; choose another")
+        if isinstance(given[name], str) and name not in OF_FILES and unsafe(given[name]):
+            what = f"has the character {unsafe(given[name])!a}, which can do something to a terminal"
+            raise InputError(f"attributes[{name}]", f"{what}; leave it out")
     kept = {name: checks.plain(value) for name, value in given.items()}
     if kept and refused(kept):
         for name, value in kept.items():

@@ -104,10 +104,10 @@ def suits_log_time(run: Run, phase: PhaseChoice = None) -> bool:
     """
     chosen = choose_phases(run, phase)
     if any(presentations_of(run, k) and not ends_only(run, k) for k in chosen):
-        return run.network.tau > 0.0
+        return not run.network.limit
     records = [run.phases[k] for k in chosen if run.phases[k].presentation is None]
     still = [one for one in records if all(clamp.kind == "constant" for clamp in one.clamp.values())]
-    tau = run.network.tau
+    tau = run.network.longest_tau
     return tau > 0.0 and any(record.t_end - record.t_start > 100.0 * tau for record in still)
 
 

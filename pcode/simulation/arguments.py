@@ -77,8 +77,10 @@ def check_nodes(nodes: Any) -> None:
 def oddities(network: Network, learning: Iterable[bool | tuple[str, ...]]) -> list[str]:
     """Notes on unusual parameters, one line each; `learning` says of each phase whether its weights learn."""
     notes = [note for one in dict.fromkeys(network.sigma) for note in _undeclared_kinks(one)]
-    if network.tau > min(network.deltas) and any(learning):
-        clocks = f"delta = {min(network.deltas):g} is less than tau = {network.tau:g}"
+    slowest = max(network.longest_tau, *network.taus_eps)
+    if slowest > network.shortest_delta and any(learning):
+        name = "tau" if slowest == network.longest_tau else "tau_eps"
+        clocks = f"delta = {network.shortest_delta:g} is less than {name} = {slowest:g}"
         notes.append(
             f"{clocks}: the weights are faster than the nodes, which do not settle between their changes"
         )

@@ -15,7 +15,8 @@ from ..model.network import Network, Weights
 from ..model.phase import NodeStart, Phase, Save
 from ..model.state import State
 from ..run.clamps import ClampArrays, clamp_records
-from ..run.ensemble import Ensemble, ensemble_dataset
+from ..run.ensemble import Ensemble
+from ..run.ensemble_dataset import ensemble_dataset
 from ..run.part import Part
 from ..run.record import PhaseRecord
 from ..system.problem import layout_of
@@ -167,7 +168,7 @@ class _Many:
         phase = phase.showing(self._extent.shown)
         states, unable = self._starts(phase, np.flatnonzero(self._alive).tolist())
         networks, shown = self._group.networks, phase.samples or ()
-        clocks = min(one.tau for one in networks), min(one.shortest_delta for one in networks)
+        clocks = min(one.shortest_tau for one in networks), min(one.shortest_delta for one in networks)
         nodes = save.times(save.nodes, phase.duration, *clocks)
         weights = save.times(save.weights if phase.learn else 2, phase.duration, *clocks)
         part = Part(shown, nodes, weights, self._t.copy())
@@ -240,6 +241,7 @@ class _Many:
             coordinates["seed"] = ("member", seeds, {"long_name": "seed of the initial weights"})
         for name, values in group.over.items():
             about = {"long_name": f"{name} of the member's network"}
-            dims = ("member",) if values.ndim == 1 else ("member", "link" if name == "delta" else "layer")
+            each = {"delta": "link", "tau": "value_layer"}.get(name, "layer")
+            dims = ("member",) if values.ndim == 1 else ("member", each)
             coordinates[name] = (dims, values, about)
         return coordinates

@@ -42,7 +42,7 @@ def problem_of(
     `start` is the phase's own time at `state`.
     """
     coupled = make_problem(network, phase, state, spent=spent, start=start)
-    return coupled if network.tau > 0.0 else SlowProblem(coupled)
+    return coupled if not network.limit else SlowProblem(coupled)
 
 
 def integrated(

@@ -148,10 +148,8 @@ def _changed(network: Network, listed: Mapping[str, tuple[Any, ...]], k: int) ->
 
 def _values(networks: tuple[Network, ...], name: str) -> Array:
     """The values of a number, shape (C,), or (C, n) if they differ by layer or link in a member."""
-    if name == "delta":
-        each = np.array([network.deltas for network in networks])
-    else:
-        each = np.array([getattr(network, name) for network in networks])
+    name = {"tau": "taus", "tau_eps": "taus_eps", "delta": "deltas"}.get(name, name)
+    each = np.array([getattr(network, name) for network in networks])
     if each.ndim == 2 and (each == each[:, :1]).all():
         return each[:, 0]
     return each
@@ -169,8 +167,13 @@ def check_together(network: Network, group: Group, phases: Iterable[Phase], meth
             f"{method} integrates one member at a time; there are auto, {', '.join(known)}, or use simulate"
         )
         raise InputError("method", what)
-    if any(one.tau == 0.0 for one in group.networks):
+    if any(one.limit for one in group.networks):
         raise InputError("tau", "is 0, which simulate can do, for one member at a time; must be above 0 here")
+    if len({one.slaved for one in group.networks}) > 1:
+        what = (
+            "is 0 in some members and not in others, which have other unknowns; simulate these on their own"
+        )
+        raise InputError("over[tau_eps]", what)
     for k, phase in enumerate(phases):
         if phase.presentation is not None:
             what = "simulate shows samples one after another, for one member at a time; leave it out here"

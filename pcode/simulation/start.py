@@ -41,7 +41,7 @@ def starting_state(
     if phase.nodes is not None:
         nodes, shown_before = phase.nodes, ()
     start = _continued_nodes(network, phase, shown, nodes, weights, state, shown_before)
-    if network.tau > 0.0:
+    if not network.limit:
         return start
     return settled(make_problem(network, phase, start, reduce=False))
 
@@ -70,7 +70,7 @@ def next_start(network: Network, phase: Phase, nodes: Nodes, first: NodeStart | 
         start = new_start(network, phase, nodes, weights, batch)
     else:
         kept = min(batch, len(state.x[0]))
-        if kept == len(state.x[0]) == batch and network.tau > 0.0:
+        if kept == len(state.x[0]) == batch and not network.limit:
             return state
         start = state
         if kept < batch:
@@ -82,7 +82,7 @@ def next_start(network: Network, phase: Phase, nodes: Nodes, first: NodeStart | 
             for old, new in zip(state[:2], start[:2], strict=True)
         )
         start = State(x, eps, weights)
-    return start if network.tau > 0.0 else settled(make_problem(network, phase, start, reduce=False))
+    return start if not network.limit else settled(make_problem(network, phase, start, reduce=False))
 
 
 def _continued_nodes(

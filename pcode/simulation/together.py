@@ -129,8 +129,9 @@ def _on_cpu() -> bool:
 
 def _outermost(networks: Sequence[Network], members: list[int]) -> list[int]:
     """Of `members` the first, and those with the smallest and the largest of the numbers in rates."""
+    chosen = [networks[k] for k in members]
     numbers = np.array(
-        [(one.tau, one.shortest_delta, min(one.nu), one.node_decay) for one in (networks[k] for k in members)]
+        [(one.shortest_tau, one.shortest_delta, min(one.nu), one.node_decay) for one in chosen]
     )
     found = {0, *numbers.argmin(axis=0).tolist(), *numbers.argmax(axis=0).tolist()}
     return [members[k] for k in sorted(found)]

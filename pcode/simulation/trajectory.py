@@ -39,7 +39,7 @@ class _Trajectory:
 
     def _times(self, count: int, phase: Phase) -> Array:
         network = self._network
-        times = self._save.times(count, phase.duration, network.tau, min(network.deltas))
+        times = self._save.times(count, phase.duration, network.shortest_tau, min(network.deltas))
         self._expected = times.size
         return times
 
@@ -143,7 +143,9 @@ class NodeTrajectory(_Trajectory):
         self._kept = frozenset(kept.tolist())
         lasts, network = phase.presentation.longest, self._network
         count = self._save.nodes if self._save.presentation_nodes == "full" else 2
-        return dict.fromkeys(kept.tolist(), self._save.times(count, lasts, network.tau, min(network.deltas)))
+        return dict.fromkeys(
+            kept.tolist(), self._save.times(count, lasts, network.shortest_tau, min(network.deltas))
+        )
 
     def observe(self, moment: Moment) -> None:
         """Keep a row."""
@@ -177,7 +179,7 @@ class WeightTrajectory(_Trajectory):
         count, lasts = phase.presentation.count(phase.batch or 1), phase.presentation.longest
 
         def times(most: int) -> Array:
-            return save.times(most, lasts, network.tau, min(network.deltas))
+            return save.times(most, lasts, network.shortest_tau, min(network.deltas))
 
         kept = save.kept(count).tolist()
         self._kept = frozenset(kept)

@@ -93,7 +93,8 @@ def few_explicit_steps(problem: Problem) -> tuple[bool, str]:
     length, how = problem.duration, "lasts"
     if problem.settle_tol is not None and not problem.layout.learn:
         # The nodes are damped at the rate nu / (2 tau), or more slowly if they do not oscillate.
-        damping = float(np.min(problem.constants.nu)) / float(problem.constants.tau)
+        c = problem.constants
+        damping = float(np.min(c.nu)) / float(max(c.longest_tau, np.max(c.tau_eps)))
         settled = SETTLING / min(damping / 2.0, fastest)
         if problem.schedule.constant_from + settled < length:
             length, how = problem.schedule.constant_from + settled, "should settle in"

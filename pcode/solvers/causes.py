@@ -19,7 +19,7 @@ def badly_scaled(problem: IVP) -> bool:
     """Whether the data, or the weights' rates, are far larger than solvers can handle."""
     c = problem.constants
     fastest = problem.layout.shortest(c.delta)  # infinite if no weights learn
-    fast = float(c.tau) > BADLY_SCALED * fastest * float(np.min(c.nu))
+    fast = float(c.longest_tau) > BADLY_SCALED * fastest * float(np.min(c.nu))
     return fast or largest_value(problem) > BADLY_SCALED
 
 
@@ -60,7 +60,7 @@ def causes(problem: IVP) -> list[str]:
 def weights_over_nodes(problem: IVP) -> float:
     """Ratio of the rate at which the weights reduce the errors to that of the nodes, 1/tau, at the start."""
     structure, c = problem.structure, problem.constants
-    if not structure.layout.learn or not structure.layout.nodes or float(c.tau) == 0.0:
+    if not structure.layout.learn or not structure.layout.nodes or float(c.longest_tau) == 0.0:
         return 0.0
     x = problem.nodes(problem.start, problem.y0)[0]
     if not structure.layout.free[0]:
@@ -72,15 +72,22 @@ def weights_over_nodes(problem: IVP) -> float:
             for s, x_l in zip(structure.sigma, x, strict=False)
         )
         rates = [size / nu for size, nu in zip(sizes, np.asarray(c.nu) * np.asarray(c.delta), strict=True)]
-        return max(float(rates[link]) for link in structure.layout.learning_links) * float(c.tau)
+        return max(float(rates[link]) for link in structure.layout.learning_links) * float(c.longest_tau)
 
 
 def timescales(problem: IVP) -> dict[str, float]:
-    """Timescales by name: tau, delta (where they apply; of several the shortest and longest) and duration."""
+    """Timescales by name: tau, tau_eps, delta (where they apply; of several the ends) and duration."""
     c, layout = problem.constants, problem.layout
-    nodes = {"tau": float(c.tau)} if layout.node_count else {}
-    found = [float(c.delta[link]) for link in layout.learning_links]
-    weights = {"delta": found[0]} if found else {}
-    if len(set(found)) > 1:
-        weights = {"the smallest delta": min(found), "the largest delta": max(found)}
+    errors = [float(tau) for tau, own in zip(c.tau_eps, problem.system.dynamic, strict=True) if own]
+    nodes = _span("tau", [float(tau) for tau in c.tau]) if layout.node_count else {}
+    if layout.node_count and not np.array_equal(c.tau[1:], c.tau_eps):
+        nodes |= _span("tau_eps", errors)
+    weights = _span("delta", [float(c.delta[link]) for link in layout.learning_links])
     return nodes | weights | {"the duration": problem.duration}
+
+
+def _span(name: str, times: list[float]) -> dict[str, float]:
+    """A time constant of several layers or links, by name: one number if it is one."""
+    if len({*times}) > 1:
+        return {f"the smallest {name}": min(times), f"the largest {name}": max(times)}
+    return {name: times[0]} if times else {}

@@ -110,7 +110,7 @@ class Floor:
         if not has_nodes(problem) or problem.layout.learn or problem.settle_tol is None:
             return None
         aim = max(0.1 * problem.settle_tol, ROUNDING)
-        found, residuals, _ = rest(problem.with_unit_tau().system, y, aim, NEWTON_STEPS, 1.0 / LONG, t)
+        found, residuals, _ = rest(problem.with_unit_clocks().system, y, aim, NEWTON_STEPS, 1.0 / LONG, t)
         z, at_equilibrium = np.asarray(found), float(np.max(residuals, initial=0.0))
         settings = self._settings
         off = (z - y) / (settings.rtol * np.abs(y) + settings.atol)
@@ -118,7 +118,7 @@ class Floor:
         if not (lower and math.sqrt(float(np.mean(off**2))) <= NEAR):
             return None
         if waited is None:
-            waited = (t - self._since[1]) / float(problem.constants.tau)
+            waited = (t - self._since[1]) / float(problem.constants.longest_tau)
         if not self._attracts(problem, t, z, waited):
             return None
         return NearbyEquilibrium(
@@ -127,7 +127,7 @@ class Floor:
 
     def _attracts(self, problem: Problem, t: float, z: Array, waited: float) -> bool:
         """Whether `z` is stable, and the nodes had enough time, `waited` in units of tau, to reach it."""
-        system = with_modes(problem.with_unit_tau().system, t, z)
+        system = with_modes(problem.system.in_units_of_tau, t, z)
         layout, m = problem.layout, nodes_a_sample(problem.layout)
         samples = np.arange(layout.batch, dtype=np.int64)
         if layout.batch * m**3 > LARGEST_DENSE:
@@ -175,7 +175,7 @@ class Floor:
         if not has_nodes(problem) or not math.isfinite(residual):
             return 0.0
         needed = math.log(max(residual / float(problem.settle_tol or 1.0), 1.0))
-        return (t - begin) / float(problem.constants.tau) * WAITED / max(needed, WAITED)
+        return (t - begin) / float(problem.constants.longest_tau) * WAITED / max(needed, WAITED)
 
     def _tolerances(self, t: float, y: Array) -> str:
         """Advice which tolerances to set, if they explain the rates; else empty."""
@@ -201,8 +201,8 @@ class Floor:
         )
 
     def _rates(self, t: float, y: Array) -> Array:
-        """Scaled rates tau dz/dt / (1 + |z|), with delta for weights."""
+        """Scaled rates tau dz/dt / (1 + |z|), each z with its time constant."""
         c = self.problem.constants
-        clock = self.problem.layout.clocks(float(c.tau), np.asarray(c.delta))
+        clock = self.problem.layout.clocks(*map(np.asarray, c.times))
         scaled: Array = clock * self.problem.rhs(t, y) / (1.0 + np.abs(y))
         return scaled

@@ -152,7 +152,7 @@ class Loop:
     def _crawls(self, slot: Slot, c: Carry) -> tuple[Any, tuple[Any, Any]]:
         """Whether steps lead nowhere, as `progress.Pace` says, and the mark from which to look next."""
         constants = slot.p.constants
-        shortest = jnp.minimum(constants.tau, constants.delta.min())
+        shortest = jnp.concatenate(constants.times).min()
         shortest = jnp.minimum(shortest, self.span.end - self.span.begin)
         steps, since = slot.mark
         looks = c.steps - steps >= CRAWLING

@@ -31,6 +31,9 @@ diagonal plus a term of the lower layer's rank, and by the Woodbury identity
 
 with G of the lower layer's size. Lambda is kept away from zero, which makes the solve inexact there.
 
+Slaved errors (tau_eps = 0) obey x - mu - nu eps = 0 in place of a rate: in their rows I is 0, J is the
+derivative of that, and p is 0.
+
 I may be replaced by a multiple of the identity, one for each sample (`one` in the code): with the multiple 0,
 and the weights held, the same elimination solves -aJ d = r, a step of Newton's method towards rest.
 """
@@ -171,7 +174,7 @@ def factor(system: System, point: Point, a: Any, one: Any, couplings: tuple[Link
     for k in range(1, system.layout.n + 1):
         v, e, moves, link = point.value[k], point.error[k - 1], free[k - 1], couplings[k - 1]
         g, h = (a * e.x, -a * v.eps) if free[k] else (None, None)
-        layer = Layer(D_of(k), g, h, one - a * e.eps, link)
+        layer = Layer(D_of(k), g, h, system.dynamic[k - 1] * one - a * e.eps, link)
         N, size = layer.own * layer.D, layer.own * jnp.abs(layer.D)
         Lambda = _safe(N, size) if g is None else _safe(N + g * h, size + g**2)
         if moves:

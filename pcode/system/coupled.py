@@ -126,7 +126,8 @@ class Point(NamedTuple):
     value : tuple of Partials
         Derivatives of dx^l/dt at free nodes (0 at clamped ones), l = 0..n.
     error : tuple of Partials
-        Derivatives of deps^l/dt, with respect to free values (0 for clamped ones), l = 1..n.
+        Derivatives of deps^l/dt, with respect to free values (0 for clamped ones), l = 1..n; for slaved
+        errors, which have no rate, of x^l - mu^l - nu^l eps^l = 0.
     free : tuple of arrays, shapes (B, n_l)
         1 at value nodes that move, 0 at those clamped or held at a kink, l = 0..n.
     """
@@ -180,6 +181,21 @@ class System:
         return self.changed(constants=self.constants._replace(**constants))
 
     @property
+    def with_unit_clocks(self) -> System:
+        """The same with 1 in place of tau and tau_eps, which may be 0: equilibria do not depend on them."""
+        c = self.constants
+        return self.with_constants(tau=0.0 * c.tau + 1.0, tau_eps=0.0 * c.tau_eps + 1.0)  # NumPy's or JAX's
+
+    @property
+    def in_units_of_tau(self) -> System:
+        """The same with time in units of the largest tau; of 1 in the singular limit, where tau = 0."""
+        c = self.constants
+        unit = c.longest_tau
+        return self.with_constants(
+            tau=jnp.where(unit > 0.0, c.tau / unit, 1.0), tau_eps=jnp.where(unit > 0.0, c.tau_eps / unit, 1.0)
+        )
+
+    @property
     def without_modes(self) -> System:
         """The same with every activation unchanged and no node held at a kink."""
         return self.changed(mode=None)
@@ -204,7 +220,10 @@ class System:
         return tuple(clamps)
 
     def state(self, t: Any, y: Any, xp: Any = jnp) -> State:
-        """The full state at time `t` from the unknowns `y`, shape (N,), clamped values included."""
+        """The full state at time `t` from the unknowns `y`, shape (N,), clamped values included.
+
+        Without slaved errors where `xp` is NumPy; see `with_slaved`.
+        """
         p, structure = self.parameters, self.structure
         x, eps, weights = self.layout.unpack(y, State(p.clamp, p.clamp[1:], p.held))
         now = self.clamps(t, xp)
@@ -223,7 +242,24 @@ class System:
             links = enumerate(zip(weights.M, weights.W or (), strict=True))
             W = (M.T + shrunk[k] * W if k in structure.offset else W for k, (M, W) in links)
             weights = weights._replace(W=tuple(W))
-        return State(x, eps, weights)
+        state = State(x, eps, weights)
+        return state if xp is np else self.with_slaved(state)
+
+    def with_slaved(self, state: State) -> State:
+        """`state` with the errors that are slaved to its values."""
+        slaved = self.layout.slaved
+        if not slaved:
+            return state
+        x, eps, weights = state
+        mu = dynamics.predictions(x, weights.M, weights.beta, self.sigma)
+        nu = dynamics.variances(state, self.constants)
+        layers = enumerate(zip(x[1:], eps, mu, nu, strict=True), start=1)
+        return state._replace(
+            eps=tuple(
+                dynamics.slaved_error(x_l, mu_l, nu_l) if layer in slaved else eps_l
+                for layer, (x_l, eps_l, mu_l, nu_l) in layers
+            )
+        )
 
     def held_at(self, xp: Any = jnp) -> tuple[Any, ...]:
         """The kinks at which value nodes are held, NaN where not, shapes (B, n_l); None where none can be."""
@@ -258,6 +294,14 @@ class System:
             for value, free in zip(self.parameters.clamp, self.free(), strict=True)
         )
 
+    @property
+    def dynamic(self) -> tuple[float, ...]:
+        """1 for layers whose errors have an equation of their own, 0 where they are slaved, l = 1..n.
+
+        In I - a J it takes the place of I.
+        """
+        return tuple(float(layer not in self.layout.slaved) for layer in range(1, self.layout.n + 1))
+
     def free_mask(self) -> Any:
         """1 at each unknown node that moves, 0 at those clamped or held at a kink, shape (B m,)."""
         eps: Layers = tuple(map(jnp.ones_like, self.parameters.clamp[1:]))
@@ -274,8 +318,8 @@ class System:
         return self.layout.pack(rates._replace(x=dx), jnp)
 
     def residual(self, t: Any, y: Any) -> Any:
-        """Distance from rest: max |tau dz/dt| / (1 + |z|), with delta for weights; a scalar."""
-        scaled = self.layout.clocks(self.constants.tau, self.constants.delta, jnp) * self.rhs(t, y)
+        """Distance from rest: max |tau dz/dt| / (1 + |z|), each z with its own time constant; a scalar."""
+        scaled = self.layout.clocks(*self.constants.times, jnp) * self.rhs(t, y)
         return jnp.max(jnp.abs(scaled) / (1.0 + jnp.abs(y)), initial=0.0)
 
     def action(self, t: Any, y: Any) -> Callable[[Any], Any]:
@@ -291,12 +335,12 @@ class System:
         h = (*dynamics.feedback_signals(eps, weights.feedback), 0.0)
         mu, nu = dynamics.predictions(x, weights.M, weights.beta, sigma), dynamics.variances(state, c)
         value = (
-            partials(partial(_free_rate, s, c), x_l, eps_l, h_l)
-            for s, x_l, eps_l, h_l in zip((*sigma, None), x, (0.0, *eps), h, strict=True)
+            partials(partial(_free_rate, s, tau, c), x_l, eps_l, h_l)
+            for s, tau, x_l, eps_l, h_l in zip((*sigma, None), c.tau, x, (0.0, *eps), h, strict=True)
         )
         error = (
-            partials(partial(_error_rate, nu_l, c), x_l, eps_l, mu_l)
-            for nu_l, x_l, eps_l, mu_l in zip(nu, x[1:], eps, mu, strict=True)
+            partials(partial(_error_rate, nu_l, tau_l), x_l, eps_l, mu_l)
+            for nu_l, tau_l, x_l, eps_l, mu_l in zip(nu, c.tau_eps, x[1:], eps, mu, strict=True)
         )
         below = list(zip(sigma, x, free, strict=False))
         return Point(
@@ -323,13 +367,13 @@ class System:
         return self.structure.elimination.solve(self, factors, r)
 
 
-def _free_rate(sigma: Activation | None, c: Constants, x: Any, eps: Any, h: Any) -> Any:
+def _free_rate(sigma: Activation | None, tau: Any, c: Constants, x: Any, eps: Any, h: Any) -> Any:
     """dx^l/dt as a function of x^l, eps^l and h^l."""
-    return dynamics.value_rate(x, eps, 0.0 if sigma is None else sigma.df(x) * h, c)
+    return dynamics.value_rate(x, eps, 0.0 if sigma is None else sigma.df(x) * h, tau, c)
 
 
-def _error_rate(nu: Any, c: Constants, x: Any, eps: Any, mu: Any) -> Any:
-    return dynamics.error_rate(x, eps, mu, nu, c)
+def _error_rate(nu: Any, tau_eps: Any, x: Any, eps: Any, mu: Any) -> Any:
+    return dynamics.error_rate(x, eps, mu, nu, tau_eps)
 
 
 def partials(rate: Callable[..., Any], *arguments: Any) -> Partials:

@@ -40,8 +40,8 @@ def rates_at(system: System, kink: float, layer: int, state: State) -> tuple[Any
     below, above = system.structure.sigma[layer].slopes(kink)
     h = state.eps[layer] @ state.weights.feedback[layer]  # eps[layer] is eps^{l+1}
     eps = state.eps[layer - 1] if layer > 0 else 0.0
-    c = system.constants._replace(tau=1.0)
-    return value_rate(kink, eps, below * h, c), value_rate(kink, eps, above * h, c)
+    c = system.constants
+    return value_rate(kink, eps, below * h, 1.0, c), value_rate(kink, eps, above * h, 1.0, c)
 
 
 def modes_of(system: System, t: Any, y: Any, later: Any = None) -> tuple[Any, ...] | None:
@@ -80,7 +80,7 @@ def modes_of(system: System, t: Any, y: Any, later: Any = None) -> tuple[Any, ..
 
 def shortly_after(system: System, t: Any, y: Any) -> Any:
     """The unknowns a moment later, shape (N,), in the modes of `system`, to see where nodes at rest go."""
-    h = MOMENT * jnp.minimum(system.constants.tau, jnp.min(system.constants.delta))
+    h = MOMENT * jnp.min(jnp.concatenate(system.constants.times))
 
     def step(_: Any, y: Any) -> Any:
         return rk4_step(lambda y: system.rhs(t, y), y, h)
@@ -120,7 +120,7 @@ def _overshoot(
         to = jnp.where(stays, 2 * j - 1, jnp.where(up, 2 * j, 2 * j - 2))
         past = jnp.where(over, kink - x, x - kink)
         missed = past * jnp.where(past > 0.0, _change(over, stays, below, above, fastest), 1.0)
-        d = jnp.where(held, share * jnp.maximum(-below, above), missed)
+        d = jnp.where(held, share[layer] * jnp.maximum(-below, above), missed)
         d = jnp.where(over | under | held, d, -jnp.inf)
         after = jnp.where(d > jnp.maximum(far, 0.0), to, after)
         met = jnp.where(d > jnp.maximum(far, 0.0), kink, met)
@@ -141,9 +141,9 @@ def excess(system: System, t: Any, y: Any, share: Any, fastest: float = FASTEST)
     """The largest error of a node from not having changed its mode; negative if no mode has to change.
 
     For a node on a piece it is the distance beyond the kink, times the ratio of its change of rate there to
-    its rate before; for a held node, `share` times the tau dx/dt with which it would leave. With `share` the
-    length of a step over tau, that is an upper bound. With `fastest` = 1 distances are not enlarged, as is
-    needed if `y` is interpolated within a step and has small errors.
+    its rate before; for a held node, `share` times the tau dx/dt with which it would leave. With `share`,
+    shape (n+1,), the length of a step over tau, that is an upper bound. With `fastest` = 1 distances are not
+    enlarged, as is needed if `y` is interpolated within a step and has small errors.
     """
     state = system.state(t, y)
     layers = [layer for layer, mode in enumerate(system.parameters.mode or ()) if mode is not None]
@@ -243,6 +243,6 @@ def folded(system: System, u: Any) -> tuple[Any, Any]:
             below, above = rates_at(system, kink, layer, state)
             held = (alpha >= 0.0) & (alpha <= 1.0) & (free[layer] > 0.0)
             rates[f"x{layer}"] = jnp.where(
-                held, (below + alpha * (above - below)) / system.constants.tau, rates[f"x{layer}"]
+                held, (below + alpha * (above - below)) / system.constants.tau[layer], rates[f"x{layer}"]
             )
     return y, jnp.concatenate([jnp.ravel(part) for part in rates.values()])

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..base._jax import jnp
-from ..base.errors import InputError
+from ..base.errors import ComputationError, InputError
 from ..base.evaluated import Bound, Evaluated, Spent
 from ..model.clamp import ClampSchedule
 from ..model.dynamics import Constants
@@ -152,7 +152,7 @@ class SlowProblem:
     """
 
     def __init__(self, problem: Problem) -> None:
-        self._coupled = problem.with_unit_tau()
+        self._coupled = problem.with_unit_clocks()
         self._bound: dict[Evaluated, Bound] = {}
         self._bound_to: Problem | None = None
         self.duration = problem.duration
@@ -217,7 +217,7 @@ class SlowProblem:
 
     @property
     def system(self) -> System:
-        """The coupled system, with 1 in place of tau."""
+        """The coupled system, with 1 in place of tau and tau_eps."""
         return self._coupled.system
 
     @property
@@ -227,12 +227,12 @@ class SlowProblem:
 
     @property
     def parameters(self) -> Parameters:
-        """The parameters of the coupled system, with 1 in place of tau."""
+        """The parameters of the coupled system, with 1 in place of tau and tau_eps."""
         return self._coupled.parameters
 
     @property
     def constants(self) -> Constants:
-        """The constants of the coupled system, with 1 in place of tau."""
+        """The constants of the coupled system, with 1 in place of tau and tau_eps."""
         return self._coupled.constants
 
     @property
@@ -318,4 +318,9 @@ class SlowProblem:
         return np.asarray(self._on(_NODES_NEAR)(np.float64(t), y, self._guess(t))[0])
 
     def _whole(self, t: float, y: Array) -> Array:
-        return np.concatenate([self._nodes(t, y), y])
+        try:
+            z = self._nodes(t, y)
+        except ComputationError:  # where it ends; the nodes of the last step are known
+            last, z = self._kept[1]
+            z = z if last == t or self.still else np.full_like(z, np.nan)
+        return np.concatenate([z, y])

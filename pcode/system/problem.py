@@ -69,6 +69,7 @@ _SOLVE_EXACTLY = Evaluated(_exactly)
 _SWITCHED = Evaluated(kinks.switched)
 _SHORTLY_AFTER = Evaluated(kinks.shortly_after)
 _MODES_OF = Evaluated(kinks.modes_of)
+_SLAVED_ERRORS = Evaluated(lambda system, state: system.with_slaved(state).eps)
 _ENERGIES = Evaluated(
     lambda system, t, y: dynamics.energies(system.state(t, y), system.sigma, system.constants)
 )
@@ -209,9 +210,9 @@ class Problem(Short):
         system = self.system.hold(weights)
         return replace(self, system=system, y0=self.y0[: self.layout.node_count])
 
-    def with_unit_tau(self) -> Problem:
-        """The same with tau = 1, for results that do not depend on tau, which may be 0."""
-        return replace(self, system=self.system.with_constants(tau=np.ones(())))
+    def with_unit_clocks(self) -> Problem:
+        """The same with 1 in place of tau and tau_eps, for results that do not depend on them."""
+        return replace(self, system=self.system.with_unit_clocks)
 
     @cached_property
     def free_nodes(self) -> Any:
@@ -274,18 +275,17 @@ class Problem(Short):
     def _excesses(self) -> Bound:
         return self.on(_EXCESSES)
 
-    def excess(self, t: float, y: Array, share: float) -> float:
+    def excess(self, t: float, y: Array, share: Array) -> float:
         """How far a node is beyond what its mode allows, see `kinks.excess`."""
-        return float(self._excess(np.float64(t), y, np.float64(share)))
+        return float(self._excess(np.float64(t), y, share))
 
-    def excesses(self, t: Array, y: Array, share: float) -> Array:
+    def excesses(self, t: Array, y: Array, share: Array) -> Array:
         """Distances beyond the kinks at K times `t`, shape (K,), for interpolated `y`, shape (K, N)."""
-        return np.asarray(self._excesses(t, y, np.float64(share)))
+        return np.asarray(self._excesses(t, y, share))
 
-    def switched(self, t: float, y: Array, share: float, least: float) -> Problem | None:
+    def switched(self, t: float, y: Array, share: Array, least: float) -> Problem | None:
         """The problem from (t, y) on with new modes, see `kinks.switched`; None if no mode changes."""
-        arguments = map(np.float64, (share, least))
-        y_after, mode, changed = self.on(_SWITCHED)(np.float64(t), y, *arguments)
+        y_after, mode, changed = self.on(_SWITCHED)(np.float64(t), y, share, np.float64(least))
         if not changed:
             return None
         return replace(self, start=t, y0=np.asarray(y_after), system=self.system.changed(mode=mode))
@@ -323,7 +323,7 @@ class Problem(Short):
         return _SOLVE_EXACTLY.bind((self.system, *at), self.spent, lambda: (self.there, *at))
 
     def residual(self, t: float, y: Array) -> float:
-        """Distance from rest: max |tau dz/dt| / (1 + |z|), with delta for weights; dimensionless."""
+        """Distance from rest: max |tau dz/dt| / (1 + |z|), each z with its time constant; dimensionless."""
         return float(self._residual(np.float64(t), y))
 
     @cached_property
@@ -349,7 +349,13 @@ class Problem(Short):
 
     def _state(self, t: float, y: Array) -> State:
         """The state of the reduced system."""
-        return self._read(self._without_modes, t).state(t, y, np)
+        system = self._read(self._without_modes, t)
+        state = system.state(t, y, np)
+        if not self.layout.slaved:
+            return state
+        with self.spent.paused():  # it is looked at only
+            eps = self.on(_SLAVED_ERRORS, system)(state)
+        return state._replace(eps=tuple(map(np.asarray, eps)))
 
     @cached_property
     def _without_modes(self) -> System:
@@ -364,7 +370,8 @@ def layout_of(network: Network, phase: Phase, batch: int) -> Layout:
         for layer in range(network.n + 1)
     )
     learn = learning(network, phase)
-    return shared(Layout(network.sizes, batch, free, learn, network.feedback, network.tau > 0.0))
+    nodes, slaved = not network.limit, network.slaved
+    return shared(Layout(network.sizes, batch, free, learn, network.feedback, nodes, slaved=slaved))
 
 
 def learning(network: Network, phase: Phase) -> bool | tuple[str, ...]:
@@ -472,7 +479,7 @@ def with_modes(system: System, t: float, y: Any) -> System:
     x = system.layout.views(np.asarray(y))
     kinks_of = [sigma.kinks for sigma in system.structure.sigma]
     if any(np.isin(x.get(f"x{layer}", ()), at).any() for layer, at in enumerate(kinks_of)):
-        tau = system.constants.tau
-        later = _SHORTLY_AFTER(system.with_constants(tau=np.where(tau > 0.0, tau, 1.0)), t, y)
+        moving = system if system.constants.longest_tau > 0.0 else system.with_unit_clocks
+        later = _SHORTLY_AFTER(moving, t, y)
         system = system.changed(mode=_MODES_OF(plain, t, y, later))
     return system

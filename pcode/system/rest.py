@@ -173,16 +173,19 @@ def brought_to_rest(
 
 
 def node_flow(system: System, t: Any) -> Flow:
-    """The flow of the nodes of `system`, whose weights are held, with the clamps as at time `t`."""
-    layout, tau = system.layout, system.constants.tau
+    """The flow of the nodes of `system`, whose weights are held, with the clamps as at time `t`.
+
+    `system` is one with unit clocks.
+    """
+    layout = system.layout
 
     def correction(z: Any, mode: Any, g: Any, inverse_step: Any) -> Any:
         there, one = system.changed(mode=mode), inverse_step[:, None]
-        factors = there.factor(there.linearise(t, z), tau, one)
-        return solve_exactly(there, t, z, factors, g, tau, one)
+        factors = there.factor(there.linearise(t, z), 1.0, one)
+        return solve_exactly(there, t, z, factors, g, 1.0, one)
 
     return Flow(
-        rates=lambda z, mode: tau * system.changed(mode=mode).rhs(t, z),
+        rates=lambda z, mode: system.changed(mode=mode).rhs(t, z),
         correction=correction,
         rows=lambda v: layout.rows(v, jnp),
         flat=lambda rows: layout.flat(rows, jnp),
@@ -267,17 +270,17 @@ def nodes_at_rest(
     max_iterations : int
         Most steps.
     step : float
-        First step h, in units of tau. If infinite, Newton's method is tried first, and samples for which it
-        fails continue with finite steps: the equilibrium may be unstable. A step of about 1 follows the flow
-        from the start to the equilibrium to which it leads; if activations have kinks, and so often several
-        equilibria, the flow is integrated first.
+        First step h, in units of the nodes' time constant, which is taken to be one. If infinite, Newton's
+        method is tried first, and samples for which it fails continue with finite steps: the equilibrium may
+        be unstable. A step of about 1 follows the flow from the start to the equilibrium to which it leads;
+        if activations have kinks, and so often several equilibria, the flow is integrated first.
 
     Returns
     -------
     Rest
     """
     weights = problem.state(problem.start, problem.y0).weights
-    held, t = problem.hold().with_unit_tau(), problem.start
+    held, t = problem.hold().with_unit_clocks(), problem.start
     y0, system = held.y0, held.system
     if held.kinked and math.isfinite(step):
         y0, system = followed(system, y0, t)
@@ -293,7 +296,6 @@ def _followed(system: System, y0: Any, t: Any) -> tuple[Any, System]:
     By the classical Runge-Kutta method with a fixed step, and a check of modes after each step: it only has
     to find out which of several equilibria is reached, and need not be accurate. If it fails, `y0`.
     """
-    tau = system.constants.tau
 
     def going(carry: Any) -> Any:
         y, system, k = carry
@@ -301,8 +303,8 @@ def _followed(system: System, y0: Any, t: Any) -> tuple[Any, System]:
 
     def step(carry: Any) -> Any:
         y, system, k = carry
-        y = rk4_step(lambda y: tau * system.rhs(t, y), y, STEP)
-        y, mode, _ = kinks.switched(system, t, y, 1.0, 0.0)
+        y = rk4_step(lambda y: system.rhs(t, y), y, STEP)
+        y, mode, _ = kinks.switched(system, t, y, jnp.ones(system.layout.n + 1), 0.0)
         return y, system.changed(mode=mode), k + 1
 
     y, after, _ = jax.lax.while_loop(going, step, step((y0, system, 0)))

@@ -19,8 +19,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csc_matrix
+from scipy.sparse import csc_matrix, diags_array
 
+from ..model.dynamics import Constants
+from ..model.state import Layout
 from .coupled import Point, System
 
 # Rows, columns and values of a block, of shapes that broadcast against one another.
@@ -28,18 +30,30 @@ Block = tuple[Any, Any, Any]
 
 
 def jacobian(system: System, point: Point) -> csc_matrix:
-    """J, shape (N, N), of a system at a point, both of NumPy arrays. Entries that happen to be 0 are kept."""
-    blocks = [np.broadcast_arrays(*block) for block in _blocks(system, point)]
+    """J, shape (N, N), of a system at a point, both of NumPy arrays. Entries that happen to be 0 are kept.
+
+    Slaved errors are eliminated: with the blocks J_ee, which is diagonal, and so on of the system that has
+    them as unknowns, J is J_yy - J_ye J_ee^{-1} J_ey.
+    """
+    layout = system.layout.changed(slaved=())
+    blocks = [np.broadcast_arrays(*block) for block in _blocks(layout, system.constants, point)]
     row, column, value = (
         np.concatenate([part.ravel() for part in parts]) for parts in zip(*blocks, strict=True)
     )
-    size = system.layout.size
-    return csc_matrix((value, (row, column)), shape=(size, size))
+    whole = csc_matrix((value, (row, column)), shape=(layout.size, layout.size))
+    if not system.layout.slaved:
+        return whole
+    slaved = np.zeros(layout.size, bool)
+    for layer in system.layout.slaved:
+        slaved[layout.slices[f"eps{layer}"]] = True
+    e, y = np.flatnonzero(slaved), np.flatnonzero(~slaved)
+    rows, columns = whole[y], whole[:, y]
+    over = diags_array(1.0 / whole.diagonal()[e])
+    return csc_matrix(rows[:, y] - rows[:, e] @ (over @ columns[e]))
 
 
-def _blocks(system: System, point: Point) -> Iterator[Block]:
+def _blocks(layout: Layout, c: Constants, point: Point) -> Iterator[Block]:
     """The non-overlapping blocks of J."""
-    layout, c = system.layout, system.constants
     at = layout.views(np.arange(layout.size))
     for layer in range(layout.n + 1):
         yield from _own(at, point, layer)

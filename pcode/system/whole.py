@@ -43,7 +43,7 @@ def factor(system: System, point: Point, a: Any, one: Any) -> Whole:
             blocks[f"x{k}", f"x{k}"] = diagonal(D, size)
         if k > 0:
             error = point.error[k - 1]
-            blocks[f"e{k}", f"e{k}"] = diagonal(one - a * error.eps, size)
+            blocks[f"e{k}", f"e{k}"] = diagonal(system.dynamic[k - 1] * one - a * error.eps, size)
             if moves:
                 blocks[f"x{k}", f"e{k}"] = diagonal(-a * error.x, size)
                 blocks[f"e{k}", f"x{k}"] = diagonal(-a * value.eps, size)

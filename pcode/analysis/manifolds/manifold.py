@@ -161,7 +161,7 @@ def _settle_along(system: System, Y: Any, Z: Any, clamps: Any, nodes: Any) -> An
 @jax.jit
 def _rates(u: Any, system: System, y0: Any, place: Any, nodes: Any) -> Any:
     y = y0.at[nodes].set(u[:-1]).at[place].set(u[-1])
-    return system.constants.tau * system.rhs(0.0, y)[nodes]
+    return system.with_unit_clocks.rhs(0.0, y)[nodes]
 
 
 @Alone
@@ -248,7 +248,7 @@ def critical_manifold(
         trajectory=trajectory,
         along=_rests_along(run, alone, trajectory, on, of),
         others=int(np.count_nonzero(layout.gains(problem.constants.mask)[layout.node_count :])) - 1,
-        tau=run.network.tau,
+        tau=run.network.longest_tau,
         delta=on.delta(run.network, snapshot.record.learn) or 1.0,
         moving=snapshot.moving,
         presentation=presentation_name(run, snapshot.index),

@@ -96,16 +96,18 @@ def trajectory(
         raise InputError("ratios", what)
     delta = min(network.deltas_of(start.record.learn))
     if ratio is None:
-        ratio = delta / network.tau if network.tau > 0.0 else 1e4
+        ratio = delta / network.longest_tau if not network.limit else 1e4
     if not np.isfinite(ratio) or not ratio > 0.0:
         raise InputError("ratios", f"must be numbers delta/tau above 0, not {ratio!r}")
-    network = replace(network, tau=delta / ratio)
+    network = network.with_longest_tau(delta / ratio)
     problem = make_problem(network, replace(phase_as_run, until=None), start.state)
     if problem.layout.size > MOST_UNKNOWNS:
         what = f"{problem.layout.size:,} unknowns are too many to integrate anew; leave it out"
         raise InputError("ratios", what)
     sample = 0 if node.sample is None else start.record.samples.index(node.sample)
-    times = np.geomspace(min(1e-2 * network.tau, 1e-3 * problem.duration), problem.duration, FIRST_TIMES)
+    times = np.geomspace(
+        min(1e-2 * network.shortest_tau, 1e-3 * problem.duration), problem.duration, FIRST_TIMES
+    )
     begin = _pick(problem.state(0.0, problem.y0), weight, node, sample)
     path = begin[None]
     for _ in range(PASSES):
@@ -122,7 +124,7 @@ def trajectory(
         times = finer
     if len(path) < 2:
         raise InputError("ratios", f"at delta/tau = {ratio:g} the integration fails at once; try another")
-    t = np.append(0.0, times)[: len(path)] / network.tau
+    t = np.append(0.0, times)[: len(path)] / network.longest_tau
     return Trajectory(ratio, t, path[:, 0], path[:, 1])
 
 

@@ -153,6 +153,8 @@ def _of_nodes(run: Run, phase: int) -> Iterator[ChosenPlane]:
             yield ChosenPlane(x, other, "slaved", phase)
         # With errors held, values would hardly have a field of their own.
         yield ChosenPlane(x, f"{EPS}{n - 1}[{a}]", "held", phase)
+        if run.network.slaved and a != b:
+            yield ChosenPlane(x, f"{X}{n - 1}[{b}]", "held", phase)
     yield from _values_and_errors(run, n, phase)
     yield ChosenPlane(f"{X}0[0]", f"{EPS}1[0]", "held", phase)
 
@@ -207,7 +209,9 @@ def _moves(run: Run, snapshot: Snapshot, name: str) -> bool:
         if not variable.of_nodes:
             learn = snapshot.record.learn
             return f"{variable}{layer}" in learn if isinstance(learn, tuple) else learn
-        return not variable.clampable or bool(snapshot.free(layer)[0, numbers[0]])
+        if variable is EPS:
+            return layer not in snapshot.network.slaved
+        return bool(snapshot.free(layer)[0, numbers[0]])
     kind = name[:-1]
     snapshot = with_positive_tau(snapshot)
     if kind != "wpc":

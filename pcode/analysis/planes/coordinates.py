@@ -17,7 +17,7 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...model.network import Array, Network
-from ...model.variables import BETA, BY_NAME, Variable, parsed, parsed_entry
+from ...model.variables import BETA, BY_NAME, EPS, Variable, parsed, parsed_entry
 from ...run.result import Run
 from ...run.snapshot import Snapshot
 from ...system.problem import Problem, in_numpy, make_problem, with_modes
@@ -91,6 +91,16 @@ class Coordinate:
             return network.deltas[self.variable.link(self.number)] if self.of_weights else None
         return min(network.deltas_of(learn)) if self.of_weights else None
 
+    def clock(self, network: Network, learn: bool | tuple[str, ...]) -> float:
+        """Its time constant: of its link, of the value or error node, or of several nodes the largest tau."""
+        delta = self.delta(network, learn)
+        if delta is not None:
+            return delta
+        if self.variable is None:
+            return network.longest_tau
+        of_errors = self.variable is EPS
+        return (network.taus_eps if of_errors else network.taus)[self.number - self.variable.first]
+
     @property
     def single(self) -> bool:
         """Whether it is one unknown and no direction."""
@@ -157,6 +167,9 @@ def checked_coordinate(
             what = f"does not move: it is held in {record.name!r}, where {moving} learn; take one of these"
             raise InputError(where, f"{name} {what}")
         return coordinate
+    if variable is EPS and coordinate.number in network.slaved:
+        what = f"{name} has no equation of its own: its errors are slaved to the values (tau_eps = 0)"
+        raise InputError(where, f"{what}; take value nodes or weights")
     sample = record.samples[0] if coordinate.sample is None else coordinate.sample
     if sample not in record.samples:
         raise InputError(where, f"sample {sample} is not shown in {record.name!r}; take another")

@@ -73,12 +73,12 @@ def settled(system: System, y: Any, z: Any, slaved: Any, inverse_step: Any = 1.0
 
     With an `inverse_step` of 0 by Newton's method.
     """
-    kinked, tau = system.structure.kinked, system.constants.tau
+    kinked, system = system.structure.kinked, system.with_unit_clocks
 
     def rates(z: Any, mode: Any = None) -> Any:
         y_z = y.at[slaved].set(z)
         found = kinks.folded(system, y_z)[1] if kinked else system.rhs(0.0, y_z)
-        return tau * found[slaved]
+        return found[slaved]
 
     def correction(z: Any, mode: Any, g: Any, inverse_step: Any) -> Any:
         J = jax.jacfwd(rates)(z)
@@ -96,7 +96,7 @@ def settled(system: System, y: Any, z: Any, slaved: Any, inverse_step: Any = 1.0
 
 def _all_nodes(system: System, y: Any, z: Any, slaved: Any) -> tuple[Any, Any]:
     """All nodes at rest, from `z`, and the largest residual, by the structured elimination."""
-    held = holding(system, 0.0, y.at[slaved].set(z)).with_constants(tau=jnp.ones(()))
+    held = holding(system, 0.0, y.at[slaved].set(z)).with_unit_clocks
     z, residual, _ = rest(held, z, FOLLOWING, MOST_STEPS, 1.0)
     return z, jnp.max(residual) * (AT_REST / FOLLOWING)
 
@@ -125,8 +125,8 @@ class Field:
     def clocks(self) -> Array:
         """Time constants of the two coordinates, shape (2,), in units of time."""
         chart = self.chart
-        tau, network, learn = chart.problem.constants.tau, chart.snapshot.network, chart.snapshot.record.learn
-        return np.array([one.delta(network, learn) or float(tau) for one in chart.coordinates])
+        network, learn = chart.snapshot.network, chart.snapshot.record.learn
+        return np.array([one.clock(network, learn) for one in chart.coordinates])
 
     @property
     def everything(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...base._jax import jax, jnp
+from ...base._jax import jax
 from ...base.short import Short
 from ...model.network import Array
 from ...system.abscissa import LARGEST_DENSE, nodes_a_sample, spectral_abscissa
@@ -203,5 +203,5 @@ def rest_and_abscissa(system: System, z: Array) -> tuple[float, float | None]:
     if layout.batch * nodes_a_sample(layout) ** 3 > LARGEST_DENSE:
         return residual, None
     samples = np.arange(layout.batch, dtype=np.int64)
-    unit_tau = system.with_constants(tau=jnp.ones(()))
-    return residual, spectral_abscissa(unit_tau, 0.0, z, samples).rate / float(system.constants.tau)
+    rate = spectral_abscissa(system.in_units_of_tau, 0.0, z, samples).rate
+    return residual, rate / float(system.constants.longest_tau)

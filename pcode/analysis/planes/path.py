@@ -40,7 +40,7 @@ def finer_path(
     """
     legs = np.arange(len(path) - 1) if whole else _coarse(path / widths)
     jumps = whole or 0 < legs.size <= JUMP * len(path)
-    can_be = run.network.tau > 0.0 and not made.snapshot.moving and times[-1] > times[0]
+    can_be = not run.network.limit and not made.snapshot.moving and times[-1] > times[0]
     if not (jumps and can_be) or made.problem.layout.size > MOST_UNKNOWNS:
         return times, path
     first = int(np.flatnonzero(run.data["phase"].to_numpy() == made.snapshot.index)[0])
@@ -74,7 +74,7 @@ def _between(run: Run, made: Chart, row: int, duration: float, whole: bool) -> t
     times = np.linspace(0.0, duration, PARTS + 1)[1:-1]
     if whole:  # nodes settle within it, fast at first
         times = np.linspace(0.0, duration, 5 * PARTS + 1)[1:-1]
-        early = np.geomspace(min(0.1 * run.network.tau, times[0]), times[-1], PARTS)
+        early = np.geomspace(min(0.1 * run.network.shortest_tau, times[0]), times[-1], PARTS)
         times = np.union1d(times, early[:-1])
     METHODS["cvode"].solve(problem, times, SETTINGS, save, lambda *_: False)
     return times[: len(points)], np.array(points).reshape(-1, 2)

@@ -189,7 +189,7 @@ def phase_plane(
         times=times,
         trajectory=trajectory,
         now=field.origin,
-        tau=run.network.tau,
+        tau=run.network.longest_tau,
         delta=min(run.network.deltas_of(snapshot.record.learn)),
         time_unit=run.network.time_unit,
         moves=bool(snapshot.record.learn) or snapshot.moving or field.slaved.size < other_nodes(made).size,

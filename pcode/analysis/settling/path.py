@@ -233,7 +233,7 @@ def follow(run: Run, index: int, fraction: float) -> Path:
         saved = _saved(run, index, anew)
         notes.append(f"{reason} ({len(saved)} of them)")
         moments += saved
-    rests = _rests([moment.there for moment in moments]) if begin.network.tau > 0.0 else []
+    rests = _rests([moment.there for moment in moments]) if not begin.network.limit else []
     kept = [k for k, rest in enumerate(rests) if rest is not None] or list(range(len(moments)))
     return Path(
         every=tuple(moments),
@@ -260,7 +260,7 @@ def _unfit(begin: Snapshot) -> str | None:
             f"{record.unknowns:,} unknowns are too many to integrate the phase anew (at most "
             f"{MOST_UNKNOWNS:,}): settling times are read off saved times"
         )
-    return "tau = 0: its saved times are looked at" if begin.network.tau == 0.0 else None
+    return "tau = 0: its saved times are looked at" if begin.network.limit else None
 
 
 def _integrated(begin: Snapshot, rtol: float, atol: float) -> tuple[list[Moment], Status]:
@@ -308,7 +308,7 @@ def _saved(run: Run, index: int, after: float) -> list[Moment]:
     since = times_of(run, index) - record.t_start
     rows, since = rows[(since > after) | (after == 0.0)], since[(since > after) | (after == 0.0)]
     if record.learn or record.moving:
-        early = since <= FAST * (run.network.tau or np.inf)
+        early = since <= FAST * (run.network.longest_tau or np.inf)
         rows = np.concatenate([spread(rows[early], EARLY_ROWS), spread(rows[~early], LATE_ROWS)])
     energies = [run.data[name].to_numpy().sum(axis=1) for name in ("energy", "energy_slaved")]
     moments = []

@@ -29,7 +29,7 @@ from ...system.runge_kutta import rk4_step
 @jax.jit
 def _schur_action(system: System, held: System, y: Any, v: Any, factors: Any) -> Any:
     """S v, shape (N_w,), with `factors` those of -tau J_zz, and `held` the nodes' own system."""
-    k, tau = system.layout.node_count, system.constants.tau
+    k, tau = system.layout.node_count, system.constants.longest_tau
     action = system.action(0.0, y)
     moved = action(jnp.concatenate([jnp.zeros(k), v]))
     follow = solve_exactly(held, 0.0, y[:k], factors, tau * moved[:k], tau, 0.0)
@@ -51,7 +51,7 @@ def _schur_matrix(system: System, held: System, y: Any, factors: Any, there: Any
 @Alone
 @jax.jit
 def _newton_factors(held: System, z: Any) -> Any:
-    return held.factor(held.linearise(0.0, z), held.constants.tau, 0.0)
+    return held.factor(held.linearise(0.0, z), held.constants.longest_tau, 0.0)
 
 
 @Alone
