@@ -50,8 +50,9 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-# One file after another in each of two processes: most of the time one core alone would be at work.
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+# One file after another in each of two processes, in the order of tests/conftest.py: most of the time one core
+# alone would be at work.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test: lint
 	$(PYTEST)
