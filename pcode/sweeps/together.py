@@ -40,7 +40,7 @@ def likeness(scenario: Scenario) -> str | None:
     file, network = scenario.file, scenario.network
     alone = (
         not isinstance(METHODS.get(file.solver.method), DiffraxSolver)
-        or network.tau == 0.0
+        or network.limit
         or bool(file.probes)
         or any(phase.presentation is not None for phase in scenario.phases)
         or max((layout.size for layout in scenario.plan.layouts), default=0) > LARGEST
@@ -49,8 +49,9 @@ def likeness(scenario: Scenario) -> str | None:
         return None
     told: dict[str, Any] = file.model_dump(exclude={"title", "weights", "sweep", "plots"})
     # Log-spaced times begin at a part of tau; what questions ask of may depend on which are saved.
-    free = [name for name in OVER if name != "tau" or not scenario.questions]
+    free = [name for name in OVER if name not in ("tau", "tau_eps") or not scenario.questions]
     told["network"] = {key: value for key, value in told["network"].items() if key not in free}
+    told["slaved"] = network.slaved
     return repr(told)
 
 
