@@ -10,10 +10,8 @@ from typing import Any, ClassVar, Self
 
 from ..base import units
 from ..base.errors import InputError
+from .fields import TimeConstant
 from .variables import parsed
-
-# The fields that are time constants.
-TIMES = ("tau", "tau_eps", "delta")
 
 
 class Clocks:
@@ -35,7 +33,8 @@ class Clocks:
 
     def __post_init__(self) -> None:
         """Bring the time constants into one unit."""
-        given = {name: value for name in TIMES if (value := vars(self)[name]) is not None}
+        names = [name for name, field in vars(type(self)).items() if isinstance(field, TimeConstant)]
+        given = {name: value for name in names if (value := vars(self)[name]) is not None}
         # A time with a unit is a tuple too.
         several = {k: v for k, v in given.items() if isinstance(v, tuple) and not isinstance(v, units.Time)}
         single: dict[str, Any] = {}

@@ -63,19 +63,16 @@ class Constants(NamedTuple):
     @classmethod
     def of(cls, network: Network) -> Constants:
         """The constants of `network`."""
-        numbers = {
-            name: np.asarray(getattr(network, name), dtype=float)
-            for name in ("nu", "weight_decay", "node_decay")
-        }
         errors, masks = zip(network.taus_eps, network.taus[1:], strict=True), network.mask or ()
-        return cls(
-            **numbers,
-            tau=np.asarray(network.taus, dtype=float),
-            tau_eps=np.array([own or tau for own, tau in errors]),
-            delta=np.asarray(network.deltas, dtype=float),
-            mask=tuple(None if one is None else np.asarray(one, dtype=float) for one in masks),
-            temperature=np.asarray(network.temperatures, dtype=float),
-        )
+        each: dict[str, Any] = {
+            "tau": np.asarray(network.taus, dtype=float),
+            "tau_eps": np.array([own or tau for own, tau in errors]),
+            "delta": np.asarray(network.deltas, dtype=float),
+            "mask": tuple(None if one is None else np.asarray(one, dtype=float) for one in masks),
+            "temperature": np.asarray(network.temperatures, dtype=float),
+        }
+        rest = [name for name in cls._fields if name not in each]
+        return cls(**each, **{name: np.asarray(getattr(network, name), dtype=float) for name in rest})
 
     @property
     def times(self) -> tuple[Any, Any, Any]:
