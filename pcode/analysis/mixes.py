@@ -27,8 +27,8 @@ def slopes_along(run: Run, layer: int) -> Array:
     for row in range(run.data.sizes["time"]):
         moment = Snapshot.at(run, row)
         x = moment.state.x[layer]
-        slope = np.array(sigma.df(x))
-        for kink in sigma.kinks:
+        slope = np.array(sigma.df(moment.predicting[layer]))
+        for kink in () if moment.fixed else sigma.kinks:
             h = moment.state.eps[layer] @ moment.state.weights.feedback[layer]
             below = moment.state.eps[layer - 1] if layer else np.zeros_like(h)
             with np.errstate(divide="ignore", invalid="ignore"):
