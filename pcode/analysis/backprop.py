@@ -321,7 +321,7 @@ def _notes(snapshot: Snapshot, rest: Rest) -> tuple[str, ...]:
     if isinstance(network.delta, tuple):
         notes.append("delta is that of the fastest link that learns")
     if snapshot.fixed:
-        notes.append("predictions are fixed at the forward pass: with W = M^T errors at rest are exact at any nu")
+        notes.append("predictions are fixed: with W = M^T, errors at rest are backpropagation's at any nu")
     if network.node_decay > 0.0:
         notes.append("the value nodes decay, so that the errors at rest are not backpropagation's recursion")
     if network.weight_decay > 0.0:

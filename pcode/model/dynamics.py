@@ -10,9 +10,9 @@ Layers are coupled by `predictions` and `feedback_signals`. The rest of the node
 `value_rate` and `error_rate`: the linear algebra of `pcode.system` differentiates these two functions, so an
 elementwise term need only be added here.
 
-Predictions and slopes are had from the values x, or, in a phase of fixed predictions (Whittington and Bogacz
-2017; Rosenbaum 2022), from those of the `feedforward` pass of the present weights. So the functions below that
-need mu, sigma(x^l) or sigma'(x^l) take these values, ``at``, apart from the state.
+Predictions and slopes are had from the values x, or, in a phase of fixed predictions (Rosenbaum 2022), from
+those of the `feedforward` pass of the present weights. So the functions below that need mu, sigma(x^l) or
+sigma'(x^l) take these values, ``at``, apart from the state.
 """
 
 from __future__ import annotations

@@ -78,9 +78,9 @@ class Phase(Short):
         Where all nodes start. By default samples that the phase before showed go on from where they were,
         also those whose input or output is clamped no more, and others start as `pcode.simulate` is told.
     predictions : {"free", "fixed"}
-        Whether predictions mu^l, sigma(x^l) and sigma'(x^l) are those of the present values x, or fixed: those
-        of the forward pass of the present weights, from layer 0 at its clamp, in every equation. A clamped
-        hidden node stands at its clamp there. At rest the errors are then backpropagation's at any nu.
+        Whether predictions mu^l, sigma(x^l) and sigma'(x^l) are those of the present values x, or fixed:
+        those of the forward pass of the present weights, from layer 0 at its clamp, in every equation. A
+        clamped hidden node stands at its clamp there. Errors at rest are then backpropagation's at any nu.
 
     Raises
     ------

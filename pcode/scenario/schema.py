@@ -208,8 +208,8 @@ class PhaseTable(Table):
     settle_tol: Positive = 1e-6
     """Rate at which nodes and weights count as settled, max |tau dz/dt| / (1 + |z|)."""
     predictions: Literal["free", "fixed"] = "free"
-    """Of the present values, or "fixed" at the forward pass of the present weights, which needs all of layer 0
-    clamped: at rest the errors are then backpropagation's."""
+    """Those of the present values, or "fixed" at the forward pass of the present weights, which needs all of
+    layer 0 clamped: errors at rest are then backpropagation's."""
 
 
 class SolverTable(Table):

@@ -387,7 +387,7 @@ class System:
                 *found, by_at = partials(partial(_fixed_rate, s, tau, c), *given, at_l)
                 bend.append(by_at)
             else:
-                found = partials(partial(_free_rate, s, tau, c), *given)
+                found = [*partials(partial(_free_rate, s, tau, c), *given)]
             value.append(Partials(*found))
         error = (
             Partials(*partials(partial(_error_rate, nu_l, tau_l), x_l, eps_l, mu_l))
@@ -426,9 +426,7 @@ def _free_rate(sigma: Activation | None, tau: Any, c: Constants, x: Any, eps: An
     return dynamics.value_rate(x, eps, 0.0 if sigma is None else sigma.df(x) * h, tau, c)
 
 
-def _fixed_rate(
-    sigma: Activation | None, tau: Any, c: Constants, x: Any, eps: Any, h: Any, at: Any
-) -> Any:
+def _fixed_rate(sigma: Activation | None, tau: Any, c: Constants, x: Any, eps: Any, h: Any, at: Any) -> Any:
     """dx^l/dt as a function of x^l, eps^l, h^l and the value of the forward pass."""
     return dynamics.value_rate(x, eps, 0.0 if sigma is None else sigma.df(at) * h, tau, c)
 

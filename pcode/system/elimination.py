@@ -121,7 +121,9 @@ def _solve(system: System, factors: Factors, r: Any) -> Any:
     )
     solve_nodes: Any = whole_nodes.solve if isinstance(factors.nodes, whole_nodes.Whole) else chain.solve
     d_x, d_eps = solve_nodes(factors.nodes, P, q, layout.free)
-    d_weights = _weights(system, factors, d_x, d_eps, ahead, right.weights) if layout.learn else nothing.weights
+    d_weights = (
+        _weights(system, factors, d_x, d_eps, ahead, right.weights) if layout.learn else nothing.weights
+    )
     # A clamped node of a partly clamped layer has rate 0: d = r there.
     kept = zip(d_x, right.x, free, strict=True)
     d_x = tuple(d if f is None else jnp.where(f, d, r_l) for d, r_l, f in kept)

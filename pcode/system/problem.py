@@ -50,6 +50,7 @@ def _many_columns(system: System, t: Any, y: Any) -> jax.Array:
 # Up to so many unknowns the Jacobian is had from all columns at once.
 FEW_COLUMNS = 256
 
+
 def _energies(system: System, state: State) -> Any:
     return dynamics.energies(state, system.predicting(state), system.sigma, system.constants)
 
@@ -74,9 +75,7 @@ _SWITCHED = Evaluated(kinks.switched)
 _SHORTLY_AFTER = Evaluated(kinks.shortly_after)
 _MODES_OF = Evaluated(kinks.modes_of)
 _SLAVED_ERRORS = Evaluated(lambda system, state: system.with_slaved(state).eps)
-_ENERGIES = Evaluated(
-    lambda system, t, y: _energies(system, system.state(t, y))
-)
+_ENERGIES = Evaluated(lambda system, t, y: _energies(system, system.state(t, y)))
 _LINEARISE = Evaluated(System.linearise)
 _FACTOR = Evaluated(lambda system, t, y, a: system.factor(system.linearise(t, y), a))
 _SOLVE = Evaluated(lambda at, r: at[0].solve(at[1], r))
@@ -86,9 +85,7 @@ def _sigma(activation: Static) -> dynamics.Sigma:
     return tuple(map(activation_of, activation.value))
 
 
-_ENERGIES_OF = Evaluated(
-    lambda activation, state, at, c: dynamics.energies(state, at, _sigma(activation), c)
-)
+_ENERGIES_OF = Evaluated(lambda activation, state, at, c: dynamics.energies(state, at, _sigma(activation), c))
 _FEEDFORWARD = Evaluated(
     lambda activation, given, weights: dynamics.feedforward(
         given, weights.M, weights.beta, _sigma(activation)

@@ -10,8 +10,8 @@ e = deps/dt as in `Point`, and S^l = sigma'(x^l) where a node is free, else 0:
 
 likewise for W; and mean_b[deps^l] - lambda dbeta^l for the biases. The nodes of a sample couple to those of
 the neighbouring layers and to all weights between; a weight couples to the two nodes it joins, in every
-sample. With fixed predictions dx does not enter dmu^l; all weights below do, so that J is sparse for held weights
-only.
+sample. With fixed predictions dx does not enter dmu^l; all weights below do, so that J is sparse for held
+weights only.
 """
 
 from __future__ import annotations
