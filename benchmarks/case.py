@@ -19,7 +19,7 @@ LEARNING = "64-32-10 in turn"
 class Case:
     """One network with its data, horizon and tolerance, and the methods that are to solve it.
 
-    Both ends are clamped, the feedback is learned, sigma is tanh, nu = tau = 1.
+    Both ends are clamped, the feedback is learned, sigma is tanh, nu = tau = 1, and tau_eps where not said.
 
     Attributes
     ----------
@@ -42,6 +42,8 @@ class Case:
         Length of the run, in units of delta.
     data : {"random", "digits", "timescales"}
         Normal numbers; all images but 360, which are held back; or those of the shipped scenario.
+    tau_eps : float or None
+        Time constant of the error nodes; 0: slaved errors. That of the values if None.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Case:
     rtol: float = 1e-6
     horizon: float = 20.0
     data: Data = "random"
+    tau_eps: float | None = None
 
     @property
     def network(self) -> str:
@@ -64,4 +67,5 @@ class Case:
         """Number N of unknowns, none of them reduced away."""
         links = sum(a * b for a, b in pairwise(self.sizes))
         free, errors = sum(self.sizes[1:-1]), sum(self.sizes[1:])
-        return self.batch * (free + errors) + 2 * links + errors
+        nodes = free + errors * (self.tau_eps != 0.0)
+        return self.batch * nodes + 2 * links + errors

@@ -130,6 +130,23 @@ def _large() -> list[Benchmark]:
     return _ratios((784, 128, 10), 64, both, extra)
 
 
+def _clocks(cases: Iterable[Benchmark]) -> list[Benchmark]:
+    """Fast and slaved errors on the networks of `cases`: no slower than errors with the values' clock."""
+    return [
+        Benchmark(
+            f"{case.network}, {named}@{_ratio_name(case.ratio)}",
+            case.sizes,
+            case.batch,
+            case.ratio,
+            ("cvode",),
+            goals=(goals.NoSlower("cvode", case, 1.2),),
+            tau_eps=tau_eps,
+        )
+        for case in cases
+        for named, tau_eps in (("tau_eps 1e-6", 1e-6), ("slaved", 0.0))
+    ]
+
+
 def _largest() -> Benchmark:
     limits = (goals.Within("cvode", 90.0), goals.Memory("cvode", 4000.0))
     return Benchmark("784-512-256-10@1e4", (784, 512, 256, 10), 128, 1e4, ("cvode",), goals=limits)
@@ -172,7 +189,8 @@ def full() -> Suite:
     family = _family()
     flat = [goals.Flat("cvode", tuple(case.name for case in cases), 1.5) for cases in networks]
     growth = goals.Growth("cvode", tuple(case.name for case in family), 1.1)
-    cases = (*(case for cases in networks for case in cases), _largest(), *family, _digits())
+    clocks = _clocks(cases[1] for cases in networks)
+    cases = (*(case for cases in networks for case in cases), *clocks, _largest(), *family, _digits())
     return Suite(cases, (*flat, growth), shell=True, learning=True)
 
 

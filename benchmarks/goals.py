@@ -106,6 +106,23 @@ class NearBest:
 
 
 @dataclass(frozen=True)
+class NoSlower:
+    """`method` takes at most `factor` times what it takes on another case."""
+
+    method: str
+    than: Case
+    factor: float
+
+    def judge(self, bench: Bench, case: Case) -> Verdict:
+        """See `Goal`."""
+        ours, theirs = (bench.get(one, self.method).seconds for one in (case, self.than))
+        target = f"at most {self.factor:g}x {self.than.name}"
+        if ours is None or theirs is None:
+            return Verdict(target, "-", None)
+        return Verdict(target, f"{ours / theirs:.3g}x", ours <= self.factor * theirs)
+
+
+@dataclass(frozen=True)
 class NoMoreSteps:
     """`method` tries no more steps than `against`."""
 

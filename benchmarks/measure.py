@@ -81,6 +81,7 @@ def run_worker(
         "ratio": case.ratio,
         "horizon": case.horizon,
         "data": case.data,
+        "tau_eps": case.tau_eps,
         "method": method,
         "rtols": list(rtols),
         "limit": limit,

@@ -33,7 +33,7 @@ class Spec:
 
     Attributes
     ----------
-    sizes, batch, ratio, horizon, data
+    sizes, batch, ratio, horizon, data, tau_eps
         As in `case.Case`.
     method : str
         A name of `contenders.GENERIC` or `contenders.FOR_REFERENCE`, else one of pcode's methods.
@@ -54,6 +54,7 @@ class Spec:
     rtols: list[float]
     limit: float
     solution: str | None = None
+    tau_eps: float | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,13 @@ Run = Callable[[pcode.Phase, float], Outcome]
 def situation(spec: Spec) -> tuple[pcode.Network, pcode.Phase, pcode.Weights, Any]:
     """The network, its one phase, its weights, and the data where there is more than the phase shows."""
     network = pcode.Network(
-        sizes=tuple(spec.sizes), activation="tanh", tau=1.0, delta=spec.ratio, nu=1.0, feedback="learned"
+        sizes=tuple(spec.sizes),
+        activation="tanh",
+        tau=1.0,
+        tau_eps=spec.tau_eps,
+        delta=spec.ratio,
+        nu=1.0,
+        feedback="learned",
     )
     data, weights = None, network.init_weights(rng=0)
     if spec.data == "digits":
@@ -114,7 +121,7 @@ def with_contender(solve: contenders.Contender, network: pcode.Network, weights:
 
     def run(phase: pcode.Phase, rtol: float) -> Outcome:
         problem = contenders.whole_problem(network, phase, weights)
-        times = SAVE.times(SAVE.nodes, phase.duration, network.tau)
+        times = SAVE.times(SAVE.nodes, phase.duration, network.shortest_tau)
         answer = solve(problem, times, rtol, 1e-3 * rtol)
 
         def arrays() -> Arrays:

@@ -31,7 +31,7 @@ CLOCKS = {
 
 
 def both_ends(**options: Any) -> pcode.Phase:
-    return pcode.Phase("train", {0: X, 2: Y}, **{"duration": 30.0} | options)
+    return pcode.Phase("train", **{"clamp": {0: X, 2: Y}, "duration": 30.0} | options)
 
 
 def ends(run: pcode.Run) -> tuple[Array, ...]:
@@ -312,3 +312,16 @@ def test_a_plane_of_slaved_errors_is_refused_and_one_of_values_has_their_flow() 
     run = pcode.simulate(net, [both_ends(learn=False)], weights=net.init_weights(2))
     with pytest.raises(InputError, match=r"eps1\[0\] has no equation of its own: its errors are slaved"):
         phase_plane(run, x="x1[0]", y="eps1[0]")
+
+
+@pytest.mark.parametrize("method", ["cvode", "RK45", "Tsit5", "Kvaerno5"])
+def test_where_all_values_are_clamped_slaved_errors_follow_from_them_at_once(method: str) -> None:
+    net = pcode.Network((2, 1), tau_eps=0.0, nu=0.4)
+    weights = net.init_weights(0)
+    held = [
+        both_ends(clamp={0: X, 1: Y}, duration=3.0, learn=False, until=until)
+        for until in (None, "equilibrium")
+    ]
+    run = pcode.simulate(net, held, weights=weights, method=method)
+    assert [record.status for record in run.phases] == ["success", "equilibrium"]
+    np.testing.assert_allclose(run.state.eps[0], (Y - np.tanh(X) @ weights.M[0]) / 0.4, rtol=1e-14)

@@ -40,8 +40,8 @@ class Clocks:
         several = {k: v for k, v in given.items() if isinstance(v, tuple) and not isinstance(v, units.Time)}
         single: dict[str, Any] = {}
         for name, value in given.items():  # in this order: the first that has a unit gives it
-            ones = enumerate(several.get(name, ()))
-            single |= {f"{name}[{k}]": one for k, one in ones} if name in several else {name: value}
+            listed = {f"{name}[{k}]": one for k, one in enumerate(several.get(name, ()))}
+            single |= listed or {name: value}
         right = "give it with a unit too, or set time_unit"
         unit, times = units.common(self.time_unit, single, right)
         object.__setattr__(self, "_bare", self.time_unit is not None or unit is None)

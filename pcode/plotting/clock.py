@@ -340,7 +340,9 @@ def _unit(run: Run, clock: Clock, times: Sequence[Array], dim: str, log_time: bo
     """One unit of the clock in the run's time, and its name, which tau and delta need not have."""
     network = run.network
     if clock in ("tau", "delta"):
-        return (network.longest_tau if clock == "tau" else network.shortest_delta), ""
+        several = clock == "tau" and isinstance(network.tau, tuple)
+        name = r"the largest $\tau$" if several else ""
+        return (network.longest_tau if clock == "tau" else network.shortest_delta), name
     if network.time_unit is None:
         name = str(run.data[dim].attrs.get("units", ""))
         return 1.0, in_mathtext(name)

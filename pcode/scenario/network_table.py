@@ -49,8 +49,10 @@ def annotation(declared: fields.Field[Any, Any]) -> Any:
             return Annotated[
                 list[Annotated[int, Field(ge=declared.least)]], Field(min_length=declared.shortest)
             ]
+        case fields.OptionalTimeConstants():
+            return _times(declared) | None
         case fields.TimeConstants():
-            return _times(_number(declared.above, declared.least))
+            return _times(declared)
         case fields.Flag():
             return bool
         case fields.Masks():
@@ -71,10 +73,12 @@ def annotation(declared: fields.Field[Any, Any]) -> Any:
     raise TypeError(f"{declared.name}: no form in scenario files for a {type(declared).__name__}")
 
 
-def _times(number: Any) -> Any:
+def _times(declared: fields.TimeConstants) -> Any:
+    number = _number(declared.above, declared.least)
+    places = "links 0..n-1" if declared.first is None else f"layers {declared.first}..n"
     each: Any = Annotated[list[time(number)], Tag("list")]  # type: ignore[misc]
     forms: Any = Annotated[number, Tag("number")] | Annotated[str, Tag("text")] | each
-    return Annotated[forms, either(f"{EXAMPLE}; or a list with one for each of the links 0..n-1")]
+    return Annotated[forms, either(f"{EXAMPLE}; or a list with one for each of the {places}")]
 
 
 def _number(above: float | None, least: float | None) -> Any:

@@ -20,7 +20,9 @@ title = "A network learns four patterns, then is tested on them"
 sizes = [2, 6, 1]             # nodes of the layers 0 (input) to n (output)
 activation = "{Network.activation}"           # {", ".join(ACTIVATIONS)}; or a list
                               # of one a layer; or your own, "mymodule:f", which --allow-code imports
-tau = {Network.tau}                     # time constant of value and error nodes; 0: nodes always at rest
+tau = {Network.tau}                     # time constant of value and error nodes; 0: nodes always at rest;
+                              # or a list of one for each of the layers 0..n
+# tau_eps = 0.1               # that of the error nodes, where it is another; 0: errors slaved to the values
 delta = {Network.delta}                 # time constant of the weights; or a list of one for each link
 nu = {Network.nu}                      # variance of the layers; or one value for each of the layers 1..n
 feedback = "{Network.feedback}"          # learned (W has its own equation), tied (W = M^T) or fixed

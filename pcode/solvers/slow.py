@@ -95,24 +95,24 @@ _UNSTABLE = "nodes with tau > 0 would leave it here, and the limit tau = 0 says 
 
 
 class _Resting:
-    """The `Stepper` of a problem without unknowns: only the nodes follow moving clamps."""
+    """The `Stepper` of a problem without unknowns: only nodes at rest, or slaved errors, follow clamps."""
 
-    def __init__(self, problem: SlowProblem) -> None:
+    def __init__(self, problem: IVP) -> None:
         self.steps = 0
         self.order: int | None = None
         self.restart(problem)
 
     def restart(self, problem: IVP) -> None:
-        assert has_slaved_nodes(problem)
         self._problem = problem
         self.t_before = self.t = problem.start
         self.y = problem.y0
 
     def advance(self, until: float) -> Status | None:
         problem = self._problem
-        until = problem.duration if problem.still else min(until, next_stop(problem, self.t))
+        still = has_slaved_nodes(problem) and problem.still
+        until = problem.duration if still else min(until, next_stop(problem, self.t))
         step = until - self.t
-        while not problem.reaches(self.t + step, self.y):
+        while has_slaved_nodes(problem) and not problem.reaches(self.t + step, self.y):
             step /= 2.0
             if step < SMALLEST * problem.duration:
                 problem.lost_branch = True
@@ -136,7 +136,7 @@ class _Resting:
 
 @dataclass(frozen=True)
 class RestingSolver:
-    """The solver for tau = 0 and held weights: nodes at rest, no unknowns."""
+    """The solver where there are no unknowns: weights held, and nodes at rest (tau = 0) or all clamped."""
 
     name: str = "newton"
     implicit: bool = True
@@ -146,13 +146,16 @@ class RestingSolver:
 
     def solve(self, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep) -> Solution:
         """See `Solver.solve`."""
-        assert has_slaved_nodes(problem)
-        began = time.perf_counter()
-        with problem.spent.paused():
-            problem.reaches(problem.start, problem.y0)
+        began, why = (
+            time.perf_counter(),
+            "values are clamped, errors slaved and weights held: nothing moves by itself",
+        )
+        if has_slaved_nodes(problem):
+            why = "tau = 0 and the weights are held: the nodes are at rest at once"
+            with problem.spent.paused():
+                problem.reaches(problem.start, problem.y0)
         compiled = time.perf_counter()
         solution = integrate_slowly(_Resting(problem), problem, times, settings, save, watch)
-        why = "tau = 0 and the weights are held: the nodes are at rest at once"
         return replace(solution.timed(compiled - began, compiled), method=self.name, reason=why)
 
 

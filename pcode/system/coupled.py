@@ -214,7 +214,7 @@ class System:
     def with_unit_clocks(self) -> System:
         """The same with 1 in place of tau and tau_eps, which may be 0: equilibria do not depend on them."""
         c = self.constants
-        return self.with_constants(tau=np.ones_like(c.tau), tau_eps=np.ones_like(c.tau_eps))
+        return self.with_constants(tau=0.0 * c.tau + 1.0, tau_eps=0.0 * c.tau_eps + 1.0)  # NumPy's or JAX's
 
     @property
     def in_units_of_tau(self) -> System:
