@@ -145,6 +145,59 @@ def posed(learn: bool = True, whole: int = 1_000_000) -> Problem:
 def differences(problem: Problem) -> Array:
     """The Jacobian by central differences."""
     y, h = problem.y0, 1e-5
+    pairs = [(problem.rhs(0.0, y + h * e), problem.rhs(0.0, y - h * e)) for e in np.eye(y.size)]
+    return np.array([(up - down) / (2.0 * h) for up, down in pairs]).T
+
+
+def test_the_jacobian_is_that_of_finite_differences() -> None:
+    for learn in (True, False):
+        problem = posed(learn)
+        J = differences(problem)
+        np.testing.assert_allclose(problem.jacobian(0.0, problem.y0), J, atol=1e-8)
+        if not learn:
+            np.testing.assert_allclose(problem.sparse_jacobian(0.0, problem.y0).toarray(), J, atol=1e-8)
+
+
+@pytest.mark.parametrize("whole", [0, 1_000_000])
+def test_the_structured_solve_is_that_of_a_dense_matrix(whole: int) -> None:
+    for learn, a in ((False, 0.7), (True, 5.0)):
+        problem = posed(learn, whole)
+        size = problem.y0.size
+        r = np.random.default_rng(2).normal(size=size)
+        exact = np.linalg.solve(np.eye(size) - a * differences(problem), r)
+        solve = problem.factor(0.0, problem.y0, a)
+        found = solve_coupled(problem, solve, a, r, np.ones(size), 1e-12)
+        np.testing.assert_allclose(found, exact, atol=1e-6)
+
+
+def test_nodes_of_relu_networks_follow_the_matrix_exponential_whatever_their_signs() -> None:
+    net = network("tied", activation="relu", nu=1.0)
+    weights = net.init_weights(4, scale=2.0)
+    at, n = forward(net, weights, X), net.n
+    slopes = [(x > 0.0).astype(float) for x in at]
+    count = sum(SIZES[1:])
+    run = pcode.simulate(net, [fixed(learn=False, duration=5.0)], weights=weights, **TIGHT)
+    begin = np.cumsum([0, *SIZES[1:]])
+    for b in range(3):
+        # d(x, eps)/dt for x^1, x^2, eps^1..eps^3, with x^3 at its clamp.
+        A, c = np.zeros((2 * count, 2 * count)), np.zeros(2 * count)
+        for k in range(1, n + 1):
+            x, e = slice(begin[k - 1], begin[k]), slice(count + begin[k - 1], count + begin[k])
+            A[e, e], A[e, x], c[e] = -np.eye(SIZES[k]), np.eye(SIZES[k]), -at[k][b]
+            if k < n:
+                above = slice(count + begin[k], count + begin[k + 1])
+                A[x, e], A[x, above] = -np.eye(SIZES[k]), slopes[k][b][:, None] * weights.M[k]
+        start = np.concatenate([*(x[b] for x in at[1:-1]), Y[b], np.zeros(count)])
+        affine = np.block([[A, c[:, None]], [np.zeros((1, 2 * count + 1))]])
+        end = scipy.linalg.expm(5.0 * affine) @ [*start, 1.0]
+        mine = np.concatenate([*(x[b] for x in run.state.x[1:]), *(e[b] for e in run.state.eps)])
+        np.testing.assert_allclose(mine, end[:-1], atol=1e-6)
+
+
+def test_every_node_rings_by_itself_where_its_variance_is_below_two() -> None:
+    net = network("tied", nu=(0.5, 1.0, 3.0))
+    run = pcode.simulate(net, [fixed(learn=False)], weights=net.init_weights(1), rtol=1e-5)
+    problem = make_problem(net, fixed(learn=False), run.state, reduce=False)
     pairs = [np.roots([1.0, nu, 1.0]) for nu in (0.5, 1.0) for _ in range(3)]
     expected = np.sort_complex(np.concatenate([*pairs, [-3.0]] * 3))
     found = np.sort_complex(np.round(node_eigenvalues(problem).values, 12))
