@@ -46,7 +46,8 @@ from typing import Any, NamedTuple
 
 from ..base._jax import jax, jnp
 from ..model.dynamics import Layers
-from .coupled import Point, System
+from .coupled import System
+from .derivatives import Point
 
 # Smallest pivot, relative to its terms, that is divided by.
 SMALLEST_PIVOT = 1e-8

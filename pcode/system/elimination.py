@@ -18,7 +18,8 @@ from ..model.state import State
 from ..model.variables import BETA, EPS, VARIABLES, M, W, X
 from . import chain
 from . import whole as whole_nodes
-from .coupled import ForwardPass, Point, System
+from .coupled import System
+from .derivatives import ForwardPass, Point
 from .krylov import gcr
 
 # Krylov vectors kept and most iterations for systems that the elimination does not solve exactly, and the

@@ -24,7 +24,8 @@ from scipy.sparse import csc_matrix, diags_array
 
 from ..model.dynamics import Constants
 from ..model.state import Layout
-from .coupled import Point, System
+from .coupled import System
+from .derivatives import Point
 
 # Rows, columns and values of a block, of shapes that broadcast against one another.
 Block = tuple[Any, Any, Any]

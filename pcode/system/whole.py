@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from ..base._jax import jnp
 from ..model.dynamics import Layers
-from .coupled import Point, System
+from .coupled import System
+from .derivatives import Point
 
 
 class Whole(NamedTuple):
