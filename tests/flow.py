@@ -33,7 +33,7 @@ class Flow:
 
     def __init__(self, network, clamp, batch, learn, fixed=False):
         self.network, self.clamp, self.batch, self.learn = network, clamp, batch, learn
-        self.fixed = fixed  # predictions at the forward pass; smooth activations only
+        self.fixed = fixed  # predictions at the forward pass
         sizes, n = network.sizes, network.n
         shapes = [(batch, size) for size in sizes] + [(batch, size) for size in sizes[1:]]
         shapes += network.links
@@ -82,6 +82,8 @@ class Flow:
 
     def kink_rates(self, t, y):
         """tau dx/dt at the kink, seen from below and from above, of every kinked layer."""
+        if self.fixed:  # no rate depends on sigma of a node
+            return {}
         x, eps, M, W, beta = self.split(y)
         eps = self.slaved(self.clamped(t, x), eps, M, beta)
         found = {}
@@ -95,7 +97,7 @@ class Flow:
         name = self.network.activation[k]
         if name not in KINKED:
             return SIGMA[name][1](x)
-        return np.where(mode[k] == ABOVE, 1.0, KINKED[name])
+        return np.where(x > 0.0 if self.fixed else mode[k] == ABOVE, 1.0, KINKED[name])
 
     def rates(self, t, y, mode):
         net, n = self.network, self.n

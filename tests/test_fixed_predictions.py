@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import scipy.linalg
 from flow import reference
+from small_scenario import SMALL, load, refused
 
 import pcode
-from pcode import InputError
+from pcode import InputError, plotting
 from pcode.analysis import ask
 from pcode.analysis.spectra.modes import node_eigenvalues
 from pcode.model.network import Array
@@ -194,6 +195,21 @@ def test_nodes_of_relu_networks_follow_the_matrix_exponential_whatever_their_sig
         np.testing.assert_allclose(mine, end[:-1], atol=1e-6)
 
 
+@pytest.mark.parametrize("method", ["cvode", "Tsit5", "DOP853"])
+def test_weights_carry_the_forward_pass_of_relu_over_its_kink(method: str) -> None:
+    net = network("tied", activation="relu", delta=4.0, nu=1.0)
+    rng = np.random.default_rng(4)
+    weights = net.init_weights(4, scale=1.5)
+    # Biases, so that no node of the forward pass starts exactly at the kink.
+    weights = weights._replace(beta=tuple(0.5 * rng.normal(size=beta.shape) for beta in weights.beta))
+    long = fixed(clamp={0: X, 3: 2.0 * Y}, duration=20.0)
+    run = pcode.simulate(net, [long], weights=weights, method=method, rtol=1e-10, atol=1e-12)
+    before, after = (np.concatenate(forward(net, w, X)[1:3], axis=1) > 0.0 for w in (weights, run.weights))
+    assert (before != after).any()
+    for mine, right in zip(ends(run), by_scipy(net, long, weights), strict=True):
+        np.testing.assert_allclose(mine, right, atol=1e-5, rtol=0.0)
+
+
 def test_every_node_rings_by_itself_where_its_variance_is_below_two() -> None:
     net = network("tied", nu=(0.5, 1.0, 3.0))
     run = pcode.simulate(net, [fixed(learn=False)], weights=net.init_weights(1), rtol=1e-5)
@@ -266,6 +282,9 @@ def test_the_slaved_energy_is_of_the_forward_pass_and_files_keep_that(
         for x, m, nu in zip(run.state.x[1:], mu[1:], net.nu, strict=True)
     ]
     np.testing.assert_allclose(run.data["energy_slaved"][-1], terms, rtol=1e-9)
+    assert (
+        plotting.energy_remark(run) == r"$F$ may rise: $\varepsilon$ lags behind $x$, predictions are fixed"
+    )
     run.save(tmp_path / "run.nc")
     again = pcode.Run.load(tmp_path / "run.nc")
     assert again.phases[0].predictions == "fixed"
@@ -297,3 +316,10 @@ def test_what_has_no_forward_pass_is_refused_and_so_is_a_dense_jacobian_too_larg
     monkeypatch.setattr("pcode.solvers.scipy.LARGEST_DENSE", 20)
     with pytest.raises(InputError, match=r"BDF.*predictions are fixed and weights learn.*use cvode"):
         pcode.simulate(net, [fixed()], weights=net.init_weights(0), method="BDF")
+
+
+def test_a_scenario_says_so_and_a_free_input_is_refused_by_the_key(tmp_path: Path) -> None:
+    said = f'{SMALL}predictions = "fixed"\n'
+    assert load(tmp_path, said).phases[0].predictions == "fixed"
+    assert load(tmp_path, SMALL).phases[0].predictions == "free"
+    assert "phase.0.predictions" in str(refused(tmp_path, said.replace('"both"', '"output"')))
