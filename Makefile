@@ -13,7 +13,7 @@ help:
 	@echo "make run        simulate the default scenario ($(SCENARIO)) and draw its figures"
 	@echo "make test       lint, types, and all tests"
 	@echo "make test-fast  the tests, without the slow ones"
-	@echo "make soak       what pcode has to bear, at length: files changed at random, many sizes (an hour at most)"
+	@echo "make soak       what pcode has to bear, at length: files changed at random, faults, many sizes (an hour at most)"
 	@echo "make lint       style, layering and types"
 	@echo "make gallery    every figure for the scenarios it suits, with a page of them, in plots/gallery/"
 	@echo "make studies    the studies' figures, numbers and tables, in docs/studies/ (about six minutes)"
@@ -50,8 +50,9 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-# One file after another in each of two processes: most of the time one core alone would be at work.
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+# One file after another in each of two processes, in the order of tests/conftest.py: most of the time one core
+# alone would be at work.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test: lint
 	$(PYTEST)

@@ -6,7 +6,9 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
+from .faults import faults
 from .files import inputs, results
 from .interruptions import interruptions
 from .memory import sizes
@@ -14,14 +16,35 @@ from .resumes import resumes
 from .scenarios import scenarios
 from .tally import Tally
 
-# Each part with the number of its cases in the long form, and in the short one.
-PARTS: dict[str, tuple[Callable[[int, int], Tally], int, int]] = {
-    "scenarios": (scenarios, 12_000, 200),
-    "inputs": (inputs, 1_500, 100),
-    "results": (results, 1_500, 40),
-    "memory": (sizes, 1_000, 40),
-    "resumes": (resumes, 60, 4),
-    "interruptions": (interruptions, 20, 1),
+
+class Part(NamedTuple):
+    """A part of the soak.
+
+    Attributes
+    ----------
+    carry_out : callable
+        Of the number of cases and a seed.
+    many, few : int
+        How many cases the long form has, and the short one.
+    minutes : float
+        How long it may take; cases that are left then are counted as not reached.
+    """
+
+    carry_out: Callable[[int, int], Tally]
+    many: int
+    few: int
+    minutes: float
+
+
+# An hour together.
+PARTS: dict[str, Part] = {
+    "scenarios": Part(scenarios, 12_000, 200, 14),
+    "inputs": Part(inputs, 1_500, 100, 4),
+    "results": Part(results, 1_500, 40, 12),
+    "faults": Part(faults, 330, 11, 10),
+    "memory": Part(sizes, 1_000, 40, 6),
+    "resumes": Part(resumes, 60, 4, 5),
+    "interruptions": Part(interruptions, 20, 1, 9),
 }
 
 
@@ -35,14 +58,12 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = set(chosen.parts) - set(PARTS)
     if unknown:
         parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    failed = 0
+    failed, Tally.loud = 0, True
     for name in chosen.parts or PARTS:
-        part, many, few = PARTS[name]
-        began = time.perf_counter()
-        tally = part(few if chosen.quick else many, chosen.seed)
-        print(f"{name}: {tally} ({time.perf_counter() - began:.0f} s)", flush=True)  # noqa: T201
-        for failure in tally.failures[:20]:
-            print(f"  {failure}")  # noqa: T201
+        part, began = PARTS[name], time.monotonic()
+        Tally.deadline = began + 60.0 * part.minutes
+        tally = part.carry_out(part.few if chosen.quick else part.many, chosen.seed)
+        print(f"{name}: {tally} ({time.monotonic() - began:.0f} s)", flush=True)  # noqa: T201
         failed += len(tally.failures)
     return 1 if failed else 0
 

@@ -27,7 +27,7 @@ def sizes(count: int, seed: int) -> Tally:
     grown = resident() - before
     tally.outcomes[f"MB more ({grown / 1e6:.0f})"] += 1
     if grown > GROWTH:
-        tally.failures.append(f"{count} runs of {SIZES} sizes: the process has {grown / 1e6:.0f} MB more")
+        tally.fail(f"{count} runs of {SIZES} sizes: the process has {grown / 1e6:.0f} MB more")
     return tally
 
 

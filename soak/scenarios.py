@@ -1,22 +1,36 @@
-"""Scenario files changed at random, each checked by the command: it is right, or refused in one line."""
+"""Scenario files changed at random, each checked by the command: it is right, or refused in one line.
+
+Some of those that are right are run as well.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import os
 import random
+import shutil
+import signal
 import tempfile
+import threading
 import tomllib
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import tomli_w
 
+import pcode
 from pcode.base import shipped
 from pcode.cli import main
+from pcode.scenario import Scenario
 
 from . import mutations
 from .tally import Tally, check_line
+
+# Of those that are right, the part that is run too; seconds after which such a run is stopped, and that the
+# case may take; the most unknowns, and bytes that are saved, of those that are run.
+RUN, STOPPED_AFTER, TO_RUN = 0.1, 5.0, 60.0
+MOST_UNKNOWNS, MOST_BYTES = 2_000, 2e7
 
 # Kept small: what is looked for is how files are read, and a large network says no more of that.
 EXTRA = """
@@ -100,13 +114,56 @@ def scenarios(count: int, seed: int) -> Tally:
                 case = f"{seed}-{k}"
                 data, more = changed(rng, given)
                 (folder / "case.toml").write_bytes(data)
+                right = tally.outcomes["right"]
                 tally.case(case, lambda more=more: checked(["check", "case.toml", *more], "case.toml"))
+                if tally.outcomes["right"] > right and rng.random() < RUN:
+                    tally.case(f"{case}, run", lambda more=more: ran(folder, more), TO_RUN)
+                    shutil.rmtree(folder / "out", ignore_errors=True)
                 strange = sorted(path.name for path in folder.iterdir() if path.name != "case.toml")
                 if strange:
-                    tally.failures.append(f"{case}: wrote {strange}")
+                    tally.fail(f"{case}: wrote {strange}")
         finally:
             os.chdir(before)
     return tally
+
+
+def ran(folder: Path, more: list[str]) -> str:
+    """What becomes of a scenario that is right when it is run, and stopped by SIGINT where it takes longer.
+
+    Raises
+    ------
+    ValueError, AssertionError
+        If it ends otherwise than it should, or its result cannot be read or says something else.
+    """
+    given = Scenario.load("case.toml", more[1:])
+    unknowns = sum(layout.size for layout in given.plan.layouts)
+    if unknowns > MOST_UNKNOWNS or given.plan.result_bytes > MOST_BYTES:
+        return "too large to be run"
+    plain = ["--set", "plots.recipes=[]", "--set", "analysis.questions=[]"]
+    out, err = io.StringIO(), io.StringIO()
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # should it come when the run is done
+    timer = threading.Timer(STOPPED_AFTER, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            code = main(["run", "case.toml", "--out", "out", *more, *plain])
+    finally:
+        timer.cancel()
+        timer.join()
+        signal.signal(signal.SIGINT, before)
+    assert code in (0, 1, 2, 128 + signal.SIGINT), (code, err.getvalue()[:200])
+    assert "Traceback" not in out.getvalue() + err.getvalue(), err.getvalue()[-200:]
+    if err.getvalue():
+        check_line(err.getvalue())
+    assert code not in (1, 2) or err.getvalue(), code
+    if not (folder / "out" / "run.nc").exists():
+        assert code in (2, 128 + signal.SIGINT), code
+        return f"run: exit code {code}, nothing computed"
+    status = pcode.Run.load(folder / "out" / "run.nc").status
+    assert json.loads((folder / "out" / "report.json").read_text())["status"] == str(status)
+    # SIGINT may come when all is computed.
+    assert code > 2 or status.failed == (code == 1), (code, status)
+    return f"run: {status}"
 
 
 def changed(rng: random.Random, text: str) -> tuple[bytes, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import resource
 import signal
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import ClassVar
 
 # Seconds that a case may compute, and how many times as long it may wait where others compute too; bytes that
 # it may take; and characters of a message.
@@ -37,7 +39,14 @@ class Tally:
         Those that should not be, each with what leads to it.
     slowest : float
         Seconds of the slowest case.
+    loud : bool
+        Whether failures are printed; of the class, for all.
+    deadline : float
+        Of `time.monotonic`, after which cases are counted as not reached; of the class, for all.
     """
+
+    loud: ClassVar[bool] = False
+    deadline: ClassVar[float] = math.inf
 
     outcomes: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
@@ -45,19 +54,28 @@ class Tally:
 
     def case(self, name: str, act: Callable[[], str], seconds: float = SECONDS) -> None:
         """Carry out one case: `act` says what became of it, and raises if that should not be."""
+        if time.monotonic() > self.deadline:
+            self.outcomes["not reached"] += 1
+            return
         began, before = time.perf_counter(), peak()
         try:
             with limited(seconds):
                 self.outcomes[act()] += 1
         except Hung:
-            self.failures.append(f"{name}: takes more than {seconds} s: {_innermost()}")
+            self.fail(f"{name}: takes more than {seconds} s: {_innermost()}")
         except (Exception, SystemExit) as error:  # noqa: BLE001 - which are what is looked for
             where = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{where.filename.rpartition('/')[2]}:{where.lineno}"
-            self.failures.append(f"{name}: {type(error).__name__} at {place}: {str(error)[:200]!a}")
+            self.fail(f"{name}: {type(error).__name__} at {place}: {str(error)[:200]!a}")
         self.slowest = max(self.slowest, time.perf_counter() - began)
         if peak() - before > MEMORY:
-            self.failures.append(f"{name}: takes {(peak() - before) / 1e9:.2g} GB")
+            self.fail(f"{name}: takes {(peak() - before) / 1e9:.2g} GB")
+
+    def fail(self, what: str) -> None:
+        """Note a failure, and say so at once where `loud`, as a part may not come to its end."""
+        self.failures.append(what)
+        if self.loud:
+            print(f"  {what}", flush=True)  # noqa: T201
 
     def __str__(self) -> str:
         told = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(self.outcomes.items()))
@@ -89,6 +107,8 @@ def limited(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
+        # Ignored first: `stop` might set the timer anew, for which there would be no handler any more.
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+from collections import Counter
 from pathlib import Path
+
+# Most of the time that tests take is XLA's compilation, which takes half with these: fewer of LLVM's passes,
+# and no way over MLIR. What is computed is the same but for rounding. Read once, when JAX starts, and passed
+# on to processes that tests start. With an empty XLA_FLAGS tests have what users have.
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1")
 
 import jax
 import numpy as np
@@ -17,6 +24,13 @@ STRUCTURED = "cvode by structure"
 
 XOR_X = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
 XOR_Y = np.array([[-1.0], [1.0], [1.0], [-1.0]])
+
+
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first, short ones last, so that no process is left alone with a long one."""
+    tests = Counter(item.path for item in items)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: (-slow[item.path], -tests[item.path], item.path))
 
 
 # Memory areas of one process, of which Linux allows 65,530. Compiled code takes several a function.

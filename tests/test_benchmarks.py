@@ -21,6 +21,7 @@ def command(*arguments):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_quick_benchmark_measures_every_case_and_finds_the_solutions_right(tmp_path):
     done = command("--quick", "--json", str(tmp_path / "q.json"), "--markdown", str(tmp_path / "q.md"))
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ import scipy
 
 import pcode
 from pcode.model.state import State
-from pcode.solvers import METHODS, Settings
+from pcode.solvers import METHODS, Settings, diffrax
 from pcode.solvers.dense_output import INNER
 from pcode.system.problem import make_problem
 from tests.reference import rates
@@ -70,6 +70,24 @@ def test_between_steps_values_are_as_exact_as_at_their_ends(method, many, rng):
     error = (np.abs(values - reference) / (1.0 + np.abs(reference))).max(axis=1) / rtol
     at_ends = np.isin(times, ends)
     assert error[~at_ends].max() < 3.0 * max(error[at_ends].max(), 0.05)
+
+
+def test_a_shorter_step_that_is_rejected_is_taken_all_the_same(rng, monkeypatch):
+    _, problem = logistic(rng)
+    times = np.linspace(1.0, problem.duration, 40)
+    _, values = saved(problem, "Kvaerno5", times, 1e-5)
+    burst, asked = diffrax._Stepper._burst, []
+
+    def rejected(self, carry, until, most):
+        if most > 1:  # as many steps as there may be
+            return burst(self, carry, until, most)
+        asked.append(until)
+        return carry
+
+    monkeypatch.setattr(diffrax._Stepper, "_burst", rejected)
+    _, again = saved(problem, "Kvaerno5", times, 1e-5)
+    assert np.isin(times, asked).any()
+    np.testing.assert_allclose(again, values, rtol=1e-9, atol=1e-12)
 
 
 def test_methods_that_are_stepped_to_a_time_are_known_ones():

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pytest
 
 NOTEBOOKS = Path(__file__).parents[1] / "docs" / "notebooks"
 
@@ -47,6 +48,7 @@ def test_own_parts_show_their_pictures_once_and_their_tables(tmp_path):
     assert float(difference.removeprefix("np.float64(").removesuffix(")")) < 1e-5
 
 
+@pytest.mark.slow
 def test_the_lecture_shows_its_pictures_and_a_slider(tmp_path):
     cells = executed("lecture", tmp_path)
     images = [len(shown(cell, "image/png")) for cell in cells]

@@ -182,10 +182,12 @@ def test_relu_learns_xor_within_five_times_the_steps_of_tanh(feedback, W):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", range(6))
 def test_random_networks_agree_with_numpy_whatever_the_method(kind):
+    # Two networks for each method; `python -m benchmarks.agreement` takes every one by all.
+    methods = ["cvode", *METHODS[1 + kind % 3 :: 3]]
     rng = np.random.default_rng(11 + kind)
     made = None
     while made is None:
-        made = errors(draw(list(kinds(6))[kind], rng), METHODS)
+        made = errors(draw(list(kinds(6))[kind], rng), methods)
     assert max(made.values()) < BOUND, made
 
 

@@ -15,7 +15,9 @@ from soak.tally import Tally, check_line
 def test_changed_scenario_files_are_read_or_refused_in_one_line():
     tally = scenarios(150, seed=1)
     assert tally.failures == []
-    assert tally.outcomes.total() == 150
+    assert (
+        tally.outcomes["right"] + tally.outcomes["refused"] == 150
+    )  # some of the right ones are run as well
 
 
 @pytest.mark.timeout(300)

@@ -52,7 +52,8 @@ class Cluster:
 def handed_out(cluster, structures, stop=lambda: False):
     """The structures of the points that each worker was given, in turn, as they end one by one."""
     points = [Point(k, {"a.b": k}) for k in range(len(structures))]
-    dispatcher = Dispatcher(cluster, points, dict(enumerate(structures)), lambda p: {"number": p.number})
+    each = [(point,) for point in points]
+    dispatcher = Dispatcher(cluster, each, dict(enumerate(structures)), lambda p: {"number": p[0].number})
     results, done = dispatcher.results(stop), []
     ended = dict.fromkeys(cluster.there, 0)
     while len(done) < len(points):
@@ -95,9 +96,9 @@ def test_a_structure_is_begun_by_as_few_workers_as_possible():
 
 def test_no_worker_has_more_than_two_points_and_those_in_flight_are_given_up():
     cluster = Cluster(2)
-    points = [Point(k, {"a.b": k}) for k in range(20)]
+    each = [(Point(k, {"a.b": k}),) for k in range(20)]
     stopped = []
-    dispatcher = Dispatcher(cluster, points, dict.fromkeys(range(20), "A"), lambda p: {"number": p.number})
+    dispatcher = Dispatcher(cluster, each, dict.fromkeys(range(20), "A"), lambda p: {"number": p[0].number})
     results = dispatcher.results(lambda: bool(stopped))
     dispatcher._hand_out()
     assert [len(futures) for futures in cluster.client.given.values()] == [2, 2]
@@ -109,10 +110,44 @@ def test_no_worker_has_more_than_two_points_and_those_in_flight_are_given_up():
     assert len(cluster.client.cancelled) == 3
 
 
+class AtOnce:
+    """A client whose workers are done at once; of several points together those that begin at 3 raise."""
+
+    def __init__(self):
+        self.given = []
+
+    def submit(self, compute, number, **_):
+        self.given.append(number)
+        future = Future(number)
+        future.status = "finished"
+        future.result = lambda timeout: {"of": number[0]}
+        if len(number) > 1:
+            future.result = lambda timeout: [{"of": one, "together": True} for one in number]
+        if number == [3, 4, 5]:
+            future.status = "error"
+            future.result = lambda timeout: [][0]
+        future.add_done_callback = lambda call: call(future)
+        return future
+
+
+def test_points_that_go_together_end_together_and_are_tried_alone_if_they_raise():
+    cluster = Cluster(1)
+    cluster.client = AtOnce()
+    points = [Point(k, {"a.b": k}) for k in range(7)]
+    groups = [tuple(points[:3]), tuple(points[3:6]), (points[6],)]
+    dispatcher = Dispatcher(
+        cluster, groups, dict.fromkeys(range(7), "A"), lambda group: {"number": [one.number for one in group]}
+    )
+    found = {point.number: outcome for point, outcome in dispatcher.results(lambda: False)}
+    together = {k: {"of": k, "together": True} for k in (0, 1, 2)}
+    assert found == together | {k: {"of": k} for k in (3, 4, 5, 6)}
+    assert cluster.client.given == [[0, 1, 2], [3, 4, 5], [6], [3], [4], [5]]
+
+
 def test_a_lost_scheduler_is_told():
     cluster = Cluster(1)
     cluster.is_lost = True
-    dispatcher = Dispatcher(cluster, [Point(0, {"a.b": 1})], {0: "A"}, lambda p: {"number": p.number})
+    dispatcher = Dispatcher(cluster, [(Point(0, {"a.b": 1}),)], {0: "A"}, lambda p: {"number": p[0].number})
     with pytest.raises(WorkersLostError, match="does not answer any more"):
         next(dispatcher.results(lambda: False))
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -76,14 +77,21 @@ def test_it_is_the_same_equations_with_those_rates_zeroed_in_numpy(case, B):
         np.testing.assert_allclose(one, other, atol=2e-7)
 
 
+@cache
+def ends(case):
+    """The weights at the end of a case, by DOP853 at tight tolerances."""
+    network, phase, weights = posed(*CASES[case])
+    run = pcode.simulate(network, [phase], weights=weights, method="DOP853", rtol=1e-10, atol=1e-12)
+    return run.weights
+
+
 @pytest.mark.parametrize("method", METHODS, indirect=True)
 @pytest.mark.parametrize("case", ["masks", "all of it", "W without M"])
 def test_every_method_gives_the_same(method, case):
     network, phase, weights = posed(*CASES[case])
-    found = pcode.simulate(network, [phase], weights=weights, method=method, rtol=1e-7, atol=1e-9)
-    known = pcode.simulate(network, [phase], weights=weights, method="DOP853", rtol=1e-10, atol=1e-12)
+    found = pcode.simulate(network, [phase], weights=weights, method=method, rtol=1e-7, atol=1e-9).weights
     for name in ("M", "W", "beta"):
-        for one, other in zip(getattr(found.weights, name), getattr(known.weights, name), strict=True):
+        for one, other in zip(getattr(found, name), getattr(ends(case), name), strict=True):
             np.testing.assert_allclose(one, other, atol=3e-6)
 
 

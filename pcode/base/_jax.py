@@ -6,9 +6,10 @@ that the user has given to JAX itself is left as it is.
 """
 
 import os
+import re
 import threading
 from collections.abc import Callable
-from functools import update_wrapper
+from functools import update_wrapper, wraps
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ import jax.numpy as jnp
 import jaxlib.version
 from platformdirs import user_cache_path
 
-__all__ = ["IN_ORDER", "Alone", "accepted", "compiled", "jax", "jnp"]
+from .errors import ComputationError
+
+__all__ = ["IN_ORDER", "Alone", "accepted", "compiled", "jax", "jnp", "told"]
 
 # A debug flag of XLA, which may drop such flags at any time; these versions are known to have it.
 _SCHEDULER = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
@@ -39,6 +42,22 @@ def accepted(options: dict[str, str]) -> bool:
 IN_ORDER = _SCHEDULER if jaxlib.version.__version__.startswith(_HAVE_IT) or accepted(_SCHEDULER) else {}
 
 
+def told(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A compiled function whose failures while it runs are told as ComputationError, in one line."""
+
+    @wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except (jax.errors.JaxRuntimeError, ValueError) as error:
+            why = _failure(error)
+            if why is None:
+                raise
+            raise ComputationError(why) from error
+
+    return called
+
+
 class Alone:
     """A compiled function that waits until no other one of these is running in another thread.
 
@@ -49,13 +68,37 @@ class Alone:
     _running = threading.RLock()
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
+        self._function = told(function)
         update_wrapper(self, function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The function's results."""
+        """The function's results.
+
+        Raises
+        ------
+        ComputationError
+            If a function of the user's that it calls back raises, or there is not enough memory.
+        """
         with self._running:
             return self._function(*args, **kwargs)
+
+
+# How XLA begins what it says of an error; JAX raises it as JaxRuntimeError, or as ValueError where it calls a
+# function again.
+_CODE = re.compile(r"(INTERNAL|RESOURCE_EXHAUSTED|[A-Z]+(_[A-Z]+)+): ")
+
+
+def _failure(error: Exception) -> str | None:
+    """What became of compiled code that was running; None if the error is of another kind."""
+    code = _CODE.match(str(error))
+    if code is None:
+        return None
+    if code[1] == "RESOURCE_EXHAUSTED":
+        return f"there is not enough memory: {str(error)[code.end() :]}"
+    lines = str(error)[code.end() :].splitlines()
+    # What a traceback of Python ends with stands behind its last line of code.
+    of_code = [k for k, line in enumerate(lines[:-1]) if line.startswith("  ")]
+    return " ".join(lines[of_code[-1] + 1 :] if of_code else lines)
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 # Characters of a whole message; of the file and of the key in it, where it would be longer; and of each of
 # several that are told at once.
@@ -51,6 +52,21 @@ class InputError(ValueError):
     def in_file(self, source: str) -> InputError:
         """The same error, naming the file that it comes from."""
         return InputError(self.where, self.what, source)
+
+
+class ComputationError(InputError):
+    """What was given cannot be computed with: a function of the user's raised, or there is no more memory.
+
+    Parameters
+    ----------
+    why : str
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__("", why)
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.what,)
 
 
 def together(errors: Sequence[InputError]) -> InputError:

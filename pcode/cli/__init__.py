@@ -106,3 +106,4 @@ def _hush() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    logging.getLogger("jax").setLevel(logging.CRITICAL)  # it would print tracebacks of the user's functions

@@ -72,7 +72,7 @@ class Output:
                 "--out", f"{folders[0]} is a folder there; give another folder", str(self.folder)
             )
 
-    def check_room(self, most: int, least: Callable[[], int]) -> str:
+    def check_room(self, most: int, least: Callable[[], int], checkpoints: bool = False) -> str:
         """Whether there is room for the result.
 
         Parameters
@@ -81,6 +81,8 @@ class Output:
             How many bytes it takes at most.
         least : callable
             Returns how many it takes at least; called where there may be too little room.
+        checkpoints : bool
+            Whether the last checkpoint, as large as the result, stands beside it until that is whole.
 
         Returns
         -------
@@ -92,22 +94,19 @@ class Output:
         InputError
             If there is too little.
         """
-        free = free_space(self.folder)
+        free, together = free_space(self.folder), (1 + checkpoints) * most
         rooms = {
-            "the limit on a file's size (ulimit -f)": file_size_limit(),
-            "the free space there": free,
+            "the limit on a file's size (ulimit -f)": (file_size_limit(), most),
+            "the free space there": (free, together),
         }
-        tight = {what: room for what, room in rooms.items() if room is not None and room < most}
-        for what, room in tight.items():
-            needed = least()
-            fits_not = room < needed
-            takes = f"{told_size(needed)} at least" if fits_not else f"up to {told_size(most)}"
-            told = f"the result takes {takes}, {what} is {told_size(room)}"
-            if fits_not:
+        for what, (room, needed) in rooms.items():
+            if room is not None and room < needed and room < least():
+                told = f"the result takes {told_size(least())} at least, {what} is {told_size(room)}"
                 raise InputError("--out", f"{told}; make room, or give another folder", str(self.folder))
-        if free is not None and free < most and not room_elsewhere(most):
-            takes = f"up to {told_size(most)}, the free space is {told_size(free)}"
-            return f"{self.folder}: the result takes {takes}"
+        if free is not None and free < together and not room_elsewhere(most):
+            files = "the result and its checkpoint take" if checkpoints else "the result takes"
+            takes = f"up to {told_size(together)}, the free space is {told_size(free)}"
+            return f"{self.folder}: {files} {takes}"
         return ""
 
     def save(

@@ -46,7 +46,8 @@ def run_scenario(
     with Output(folder, [*names, CHECKPOINT], force) as output:
         if ways.resume is None:
             (folder / CHECKPOINT).unlink(missing_ok=True)  # of an earlier run
-        tight = output.check_room(scenario.plan.result_bytes + _bytes_of(scenario.data), scenario.least_bytes)
+        most = scenario.plan.result_bytes + _bytes_of(scenario.data)
+        tight = output.check_room(most, scenario.least_bytes, checkpoints=ways.every is not None)
         if tight:
             complain(tight, DONE)
         with signals.keeping():

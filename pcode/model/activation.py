@@ -75,6 +75,7 @@ class Activation:
     d2f: Elementwise
     kinks: tuple[float, ...]
     function: Elementwise
+    _values: list[float | None] | None
 
     def __init__(
         self,
@@ -103,6 +104,7 @@ class Activation:
             at = probing.kinks_of(slope)
         self._fill(called, *_ruled(own, slope, bend, at), at, f)
         self._check_kinks()
+        self._values = probing.values_of(self.f)  # now, as later it may raise
 
     @classmethod
     def unchecked(
@@ -134,6 +136,7 @@ class Activation:
 
     def _fill(self, *values: Any) -> None:
         self.name, self.f, self.df, self.d2f, self.kinks, self.function = values
+        self._values = None
         self._key = (self.name, self.kinks, *map(_identity, self._own))
 
     def __eq__(self, other: object) -> bool:
@@ -161,7 +164,7 @@ class Activation:
             "name": self.name,
             "function": import_path(self.function, self),
             "kinks": list(self.kinks),
-            "values": probing.values_of(self.f),
+            "values": probing.values_of(self.f) if self._values is None else self._values,
         }
 
     def within(self, mode: Any) -> Activation:

@@ -1,4 +1,4 @@
-"""What must hold of any result, checked on its saved rows: finite values, clamps, an invariant, joints."""
+"""What must hold of a result, checked on its saved rows: finite values, clamps, invariants, energies."""
 
 from __future__ import annotations
 
@@ -8,28 +8,46 @@ import numpy as np
 
 from ..model.network import Array
 from .dataset import ENERGIES
+from .identities import energy_off, settling_off, slaved_off
 from .record import PhaseRecord
 from .result import Run
 from .select import as_recorded
 
-# What follows from the equations exactly may be off in a result by so many times rtol, and as many atol.
-ALLOWED = 100.0
+# What follows from the equations exactly may be off in a result by so many times rtol, and as many atol;
+# and what is computed again from the same numbers, by rounding errors.
+ALLOWED, ROUNDING = 100.0, 1e-9
 
 
 def checks_of(run: Run) -> dict[str, dict[str, Any]]:
     """Each check by name: ``holds``, and how far it is ``off`` at most, relative to 1 + the largest value.
 
+    One that says nothing of this run has ``why`` instead.
+
     ``finite``: all that was saved of samples that are shown is finite, of a run that did not diverge.
     ``clamps``: layers that are clamped to constants have one value throughout a phase. ``feedback``: where
     all of M and W learn, W - M^T decays as exp(-lambda t / delta). ``joints``: weights do not jump between
-    two phases. The last three are left out where a run has nothing of the kind.
+    two phases. ``energy`` and ``energy_slaved``: those that were saved are those of the saved nodes and, in
+    rows where they are known, weights. ``settling``: in linear networks with W = M^T and weights held, the
+    rates of the nodes never rise; see `pcode.run.identities`.
     """
     allowed = ALLOWED * (float(run.data.attrs["rtol"]) + float(run.data.attrs["atol"]))
-    found = {"clamps": _clamps(run), "feedback": _feedback(run), "joints": _joints(run)}
-    finite = {"finite": {"holds": _finite(run)}}
-    return finite | {
-        name: {"holds": off <= allowed, "off": off} for name, off in found.items() if off is not None
+    found = {
+        "clamps": _or(_clamps(run), "no phase has a layer that is clamped to constants"),
+        "feedback": _or(_feedback(run), "no phase has M and W that learn throughout"),
+        "joints": _or(_joints(run), "there are no two phases with saved weights"),
+        "energy": energy_off(run),
+        "energy_slaved": slaved_off(run),
+        "settling": settling_off(run),
     }
+    checks: dict[str, dict[str, Any]] = {"finite": {"holds": _finite(run)}}
+    for name, off in found.items():
+        most = ROUNDING if name.startswith("energy") else allowed
+        checks[name] = {"why": off} if isinstance(off, str) else {"holds": off <= most, "off": off}
+    return checks
+
+
+def _or(off: float | None, why: str) -> float | str:
+    return why if off is None else off
 
 
 def violations(run: Run) -> list[str]:
@@ -39,8 +57,11 @@ def violations(run: Run) -> list[str]:
         "clamps": "nodes clamped to constants moved",
         "feedback": "W - M^T did not decay as exp(-lambda t / delta)",
         "joints": "weights jumped between two phases",
+        "energy": "F is not that of the error nodes",
+        "energy_slaved": "the slaved energy is not that of the nodes and weights",
+        "settling": "rates of a linear network with held weights rose",
     }
-    failed = {name: one for name, one in checks_of(run).items() if not one["holds"]}
+    failed = {name: one for name, one in checks_of(run).items() if not one.get("holds", True)}
     if run.status.failed:
         failed.pop("finite", None)  # its status says so
     by = {name: f" (by {one['off']:.1e})" if "off" in one else "" for name, one in failed.items()}

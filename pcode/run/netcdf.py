@@ -143,6 +143,15 @@ def unstorable(data: xr.Dataset) -> str:
     return ""
 
 
+# Attributes of runs of scenarios.
+SCENARIO = ("title", "scenario", "scenario_file", "seed")
+
+
+def plain(name: str, value: Any) -> bool:
+    """Whether an attribute is one of a scenario's that files can hold as it is, which need not be tried."""
+    return name in SCENARIO and type(value) in (str, int) and as_stored(value) == value
+
+
 def refused(attributes: dict[str, Any]) -> str:
     """Why a file cannot hold these attributes, found by writing and reading them; empty if it can."""
     masked = [name for name, value in attributes.items() if checks.masked(value)]

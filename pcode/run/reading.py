@@ -24,6 +24,7 @@ from xarray.backends import H5NetCDFStore
 from ..base import checks
 from ..base.errors import InputError, cut
 from ..base.reading import UnreadableError, check_unpacked, opened, told_size
+from .heaps import check_heaps, check_types
 from .netcdf import OTHERS
 
 # The name that xarray gives the root group of a file.
@@ -114,24 +115,28 @@ def _dataset(group: Any) -> xr.Dataset:
 def _check(path: Path, size: int) -> None:
     """Raise UnreadableError if the file holds what no result holds, or more than one of its size can."""
     with h5py.File(path, "r") as file:
-        arrays = list(_arrays(file, path))
+        check_types(path, size, file)
+        arrays = list(_arrays(file, path, size))
         for array in arrays:
             _check_array(array, path)
         check_unpacked(sum(math.prod(one.shape) * one.dtype.itemsize for one in arrays), size, path)
         for array in arrays:
             if array.chunks is not None:
                 _check_chunks(array, path)
+        check_heaps(path, size, arrays)
 
 
-def _arrays(group: h5py.Group, path: Path, depth: int = 0) -> Iterator[h5py.Dataset]:
+def _arrays(group: h5py.Group, path: Path, size: int, depth: int = 0) -> Iterator[h5py.Dataset]:
     if depth > DEEPEST or len(group) > MOST_OBJECTS:
         raise UnreadableError("has groups in groups, or arrays, without end", path)
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise UnreadableError(f"has a link {cut(name, 40)!r} to something elsewhere", path)
         found = group[name]
+        if isinstance(found, h5py.Group | h5py.Dataset):
+            check_types(path, size, found)
         if isinstance(found, h5py.Group):
-            yield from _arrays(found, path, depth + 1)
+            yield from _arrays(found, path, size, depth + 1)
         elif isinstance(found, h5py.Dataset):
             yield found
         else:

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from ..base import checks
-from ..base.errors import InputError
+from ..base.errors import InputError, unsafe
 from ..base.files import save_files
 from ..base.html import table
 from ..base.lazy import loaded
@@ -28,12 +28,12 @@ from ..model.variables import NODES, WEIGHTS
 from .activations import with_activations
 from .checked import check_run
 from .clamps import ClampArrays
-from .netcdf import OTHERS, netcdf_bytes, refused
+from .netcdf import OTHERS, netcdf_bytes, plain, refused
 from .older import upgraded
 from .reading import ROOT, read_groups, reading
 from .record import PhaseRecord
 from .samples import data_of
-from .schema import check_attributes, check_texts
+from .schema import OF_FILES, check_attributes, check_texts
 
 # Names of the attributes that a run itself sets.
 OWN = (
@@ -365,9 +365,14 @@ def storable(attributes: Any) -> dict[str, Any]:
         checks.text("attributes", name)
         if name in OWN:
             raise InputError(f"attributes[{name}]", "is the name of one of the run's own; choose another")
+        if isinstance(given[name], str) and name not in OF_FILES and unsafe(given[name]):
+            what = f"has the character {unsafe(given[name])!a}, which can do something to a terminal"
+            raise InputError(f"attributes[{name}]", f"{what}; leave it out")
     kept = {name: checks.plain(value) for name, value in given.items()}
-    if kept and refused(kept):
-        for name, value in kept.items():
+    # A scenario's are not tried, which takes imports of half a second where Dask is installed.
+    tried = {name: value for name, value in kept.items() if not plain(name, value)}
+    if tried and refused(tried):
+        for name, value in tried.items():
             why = refused({name: value})
             if why:
                 what = f"cannot be stored in a NetCDF file ({why}); give a text, a number or a list of these"

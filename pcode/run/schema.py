@@ -80,6 +80,8 @@ _NETWORK = TypeAdapter(dict[str, Any])
 TEXTS = (
     "message", "method", "method_asked", "method_reason", "title", "scenario", "scenario_file", "time_unit",
 )  # fmt: skip
+# A scenario's own text, comments included, and the name of its file: may have odd characters.
+OF_FILES = ("scenario", "scenario_file")
 _JSON: dict[str, TypeAdapter[Any]] = {"network": _NETWORK, "phases": _PHASES, "notes": _NOTES}
 
 
@@ -116,6 +118,8 @@ def _check_safe(data: xr.Dataset) -> None:
     texts: list[tuple[Any, Any]] = [("", name) for name in (*data.variables, *data.dims)]
     for place, attributes in [("", data.attrs), *((n, v.attrs) for n, v in data.variables.items())]:
         for name, value in attributes.items():
+            if not place and name in OF_FILES:
+                continue
             if isinstance(value, bytes):
                 raise InputError(f"{place}.{name}".strip("."), "is an attribute that is no text")
             values = value if isinstance(value, list | tuple) else [value]

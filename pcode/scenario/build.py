@@ -274,7 +274,7 @@ class Shown:
             row, column = np.argwhere(~np.isfinite(shown))[0]
             place, value = self.data.place(name, rows[row], column), shown[row, column]
             empty = " (an empty cell)" if self.data.places is not None and np.isnan(value) else ""
-            place = place if self.data.places is None else f"{place} of {self.table.file}"
+            place = place if self.table.file is None else f"{place} of {self.table.file}"
             raise InputError(where, f"{place} is {value}{empty}; a sample to be shown must be finite")
         return shown
 

@@ -15,7 +15,7 @@ from ..model.phase import Phase
 from ..model.state import State
 from ..run.reached import Reached
 from ..solvers import RENEWED
-from ..system.problem import energies_of
+from ..system.problem import energies_of, predicting
 from .callbacks import Reports
 from .checkpoint import Keeper
 from .looks import Looks
@@ -37,7 +37,8 @@ class StateSource:
 
     def energies(self, t: float, y: Array) -> tuple[Array, Array]:
         """Terms of F with the error nodes as they are, and at their rest value."""
-        return energies_of(self._network, self._phase, self._state)
+        at = predicting(self._network, self._phase, self._state)
+        return energies_of(self._network, self._state, at)
 
 
 @dataclass

@@ -15,7 +15,8 @@ from ..model.network import Network, Weights
 from ..model.phase import NodeStart, Phase, Save
 from ..model.state import State
 from ..run.clamps import ClampArrays, clamp_records
-from ..run.ensemble import Ensemble, ensemble_dataset
+from ..run.ensemble import Ensemble
+from ..run.ensemble_dataset import ensemble_dataset
 from ..run.part import Part
 from ..run.record import PhaseRecord
 from ..system.problem import layout_of

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from ..base.errors import ComputationError
 from ..model.network import Array, Weights
 from ..model.phase import Phase
 from ..model.state import State
@@ -112,8 +113,14 @@ class Moment:
 
     @cached_property
     def energies(self) -> tuple[Array, Array]:
-        """Terms of F, shapes (n,): with the error nodes as they are, and at their rest value."""
-        dynamic, slaved = map(_read_only, self._source.energies(self._at, self._y))
+        """Terms of F, shapes (n,): with the error nodes as they are, and at their rest value.
+
+        NaN where they cannot be computed, because a function of the user's raises.
+        """
+        try:
+            dynamic, slaved = map(_read_only, self._source.energies(self._at, self._y))
+        except ComputationError:
+            dynamic = slaved = _read_only(np.full(len(self.eps), np.nan))
         return dynamic, slaved
 
     @cached_property
@@ -132,8 +139,12 @@ class Moment:
 
     @property
     def finite(self) -> bool:
-        """Whether the unknowns, and the energies if they are known, are finite."""
-        arrays = (self._y, *self.__dict__.get("energies", ()))
+        """Whether the unknowns are finite and, if they are known, the energies and nodes.
+
+        With tau = 0 the nodes are no unknowns.
+        """
+        nodes = [array for layers in self.__dict__.get("_nodes", ()) for array in layers]
+        arrays = (self._y, *self.__dict__.get("energies", ()), *nodes)
         return all(bool(np.isfinite(array).all()) for array in arrays)
 
 

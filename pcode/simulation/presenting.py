@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import solvers
-from ..base.errors import InputError
+from ..base.errors import ComputationError, InputError
 from ..base.status import SolverStats, Status
 from ..model.dynamics import Constants
 from ..model.network import Array
@@ -255,7 +255,10 @@ class Presenting(Turns):
         while len(rows) < most and self.rows(course.k + len(rows)).size == size:
             rows.append(self.rows(course.k + len(rows)))
         first = course.k
-        stuck = self._loop(course, kind, np.array(rows), calls)
+        try:
+            stuck = self._loop(course, kind, np.array(rows), calls)
+        except ComputationError:  # the general loop finds out where, and keeps what was reached
+            stuck = True
         if stuck and not course.status.failed:
             self._take(course, solver, calls, "end" if course.k == first == looked else "all")
 

@@ -28,9 +28,9 @@ from ..run.dataset import ENERGIES
 from ..run.part import Part
 from ..solvers.auto import few_explicit_steps
 from ..solvers.base import kink_tolerance
+from ..solvers.lanes import calls_lapack
 from ..solvers.many_rows import Reached, integrated
 from ..solvers.members import STATUSES, Members, Span, Static
-from ..solvers.products import calls_lapack
 from ..solvers.stepping import Kind
 from ..system.coupled import Elimination, System
 from ..system.crossings import crossings
@@ -39,7 +39,11 @@ from ..system.problem import given_nodes, make_problem, structure_of
 
 # Members side by side on a processor: enough to make little of the cost of calling a kernel, and few enough
 # that what they need stays in its cache.
-SLOTS, SLOT_UNKNOWNS = 8, 2_000
+SLOTS, SLOT_UNKNOWNS = 16, 4_000
+
+# Matrices of at most this many rows are inverted without LAPACK, for all members at once; LAPACK takes one at
+# a time.
+SMALL_MATRIX = 16
 
 # Most members in a chunk, and most bytes of the unknowns that it saves: on a processor, and on an
 # accelerator, where all members of a chunk are side by side.
@@ -116,11 +120,13 @@ class Together:
 
 
 def _threads() -> int:
-    """How many chunks are integrated at the same time."""
+    """How many chunks are integrated at the same time: a core each, at most as many as OMP_NUM_THREADS."""
     if not _on_cpu():
         return 1
     allowed = getattr(os, "sched_getaffinity", None)
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
+    cores = len(allowed(0)) if allowed else os.cpu_count() or 1
+    cap = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(cap)) if cap.isdecimal() and int(cap) > 0 else cores
 
 
 def _on_cpu() -> bool:
@@ -167,7 +173,8 @@ class _Work:
         self.pieces = pieces if any(part is not None for part in pieces) else ()
         self.rests = phase.until == "equilibrium" and self.schedule.constant_from < phase.duration
         # Layer by layer that is faster here than for all nodes of a sample at once.
-        structure = structure_of(network, phase, batch)._replace(elimination=ChainElimination(whole=0))
+        elimination = ChainElimination(whole=0, small=SMALL_MATRIX if _on_cpu() else 0)
+        structure = structure_of(network, phase, batch)._replace(elimination=elimination)
         self.times = np.union1d(part.node_times, part.weight_times)
         self.intervals = self._intervals()
         self.size = structure.layout.size

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..base.errors import ComputationError
 from ..base.status import SolverStats, Status
 from ..model.network import Array
-from .base import LARGEST, OnSave, OnStep, Solution, Solver
+from .base import LARGEST, OnSave, OnStep, Solution, Solver, uncomputable
 from .causes import badly_scaled, causes, largest_value
 from .progress import silenced
 from .settings import IVP, Settings
@@ -20,8 +21,19 @@ def attempt(
 ) -> Solution:
     """`Solver.solve`, with advice in `Solution.detail` if it fails.
 
-    It is not tried if rates or energies would overflow at the start.
+    It is not tried if rates or energies would overflow at the start. Where the rates cannot be computed at
+    all there, the solution ends where it begins.
     """
+    try:
+        return _attempt(solver, problem, times, settings, save, watch)
+    except ComputationError as error:
+        failed = Status.NONLINEAR_FAILURE
+        return Solution(failed, problem.start, problem.y0, SolverStats(), detail=uncomputable(error))
+
+
+def _attempt(
+    solver: Solver, problem: IVP, times: Array, settings: Settings, save: OnSave, watch: OnStep
+) -> Solution:
     began = time.perf_counter()
     with silenced(), problem.spent.paused():
         size, finite = largest_value(problem), bool(np.isfinite(problem.rhs(problem.start, problem.y0)).all())

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import scipy
 
-from ..base.errors import InputError
+from ..base.errors import ComputationError, InputError, cut, visible
 from ..base.short import Short
 from ..base.status import SolverStats, Status
 from ..model.network import Array
@@ -25,7 +25,7 @@ from .steps import StepLog, Steps
 
 __all__ = [
     "IVP", "OnSave", "OnStep", "Settings", "Solution", "Solver", "Stepper", "coupled", "integrate",
-    "refuse_above", "refuse_without_nodes",
+    "refuse_above", "refuse_without_nodes", "uncomputable",
 ]  # fmt: skip
 
 # The solution has diverged if a value exceeds the largest one at the start by this factor.
@@ -40,6 +40,9 @@ MOST_GUESSES = 6
 # After so many steps the integration begins anew. What it then does follows from the state alone, so that a
 # run that goes on from there after an interruption takes the same steps as one that was never interrupted.
 RENEWED = 1_000
+
+# Most characters of what a function of the user's says when it raises.
+MOST_TOLD = 150
 
 # Parts of a step at which it is checked whether a node has passed a kink and come back.
 INSIDE = np.array([0.2, 0.4, 0.6, 0.8])
@@ -171,49 +174,66 @@ def integrate(
     _begins(settings, problem, stepper, log)
     begun = 0  # steps at the last begin
     status = Status.EQUILIBRIUM if at_rest(problem, t, y) else None
-    while status is None and t < problem.duration:
-        if stepper.steps >= settings.max_steps:
-            status = Status.MAX_STEPS
-        elif watch(t, t - stepper.t_before, y):
-            status = Status.INTERRUPTED
-        else:
-            status = stepper.advance(min(times[saved], problem.end) if saved < times.size else problem.end)
-        if status is not None:
-            break
-        event = switching(problem, stepper, settings) if problem.kinked else None
-        last, y = (stepper.t, stepper.y) if event is None else (event.start, event.y0)
-        for end in (*(end for end in stepper.ends() if end < last), last):
-            log.add(end, end - t, stepper.order)
-            t = end
-        if not np.abs(y).max(initial=0.0) < bound:
-            status = Status.DIVERGED
-        elif event is None and t >= problem.settles_from:
-            status, t, y, detail = _settled(problem, stepper, floor)
-        status = status or pace.look(stepper.steps, t, stepper.t_before)
-        while saved < times.size and times[saved] <= t:
-            save(saved, times[saved], _exact(problem, stepper.interpolate(times[saved])))
-            saved += 1
-        tired = stepper.steps - begun >= RENEWED and t < problem.duration
-        if status is None and (event is not None or tired or problem.end == t < problem.duration):
-            try:
-                problem = _following(problem, event, t, y)
-                problem = problem.renewed(t, problem.y0 if problem.start == t else y) if tired else problem
-            except InputError as error:  # tau = 0, and the nodes have no equilibrium after a jump
-                status, detail = Status.NONLINEAR_FAILURE, str(error)
+    try:
+        while status is None and t < problem.duration:
+            if stepper.steps >= settings.max_steps:
+                status = Status.MAX_STEPS
+            elif watch(t, t - stepper.t_before, y):
+                status = Status.INTERRUPTED
+            else:
+                status = stepper.advance(
+                    min(times[saved], problem.end) if saved < times.size else problem.end
+                )
+            if status is not None:
                 break
-            stepper.restart(problem)
-            begun = stepper.steps if tired else begun
-            floor = Floor(problem, settings, begun) if tired else floor.on(problem)
-            if tired:
-                _begins(settings, problem, stepper, log)
-            status = Status.EQUILIBRIUM if at_rest(problem, t, y) else None
-    if status is None and (found := floor.at_end(t, y)):
+            event = switching(problem, stepper, settings) if problem.kinked else None
+            last, y = (stepper.t, stepper.y) if event is None else (event.start, event.y0)
+            for end in (*(end for end in stepper.ends() if end < last), last):
+                log.add(end, end - t, stepper.order)
+                t = end
+            if not np.abs(y).max(initial=0.0) < bound:
+                status = Status.DIVERGED
+            elif event is None and t >= problem.settles_from:
+                status, t, y, detail = _settled(problem, stepper, floor)
+            status = status or pace.look(stepper.steps, t, stepper.t_before)
+            while saved < times.size and times[saved] <= t:
+                save(saved, times[saved], _exact(problem, stepper.interpolate(times[saved])))
+                saved += 1
+            tired = stepper.steps - begun >= RENEWED and t < problem.duration
+            if status is None and (event is not None or tired or problem.end == t < problem.duration):
+                try:
+                    problem = _following(problem, event, t, y)
+                    problem = (
+                        problem.renewed(t, problem.y0 if problem.start == t else y) if tired else problem
+                    )
+                except InputError as error:  # tau = 0, and the nodes have no equilibrium after a jump
+                    status, detail = Status.NONLINEAR_FAILURE, str(error)
+                    break
+                stepper.restart(problem)
+                begun = stepper.steps if tired else begun
+                floor = Floor(problem, settings, begun) if tired else floor.on(problem)
+                if tired:
+                    _begins(settings, problem, stepper, log)
+                status = Status.EQUILIBRIUM if at_rest(problem, t, y) else None
+        found = floor.at_end(t, y) if status is None else None
+    except (ComputationError, MemoryError) as error:  # from a function of the user's, for one
+        status, detail, found = Status.NONLINEAR_FAILURE, uncomputable(error), None
+    if found:
         y, detail = found.y, found.message
         status = Status.EQUILIBRIUM if found.settled else Status.NOT_SETTLED
     elif status is Status.MAX_STEPS and stepper.steps < settings.max_steps:
         detail = pace.message
     y = _exact(problem, y)
     return Solution(status or Status.SUCCESS, t, y, stepper.stats(), detail=detail, steps=log.steps)
+
+
+def uncomputable(error: ComputationError | MemoryError) -> str:
+    """Why the rates, or what is derived from them, could not be computed."""
+    if isinstance(error, MemoryError):
+        why = f"there is not enough memory{f': {error}' if str(error) else ''}"
+    else:
+        why = error.what
+    return f"the rates could not be computed here: {cut(visible(why), MOST_TOLD)}"
 
 
 def _exact(problem: IVP, y: Array) -> Array:

@@ -35,6 +35,10 @@ LARGEST_DENSE = 5_000
 
 ORDERS = {"Kvaerno5": 5, "Kvaerno3": 3, "Tsit5": 5, "Dopri8": 8}
 
+# A step of these takes seconds to compile. So values within a step come from the code that takes all steps,
+# although a function of its own would need a tenth of the time less for a small network.
+SLOW_TO_COMPILE = ("Kvaerno5",)
+
 _begin = compiled(static_argnames=("kind", "structure"))(begin)
 _interpolate = compiled(static_argnames=("kind", "structure", "quick"))(interpolate)
 
@@ -89,7 +93,8 @@ class _Stepper:
     def __init__(self, kind: Kind, problem: Problem, times: Array, settings: Settings) -> None:
         self._settings = settings
         # For these methods diffrax's interpolant is of lower order than the steps.
-        self._dense = DenseOutput(kind.name, times, self._drawn) if kind.name in INNER else None
+        reach = self._reached if kind.name in SLOW_TO_COMPILE else self._drawn
+        self._dense = DenseOutput(kind.name, times, reach) if kind.name in INNER else None
         self._static = (kind, problem.structure)
         self._tolerances = Tolerances(settings.rtol, settings.atol, problem.stands_for)
         self.order: int | None = ORDERS[kind.name]
@@ -123,7 +128,7 @@ class _Stepper:
 
     def advance(self, until: float) -> Status | None:
         before = self.steps
-        self._carry = self._burst(until, min(BURST, self._settings.max_steps - self.steps))
+        self._carry = self._burst(self._carry, until, min(BURST, self._settings.max_steps - self.steps))
         self._read()
         self._taken = self.steps - before
         if not float(self._carry.t_next) > self.t and self.t < self._problem.duration:
@@ -134,17 +139,18 @@ class _Stepper:
         ends: list[float] = np.asarray(self._carry.ends)[: self._taken].tolist()
         return ends
 
-    def _burst(self, until: float, most: int) -> Carry:
+    def _burst(self, carry: Carry, until: float, most: int) -> Carry:
         problem = self._problem
         ends = (float(until), self._stops, most, self._settle_tol, float(problem.settles_from))
         how = (self._kink_tolerance, problem.there.parameters, self._tolerances)
-        carry: Carry = _burst(*self._static, self._carry, *ends, *how)
-        return carry
+        last: Carry = _burst(*self._static, carry, *ends, *how)
+        return last
 
     def compile(self) -> None:
         """Compile everything, without advancing."""
-        jax.block_until_ready(self._burst(0.0, 1))
-        self._drawn(0.0)
+        jax.block_until_ready(self._burst(self._carry, 0.0, 1))
+        if self._static[0].name not in SLOW_TO_COMPILE:
+            self._drawn(0.0)
 
     def interpolate(self, t: float) -> Array:
         if t == self.t and self.t > self._problem.start:
@@ -156,6 +162,18 @@ class _Stepper:
         # A float, because another type would trigger another compilation.
         at = (self._carry, float(t), parameters, self._tolerances)
         return np.asarray(_interpolate(*self._static, *at, quick=quick))
+
+    def _reached(self, t: float) -> Array:
+        """Where a step from the start of the last one to `t` ends, by the code that takes all steps.
+
+        Should it be rejected, which a step that is shorter than an accepted one hardly ever is, a function of
+        its own takes it all the same.
+        """
+        c = self._carry
+        start = {"t": c.t_before, "y": c.dense_info["y0"], "solver_state": c.solver_state_before}
+        begun = c._replace(**start, t_next=np.float64(t), made_jump=np.bool_(False))
+        ended = self._burst(begun, t, 1)
+        return np.asarray(ended.y) if int(ended.steps) > self.steps else self._drawn(t)
 
     def draw(self, t: float) -> Array:
         return self._drawn(t, quick=True) if self._dense is not None else self.interpolate(t)

@@ -37,6 +37,10 @@ MOST_ITERATIONS = 60
 # compiler in runs that last no longer than it does.
 FEW, CALLS, PASSES = 2, 3e-5, 2e-8
 
+# Layers above which they are not compiled together: XLA's time grows faster than the number of layers, and
+# large arrays leave little to gain.
+DEEP = 12
+
 # Krylov vectors kept in the iterations for the weight-borne coupling.
 COUPLED_VECTORS = 20
 
@@ -194,6 +198,8 @@ class Structured(LinearSolver):
 
         As in `pcode.base.evaluated` that is counted, never timed.
         """
+        if self.problem.layout.n > DEEP:
+            return False
         # The product with J has about as many operations as the structured solve.
         return self.problem.spent.on(_iterated)[0] > PART * EACH * 2 * self._size
 

@@ -243,19 +243,21 @@ class Loop:
         free = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
         free = free._replace(member=jnp.full(slots, -1))
         N, T = free.y.shape[1], span.times.size
-        nothing = jnp.zeros(self.room)
+        # One more than there are members, for what is kept of none. That also makes no first axis the slots'.
+        room = self.room + 1
+        nothing = jnp.zeros(room)
         begun = Ended(
-            y=jnp.full((self.room, N), jnp.nan),
+            y=jnp.full((room, N), jnp.nan),
             t=nothing,
             status=nothing.astype(int),
             steps=nothing.astype(int),
             rejected=nothing.astype(int),
-            rows=jnp.full((self.room, T, N), jnp.nan),
+            rows=jnp.full((room, T, N), jnp.nan),
         )
 
         def started(kept: Ended, slot: Slot, new: Any) -> Ended:
             at = jnp.where(new, slot.member, self.room)
-            return kept._replace(rows=kept.rows.at[at, 0].set(slot.y, mode="drop"))
+            return kept._replace(rows=kept.rows.at[at, 0].set(slot.y))
 
         def body(carry: tuple[Slot, Any, Ended]) -> tuple[Slot, Any, Ended]:
             slot, following, kept = carry
@@ -277,21 +279,21 @@ class Loop:
                 )
             slot, draws, row, value = many(slot)
             at = jnp.where(draws, slot.member, self.room)
-            kept = kept._replace(rows=kept.rows.at[at, row].set(value, mode="drop"))
+            kept = kept._replace(rows=kept.rows.at[at, row].set(value))
             return slot, following, kept
 
         def going(carry: tuple[Slot, Any, Ended]) -> Any:
             return (carry[0].member < span.count).any()
 
         kept: Ended = jax.lax.while_loop(going, body, (free, jnp.asarray(0), begun))[2]
-        return kept
+        return Ended(*(values[:-1] for values in kept))
 
     def _ended(self, kept: Ended, slot: Slot, done: Any) -> Ended:
         """The results with those of the slots that are done."""
         at, end = jnp.where(done, slot.member, self.room), jax.vmap(self._exact)(slot.p, slot.t, slot.y)
 
         def put(into: Any, values: Any) -> Any:
-            return into.at[at].set(values, mode="drop")
+            return into.at[at].set(values)
 
         return Ended(
             y=put(kept.y, end),
@@ -299,7 +301,7 @@ class Loop:
             status=put(kept.status, slot.status),
             steps=put(kept.steps, slot.carry.steps),
             rejected=put(kept.rejected, slot.carry.rejected),
-            rows=kept.rows.at[at, -1].set(end, mode="drop"),
+            rows=kept.rows.at[at, -1].set(end),
         )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..base._jax import IN_ORDER, compiled, jax, jnp
+from ..base._jax import IN_ORDER, compiled, jax, jnp, told
 from ..model import dynamics
 from ..model.dynamics import Constants
 from ..model.state import State
+from .lanes import side_by_side
 from .many import Loop, problem_of
 from .members import Members, Span, Static
-from .products import fused
 
 
 class Reached(NamedTuple):
@@ -55,7 +55,7 @@ def integrate(how: Static, members: Members, span: Span, nodes: Any, weights: An
         Which of the times to save are those of the nodes, and which those of the weights.
     """
     loop = Loop(how, members, span)
-    ended = fused(loop.run)()
+    ended = side_by_side(loop.run, how.slots)()
     masks = members.constants.mask
 
     def saved(constants: Constants, start: State, y: Any, t: Any, rows: Any) -> tuple[Any, ...]:
@@ -89,9 +89,9 @@ def _where_saved(row: Any, found: Any) -> Any:
     return jax.tree.map(lambda a: jnp.where(jnp.isnan(row).all(), jnp.nan, a), found)
 
 
-_in_order = partial(jax.jit, static_argnames="how", compiler_options=IN_ORDER)(integrate)
+_in_order = told(partial(jax.jit, static_argnames="how", compiler_options=IN_ORDER)(integrate))
 _alone = compiled(static_argnames="how")(integrate)
-_as_scheduled = partial(jax.jit, static_argnames="how")(integrate)
+_as_scheduled = told(partial(jax.jit, static_argnames="how")(integrate))
 
 
 def integrated(how: Static, members: Members, span: Span, nodes: Any, weights: Any) -> Reached:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from ..base.errors import InputError
+from ..base.errors import ComputationError, InputError
 from ..base.status import SolverStats, Status
 from ..model.network import Array
 from ..model.state import Layout
@@ -117,6 +117,8 @@ class _Stepper:
                 solver.step()
         except NoProgressError:
             return Status.STEP_TOO_SMALL
+        except ComputationError:
+            raise
         except (ValueError, ZeroDivisionError, OverflowError):
             # Raised by linear algebra routines for values that are not finite.
             return Status.DIVERGED
@@ -137,6 +139,7 @@ class _Stepper:
     def _reach(self, t: float) -> Array:
         """The unknowns at `t` by steps, usually one, of the same method from the start of the last step."""
         with self._aside():
+            self._counted.begin()
             with silenced():
                 solver = self._make(self.t_before, self._y_before, t, first_step=t - self.t_before)
             while solver.status == "running" and self._step(solver) is None:
@@ -153,6 +156,7 @@ class _Stepper:
     def draw(self, t: float) -> Array:
         """The unknowns at `t` by SciPy's own dense output."""
         if self._interpolant is None:
+            self._counted.begin()  # DOP853 evaluates rates for it
             self._interpolant = self._solver.dense_output()
         y: Array = self._interpolant(t)
         return y

@@ -37,6 +37,7 @@ LONG_NAMES = {
     "compile_seconds": "time to compile (s)",
     "solve_seconds": "time to solve (s)",
     "seconds": "time of the point in all (s)",
+    "computed": "how the point was computed",
     "settling_time": "settling time",
     "duration": "duration of the phase",
     "accuracy": "accuracy",

@@ -1,6 +1,7 @@
 """Hands out the points to the workers of a cluster, those of one structure together.
 
-A worker has the point that it runs and the next one; all else stays here. So workers that are killed cost the
+A worker has the point that it runs and the next one, or points that are computed together in place of one
+(`pcode.sweeps.together`); all else stays here. So workers that are killed cost the
 points in flight, which go to others, new workers join at once, and a worker is given points of the structure
 that it has compiled for as long as there are any.
 """
@@ -17,6 +18,9 @@ from typing import Any
 from .cluster import GONE, Cluster, WorkersLostError
 from .points import Point
 from .task import compute
+from .together import compute_together
+
+Group = tuple[Point, ...]
 
 # Points that a worker has at a time.
 AHEAD = 2
@@ -34,11 +38,12 @@ class Dispatcher:
     Parameters
     ----------
     cluster : Cluster
-    points : sequence of Point
+    groups : sequence of tuple of Point
+        Points that are computed together, most of them alone.
     structures : mapping of int to str
         By the points' numbers.
     arguments : callable
-        The arguments of `compute` for a point.
+        The arguments of `compute` for a point, or those of `compute_together`.
     retries : int
         How often a point that raises is tried again.
 
@@ -50,17 +55,17 @@ class Dispatcher:
     def __init__(
         self,
         cluster: Cluster,
-        points: Sequence[Point],
+        groups: Sequence[Group],
         structures: Mapping[int, str],
-        arguments: Callable[[Point], Mapping[str, Any]],
+        arguments: Callable[[Group], Mapping[str, Any]],
         retries: int = 1,
     ) -> None:
         self.cluster, self._arguments, self._retries = cluster, arguments, retries
-        self._waiting: dict[str, deque[Point]] = {}
-        for point in points:
-            self._waiting.setdefault(structures[point.number], deque()).append(point)
+        self._structures, self._waiting = structures, dict[str, deque[Group]]()
+        for group in groups:
+            self._wait(group)
         self._compiled: dict[str, str] = {}
-        self._flying: dict[Any, tuple[Point, str]] = {}
+        self._flying: dict[Any, tuple[Group, str]] = {}
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._workers: list[str] = []
         self._looked = -LOOK
@@ -89,12 +94,25 @@ class Dispatcher:
                 if outcome is None:
                     future.add_done_callback(self._ended.put)
                     continue
-                point, _ = self._flying.pop(future)
-                yield point, outcome
+                group, _ = self._flying.pop(future)
+                yield from self._each(group, outcome)
         finally:
             if self._flying and not self.cluster.lost():
                 with suppress(OSError):
                     self.cluster.client.cancel(list(self._flying), force=True)
+
+    def _wait(self, group: Group) -> None:
+        self._waiting.setdefault(self._structures[group[0].number], deque()).append(group)
+
+    def _each(self, group: Group, outcome: Any) -> Iterator[tuple[Point, dict[str, Any]]]:
+        """The points of a group that has ended; if it raised an error, each is tried alone in place of it."""
+        if isinstance(outcome, list):
+            yield from zip(group, outcome, strict=True)
+        elif len(group) == 1:
+            yield group[0], outcome
+        else:
+            for point in group:
+                self._wait((point,))
 
     def _hand_out(self) -> None:
         if self.cluster.lost():
@@ -113,40 +131,40 @@ class Dispatcher:
                     self._submit(self._next(address), address)
                     loads[address] += 1
 
-    def _next(self, address: str) -> Point:
-        """The next point for a worker: of the structure it has compiled, or of the one with most to do."""
+    def _next(self, address: str) -> Group:
+        """The next points for a worker: of the structure it has compiled, or of the one with most to do."""
         structure = self._compiled.get(address)
         if structure not in self._waiting:
             shared = Counter(self._compiled[other] for other in self._workers if other in self._compiled)
             structure = max(self._waiting, key=lambda one: len(self._waiting[one]) / (1 + shared[one]))
             self._compiled[address] = structure
         assert structure is not None
-        points = self._waiting[structure]
-        point = points.popleft()
-        if not points:
+        groups = self._waiting[structure]
+        group = groups.popleft()
+        if not groups:
             del self._waiting[structure]
-        return point
+        return group
 
-    def _submit(self, point: Point, address: str) -> None:
+    def _submit(self, group: Group, address: str) -> None:
+        together = len(group) > 1
         future = self.cluster.client.submit(
-            compute,
-            **self._arguments(point),
-            key=f"pcode-point-{point.number}-{time.monotonic_ns()}",
+            compute_together if together else compute,
+            **self._arguments(group),
+            key=f"pcode-point-{group[0].number}-{time.monotonic_ns()}",
             workers=[address],
             allow_other_workers=True,
-            retries=self._retries,
+            retries=0 if together else self._retries,
         )
-        self._flying[future] = point, address
+        self._flying[future] = group, address
         future.add_done_callback(self._ended.put)
 
-    def _outcome(self, future: Any) -> dict[str, Any] | None:
-        """What has become of a point; None where its result went with its worker, and others run it anew."""
+    def _outcome(self, future: Any) -> Any:
+        """What has become of a point, or of each; None where it went with its worker, to be run anew."""
         try:
-            found: dict[str, Any] = future.result(timeout=FETCH)
+            return future.result(timeout=FETCH)
         except Exception as error:  # noqa: BLE001 - whatever a run raises, and what Dask does where workers die
             if isinstance(error, TimeoutError) and future.status in ("pending", "finished", "lost"):
                 return None
             if future.status != "error":  # cancelled, or the connection has gone as the result was on its way
                 raise WorkersLostError(GONE) from None
             return {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]}
-        return found

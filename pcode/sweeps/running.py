@@ -20,6 +20,7 @@ from .dataset import dataset
 from .dispatch import Dispatcher
 from .folder import Asked, SweepFolder
 from .points import Point, check_points, points_of
+from .together import groups_left
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,7 @@ def _run_held(asked: Asked, folder: SweepFolder, ways: _Ways, anew: bool | None)
     kept = {number: one for number, one in kept.items() if "error" not in one}
     left = [point for point in points if point.number not in kept]
     structures = check_points(asked.scenario, left, ways.stopped)
+    groups = [(point,) for point in left] if asked.keep_runs else groups_left(asked.scenario, points, kept)
     if len(structures) < len(left):  # stopped, with nothing to keep
         return dataset(asked.scenario, asked.axes, points, kept)
     count = min(ways.workers or cores(), len(left))
@@ -261,7 +263,7 @@ def _run_held(asked: Asked, folder: SweepFolder, ways: _Ways, anew: bool | None)
             folder.begin(asked)
         try:
             if cluster is not None:
-                dispatcher = Dispatcher(cluster, left, structures, _Arguments(asked), ways.retries)
+                dispatcher = Dispatcher(cluster, groups, structures, _Arguments(asked), ways.retries)
                 _keep_points(dispatcher, folder, ways, left, kept)
         finally:
             swept = dataset(asked.scenario, asked.axes, points, kept)
@@ -270,20 +272,17 @@ def _run_held(asked: Asked, folder: SweepFolder, ways: _Ways, anew: bool | None)
 
 
 class _Arguments:
-    """The arguments of `compute` for each point of a sweep."""
+    """The arguments of `compute` for a point of a sweep, or of `compute_together` for several."""
 
     def __init__(self, asked: Asked) -> None:
         self._asked, self._path = asked, str(asked.scenario.path.absolute())
 
-    def __call__(self, point: Point) -> dict[str, Any]:
+    def __call__(self, group: Sequence[Point]) -> dict[str, Any]:
         base = self._asked.scenario
-        return {
-            "text": base.text,
-            "path": self._path,
-            "changes": point.changes,
-            "allow_code": base.allow_code,
-            "keep_run": self._asked.keep_runs,
-        }
+        shared = {"text": base.text, "path": self._path, "allow_code": base.allow_code}
+        if len(group) > 1:
+            return shared | {"changes": [point.changes for point in group]}
+        return shared | {"changes": group[0].changes, "keep_run": self._asked.keep_runs}
 
 
 def _keep_points(

@@ -6,12 +6,16 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 
+if TYPE_CHECKING:
+    from ..run.result import Run
+    from ..scenario import Scenario
+
 # A worker may have several threads; a run has its process for itself.
-_ALONE = threading.Lock()
+ALONE = threading.Lock()
 
 
 def compute(
@@ -39,20 +43,29 @@ def compute(
         ``report`` and ``run``, the bytes of its NetCDF file.
     """
     # Imported where it is needed: the process that hands out the points need not load JAX for it.
-    from ..scenario import Scenario, report
-    from .summary import answered, summary
+    from ..scenario import Scenario
 
-    with _ALONE:
+    with ALONE:
         began = time.perf_counter()
         scenario = Scenario.parse(text, Path(path), changes, allow_code=allow_code)
         run = scenario.simulate(stop=_never)
-        answers = answered(run, scenario.questions)
-        done: dict[str, Any] = {"summary": summary(run, answers)}
-        if keep_run:
-            done["report"] = report(run) | ({"analysis": answers} if answers else {})
-            done["run"] = bytes(run.to_bytes())
+        done = outcome(scenario, run, "single run", keep_run)
         done["seconds"] = time.perf_counter() - began
         return done
+
+
+def outcome(scenario: Scenario, run: Run, computed: str, keep_run: bool = False) -> dict[str, Any]:
+    """What is kept of a point, without the seconds it took; `computed` says how it was."""
+    from ..scenario import report
+    from .summary import answered, summary
+
+    answers = answered(run, scenario.questions)
+    told = summary(run, answers)
+    done: dict[str, Any] = {"summary": told | {"values": told["values"] | {"computed": computed}}}
+    if keep_run:
+        done["report"] = report(run) | ({"analysis": answers} if answers else {})
+        done["run"] = bytes(run.to_bytes())
+    return done
 
 
 def _never() -> bool:

@@ -48,6 +48,7 @@ from ..base._jax import jax, jnp
 from ..model.dynamics import Layers
 from .coupled import System
 from .derivatives import Point
+from .inverse import written_out
 
 # Smallest pivot, relative to its terms, that is divided by.
 SMALLEST_PIVOT = 1e-8
@@ -170,8 +171,13 @@ def links(system: System, point: Point, a: Any) -> tuple[Link, ...]:
     return tuple(map(link, range(system.layout.n)))
 
 
-def factor(system: System, point: Point, a: Any, one: Any, couplings: tuple[Link, ...]) -> Chain:
-    """Factor the nodes' block of (one I - a J) from layer 0 upwards; `one` has shape (B, 1)."""
+def factor(
+    system: System, point: Point, a: Any, one: Any, couplings: tuple[Link, ...], small: int = 0
+) -> Chain:
+    """Factor the nodes' block of (one I - a J) from layer 0 upwards; `one` has shape (B, 1).
+
+    Matrices of at most `small` rows are inverted without LAPACK.
+    """
     free = system.layout.free
 
     def D_of(k: int) -> Any:
@@ -185,7 +191,7 @@ def factor(system: System, point: Point, a: Any, one: Any, couplings: tuple[Link
         N, size = layer.own * layer.D, layer.own * jnp.abs(layer.D)
         Lambda = _safe(N, size) if g is None else _safe(N + g * h, size + g**2)
         if link.s is not None:
-            layers.append(_above(layers[-1], layer, link, Lambda))
+            layers.append(_above(layers[-1], layer, link, Lambda, small))
         else:
             layers.append(layer._replace(T=layer.own, N_inverse=1.0 / Lambda))
     return Chain(tuple(map(_kept, layers)))
@@ -216,7 +222,7 @@ def _pair(layer: Layer) -> Pair:
     return Pair(jnp.concatenate(rows, axis=1))
 
 
-def _above(below: Layer, layer: Layer, link: Link, Lambda: Any) -> Layer:
+def _above(below: Layer, layer: Layer, link: Link, Lambda: Any, written: int) -> Layer:
     """`layer` with T and N^{-1}, where some nodes of the layer `below` are free."""
     lower, upper = link.M.shape
     smaller, batch = min(lower, upper), len(Lambda)
@@ -226,23 +232,30 @@ def _above(below: Layer, layer: Layer, link: Link, Lambda: Any) -> Layer:
     eye = jnp.eye(smaller, dtype=kind)
     if lower < upper:
         H_inverse = _over_H(below, jnp.broadcast_to(eye, (batch, *eye.shape)))
-        G = _small(small, H_inverse, D * over)
+        G = _small(small, H_inverse, D * over, written)
         return layer._replace(T=Through(layer.own, H_inverse), N_inverse=LowRank(1.0 / Lambda, G))
     rows = small.feedback * small.b[:, None, :]
     T = own[:, :, None] * eye + small.forward(_over_H(below, rows))
     N = T * D[:, None, :]
     if layer.g is not None:
         N = N + (layer.g * layer.h).astype(kind)[:, None, :] * eye
-    return layer._replace(T=T, N_inverse=jnp.linalg.inv(N))
+    return layer._replace(T=T, N_inverse=_inverse(N, written))
 
 
-def _small(link: Link, H_inverse: Any, ratio: Any) -> Any:
+def _inverse(matrices: Any, written: int) -> Any:
+    return written_out(matrices) if matrices.shape[-1] <= written else jnp.linalg.inv(matrices)
+
+
+def _small(link: Link, H_inverse: Any, ratio: Any, written: int) -> Any:
     """G, shape (B, n_l, n_l), with `ratio` = D / Lambda of the upper layer."""
 
     def one(sample: tuple[Any, ...]) -> Any:
         s, b, u, H_inverse, ratio = sample
         K = ((s[:, None] * link.M * (u * ratio)) @ link.feedback) * b
-        return jnp.linalg.solve(jnp.eye(s.size, dtype=s.dtype) + H_inverse @ K, H_inverse)
+        matrix = jnp.eye(s.size, dtype=s.dtype) + H_inverse @ K
+        if s.size <= written:
+            return written_out(matrix) @ H_inverse
+        return jnp.linalg.solve(matrix, H_inverse)
 
     # One sample at a time: for all at once s M would take B times the memory of the weights.
     s, b = (jnp.broadcast_to(v, (len(ratio), link.M.shape[0])) for v in (link.s, link.b))

@@ -60,9 +60,13 @@ class ChainElimination:
     whole : int
         If B m^3 is at most this, with m nodes to be solved for in a sample, they are not eliminated layer by
         layer but at once (`pcode.system.whole`): a factorisation of a million takes about a millisecond.
+    small : int
+        Matrices of layers with at most this many rows are inverted without LAPACK, see
+        `pcode.system.inverse`.
     """
 
     whole: int = 1_000_000
+    small: int = 0
 
     @property
     def exact(self) -> bool:
@@ -80,7 +84,7 @@ class ChainElimination:
         if system.layout.batch * whole_nodes.node_count(system) ** 3 <= self.whole:
             nodes: Any = whole_nodes.factor(system, point, a, one)
         else:
-            nodes = chain.factor(system, point, a, one, links)
+            nodes = chain.factor(system, point, a, one, links, self.small)
         return Factors(jnp.asarray(a), point.sigma, point.state.eps, links, nodes, point.forward)
 
     def solve(self, system: System, factors: Factors, r: Any) -> Any:

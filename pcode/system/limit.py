@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..base._jax import jnp
-from ..base.errors import InputError
+from ..base.errors import ComputationError, InputError
 from ..base.evaluated import Bound, Evaluated, Spent
 from ..model.clamp import ClampSchedule
 from ..model.dynamics import Constants
@@ -318,4 +318,9 @@ class SlowProblem:
         return np.asarray(self._on(_NODES_NEAR)(np.float64(t), y, self._guess(t))[0])
 
     def _whole(self, t: float, y: Array) -> Array:
-        return np.concatenate([self._nodes(t, y), y])
+        try:
+            z = self._nodes(t, y)
+        except ComputationError:  # where it ends; the nodes of the last step are known
+            last, z = self._kept[1]
+            z = z if last == t or self.still else np.full_like(z, np.nan)
+        return np.concatenate([z, y])

@@ -93,11 +93,14 @@ _FEEDFORWARD = Evaluated(
 )
 
 
-def energies_of(network: Network, phase: Phase, state: State) -> tuple[Array, Array]:
-    """Terms of F in a `state`, with the error nodes as they are, and at their rest value; shapes (n,)."""
+def energies_of(network: Network, state: State, at: tuple[Array, ...] | None = None) -> tuple[Array, Array]:
+    """Terms of F in a `state`, with the error nodes as they are, and at their rest value; shapes (n,).
+
+    Predictions are evaluated `at` these values, see `predicting`; by default those of the state.
+    """
     plain, c = state._replace(weights=state.weights._replace(W=None)), dynamics.Constants.of(network)
-    at = predicting(network, phase, state)
-    dynamic, slaved = _ENERGIES_OF(Static(network.activation), plain, at, c)
+    where = state.x if at is None else at
+    dynamic, slaved = _ENERGIES_OF(Static(network.activation), plain, where, c)
     return np.asarray(dynamic), np.asarray(slaved)
 
 

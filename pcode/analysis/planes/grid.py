@@ -13,7 +13,7 @@ from typing import Any
 
 import contourpy
 import numpy as np
-from scipy.ndimage import maximum_filter
+import scipy
 
 from ...model.network import Array
 
@@ -27,7 +27,9 @@ Place = tuple[int, int, int, int]
 def without_rounding(values: Array) -> Array:
     """`values`, shape (Y, X), 0 where they are nothing but rounding beside their neighbours."""
     size = np.where(np.isfinite(values), np.abs(values), 0.0)
-    return np.where(size <= ROUNDING * maximum_filter(size, 3, mode="nearest"), 0.0 * values, values)
+    return np.where(
+        size <= ROUNDING * scipy.ndimage.maximum_filter(size, 3, mode="nearest"), 0.0 * values, values
+    )
 
 
 def places_of_zeros(values: Array) -> list[list[Place]]:
