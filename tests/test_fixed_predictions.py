@@ -20,6 +20,7 @@ from pcode import InputError, plotting
 from pcode.analysis import ask
 from pcode.analysis.spectra.modes import node_eigenvalues
 from pcode.model.network import Array
+from pcode.run.identities import settling_off, slaved_off
 from pcode.simulation.fingerprint import of_phase
 from pcode.solvers.linear import solve_coupled
 from pcode.system.elimination import ChainElimination
@@ -323,3 +324,14 @@ def test_a_scenario_says_so_and_a_free_input_is_refused_by_the_key(tmp_path: Pat
     assert load(tmp_path, said).phases[0].predictions == "fixed"
     assert load(tmp_path, SMALL).phases[0].predictions == "free"
     assert "phase.0.predictions" in str(refused(tmp_path, said.replace('"both"', '"output"')))
+
+
+def test_saved_energies_are_judged_by_the_forward_pass_and_settling_is_not_judged() -> None:
+    net = network("tied", activation="identity", nu=0.2)
+    shown = pcode.Presentation(size=1, hold=2.0, order="given")
+    in_turn = fixed(duration=None, presentation=shown)
+    phases = [fixed(learn=False), in_turn]
+    run = pcode.simulate(net, phases, weights=net.init_weights(1, scale=2.0), **TIGHT)
+    assert slaved_off(run) < 1e-12
+    # Free nodes of this network obey an inequality of their rates that these do not.
+    assert "free predictions" in settling_off(run)

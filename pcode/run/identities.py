@@ -5,8 +5,8 @@ must be those of the saved nodes and weights, to rounding. The rate of neither h
 from eps = 0, and its balance with what flows is an integral over time, known no better than the rows are
 dense. So nothing is said of it here.
 
-How nodes settle. In a linear network with W = M^T, free predictions, weights held and clamps constant, the rates of the nodes
-obey the same linear equations as the distance from rest: each sample by itself,
+How nodes settle. In a linear network with W = M^T, free predictions, weights held and clamps constant, the
+rates of the nodes obey the same linear equations as the distance from rest: each sample by itself,
 d/dt sum_l (tau^l |dx^l/dt|^2 + tau_eps^l |deps^l/dt|^2)
     = -2 sum_l (nu^l |deps^l/dt|^2 + lambda_x |dx^l/dt|^2),
 see docs/model.md, "Lyapunov function". So that sum never rises from one row to a later one, however far
