@@ -31,8 +31,9 @@ class Flow:
     `clamp` maps a layer to a function of time with values of shape (B, n_l), NaN where a node is free.
     """
 
-    def __init__(self, network, clamp, batch, learn):
+    def __init__(self, network, clamp, batch, learn, fixed=False):
         self.network, self.clamp, self.batch, self.learn = network, clamp, batch, learn
+        self.fixed = fixed  # predictions at the forward pass
         sizes, n = network.sizes, network.n
         shapes = [(batch, size) for size in sizes] + [(batch, size) for size in sizes[1:]]
         shapes += network.links
@@ -60,10 +61,20 @@ class Flow:
         return [np.where(self.free[k], x[k], np.nan_to_num(self.clamp[k](t))) if k in self.clamp else x[k]
                 for k in range(self.n + 1)]  # fmt: skip
 
+    def at(self, x, M, beta):
+        """Where predictions and slopes are evaluated: `x`, or the forward pass from its clamped values."""
+        if not self.fixed:
+            return x
+        found = [x[0]]
+        for k, name in enumerate(self.network.activation):
+            mu = SIGMA[name][0](found[k]) @ M[k] + beta[k]
+            found.append(np.where(self.free[k + 1], mu, x[k + 1]))
+        return found
+
     def slaved(self, x, eps, M, beta):
         """The errors, with those that are slaved (tau_eps = 0 in their layer) as the values give them."""
-        net = self.network
-        s = [SIGMA[name][0](x[k]) for k, name in enumerate(net.activation)]
+        net, at = self.network, self.at(x, M, beta)
+        s = [SIGMA[name][0](at[k]) for k, name in enumerate(net.activation)]
         return [
             eps[k] if tau else (x[k + 1] - s[k] @ M[k] - beta[k]) / net.nu[k]
             for k, tau in enumerate(net.taus_eps)
@@ -71,6 +82,8 @@ class Flow:
 
     def kink_rates(self, t, y):
         """tau dx/dt at the kink, seen from below and from above, of every kinked layer."""
+        if self.fixed:  # no rate depends on sigma of a node
+            return {}
         x, eps, M, W, beta = self.split(y)
         eps = self.slaved(self.clamped(t, x), eps, M, beta)
         found = {}
@@ -84,19 +97,20 @@ class Flow:
         name = self.network.activation[k]
         if name not in KINKED:
             return SIGMA[name][1](x)
-        return np.where(mode[k] == ABOVE, 1.0, KINKED[name])
+        return np.where(x > 0.0 if self.fixed else mode[k] == ABOVE, 1.0, KINKED[name])
 
     def rates(self, t, y, mode):
         net, n = self.network, self.n
         x, eps, M, W, beta = self.split(y)
         x = self.clamped(t, x)
         eps = self.slaved(x, eps, M, beta)
-        s = [SIGMA[name][0](x[k]) for k, name in enumerate(net.activation)]
+        at = self.at(x, M, beta)
+        s = [SIGMA[name][0](at[k]) for k, name in enumerate(net.activation)]
         dx = []
         for k in range(n + 1):
             rate = -net.node_decay * x[k]
             if k < n:
-                rate = rate + self.slopes(k, x[k], mode) * (eps[k] @ W[k])
+                rate = rate + self.slopes(k, at[k], mode) * (eps[k] @ W[k])
             if k > 0:
                 rate = rate - eps[k - 1]
             moves = self.free[k] & (mode[k] != HELD) if k in mode else self.free[k]
@@ -202,11 +216,14 @@ def reference(network, phase, weights, x, eps, times):
     """x, eps, M, W, beta at `times` (in the phase, rising, the last its end), each a list of layers."""
     batch = len(x[0])
     series = {k: v for k, v in phase.clamp.items() if hasattr(v, "t")}
+    fixed = phase.predictions == "fixed"
     steps = sorted({float(t) for v in series.values() for t in v.t if 0.0 < t < phase.duration})
     W = weights.W if weights.W is not None else ()
     rows, y = [], None
     for t0, t1 in pairwise([0.0, *steps, phase.duration]):
-        flow = Flow(network, {k: _clamp(v, t0, t1) for k, v in phase.clamp.items()}, batch, phase.learn)
+        flow = Flow(
+            network, {k: _clamp(v, t0, t1) for k, v in phase.clamp.items()}, batch, phase.learn, fixed
+        )
         if y is None:
             y = flow.join(flow.clamped(0.0, x), eps, weights.M, W, weights.beta)
         inside = [t for t in times if t0 < t <= t1]

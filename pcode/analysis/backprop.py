@@ -33,7 +33,7 @@ from ..run.select import of_run
 from ..run.snapshot import PhaseOption, Snapshot, TimeOption, as_phase, last_phase, resting_moments, spread
 from ..simulation import simulate
 from ..system.loss import hebbian, loss_and_gradients
-from ..system.problem import make_problem
+from ..system.problem import make_problem, predicting
 from ..system.rest import Rest, nodes_at_rest
 from .backprop_tables import course_table, layer_table, ratio_table, variance_table
 from .backprop_words import LEGEND, headline, layer_lines, ratio_lines, variance_lines
@@ -220,12 +220,12 @@ def backprop(
         samples=snapshot.batch,
         nu=nu,
         loss=loss_and_gradients(network, snapshot.state.weights, snapshot.inputs, snapshot.targets)[0],
-        rest=compare(network, rest.state),
-        now=compare(network, snapshot.state),
+        rest=_compared(snapshot, rest.state),
+        now=_compared(snapshot, snapshot.state),
         residual=float(rest.residual.max()),
         course_at=course_at,
         times=np.array([moment.t for moment in course]),
-        course=_stack(compare(network, moment.state) for moment in course),
+        course=_stack(_compared(moment, moment.state) for moment in course),
         t_start=snapshot.record.t_start,
         variances=tried,
         by_variance=by_variance,
@@ -236,13 +236,18 @@ def backprop(
     )
 
 
+def _compared(snapshot: Snapshot, state: State) -> Comparison:
+    """The comparison in a `state` of the snapshot's phase."""
+    return compare(snapshot.network, state, predicting(snapshot.network, snapshot.phase, state))
+
+
 def _at_rest_with(snapshot: Snapshot, nu: float, start: State) -> Comparison:
     """The comparison at rest, with the output variance `nu`; Newton starts at `start`."""
     network = replace(snapshot.network, nu=(*snapshot.network.nu[:-1], nu))
     # nu^n eps^n changes little as nu^n does.
     eps = tuple(e * snapshot.network.nu[-1] / nu for e in start.eps)
     rest = nodes_at_rest(make_problem(network, snapshot.phase, start._replace(eps=eps), reduce=False))
-    return compare(network, rest.state)
+    return compare(network, rest.state, predicting(network, snapshot.phase, rest.state))
 
 
 def _lag(run: Run, snapshot: Snapshot, ratio: float, patient: bool) -> tuple[Array, Array]:
@@ -268,9 +273,10 @@ def _lag(run: Run, snapshot: Snapshot, ratio: float, patient: bool) -> tuple[Arr
     end = begin.holding(begin.t + delta, after)
     rest = nodes_at_rest(replace(end, network=network).problem(learn=phase.learn, until=None)).state
     masked = Constants.of(network).masked
-    flow, settled = (masked(hebbian(state.x, state.eps, network.activation)) for state in (after, rest))
+    of_both = ((predicting(network, phase, state), state.eps) for state in (after, rest))
+    flow, settled = (masked(hebbian(at, eps, network.activation)) for at, eps in of_both)
     lag = in_layers(lambda a, b: norm(a - b, jnp) / norm(b, jnp), flow, settled)
-    return compare(network, after).flow_angle, np.asarray(lag)
+    return compare(network, after, predicting(network, phase, after)).flow_angle, np.asarray(lag)
 
 
 def _delta(snapshot: Snapshot) -> float:
@@ -314,12 +320,15 @@ def _notes(snapshot: Snapshot, rest: Rest) -> tuple[str, ...]:
         notes.append("flow and gradient are compared where there are connections only")
     if isinstance(network.delta, tuple):
         notes.append("delta is that of the fastest link that learns")
+    if snapshot.fixed:
+        notes.append("predictions are fixed: with W = M^T, errors at rest are backpropagation's at any nu")
     if network.node_decay > 0.0:
         notes.append("the value nodes decay, so that the errors at rest are not backpropagation's recursion")
     if network.weight_decay > 0.0:
         notes.append("the weights decay; their flow is told without that")
     if any(not np.allclose(M.T, W) for M, W in zip(weights.M, weights.feedback, strict=True)):
-        notes.append("W is not M^T, so that angles need not vanish as nu^n grows")
+        grows = "" if snapshot.fixed else " as nu^n grows"
+        notes.append(f"W is not M^T, so that angles need not vanish{grows}")
     _, _, by_M = loss_and_gradients(network, weights, snapshot.inputs, snapshot.targets)
     if max(float(np.sqrt(np.mean(g**2))) for g in by_M) < VANISHED:
         notes.append("the gradient has all but vanished: its direction is rounding; ask at an earlier time")

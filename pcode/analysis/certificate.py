@@ -181,7 +181,8 @@ def equilibrium_energy(snapshot: Snapshot) -> float:
     """F* of a linear network clamped at both ends, W = M^T, lambda_x = 0: docs/model.md, "Energy at rest".
 
     F* = 1/2 mean_b[r S^-1 r^T] with r = y - (feedforward output) and S = nu^n I +
-    sum_l nu^l P_l^T P_l over l = 1..n-1, P_l = M^l M^{l+1} ... M^{n-1}.
+    sum_l nu^l P_l^T P_l over l = 1..n-1, P_l = M^l M^{l+1} ... M^{n-1}. With fixed predictions
+    F* = 1/2 mean_b[r S r^T] / (nu^n)^2: there nu^n eps^n = r, and eps^l = eps^n P_l^T.
     """
     network, weights = snapshot.network, snapshot.state.weights
     given = given_nodes(network, snapshot.phase, snapshot.batch)
@@ -192,7 +193,8 @@ def equilibrium_energy(snapshot: Snapshot) -> float:
     for M, nu in zip(reversed(weights.M[1:]), reversed(network.nu[:-1]), strict=True):
         P = M @ P
         S = S + nu * P.T @ P
-    return float(0.5 * np.mean(np.sum(r * np.linalg.solve(S, r.T).T, axis=1)))
+    of_r = r @ S / network.nu[-1] ** 2 if snapshot.fixed else np.linalg.solve(S, r.T).T
+    return float(0.5 * np.mean(np.sum(r * of_r, axis=1)))
 
 
 def difference(a: Iterable[Array], b: Iterable[Array]) -> float:

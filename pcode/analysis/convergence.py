@@ -195,5 +195,5 @@ def _accuracy(settling: Array, bracket: float, path: Path) -> float:
 
 def _has_lyapunov(path: Path) -> bool:
     weights = path.end.state.weights
-    linear = set(path.end.network.activation) == {"identity"}
+    linear = set(path.end.network.activation) == {"identity"} and not path.end.fixed
     return linear and all(np.allclose(M.T, W) for M, W in zip(weights.M, weights.feedback, strict=True))

@@ -50,20 +50,26 @@ class Comparison(NamedTuple):
         return short_repr(self)
 
 
-def compare(network: Network, state: State) -> Comparison:
-    """Compare errors, flow and feedback of a state, both of whose ends are data, with backpropagation."""
-    found = _compare(state, network.nu[-1], Constants.of(network), network.activation)
+def compare(network: Network, state: State, at: tuple[Array, ...] | None = None) -> Comparison:
+    """Compare errors, flow and feedback of a state, both of whose ends are data, with backpropagation.
+
+    With fixed predictions, `at` is the forward pass; else the values of the state.
+    """
+    at = state.x if at is None else at
+    found = _compare(state, at, network.nu[-1], Constants.of(network), network.activation)
     return Comparison(*(np.asarray(part) for part in found))
 
 
 @partial(jax.jit, static_argnames="activation")
-def _compare(state: State, nu: Any, c: Constants, activation: tuple[Entry, ...]) -> tuple[Any, ...]:
+def _compare(
+    state: State, at: tuple[Any, ...], nu: Any, c: Constants, activation: tuple[Entry, ...]
+) -> tuple[Any, ...]:
     x, eps, weights = state
     batch = x[0].shape[0]
     plain = weights._replace(W=None)
     _, by_mu, by_M = gradients(plain, x[0], x[-1], activation)
     descent = tuple(-batch * g for g in by_mu), tuple(-g for g in c.masked(by_M))
-    flow = c.masked(hebbian(x, eps, activation))
+    flow = c.masked(hebbian(at, eps, activation))
     found = tuple(nu * e for e in eps), tuple(nu * part for part in flow)
 
     def size(a: Any, b: Any) -> Any:

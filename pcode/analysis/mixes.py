@@ -14,7 +14,8 @@ def slopes_along(run: Run, layer: int) -> Array:
 
     Columns are those of the result: the samples that each row's phase shows.
     A node that is held at a kink has the mix of both one-sided values at which it stays there: it solves
-    sigma' (eps^{l+1} W^l) = eps^l + lambda_x x^l (see `pcode.system.kinks`). NaN where a sample is not shown.
+    sigma' (eps^{l+1} W^l) = eps^l + lambda_x x^l (see `pcode.system.kinks`). With fixed predictions sigma' is
+    that of the forward pass. NaN where a sample is not shown.
 
     Parameters
     ----------
@@ -27,8 +28,8 @@ def slopes_along(run: Run, layer: int) -> Array:
     for row in range(run.data.sizes["time"]):
         moment = Snapshot.at(run, row)
         x = moment.state.x[layer]
-        slope = np.array(sigma.df(x))
-        for kink in sigma.kinks:
+        slope = np.array(sigma.df(moment.predicting[layer]))
+        for kink in () if moment.fixed else sigma.kinks:
             h = moment.state.eps[layer] @ moment.state.weights.feedback[layer]
             below = moment.state.eps[layer - 1] if layer else np.zeros_like(h)
             with np.errstate(divide="ignore", invalid="ignore"):

@@ -81,7 +81,7 @@ class PhaseConvergence(Short):
     lyapunov : ndarray, shape (T,), or None
         V = 1/2 |x - x*|^2 + 1/2 |eps - eps*|^2, mean over samples, each layer times its tau or tau_eps in
         units of the largest tau, where it is a Lyapunov function (docs/model.md, "Lyapunov function"): a
-        linear network with W = M^T, weights held and clamps constant.
+        linear network with W = M^T, free predictions, weights held and clamps constant.
     lyapunov_rise : float
         Its largest rise from a step to the next, over its largest value.
     notes : tuple of str

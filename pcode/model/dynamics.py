@@ -9,6 +9,10 @@ biases, decays and a mean over the batch.
 Layers are coupled by `predictions` and `feedback_signals`. The rest of the nodes' equations is elementwise,
 `value_rate` and `error_rate`: the linear algebra of `pcode.system` differentiates these two functions, so an
 elementwise term need only be added here.
+
+Predictions and slopes are had from the values x, or, in a phase of fixed predictions (Rosenbaum 2022), from
+those of the `feedforward` pass of the present weights. So the functions below that need mu, sigma(x^l) or
+sigma'(x^l) take these values, ``at``, apart from the state.
 """
 
 from __future__ import annotations
@@ -71,8 +75,10 @@ class Constants(NamedTuple):
             "mask": tuple(None if one is None else np.asarray(one, dtype=float) for one in masks),
             "temperature": np.asarray(network.temperatures, dtype=float),
         }
-        rest = [name for name in cls._fields if name not in each]
-        return cls(**each, **{name: np.asarray(getattr(network, name), dtype=float) for name in rest})
+        for name in cls._fields:
+            if name not in each:
+                each[name] = np.asarray(getattr(network, name), dtype=float)
+        return cls(**each)
 
     @property
     def times(self) -> tuple[Any, Any, Any]:
@@ -145,7 +151,7 @@ def weight_rate(hebbian: Any, w: Any, c: Constants) -> Any:
 def hebbian_terms(x: Layers, eps: Layers, sigma: Sigma) -> Layers:
     """mean_b[sigma(x^l)^T eps^{l+1}], for l = 0..n-1: the learning signal of M^l; transposed, of W^l.
 
-    That of a dense link; see `Constants.masked`.
+    That of a dense link; see `Constants.masked`. With fixed predictions, x is that of the forward pass.
     """
     batch = x[0].shape[0]
     links = zip(x, eps, sigma, strict=False)
@@ -157,22 +163,31 @@ def variances(state: State, c: Constants) -> Any:
     return c.nu
 
 
-def rates(state: State, sigma: Sigma, c: Constants) -> State:
-    """The rates of all variables, with every value node treated as free."""
+def rates(state: State, at: Layers, sigma: Sigma, c: Constants) -> State:
+    """The rates of all variables, with every value node treated as free.
+
+    Parameters
+    ----------
+    state : State
+    at : tuple of array, shapes (B, n_l)
+        Where predictions and slopes are evaluated: ``state.x``, or with fixed predictions the forward pass.
+    sigma : sequence of Activation
+    c : Constants
+    """
     x, eps, weights = state
-    mu, nu = predictions(x, weights.M, weights.beta, sigma), variances(state, c)
+    mu, nu = predictions(at, weights.M, weights.beta, sigma), variances(state, c)
     h = feedback_signals(eps, weights.feedback)
-    feedback = (*(s.df(x_l) * h_l for s, x_l, h_l in zip(sigma, x, h, strict=False)), 0.0)
+    feedback = (*(s.df(x_l) * h_l for s, x_l, h_l in zip(sigma, at, h, strict=False)), 0.0)
     dx = tuple(value_rate(*layer, c) for layer in zip(x, (0.0, *eps), feedback, c.tau, strict=True))
     deps = tuple(error_rate(*layer) for layer in zip(x[1:], eps, mu, nu, c.tau_eps, strict=True))
-    return State(dx, deps, weight_rates(state, sigma, c))
+    return State(dx, deps, weight_rates(state, at, sigma, c))
 
 
-def weight_rates(state: State, sigma: Sigma, c: Constants) -> Weights:
-    """The rates of the weights."""
-    x, eps, weights = state
+def weight_rates(state: State, at: Layers, sigma: Sigma, c: Constants) -> Weights:
+    """The rates of the weights; the arguments are those of `rates`."""
+    _, eps, weights = state
     M, W, beta = weights.M, weights.W, weights.beta
-    links, hebbian = c.links, c.masked(hebbian_terms(x, eps, sigma))
+    links, hebbian = c.links, c.masked(hebbian_terms(at, eps, sigma))
     transposed, means = (term.T for term in hebbian), (e.mean(axis=0) for e in eps)
     return Weights(
         M=tuple(map(weight_rate, hebbian, M, links)),
@@ -196,10 +211,13 @@ def energy_slaved(x: Layers, mu: Layers, nu: Any) -> jax.Array:
     return jnp.stack(list(terms))
 
 
-def energies(state: State, sigma: Sigma, c: Constants) -> tuple[jax.Array, jax.Array]:
-    """The terms of F in a state, with the error nodes as they are, and at their rest value; shapes (n,)."""
+def energies(state: State, at: Layers, sigma: Sigma, c: Constants) -> tuple[jax.Array, jax.Array]:
+    """The terms of F in a state, with the error nodes as they are, and at their rest value; shapes (n,).
+
+    Predictions are evaluated at ``at``, see `rates`.
+    """
     x, eps, weights = state
-    mu, nu = predictions(x, weights.M, weights.beta, sigma), variances(state, c)
+    mu, nu = predictions(at, weights.M, weights.beta, sigma), variances(state, c)
     return energy(eps, nu), energy_slaved(x, mu, nu)
 
 

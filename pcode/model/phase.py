@@ -30,6 +30,7 @@ from .series import TimeSeries
 from .variables import BETA, W
 
 NodeStart = Literal["feedforward", "zero", "equilibrium"]
+Predictions = Literal["free", "fixed"]
 Spacing = Literal["log", "linear"]
 PresentationNodes = Literal["ends", "full"]
 
@@ -76,6 +77,10 @@ class Phase(Short):
     nodes : {None, "feedforward", "zero", "equilibrium"}
         Where all nodes start. By default samples that the phase before showed go on from where they were,
         also those whose input or output is clamped no more, and others start as `pcode.simulate` is told.
+    predictions : {"free", "fixed"}
+        Whether predictions mu^l, sigma(x^l) and sigma'(x^l) are those of the present values x, or fixed:
+        those of the forward pass of the present weights, from layer 0 at its clamp, in every equation. A
+        clamped hidden node stands at its clamp there. Errors at rest are then backpropagation's at any nu.
 
     Raises
     ------
@@ -97,6 +102,7 @@ class Phase(Short):
     time_unit: str | None = None
     presentation: Presentation | None = None
     nodes: NodeStart | None = None
+    predictions: Predictions = "free"
 
     def __init__(
         self,
@@ -111,6 +117,7 @@ class Phase(Short):
         time_unit: str | None = None,
         presentation: Presentation | None = None,
         nodes: NodeStart | None = None,
+        predictions: Predictions = "free",
     ) -> None:
         def keep(key: str, value: object) -> None:
             object.__setattr__(self, key, value)
@@ -122,6 +129,7 @@ class Phase(Short):
         if nodes is not None:
             checks.word("nodes", nodes, get_args(NodeStart))
         keep("nodes", nodes)
+        keep("predictions", checks.word("predictions", predictions, get_args(Predictions)))
         keep("learn", _learn(learn))
         if until is not None and not (isinstance(until, str) and until == "equilibrium"):
             raise InputError("until", f"must be 'equilibrium' or left out, not {checks.shown(until)}")
@@ -274,8 +282,17 @@ class Phase(Short):
             if nodes not in (None, network.sizes[layer]):
                 what = f"has {nodes} values a sample; layer {layer} has {network.sizes[layer]} nodes"
                 raise InputError(f"clamp[{layer}]", what)
+        if self.predictions == "fixed" and not self._whole_input:
+            part = "leaves some of it free" if 0 in self.clamp else "leaves layer 0 free"
+            what = f"'fixed' takes those of the forward pass from layer 0, and the phase {part}"
+            raise InputError("predictions", f"{what}; clamp all of layer 0, or say 'free'")
         if self.time_unit is not None:
             self.check_curves()
+
+    @property
+    def _whole_input(self) -> bool:
+        """Whether every node of layer 0 is clamped."""
+        return 0 in self.clamp and not np.isnan(self.clamp_at(0, 0.0)).any()
 
 
 @dataclass(frozen=True)

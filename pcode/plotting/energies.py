@@ -62,7 +62,8 @@ def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None)
 
     With errors that lag behind the values (:math:`\tau_\varepsilon > 0`) neither energy needs to fall. With
     errors at rest, :math:`W = M^\top`, clamps that do not move and no decay, nodes and weights follow the
-    slope of F downwards. So do the weights where errors lag, once the nodes have settled. Where samples are
+    slope of F downwards. So do the weights where errors lag, once the nodes have settled. With predictions
+    fixed at the forward pass they follow that of the loss instead. Where samples are
     shown one after another, it jumps from one presentation to another, and the words say that instead.
 
     Parameters
@@ -87,6 +88,7 @@ def energy_remark(run: Run, which: Which = "dynamic", phase: PhaseChoice = None)
     slaved = len(network.slaved) == network.n
     lagging = which == "dynamic" and not (network.limit or slaved)
     hindered = {
+        "predictions are fixed": any(record.predictions == "fixed" for record in records),
         r"$W \neq M^\top$": not departure_from_transpose(run, phase) <= ROUNDING,
         "weights decay": network.weight_decay > 0.0 and learning,
         "nodes decay": network.node_decay > 0.0,

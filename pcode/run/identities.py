@@ -5,8 +5,8 @@ must be those of the saved nodes and weights, to rounding. The rate of neither h
 from eps = 0, and its balance with what flows is an integral over time, known no better than the rows are
 dense. So nothing is said of it here.
 
-How nodes settle. In a linear network with W = M^T, weights held and clamps constant, the rates of the nodes
-obey the same linear equations as the distance from rest: each sample by itself,
+How nodes settle. In a linear network with W = M^T, free predictions, weights held and clamps constant, the
+rates of the nodes obey the same linear equations as the distance from rest: each sample by itself,
 d/dt sum_l (tau^l |dx^l/dt|^2 + tau_eps^l |deps^l/dt|^2)
     = -2 sum_l (nu^l |deps^l/dt|^2 + lambda_x |dx^l/dt|^2),
 see docs/model.md, "Lyapunov function". So that sum never rises from one row to a later one, however far
@@ -16,6 +16,7 @@ apart they are.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -28,6 +29,7 @@ from ..system.problem import energies_of
 from .record import PhaseRecord
 from .result import Run
 from .select import as_recorded
+from .snapshot import Snapshot
 
 # Most products that are formed for a check, and most rows of a phase that it looks at.
 WORK, MOST_ROWS = 2e8, 64
@@ -53,7 +55,9 @@ def slaved_off(run: Run) -> float | str:
         for k, record in enumerate(run.phases):
             for row, weights in _with_weights(run, k, record):
                 state = State(*_nodes(run, row), weights)
-                off.append(_off(saved[row], energies_of(run.network, state)[1]))
+                fixed = record.predictions == "fixed"
+                at = replace(Snapshot.at(run, row), state=state).predicting if fixed else state.x
+                off.append(_off(saved[row], energies_of(run.network, state, at)[1]))
     except ComputationError as error:
         return f"the activation cannot be computed with ({error.what})"
     return max(off) if off else "no row has the weights of its time"
@@ -72,13 +76,14 @@ def settling_off(run: Run) -> float | str:
         return "tau = 0: the nodes are at rest at all times"
     for k, record in enumerate(run.phases):
         still = all(not clamp.moves and clamp.mask_known for clamp in record.clamp.values())
-        if record.learn is False and record.presentation is None and still:
+        free = record.predictions == "free"
+        if record.learn is False and record.presentation is None and still and free:
             rows = np.flatnonzero(run.data["phase"].to_numpy() == k)
             held = np.flatnonzero(run.data["weight_phase"].to_numpy() == k)
             weights = _weights(run, int(held[0])) if held.size else None
             if rows.size > 1 and weights is not None and _symmetric(weights):
                 off.append(_rise(run, record, _few(rows, run, len(record.samples)), weights))
-    return max(off) if off else "no phase has W = M^T, weights held, and clamps that are constant"
+    return max(off) if off else "no phase has W = M^T, weights held, free predictions and constant clamps"
 
 
 def _with_weights(run: Run, k: int, record: PhaseRecord) -> Iterator[tuple[int, Weights]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..base.short import Short
 from ..base.status import SolverStats, Status
+from ..model.phase import Predictions
 from ..model.presentation import Presentation
 from .clamps import ClampArrays, ClampRecord
 
@@ -46,6 +47,8 @@ class PhaseRecord(Short):
         Values of the probes at its end; arrays as lists.
     settle_tol : float
         Residual at which the phase counts as settled, see `Phase`.
+    predictions : {"free", "fixed"}
+        Whether predictions were those of the values, or of the forward pass, see `Phase`.
     presentation : Presentation or None
         How samples were shown one after another, if they were.
     presented, at_limit : int
@@ -69,6 +72,7 @@ class PhaseRecord(Short):
     stats: SolverStats
     probes: dict[str, ProbeValue] = field(default_factory=dict)
     settle_tol: float = 1e-6
+    predictions: Predictions = "free"
     presentation: Presentation | None = None
     presented: int = 0
     at_limit: int = 0

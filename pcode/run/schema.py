@@ -66,6 +66,7 @@ class _Phase(_Kept):
     stats: _Stats
     probes: dict[str, Any] = {}
     settle_tol: Positive = 1e-6
+    predictions: Literal["free", "fixed"] = "free"
     presentation: dict[str, Any] | None = None
     presented: Count = 0
     at_limit: Count = 0

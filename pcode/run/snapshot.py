@@ -15,7 +15,7 @@ from ..base.units import suffix
 from ..model.network import Array, Network
 from ..model.phase import Clamp, Phase
 from ..model.state import State
-from ..system.problem import Problem, make_problem
+from ..system.problem import Problem, make_problem, predicting
 from .clamps import Mask
 from .presented import alone, presentation_at, presentation_record
 from .record import PhaseRecord
@@ -234,6 +234,16 @@ class Snapshot(Short):
             raise InputError("phase", what)
         return self.state.x[-1]
 
+    @property
+    def predicting(self) -> tuple[Array, ...]:
+        """The values at which predictions and slopes are evaluated, layers 0..n: x, or the forward pass."""
+        return predicting(self.network, self.phase, self.state)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether predictions are fixed at the forward pass."""
+        return self.phase.predictions == "fixed"
+
     def problem(self, reduce: bool = False, **changes: Any) -> Problem:
         """The phase as an initial value problem that starts at this moment.
 
@@ -355,6 +365,7 @@ def _phase(record: PhaseRecord, clamp: Mapping[int, Clamp]) -> Phase:
         until=record.until,  # type: ignore[arg-type]
         settle_tol=record.settle_tol,
         samples=record.samples,
+        predictions=record.predictions,
     )
 
 

@@ -328,6 +328,7 @@ def build_phase(index: int, table: PhaseTable, network: Network, shown: Shown | 
             samples=rows,
             presentation=_presentation(table),
             nodes=table.nodes,
+            predictions=table.predictions,
         )
         phase = phase.in_unit_of(network)
         phase.check(network)

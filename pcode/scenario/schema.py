@@ -207,6 +207,9 @@ class PhaseTable(Table):
     """End the phase once all rates have fallen to settle_tol."""
     settle_tol: Positive = 1e-6
     """Rate at which nodes and weights count as settled, max |tau dz/dt| / (1 + |z|)."""
+    predictions: Literal["free", "fixed"] = "free"
+    """Those of the present values, or "fixed" at the forward pass of the present weights, which needs all of
+    layer 0 clamped: errors at rest are then backpropagation's."""
 
 
 class SolverTable(Table):

@@ -82,6 +82,8 @@ learn = false
 until = "equilibrium"         # ends when all rates are at most settle_tol, or after duration
 duration = 500.0
 # settle_tol = 1e-6
+# predictions = "free"        # or "fixed" at the forward pass of the present weights: then errors at rest are
+                              # backpropagation's
 
 [solver]
 method = "auto"               # chosen for each phase; `pcode list` names the others

@@ -11,20 +11,21 @@ import numpy as np
 from ..base.evaluated import Spent
 from ..base.status import SolverStats, Status
 from ..model.network import Array, Network
+from ..model.phase import Phase
 from ..model.state import State
 from ..run.reached import Reached
 from ..solvers import RENEWED
-from ..system.problem import energies_of
+from ..system.problem import energies_of, predicting
 from .callbacks import Reports
 from .checkpoint import Keeper
 from .looks import Looks
 
 
 class StateSource:
-    """A state as a source of moments."""
+    """A state in a phase as a source of moments."""
 
-    def __init__(self, network: Network, state: State) -> None:
-        self._network, self._state = network, state
+    def __init__(self, network: Network, phase: Phase, state: State) -> None:
+        self._network, self._phase, self._state = network, phase, state
 
     def nodes(self, t: float, y: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         """All value and error nodes."""
@@ -36,7 +37,8 @@ class StateSource:
 
     def energies(self, t: float, y: Array) -> tuple[Array, Array]:
         """Terms of F with the error nodes as they are, and at their rest value."""
-        return energies_of(self._network, self._state)
+        at = predicting(self._network, self._phase, self._state)
+        return energies_of(self._network, self._state, at)
 
 
 @dataclass

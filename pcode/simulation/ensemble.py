@@ -209,6 +209,7 @@ class _Many:
                 part.solve_seconds,
             ),
             settle_tol=phase.settle_tol,
+            predictions=phase.predictions,
         )
 
     def result(self, method: str) -> Ensemble:

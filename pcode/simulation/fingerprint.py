@@ -87,6 +87,8 @@ def of_phase(phase: Phase) -> dict[str, Any]:
         "presentation": shown,
         "nodes": nodes if nodes is None or isinstance(nodes, str) else digest(*nodes.x, *nodes.eps),
     }
+    if phase.predictions != "free":  # files of before do not have it
+        settings["predictions"] = phase.predictions
     clamps = {str(layer): _clamp(value, phase.duration) for layer, value in sorted(phase.clamp.items())}
     return {"settings": digest(json.dumps(settings, sort_keys=True)), "clamp": clamps}
 

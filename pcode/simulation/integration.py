@@ -257,5 +257,6 @@ class Integration:
             method_reason="asked for",
             stats=stats,
             settle_tol=self.phase.settle_tol,
+            predictions=phase.predictions,
             presentation=phase.presentation,
         )

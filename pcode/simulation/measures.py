@@ -20,7 +20,10 @@ from ..base.short import Short
 from ..base.vectors import angle, norm
 from ..model.dynamics import Constants
 from ..model.network import Array, Network, Weights
+from ..model.phase import Phase
+from ..model.state import State
 from ..system.loss import flow_beside_gradient, outputs
+from ..system.problem import predicting
 from .observer import Moment
 
 
@@ -144,9 +147,21 @@ class Glance:
             nothing = np.full(network.n, np.nan)
             return nothing, nothing
         plain = self.weights._replace(W=None)
-        found = flow_beside_gradient(moment.x, moment.eps, plain, Constants.of(network), network.activation)
+        at = predicting(network, _shown(moment), State(moment.x, moment.eps, plain))
+        c = Constants.of(network)
+        found = flow_beside_gradient(moment.x, moment.eps, at, plain, c, network.activation)
         turned, size = map(np.asarray, found)
         return turned, size
+
+
+def _shown(moment: Moment) -> Phase:
+    """The phase, with the samples that are shown now."""
+    phase = moment.phase
+    if moment.presentation is None or phase.samples is None:
+        return phase
+    rows = [phase.samples.index(sample) for sample in moment.samples]
+    clamp: Any = {layer: np.asarray(value)[rows] for layer, value in phase.clamp.items()}
+    return phase.with_clamps(clamp, moment.samples)
 
 
 def _held(moment: Moment, layer: int) -> bool:

@@ -279,7 +279,8 @@ class Presenting(Turns):
 
     def _standing(self, course: Course, state: State, at: float) -> Moment:
         sums = np.array([float(np.sum(array)) for array in state.arrays().values()])
-        return self._moment(course, StateSource(self.network, state), at, sums)
+        source = StateSource(self.network, self.one(course.k), state)
+        return self._moment(course, source, at, sums)
 
     def _loop(self, course: Course, kind: Kind, rows: Array, calls: Calls) -> bool:
         """Integrate the presentations of `rows`, shape (K, B); whether the loop ended before its last."""

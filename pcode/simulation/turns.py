@@ -79,6 +79,7 @@ class Turns(Integration):
             learn=phase.learn,
             until=shown.until,
             settle_tol=phase.settle_tol,
+            predictions=phase.predictions,
             time_unit=phase.time_unit,
         )
 

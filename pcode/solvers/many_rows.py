@@ -68,7 +68,8 @@ def integrate(how: Static, members: Members, span: Span, nodes: Any, weights: An
 
         def nodes_at(k: Any) -> Any:
             state = system.state(times[k], rows[k])
-            found = *reduction.nodes(state), dynamics.energies(state, system.sigma, constants)
+            energies = dynamics.energies(state, system.predicting(state), system.sigma, constants)
+            found = *reduction.nodes(state), energies
             return _where_saved(rows[k], found)
 
         def weights_at(k: Any) -> Any:

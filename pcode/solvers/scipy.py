@@ -209,9 +209,13 @@ class SciPySolver:
 
     def _jacobian(self, problem: IVP) -> Callable[[float, Array], Any]:
         problem = coupled(problem, self.name)
+        layout, structure = problem.layout, problem.structure
         # The sparse Jacobian covers the same variables as the elimination.
-        large = problem.layout.size >= SPARSE_FROM and problem.structure.elimination.exact
-        sparse = self.name in TAKE_SPARSE and large
+        sparse = self.name in TAKE_SPARSE and layout.size >= SPARSE_FROM and structure.elimination.exact
+        if structure.fixed and layout.learn:  # predictions depend on all weights below
+            why = "factors a Jacobian that is dense where predictions are fixed and weights learn"
+            refuse_above(self.name, layout, LARGEST_DENSE, why)
+            sparse = False
         return problem.sparse_jacobian if sparse else problem.jacobian
 
 

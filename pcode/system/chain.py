@@ -34,6 +34,8 @@ with G of the lower layer's size. Lambda is kept away from zero, which makes the
 Slaved errors (tau_eps = 0) obey x - mu - nu eps = 0 in place of a rate: in their rows I is 0, J is the
 derivative of that, and p is 0.
 
+With fixed predictions s = 0: the errors hear nothing of the values below, and every T is diagonal.
+
 I may be replaced by a multiple of the identity, one for each sample (`one` in the code): with the multiple 0,
 and the weights held, the same elimination solves -aJ d = r, a step of Newton's method towards rest.
 """
@@ -44,7 +46,8 @@ from typing import Any, NamedTuple
 
 from ..base._jax import jax, jnp
 from ..model.dynamics import Layers
-from .coupled import Point, System
+from .coupled import System
+from .derivatives import Point
 from .inverse import written_out
 
 # Smallest pivot, relative to its terms, that is divided by.
@@ -64,6 +67,7 @@ class Link(NamedTuple):
     W : array, shape (n_{l+1}, n_l), or None where it is M^T
     s, b : array, shape (B, n_l) or (1, 1), or None
         Of the lower layer: sigma'(x^l) and a dv^l/d(eps W), 0 where a node is clamped; None where all are.
+        s is None too where predictions are fixed, and do not depend on the values.
     u : array, shape (B, n_{l+1}) or (1, 1)
         Of the upper layer: -a de^{l+1}/dmu.
     """
@@ -85,6 +89,8 @@ class Link(NamedTuple):
 
     def forward(self, x: Any) -> Any:
         """Rows x s M u."""
+        if self.s is None:
+            return 0.0
         return ((x * _each(self.s, x)) @ self.M) * _each(self.u, x)
 
 
@@ -159,6 +165,7 @@ def links(system: System, point: Point, a: Any) -> tuple[Link, ...]:
 
     def link(k: int) -> Link:
         s, b = (point.slope[k], a * point.value[k].input) if free[k] else (None, None)
+        s = None if system.structure.fixed else s
         return Link(weights.M[k], W[k], s, b, -a * point.error[k].input)
 
     return tuple(map(link, range(system.layout.n)))
@@ -178,12 +185,12 @@ def factor(
 
     layers = [Layer(_safe(D_of(0), 1.0))]
     for k in range(1, system.layout.n + 1):
-        v, e, moves, link = point.value[k], point.error[k - 1], free[k - 1], couplings[k - 1]
+        v, e, link = point.value[k], point.error[k - 1], couplings[k - 1]
         g, h = (a * e.x, -a * v.eps) if free[k] else (None, None)
         layer = Layer(D_of(k), g, h, system.dynamic[k - 1] * one - a * e.eps, link)
         N, size = layer.own * layer.D, layer.own * jnp.abs(layer.D)
         Lambda = _safe(N, size) if g is None else _safe(N + g * h, size + g**2)
-        if moves:
+        if link.s is not None:
             layers.append(_above(layers[-1], layer, link, Lambda, small))
         else:
             layers.append(layer._replace(T=layer.own, N_inverse=1.0 / Lambda))

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from jax.extend.core import Var
 
 from ..base._jax import jax, jnp
 from ..model import dynamics
@@ -18,6 +17,7 @@ from ..model.clamp import Curve, Pieces, curve_at
 from ..model.dynamics import Constants, Layers
 from ..model.network import Weights
 from ..model.state import Layout, State
+from .derivatives import ForwardPass, Partials, Point, error_rate, fixed_rate, free_rate, partials
 
 
 class Structure(NamedTuple):
@@ -36,6 +36,8 @@ class Structure(NamedTuple):
         Links whose W is M^T plus a known offset; see `pcode.system.reduction`.
     curves : tuple of Function, Expression or None
         For each layer 0..n, the function of time to which it is clamped, or None; empty if all are None.
+    fixed : bool
+        Whether predictions and slopes are those of the forward pass of the weights, see `Phase.predictions`.
     """
 
     layout: Layout
@@ -44,6 +46,7 @@ class Structure(NamedTuple):
     elimination: Elimination
     offset: tuple[int, ...] = ()
     curves: tuple[Curve | None, ...] = ()
+    fixed: bool = False
 
     @property
     def sigma(self) -> tuple[Activation, ...]:
@@ -51,9 +54,17 @@ class Structure(NamedTuple):
         return tuple(map(activation_of, self.activation))
 
     @property
+    def kinks(self) -> tuple[tuple[float, ...], ...]:
+        """The values at which the rates of a node of layers 0..n-1 jump: the kinks of its activation.
+
+        None with fixed predictions, where no rate depends on sigma of a node.
+        """
+        return tuple(() if self.fixed else sigma.kinks for sigma in self.sigma)
+
+    @property
     def kinked(self) -> bool:
-        """Whether an activation has kinks."""
-        return any(sigma.kinks for sigma in self.sigma)
+        """Whether there are such values."""
+        return any(self.kinks)
 
 
 class Parameters(NamedTuple):
@@ -97,47 +108,6 @@ class Elimination(Protocol):
 
     def solve(self, system: System, factors: Any, r: Any) -> Any:
         """The d, shape (N,), with (I - a J) d = r, without the weight-borne coupling if weights learn."""
-
-
-class Partials(NamedTuple):
-    """Partial derivatives of an elementwise rate, shapes (B, n_l), or (1, 1) where constant.
-
-    Attributes
-    ----------
-    x, eps : array
-        With respect to the node's own value and error.
-    input : array
-        With respect to its input from the neighbouring layer: h^l for a value node, mu^l for an error node.
-    """
-
-    x: Any
-    eps: Any
-    input: Any
-
-
-class Point(NamedTuple):
-    """What the Jacobian needs to know of the state at which the system is linearised.
-
-    Attributes
-    ----------
-    state : State
-    sigma, slope : tuple of arrays, shapes (B, n_l)
-        sigma(x^l) and, at free nodes, sigma'(x^l) (0 at clamped ones), l = 0..n-1.
-    value : tuple of Partials
-        Derivatives of dx^l/dt at free nodes (0 at clamped ones), l = 0..n.
-    error : tuple of Partials
-        Derivatives of deps^l/dt, with respect to free values (0 for clamped ones), l = 1..n; for slaved
-        errors, which have no rate, of x^l - mu^l - nu^l eps^l = 0.
-    free : tuple of arrays, shapes (B, n_l)
-        1 at value nodes that move, 0 at those clamped or held at a kink, l = 0..n.
-    """
-
-    state: State
-    sigma: Layers
-    slope: Layers
-    value: tuple[Partials, ...]
-    error: tuple[Partials, ...]
-    free: Layers
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["parameters"], meta_fields=["structure"])
@@ -251,7 +221,7 @@ class System:
         if not slaved:
             return state
         x, eps, weights = state
-        mu = dynamics.predictions(x, weights.M, weights.beta, self.sigma)
+        mu = dynamics.predictions(self.predicting(state), weights.M, weights.beta, self.sigma)
         nu = dynamics.variances(state, self.constants)
         layers = enumerate(zip(x[1:], eps, mu, nu, strict=True), start=1)
         return state._replace(
@@ -260,6 +230,21 @@ class System:
                 for layer, (x_l, eps_l, mu_l, nu_l) in layers
             )
         )
+
+    def predicting(self, state: State) -> Layers:
+        """The values at which predictions and slopes are evaluated in a `state`, shapes (B, n_l), l = 0..n.
+
+        Those of the state or, with fixed predictions, of the forward pass of its weights, in which clamped
+        nodes stand at their clamps.
+        """
+        x, _, weights = state
+        if not self.structure.fixed:
+            return x
+        given = (
+            jnp.full(x_l.shape, jnp.nan) if free is None else jnp.where(free, jnp.nan, x_l)
+            for x_l, free in zip(x, self.free(), strict=True)
+        )
+        return dynamics.feedforward(tuple(given), weights.M, weights.beta, self.sigma)
 
     def held_at(self, xp: Any = jnp) -> tuple[Any, ...]:
         """The kinks at which value nodes are held, NaN where not, shapes (B, n_l); None where none can be."""
@@ -310,7 +295,8 @@ class System:
 
     def rhs(self, t: Any, y: Any) -> Any:
         """dy/dt, shape (N,): all equations of the model for the unknowns `y`."""
-        rates = dynamics.rates(self.state(t, y), self.sigma, self.constants)
+        state = self.state(t, y)
+        rates = dynamics.rates(state, self.predicting(state), self.sigma, self.constants)
         dx: Layers = tuple(
             rate if free is None else jnp.where(free, rate, 0.0)
             for rate, free in zip(rates.x, self.free(), strict=True)
@@ -339,22 +325,29 @@ class System:
         """The derivatives at (t, y), y of shape (N,), from which the Jacobian is made."""
         state = self.state(t, y)
         x, eps, weights = state
+        fixed, at = self.structure.fixed, self.predicting(state)
         sigma, c, free, masks = self.sigma, self.constants, self.free_values(), self.free()
         h = (*dynamics.feedback_signals(eps, weights.feedback), 0.0)
-        mu, nu = dynamics.predictions(x, weights.M, weights.beta, sigma), dynamics.variances(state, c)
-        value = (
-            partials(partial(_free_rate, s, tau, c), x_l, eps_l, h_l)
-            for s, tau, x_l, eps_l, h_l in zip((*sigma, None), c.tau, x, (0.0, *eps), h, strict=True)
-        )
+        mu, nu = dynamics.predictions(at, weights.M, weights.beta, sigma), dynamics.variances(state, c)
+        value, bend = [], []
+        for s, tau, *given, at_l in zip((*sigma, None), c.tau, x, (0.0, *eps), h, at, strict=True):
+            if fixed:
+                *found, by_at = partials(partial(fixed_rate, s, tau, c), *given, at_l)
+                bend.append(by_at)
+            else:
+                found = [*partials(partial(free_rate, s, tau, c), *given)]
+            value.append(Partials(*found))
         error = (
-            partials(partial(_error_rate, nu_l, tau_l), x_l, eps_l, mu_l)
+            Partials(*partials(partial(error_rate, nu_l, tau_l), x_l, eps_l, mu_l))
             for nu_l, tau_l, x_l, eps_l, mu_l in zip(nu, c.tau_eps, x[1:], eps, mu, strict=True)
         )
-        below = list(zip(sigma, x, free, strict=False))
+        below = list(zip(sigma, at, free, strict=False))
+        slope = tuple(s.df(at_l) * f for s, at_l, f in below)
+        bends = tuple(d * f for d, f in zip(bend, free[:-1], strict=False))
         return Point(
             state=state,
-            sigma=tuple(s.f(x_l) for s, x_l, _ in below),
-            slope=tuple(s.df(x_l) * f for s, x_l, f in below),
+            sigma=tuple(s.f(at_l) for s, at_l, _ in below),
+            slope=(jnp.zeros((1, 1)),) * len(below) if fixed else slope,
             value=tuple(
                 found if mask is None else Partials(*(jnp.where(mask, d, 0.0) for d in found))
                 for found, mask in zip(value, masks, strict=True)
@@ -364,6 +357,7 @@ class System:
                 for found, mask in zip(error, masks[1:], strict=True)
             ),
             free=free,
+            forward=ForwardPass(slope, bends) if fixed else None,
         )
 
     def factor(self, point: Point, a: Any, one: Any = 1.0) -> Any:
@@ -373,43 +367,3 @@ class System:
     def solve(self, factors: Any, r: Any) -> Any:
         """The d, shape (N,), with (I - a J) d = r by the elimination; see `exact`."""
         return self.structure.elimination.solve(self, factors, r)
-
-
-def _free_rate(sigma: Activation | None, tau: Any, c: Constants, x: Any, eps: Any, h: Any) -> Any:
-    """dx^l/dt as a function of x^l, eps^l and h^l."""
-    return dynamics.value_rate(x, eps, 0.0 if sigma is None else sigma.df(x) * h, tau, c)
-
-
-def _error_rate(nu: Any, tau_eps: Any, x: Any, eps: Any, mu: Any) -> Any:
-    return dynamics.error_rate(x, eps, mu, nu, tau_eps)
-
-
-def partials(rate: Callable[..., Any], *arguments: Any) -> Partials:
-    """Derivatives of an elementwise function by each of its arguments, by one jvp each in direction ones.
-
-    Those that depend on no argument have one entry: most do not, and an array of the size of the nodes for
-    each would take longer to compile and to pass on.
-    """
-
-    def by(k: int, at: tuple[Any, ...]) -> Any:
-        def along(argument: Any) -> Any:
-            return rate(*at[:k], argument, *at[k + 1 :])
-
-        return jax.jvp(along, (at[k],), (jnp.ones_like(at[k]),))[1]
-
-    shape, count = jnp.broadcast_shapes(*map(jnp.shape, arguments)), len(arguments)
-    whole = tuple(jnp.broadcast_to(a, shape).astype(float) for a in arguments)
-    single = (jnp.zeros((1, 1)),) * count
-    traced = jax.make_jaxpr(lambda *at: [by(k, at) for k in range(count)])(*single)
-    return Partials(
-        *(by(k, whole if depends else single) for k, depends in enumerate(_dependent(traced.jaxpr)))
-    )
-
-
-def _dependent(jaxpr: Any) -> list[bool]:
-    """Which outputs of a traced function depend on its arguments."""
-    reached = set(jaxpr.invars)
-    for equation in jaxpr.eqns:
-        if not reached.isdisjoint(v for v in equation.invars if isinstance(v, Var)):
-            reached.update(equation.outvars)
-    return [isinstance(v, Var) and v in reached for v in jaxpr.outvars]

@@ -18,7 +18,8 @@ from ..model.state import State
 from ..model.variables import BETA, EPS, VARIABLES, M, W, X
 from . import chain
 from . import whole as whole_nodes
-from .coupled import Point, System
+from .coupled import System
+from .derivatives import ForwardPass, Point
 from .krylov import gcr
 
 # Krylov vectors kept and most iterations for systems that the elimination does not solve exactly, and the
@@ -38,6 +39,8 @@ class Factors(NamedTuple):
         Couplings of layers l and l + 1, l = 0..n-1.
     nodes : chain.Chain or whole_nodes.Whole
         Factors of the node system.
+    forward : ForwardPass or None
+        With fixed predictions, how these depend on the weights below.
     """
 
     a: Any
@@ -45,6 +48,7 @@ class Factors(NamedTuple):
     eps: Layers
     links: tuple[chain.Link, ...]
     nodes: chain.Chain | whole_nodes.Whole
+    forward: ForwardPass | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class ChainElimination:
             nodes: Any = whole_nodes.factor(system, point, a, one)
         else:
             nodes = chain.factor(system, point, a, one, links, self.small)
-        return Factors(jnp.asarray(a), point.sigma, point.state.eps, links, nodes)
+        return Factors(jnp.asarray(a), point.sigma, point.state.eps, links, nodes, point.forward)
 
     def solve(self, system: System, factors: Factors, r: Any) -> Any:
         """The d with (I - a J) d = r, shapes (N,), up to the weight-borne coupling."""
@@ -115,14 +119,16 @@ def _solve(system: System, factors: Factors, r: Any) -> Any:
     layout, p = system.layout, system.parameters
     nothing = jax.tree.map(jnp.zeros_like, State(p.clamp, p.clamp[1:], p.held))
     right, free = layout.unpack(r, nothing), system.free()
-    P, q = _sources(system, factors, right)
+    P, q, ahead = _sources(system, factors, right)
     q = tuple(
         q_l if f is None else jnp.where(f, q_l, 0.0) if moves else q_l * 0.0
         for q_l, f, moves in zip(q, free, layout.free, strict=True)
     )
     solve_nodes: Any = whole_nodes.solve if isinstance(factors.nodes, whole_nodes.Whole) else chain.solve
     d_x, d_eps = solve_nodes(factors.nodes, P, q, layout.free)
-    d_weights = _weights(system, factors, d_x, d_eps, right.weights) if layout.learn else nothing.weights
+    d_weights = (
+        _weights(system, factors, d_x, d_eps, ahead, right.weights) if layout.learn else nothing.weights
+    )
     # A clamped node of a partly clamped layer has rate 0: d = r there.
     kept = zip(d_x, right.x, free, strict=True)
     d_x = tuple(d if f is None else jnp.where(f, d, r_l) for d, r_l, f in kept)
@@ -134,34 +140,48 @@ def decayed(system: System, a: Any) -> list[Any]:
     return [1.0 / (1.0 + a * c.weight_decay / c.delta) for c in system.constants.links]
 
 
-def _sources(system: System, factors: Factors, r: State) -> tuple[Layers, Layers]:
-    """P and q, the right-hand sides of the nodes' equations after elimination of the weights."""
+def _sources(system: System, factors: Factors, r: State) -> tuple[Layers, Layers, Layers]:
+    """P and q, the right-hand sides of the nodes' equations after elimination of the weights.
+
+    And sigma'(x^l) times the change of x^l in the forward pass, l = 0..n-1, if predictions are fixed.
+    """
     layout, P, q = system.layout, list(r.eps), list(r.x)
     if not layout.learn:
-        return tuple(P), tuple(q)
-    weights = r.weights  # 0 where they are held
+        return tuple(P), tuple(q), ()
+    weights, forward = r.weights, factors.forward  # 0 where they are held
+    ahead: list[Any] = []
+    x: Any = 0.0
     links = zip(factors.links, decayed(system, factors.a), strict=True)
     for layer, (link, c) in enumerate(links):
         mu: Any = weights.beta[layer]
         if f"M{layer}" in layout.arrays:
             mu = factors.sigma[layer] @ weights.M[layer] + mu
-        P[layer] = P[layer] - link.u * (c * mu)
+        mu = c * mu
+        if forward is not None:
+            ahead.append(forward.slope[layer] * x)
+            q[layer] = q[layer] + factors.a * forward.bend[layer] * x
+            mu = mu + ahead[layer] @ link.M
+        P[layer], x = P[layer] - link.u * mu, mu
         moves = layout.feedback_moves(layer)
         if moves is not None and layout.free[layer]:
             W = weights.W[layer] if moves == f"W{layer}" and weights.W is not None else weights.M[layer].T
             q[layer] = q[layer] + link.b * (c * (factors.eps[layer] @ W))
-    return tuple(P), tuple(q)
+    return tuple(P), tuple(q), tuple(ahead)
 
 
-def _weights(system: System, factors: Factors, d_x: Layers, d_eps: Layers, r: Weights) -> Weights:
-    """The change of the weights, given that of the nodes."""
+def _weights(
+    system: System, factors: Factors, d_x: Layers, d_eps: Layers, ahead: Layers, r: Weights
+) -> Weights:
+    """The change of the weights, given that of the nodes, and of fixed predictions."""
     layout, constants, c = system.layout, system.constants, decayed(system, factors.a)
     gains = [factors.a * c_l / (delta * layout.batch) for c_l, delta in zip(c, constants.delta, strict=True)]
     hebbian = []
     for layer, link in enumerate(factors.links):
         term = factors.sigma[layer].T @ d_eps[layer]
-        if layout.free[layer]:
+        if link.s is not None:
             term += (link.s * d_x[layer]).T @ factors.eps[layer]
+        elif ahead:
+            term += ahead[layer].T @ factors.eps[layer]
         hebbian.append(term)
     sent = [gain * term for gain, term in zip(gains, constants.masked(tuple(hebbian)), strict=True)]
     # What is held is left out where the vector is packed.

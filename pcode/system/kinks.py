@@ -13,6 +13,11 @@ a node is *held*: it is treated as clamped to k for as long as the two rates poi
 Between two changes of the nodes' modes (see `Activation`) the equations are smooth, and a solver sees no
 jump. After each step `excess` tells whether a node has passed a kink or must be released. If so, the step is
 cut off there, and the integration restarts with new modes (`switched`).
+
+With fixed predictions (`Structure.fixed`) no rate depends on sigma of a node, and there are no modes. sigma'
+of the forward pass jumps where this crosses a kink, as weights or clamps move: then dx/dt jumps, while the
+rates of errors and weights, and so the speed of the crossing, do not. No node is held, and steps that adapt
+pass such a time as they do any other jump of a rate.
 """
 
 from __future__ import annotations
@@ -51,9 +56,7 @@ def modes_of(system: System, t: Any, y: Any, later: Any = None) -> tuple[Any, ..
     to which they point. If its rate on the lower side is 0, the unknowns `later`, a moment after `y`, decide.
     """
     structure = system.structure
-    kinked = tuple(
-        bool(s.kinks) and free for s, free in zip(structure.sigma, system.layout.free, strict=False)
-    )
+    kinked = tuple(bool(at) and free for at, free in zip(structure.kinks, system.layout.free, strict=False))
     if not any(kinked):
         return None
     plain, clamp = system.without_modes, system.parameters.clamp
@@ -219,10 +222,10 @@ def unfolded(system: System, y: Any) -> Any:
     kinks.
     """
     views = system.layout.views(y)
-    for layer, sigma in enumerate(system.structure.sigma):
+    for layer, at in enumerate(system.structure.kinks):
         if f"x{layer}" in views:
             x = views[f"x{layer}"]
-            views[f"x{layer}"] = x + sum(jnp.where(x > kink, 1.0, 0.0) for kink in sigma.kinks)
+            views[f"x{layer}"] = x + sum(jnp.where(x > kink, 1.0, 0.0) for kink in at)
     return jnp.concatenate([jnp.ravel(part) for part in views.values()])
 
 
@@ -230,10 +233,10 @@ def folded(system: System, u: Any) -> tuple[Any, Any]:
     """Inverse of `unfolded`: the unknowns, and their rates with the alpha given by `u`, shapes (N,)."""
     system, layout = system.without_modes, system.layout
     views, mixed = layout.views(u), {}
-    for layer, sigma in enumerate(system.structure.sigma):
-        if f"x{layer}" in views and sigma.kinks:
+    for layer, jumps in enumerate(system.structure.kinks):
+        if f"x{layer}" in views and jumps:
             at = views[f"x{layer}"]
-            views[f"x{layer}"] = at - sum(jnp.clip(at - (k + j), 0.0, 1.0) for j, k in enumerate(sigma.kinks))
+            views[f"x{layer}"] = at - sum(jnp.clip(at - (k + j), 0.0, 1.0) for j, k in enumerate(jumps))
             mixed[layer] = at
     y = jnp.concatenate([jnp.ravel(part) for part in views.values()])
     rates, state, free = layout.views(system.rhs(0.0, y)), system.state(0.0, y), system.free_values()

@@ -66,7 +66,10 @@ def _gradients(activation: Static, weights: Weights, inputs: Any, targets: Any) 
 
 
 def hebbian(x: Any, eps: Any, activation: tuple[Entry, ...]) -> Any:
-    """mean_b[sigma(x^l)^T eps^{l+1}], l = 0..n-1: delta dM^l/dt without its decay."""
+    """mean_b[sigma(x^l)^T eps^{l+1}], l = 0..n-1: delta dM^l/dt without its decay.
+
+    With fixed predictions x is that of the forward pass.
+    """
     return dynamics.hebbian_terms(x, eps, tuple(map(activation_of, activation)))
 
 
@@ -90,7 +93,7 @@ _OUTPUTS = Evaluated(_outputs)
 
 
 def flow_beside_gradient(
-    x: Any, eps: Any, weights: Weights, c: dynamics.Constants, activation: tuple[Entry, ...]
+    x: Any, eps: Any, at: Any, weights: Weights, c: dynamics.Constants, activation: tuple[Entry, ...]
 ) -> tuple[Any, Any]:
     """Angle in degrees and relative size of the weights' flow beside backpropagation, shapes (n,).
 
@@ -99,20 +102,24 @@ def flow_beside_gradient(
     Parameters
     ----------
     x, eps : tuple of array, shapes (B, n_l)
+    at : tuple of array, shapes (B, n_l)
+        Where predictions are evaluated: x, or with fixed predictions the forward pass.
     weights : Weights
         Without W.
     c : Constants
         nu^n is the last of its variances; of masked links only the connections count that are there.
     activation : tuple
     """
-    found: tuple[Any, Any] = _FLOW(Static(activation), x, eps, weights, c)
+    found: tuple[Any, Any] = _FLOW(Static(activation), x, eps, at, weights, c)
     return found
 
 
-def _flow(activation: Static, x: Any, eps: Any, weights: Weights, c: dynamics.Constants) -> tuple[Any, Any]:
+def _flow(
+    activation: Static, x: Any, eps: Any, at: Any, weights: Weights, c: dynamics.Constants
+) -> tuple[Any, Any]:
     _, _, by_M = _gradients(activation, weights, x[0], x[-1])
     descent = tuple(-g for g in c.masked(by_M))
-    flow = tuple(c.nu[-1] * term for term in c.masked(hebbian(x, eps, activation.value)))
+    flow = tuple(c.nu[-1] * term for term in c.masked(hebbian(at, eps, activation.value)))
     turned = in_layers(partial(angle, xp=jnp), flow, descent)
     return turned, in_layers(lambda a, b: norm(a, jnp) / norm(b, jnp), flow, descent)
 

@@ -50,6 +50,11 @@ def _many_columns(system: System, t: Any, y: Any) -> jax.Array:
 # Up to so many unknowns the Jacobian is had from all columns at once.
 FEW_COLUMNS = 256
 
+
+def _energies(system: System, state: State) -> Any:
+    return dynamics.energies(state, system.predicting(state), system.sigma, system.constants)
+
+
 _RHS = Evaluated(System.rhs)
 _ACTION = Evaluated(_action)
 _JACOBIAN = Evaluated(_columns)
@@ -70,9 +75,7 @@ _SWITCHED = Evaluated(kinks.switched)
 _SHORTLY_AFTER = Evaluated(kinks.shortly_after)
 _MODES_OF = Evaluated(kinks.modes_of)
 _SLAVED_ERRORS = Evaluated(lambda system, state: system.with_slaved(state).eps)
-_ENERGIES = Evaluated(
-    lambda system, t, y: dynamics.energies(system.state(t, y), system.sigma, system.constants)
-)
+_ENERGIES = Evaluated(lambda system, t, y: _energies(system, system.state(t, y)))
 _LINEARISE = Evaluated(System.linearise)
 _FACTOR = Evaluated(lambda system, t, y, a: system.factor(system.linearise(t, y), a))
 _SOLVE = Evaluated(lambda at, r: at[0].solve(at[1], r))
@@ -82,7 +85,7 @@ def _sigma(activation: Static) -> dynamics.Sigma:
     return tuple(map(activation_of, activation.value))
 
 
-_ENERGIES_OF = Evaluated(lambda activation, state, c: dynamics.energies(state, _sigma(activation), c))
+_ENERGIES_OF = Evaluated(lambda activation, state, at, c: dynamics.energies(state, at, _sigma(activation), c))
 _FEEDFORWARD = Evaluated(
     lambda activation, given, weights: dynamics.feedforward(
         given, weights.M, weights.beta, _sigma(activation)
@@ -90,11 +93,27 @@ _FEEDFORWARD = Evaluated(
 )
 
 
-def energies_of(network: Network, state: State) -> tuple[Array, Array]:
-    """Terms of F in a `state`, with the error nodes as they are, and at their rest value; shapes (n,)."""
-    plain = state._replace(weights=state.weights._replace(W=None))
-    dynamic, slaved = _ENERGIES_OF(Static(network.activation), plain, dynamics.Constants.of(network))
+def energies_of(network: Network, state: State, at: tuple[Array, ...] | None = None) -> tuple[Array, Array]:
+    """Terms of F in a `state`, with the error nodes as they are, and at their rest value; shapes (n,).
+
+    Predictions are evaluated `at` these values, see `predicting`; by default those of the state.
+    """
+    plain, c = state._replace(weights=state.weights._replace(W=None)), dynamics.Constants.of(network)
+    where = state.x if at is None else at
+    dynamic, slaved = _ENERGIES_OF(Static(network.activation), plain, where, c)
     return np.asarray(dynamic), np.asarray(slaved)
+
+
+def predicting(network: Network, phase: Phase, state: State) -> tuple[Array, ...]:
+    """The values at which predictions and slopes are evaluated, l = 0..n; see `System.predicting`.
+
+    The clamped values are those in the `state`.
+    """
+    if phase.predictions == "free":
+        return state.x
+    given = given_nodes(network, phase, len(state.x[0]))
+    clamped = (np.where(np.isnan(value), np.nan, x) for value, x in zip(given, state.x, strict=True))
+    return feedforward(network, state.weights, tuple(clamped))
 
 
 def feedforward(network: Network, weights: Weights, given: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -457,6 +476,7 @@ def structure_of(network: Network, phase: Phase, batch: int) -> Structure:
         clamped=tuple(layer in phase.clamp for layer in layers),
         elimination=ChainElimination(),
         curves=curves if any(curves) else (),
+        fixed=phase.predictions == "fixed",
     )
 
 
@@ -482,8 +502,7 @@ def with_modes(system: System, t: float, y: Any) -> System:
     t = np.float64(t)
     system = system.changed(mode=_MODES_OF(plain, t, y))
     x = system.layout.views(np.asarray(y))
-    kinks_of = [sigma.kinks for sigma in system.structure.sigma]
-    if any(np.isin(x.get(f"x{layer}", ()), at).any() for layer, at in enumerate(kinks_of)):
+    if any(np.isin(x.get(f"x{k}", ()), at).any() for k, at in enumerate(system.structure.kinks)):
         moving = system if system.constants.longest_tau > 0.0 else system.with_unit_clocks
         later = _SHORTLY_AFTER(moving, t, y)
         system = system.changed(mode=_MODES_OF(plain, t, y, later))

@@ -10,7 +10,8 @@ e = deps/dt as in `Point`, and S^l = sigma'(x^l) where a node is free, else 0:
 
 likewise for W; and mean_b[deps^l] - lambda dbeta^l for the biases. The nodes of a sample couple to those of
 the neighbouring layers and to all weights between; a weight couples to the two nodes it joins, in every
-sample.
+sample. With fixed predictions dx does not enter dmu^l; all weights below do, so that J is sparse for held
+weights only.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from scipy.sparse import csc_matrix, diags_array
 
 from ..model.dynamics import Constants
 from ..model.state import Layout
-from .coupled import Point, System
+from .coupled import System
+from .derivatives import Point
 
 # Rows, columns and values of a block, of shapes that broadcast against one another.
 Block = tuple[Any, Any, Any]
@@ -89,6 +91,8 @@ def _node_node(at: dict[str, Any], point: Point, layer: int) -> Iterator[Block]:
     x, eps = at[f"x{layer}"][:, :, None], at[f"eps{layer + 1}"][:, None, :]
     S, weights = point.slope[layer][:, :, None], point.state.weights
     yield x, eps, point.value[layer].input[:, :, None] * weights.feedback[layer].T
+    if point.forward is not None:
+        return
     yield eps, x, point.error[layer].input[:, None, :] * S * weights.M[layer]
 
 

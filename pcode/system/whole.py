@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from ..base._jax import jnp
 from ..model.dynamics import Layers
-from .coupled import Point, System
+from .coupled import System
+from .derivatives import Point
 
 
 class Whole(NamedTuple):
@@ -49,7 +50,9 @@ def factor(system: System, point: Point, a: Any, one: Any) -> Whole:
                 blocks[f"e{k}", f"x{k}"] = diagonal(-a * value.eps, size)
         if k < n and moves:
             M, above = weights.M[k], point.error[k]
-            blocks[f"x{k}", f"e{k + 1}"] = (point.slope[k][:, :, None] * M) * (-a * above.input)[:, None, :]
+            if not system.structure.fixed:
+                ahead = point.slope[k][:, :, None] * M
+                blocks[f"x{k}", f"e{k + 1}"] = ahead * (-a * above.input)[:, None, :]
             back = jnp.broadcast_to(a * value.input, (batch, size))
             blocks[f"e{k + 1}", f"x{k}"] = -weights.feedback[k] * back[:, None, :]
     names = [f"x{k}" for k in range(n + 1) if free[k]] + [f"e{k}" for k in range(1, n + 1)]
