@@ -74,6 +74,8 @@ def settling_off(run: Run) -> float | str:
         return "the network is not linear"
     if network.limit:
         return "tau = 0: the nodes are at rest at all times"
+    if network.noisy:
+        return "noise moves the nodes"
     for k, record in enumerate(run.phases):
         still = all(not clamp.moves and clamp.mask_known for clamp in record.clamp.values())
         free = record.predictions == "free"
