@@ -299,9 +299,7 @@ def test_clocks_are_kept_told_and_scaled_together() -> None:
     net = pcode.Network((2, 3, 1), tau=["1 ms", "2 ms", "4 ms"], tau_eps="10 us", delta="1 s")
     assert (net.taus, net.taus_eps, net.deltas) == ((1.0, 2.0, 4.0), (0.01, 0.01), (1000.0, 1000.0))
     assert pcode.Network(**net.to_dict()) == net
-    assert repr(pcode.Network((2, 3, 1), tau_eps=0.0)).startswith(
-        "Network(sizes=(2, 3, 1), activation='tanh', tau=1.0, tau_eps=0.0"
-    )
+    assert "tau_eps=0.0" in repr(pcode.Network((2, 3, 1), tau_eps=0.0))
     assert net.with_longest_tau(8.0).taus_eps == (0.02, 0.02)
     assert net.with_errors_faster(100.0).taus_eps == (0.02, 0.02)
     assert pcode.Network((2, 3, 1), tau=[1.0, 2.0, 2.0], tau_eps=[1.0, 1.0]).errors_faster == 2.0

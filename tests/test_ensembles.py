@@ -286,7 +286,7 @@ one = small().init_weights(0)
         (small(), {"seeds": [0], "init": {"scale": -2.0}}, "init.scale", "0 or more"),
         (small(), {"seeds": [0, 1], "over": {"tau": [1.0]}}, "over[tau]", "1 values and there are 2 seeds"),
         (small(), {"seeds": [0], "over": {"taau": [1.0]}}, "over", "did you mean tau?"),
-        (small(), {"seeds": [0], "over": {"sizes": [3]}}, "over", "there are tau, delta, nu"),
+        (small(), {"seeds": [0], "over": {"sizes": [3]}}, "over", "there are tau, tau_eps, delta, nu"),
         (small(), {"seeds": [0, 1], "over": {"nu": [1.0, -1.0]}}, "over[nu][1]", "-1"),
         (small(), {"seeds": [0], "over": {"tau": [0.0]}}, "tau", "must be above 0 here"),
         (small(), {"seeds": [0], "method": "cvode"}, "method", "at a time; there are auto, Kvaerno5"),

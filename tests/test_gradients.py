@@ -90,6 +90,7 @@ def test_gradients_map_over_parameters_and_agree_with_those_of_an_explicit_metho
     problem = problem_of((3, 4, 2), 2, 20.0, 30.0)
     p = problem.parameters
     nu, tau = jnp.array([[0.5, 1.0], [1.0, 2.0], [3.0, 0.2]]), jnp.array([1.0, 0.5, 2.0])
+    tau = tau[:, None] * jnp.ones(p.constants.tau.size)  # of each layer
     many = with_(with_(p, "nu", nu), "tau", tau)
     axes = with_(with_(jax.tree.map(lambda _: None, p), "nu", 0), "tau", 0)
     found = []

@@ -400,7 +400,9 @@ def test_a_stop_may_answer_in_whatever_library(answer):
     "value", [None, {}, True, "a\0b", "\ud800", 10**30, np.datetime64("2024-01-01"), object(), [1, "a"]]
 )
 def test_an_attribute_that_no_file_can_hold_is_refused_before_the_run(value):
-    with pytest.raises(InputError, match=r"attributes\[a\]: cannot be stored in a NetCDF file"):
+    with pytest.raises(
+        InputError, match=r"attributes\[a\]: (cannot be stored in a NetCDF|has the character)"
+    ):
         prepared(attributes={"a": value})
 
 

@@ -85,7 +85,7 @@ def repr_sorted(document: Any) -> str:
         ("network.sizes=[2, 3", "network.sizes: must be a list"),
         ("delta=10", "with --set delta=10: delta: unknown key; did you mean network.delta?"),
         ("Delta=10", "Delta: unknown key; did you mean network.delta?"),
-        ("seed=3", "seed: unknown key; did you mean weights.seed or data.seed?"),
+        ("seed=3", "seed: unknown key; did you mean weights.seed or data.seed or solver.seed?"),
         ("nodes=3", "nodes: unknown key; did you mean start.nodes or save.nodes or phase.0.nodes?"),
         ("rtol=1e-3", "rtol: unknown key; did you mean solver.rtol?"),
         ("titel=x", "titel: unknown key; did you mean title?"),

@@ -68,8 +68,6 @@ class Separation(Result):
     ----------
     phase : str
         The phase's name.
-    pair : {"weights", "errors"}
-        What was compared: with "errors" read tau/tau_eps for delta/tau below, and tau for delta.
     duration : float
         How much of it was compared, in units of delta.
     tolerance : float
@@ -97,12 +95,13 @@ class Separation(Result):
         NaN in the initial layer.
     notes : tuple of str
         What to mind.
+    pair : {"weights", "errors"}
+        What was compared: with "errors" read tau/tau_eps for delta/tau above, and tau for delta.
     """
 
     question: ClassVar[str] = "separation"
 
     phase: str
-    pair: PairName
     duration: float
     tolerance: float
     own_ratio: float | None
@@ -117,6 +116,7 @@ class Separation(Result):
     slow_time: Array
     distance: Array
     notes: tuple[str, ...] = ()
+    pair: PairName = "weights"
 
     def legend(self) -> tuple[str, ...]:
         """Nothing: there is no time in the lines."""

@@ -128,10 +128,6 @@ class Network(Clocks):
         Time constant of value and error nodes: a number in your unit of time, or a time with a unit such as
         "10 ms"; 0: nodes at rest at every instant. One for all, or one for each of the layers 0..n. With 0,
         the singular limit, the weights alone are unknowns; then it is 0 for all layers.
-    tau_eps : float, str or pint.Quantity, or a sequence of these, optional
-        Time constant of the error nodes, where it is not tau: one for all, or one for each of the layers
-        1..n. Where it is 0, errors are slaved to the values, eps^l = (x^l - mu^l) / nu^l at every instant,
-        and are no unknowns. With tau = 0 it can only be 0.
     delta : float, str or pint.Quantity, or a sequence of these
         Time constant of the weights, likewise, normally much larger than tau: one for all, or one for each of
         the links l = 0..n-1, for M^l, W^l and beta^{l+1}.
@@ -142,10 +138,6 @@ class Network(Clocks):
         Decay lambda of M, W and beta. Dimensionless, >= 0.
     node_decay : float
         Decay lambda_x of the value nodes. Dimensionless, >= 0.
-    temperature : float or sequence of float
-        Temperature T of the noise on free value nodes: one for all, or one for each of the layers 0..n. 0: no
-        noise. tau dx^l gains sqrt(2 tau T^l) dw, w a Wiener process of each node and sample. In the unit of
-        the energy, dimensionless, >= 0.
     feedback : {"learned", "tied", "fixed"}
         W follows its own equation, is M transposed at all times, or stays as it is.
     bias : bool
@@ -156,6 +148,14 @@ class Network(Clocks):
     time_unit : str, optional
         Unit of all times of a run, such as "ms". By default that of the first time constant that has one; all
         times must then be given with a unit. Where none has, the unit is left open.
+    tau_eps : float, str or pint.Quantity, or a sequence of these, optional
+        Time constant of the error nodes, where it is not tau: one for all, or one for each of the layers
+        1..n. Where it is 0, errors are slaved to the values, eps^l = (x^l - mu^l) / nu^l at every instant,
+        and are no unknowns. With tau = 0 it can only be 0.
+    temperature : float or sequence of float
+        Temperature T of the noise on free value nodes: one for all, or one for each of the layers 0..n. 0: no
+        noise. tau dx^l gains sqrt(2 tau T^l) dw, w a Wiener process of each node and sample. In the unit of
+        the energy, dimensionless, >= 0.
 
     Raises
     ------
@@ -179,16 +179,16 @@ class Network(Clocks):
     sizes: Sizes = Sizes()
     activation: Activations = Activations("tanh")
     tau: TimeConstants = TimeConstants(1.0, least=0.0, means="nodes always at rest", first=0)
-    tau_eps: OptionalTimeConstants = OptionalTimeConstants(least=0.0, means="errors slaved", first=1)
     delta: TimeConstants = TimeConstants(200.0, above=0.0)
     nu: PerLayer = PerLayer(1.0, plural="variances")
     weight_decay: Number = Number(0.0, least=0.0)
     node_decay: Number = Number(0.0, least=0.0)
-    temperature: Temperatures = Temperatures(0.0)
     feedback: Choice[Feedback] = Choice("learned", get_args(Feedback))
     bias: Flag = Flag(True)
     mask: Masks = Masks()
     time_unit: TimeUnit = TimeUnit()
+    tau_eps: OptionalTimeConstants = OptionalTimeConstants(least=0.0, means="errors slaved", first=1)
+    temperature: Temperatures = Temperatures(0.0)
 
     def __post_init__(self) -> None:
         """Bring the time constants into one unit."""

@@ -90,7 +90,7 @@ method = "auto"               # chosen for each phase; `pcode list` names the ot
 rtol = 1e-6
 atol = 1e-9
 # max_steps = {Settings.max_steps}
-# step = 0.1                  # with noise: steps of this length, not adaptive ones; in the unit of tau
+#                             # with noise, step = 0.1: steps of this length, not adaptive ones
 # seed = 0                    # of the noise
 
 [save]
