@@ -61,8 +61,7 @@ def test_the_limit_goes_on(renewed, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", [name for name in DETERMINISTIC if name != "auto"])
 def test_every_method_goes_on_with_every_kind_of_phase(renewed, method, tmp_path):
-    # All kinds by one method of each family, some by its relatives, fewer where much is compiled; the soak has
-    # all.
+    # All kinds by one method of each family, some by its relatives; the soak has all.
     every = {"cvode": 1, "RK45": 1, "Tsit5": 1, "Kvaerno5": 3, "Kvaerno3": 3, "Dopri8": 3}.get(method, 2)
     chosen = list(cases(method))[::every]
     for case in chosen:
