@@ -171,3 +171,45 @@ def test_other_questions_about_a_run_with_noise_do_not_integrate_it_without(bimo
     repeated = {one.name: one for one in answer.checks if one.name in ("tolerance", "solver")}
     assert all(one.verdict == "not applicable" for one in repeated.values())
     assert "noise" in repeated["solver"].about
+
+
+def test_with_fixed_predictions_each_node_has_the_variance_of_its_own_error():
+    """Slaved errors: dx = (c - (x - mu)/nu) dt + sqrt(2 T) dw, c constant: variance T nu, mean mu + nu c."""
+    nu, T = 0.7, 0.1
+    network = pcode.Network((1, 2, 1), tau_eps=0.0, nu=[nu, 2.0], temperature=T)
+    weights = network.init_weights(0)
+    X, Y = np.array([[1.0], [-0.4]]), np.array([[0.5], [0.1]])
+    phase = pcode.Phase("noise", {0: X, 2: Y}, duration=400.0, learn=False, predictions="fixed")
+    save = pcode.Save(nodes=801, weights=2, spacing="linear")
+    run = pcode.simulate(network, [phase], weights=weights, step=0.05, save=save, seed=1)
+    answer = analysis.ask(run, "stationary")
+    assert answer.law == "Lyapunov"
+    np.testing.assert_allclose(answer.expected_covariance, np.tile(T * nu * np.eye(2), (2, 1, 1)), rtol=1e-10)
+    mu = np.tanh(X) @ weights.M[0]
+    eps = (Y - np.tanh(mu) @ weights.M[1]) / 2.0
+    mean = mu + nu * (1.0 - np.tanh(mu) ** 2) * (eps @ weights.M[1].T)
+    np.testing.assert_allclose(answer.expected_mean, mean, rtol=1e-8)
+    assert answer.mean_off < 4.0
+    assert answer.variance_off < 4.0
+    plane = energy_plane(run, "x1[0,1]", "x1[1,1]")
+    at = np.stack(np.meshgrid(plane.x, plane.y), axis=2)
+    U = 0.5 * ((at - mu[1]) ** 2).sum(axis=2) / nu
+    np.testing.assert_allclose(plane.energy, U - U.min(), rtol=1e-9, atol=1e-9)
+
+
+def test_the_temperature_of_a_clamped_layer_has_no_part_in_the_law(bimodal):
+    hot = Scenario.load("sampling", [*BIMODAL, "network.temperature=[0.2,0.2,5.0]"]).simulate()
+    found, one = (analysis.ask(run, "stationary") for run in (hot, bimodal))
+    np.testing.assert_array_equal(found.mean, one.mean)
+    np.testing.assert_array_equal(found.expected_variance, one.expected_variance)
+
+
+def test_contours_where_the_nodes_have_no_temperature_are_not_told_in_temperatures():
+    network = pcode.Network((1, 2, 1), tau_eps=0.0, temperature=[0.2, 0.0, 0.0])
+    phase = pcode.Phase("noise", {2: [[0.5]]}, duration=20.0, learn=False)
+    run = pcode.simulate(network, [phase], weights=network.init_weights(0), step=0.05)
+    texts = {T: plotting.samples(run, *nodes).get_legend().get_texts()[1].get_text()
+             for T, nodes in {0.0: ("x1[0]", "x1[1]"), 0.2: ("x0[0]", "x1[0]")}.items()}  # fmt: skip
+    assert "$T$" not in texts[0.0]
+    assert "$T$" in texts[0.2]
+    assert plotting.samples(run).get_title(loc="left") == "contours: 1 other free node at the mean"

@@ -41,8 +41,9 @@ EVEN = 1e-3
 # Most numbers in the covariances of all samples.
 MOST = 4_000_000
 
-# Marginal densities: of how many nodes, if it is not said, and how many bins they have.
-MARGINALS, BINS = 4, 60
+# Marginal densities: of how many nodes, if it is not said, and how many bins they have at least and at most;
+# in between the root of the number of values.
+MARGINALS, FEWEST_BINS, MOST_BINS = 4, 15, 60
 
 # Autocorrelation times that the time after the burn-in should last.
 ENOUGH = 20.0
@@ -56,8 +57,8 @@ class Marginal(Short):
     ----------
     name : str
         Such as x1[0,3], of node 0 of sample 3.
-    edges : ndarray, shape (BINS + 1,)
-    density : ndarray, shape (BINS,)
+    edges : ndarray, shape (bins + 1,)
+    density : ndarray, shape (bins,)
         What was seen.
     at, expected : ndarray, shape (P,)
         The density of the theory at some points; empty where it is not known.
@@ -339,7 +340,8 @@ def _wanted(
 def _marginal(
     values: Array, theory: Theory, names: tuple[tuple[str, ...], ...], b: int, node: int
 ) -> Marginal:
-    density, edges = np.histogram(values[:, b, node], bins=BINS, density=True)
+    bins = int(np.clip(np.sqrt(len(values)), FEWEST_BINS, MOST_BINS))
+    density, edges = np.histogram(values[:, b, node], bins=bins, density=True)
     at, expected = np.zeros(0), np.zeros(0)
     if theory.grid:
         at, expected = theory.grid[b].marginal(node)

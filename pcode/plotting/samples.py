@@ -86,11 +86,11 @@ def samples(
     plane = energy_plane(run, x, y, phase, burn_in)
     with axes_or_new(ax) as ax:
         _draw(ax, plane, look)
-        if note and plane.others and "note" in look:
-            held = f"contours: {plane.others} other free node{'s' * (plane.others > 1)} at the mean"
-            note_above(ax, held, **look.of("note"))
         if "legend" in look:
             place_legend(ax, legend, **look.of("legend"))
+        if note and plane.others:
+            held = f"contours: {plane.others} other free node{'s' * (plane.others > 1)} at the mean"
+            note_above(ax, held, look)
     return ax
 
 
@@ -109,9 +109,14 @@ def _draw(ax: Axes, plane: EnergyPlane, look: Styles) -> None:
         unit = plane.temperature or float(np.median(plane.energy)) / LEVELS[-2]
         levels = unit * np.array(LEVELS)
         given = {"colors": "#D55E00", "linewidths": 0.9, "levels": levels}
-        ax.contour(plane.x, plane.y, plane.energy, **look.of("contours", **given))
-        told = ", ".join(f"{level:g}" for level in LEVELS)
-        ax.plot([], [], color="#D55E00", linewidth=0.9, label=f"energy, {told} $T$ above its least value")
+        lines = ax.contour(plane.x, plane.y, plane.energy, **look.of("contours", **given))
+        in_units = ", ".join(f"{level:g}" for level in LEVELS) + " $T$"
+        told = in_units if plane.temperature else ", ".join(f"{level:.2g}" for level in levels)
+        as_drawn: dict[str, Any] = {
+            "color": lines.get_edgecolor()[0],
+            "linewidth": np.ravel(lines.get_linewidth())[0],
+        }
+        ax.plot([], [], **as_drawn, label=f"energy, {told} above its least value")
     ax.set_xlabel(_symbol(plane.names[0]))
     ax.set_ylabel(_symbol(plane.names[1]))
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 ARTISTS: Artists = {"seen": StepPatch, "theory": Line2D, "legend": Legend}
 
+# Most histograms that are filled; of more the outlines are drawn.
+FILLED = 2
+
 
 @draws(ARTISTS)
 @of_answer
@@ -67,13 +70,19 @@ def stationary(
     shown = _chosen(answer, nodes)
     with axes_or_new(ax) as ax:
         for k, one in enumerate(shown):
-            color, symbol = line_style(k, len(shown))["color"], _symbol(one)
+            line, symbol = line_style(k, len(shown)), _symbol(one)
+            color = line["color"]
             if "seen" in look:
-                seen = {"fill": True, "alpha": 0.35, "color": color, "label": f"{symbol}, seen"}
+                seen: dict[str, Any] = {"fill": True, "label": f"{symbol}, seen"}
+                if len(shown) <= FILLED:
+                    seen |= {"color": color, "alpha": 0.35}
+                else:  # many fills on top of one another could not be told apart
+                    seen |= {"facecolor": (color, 0.1), "edgecolor": color, "linewidth": 1.0}
+                    seen |= {"linestyle": line["linestyle"]}
                 ax.stairs(one.density, one.edges, **look.of("seen", **seen))
             if "theory" in look and one.at.size:
                 near = one.expected > 1e-4 * one.expected.max()
-                drawn = {"color": color, "label": f"{symbol}, {answer.law}"}
+                drawn = line | {"label": f"{symbol}, {answer.law}"}
                 ax.plot(one.at[near], one.expected[near], **look.of("theory", **drawn))
         ax.set_ylim(bottom=0.0)
         ax.set_xlabel("value $x^l_i$")

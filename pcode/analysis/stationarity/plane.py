@@ -92,7 +92,7 @@ def energy_plane(
     points = np.tile(values.mean(axis=0), (SIDE * SIDE, 1))
     for column, mesh in zip(columns, np.meshgrid(*axes), strict=True):
         points[:, column] = mesh.ravel()
-    U = potential(start, placed(start, free, b, points[:, free[b]])).reshape(SIDE, SIDE)
+    U = potential(start, placed(start, free, b, points[:, free[b]]), b).reshape(SIDE, SIDE)
     layers = [places[column][0] for column in columns]
     return EnergyPlane(
         names=tuple(f"{X}{places[c][0]}[{places[c][1]},{sample}]" for c in columns),  # type: ignore[arg-type]

@@ -92,12 +92,11 @@ def theory_of(snapshot: Snapshot, free: Array, seen: tuple[Array, Array]) -> The
     seen : tuple of ndarray, shapes (B, m)
         The least and the largest value of each.
     """
-    network = snapshot.network
     if snapshot.record.learn:
         return Theory("unknown", "no law to compare with: the weights learn")
     if snapshot.moving:
         return Theory("unknown", "no law to compare with: a clamp moves")
-    linear = {sigma.name for sigma in network.sigma} == {"identity"}
+    linear = snapshot.fixed or _same_for_all(snapshot)
     not_gibbs = _not_gibbs(snapshot, free)
     m = int(free[0].sum())
     if linear:
@@ -109,21 +108,32 @@ def theory_of(snapshot: Snapshot, free: Array, seen: tuple[Array, Array]) -> The
     if m not in POINTS:
         what = f"the density is {density}; with {m} free nodes a sample its moments are not had by quadrature"
         return Theory("Gibbs", what)
-    T = max(network.temperatures)
+    (T,) = _temperatures(snapshot, free)
     grids = tuple(_grid(snapshot, free, (seen[0][b], seen[1][b]), b, T) for b in range(snapshot.batch))
     mean, covariance = zip(*map(_moments, grids), strict=True)
     return Theory("Gibbs", f"the density is {density}", np.array(mean), np.array(covariance), grids)
 
 
+def _same_for_all(snapshot: Snapshot) -> bool:
+    """Whether the Jacobian of the nodes is the same in all states of all samples."""
+    return {sigma.name for sigma in snapshot.network.sigma} == {"identity"}
+
+
+def _temperatures(snapshot: Snapshot, free: Array) -> set[float]:
+    """The temperatures of the layers that have free value nodes."""
+    ends = np.cumsum([0, *snapshot.network.sizes])
+    parts = zip(ends, ends[1:], snapshot.network.temperatures, strict=False)
+    return {T for a, b, T in parts if free[:, a:b].any()}
+
+
 def _not_gibbs(snapshot: Snapshot, free: Array) -> str:
     """Why the law of Gibbs does not hold; empty if it does."""
     network, weights = snapshot.network, snapshot.state.weights
-    ends = np.cumsum([0, *network.sizes])
-    parts = zip(ends, ends[1:], network.temperatures, strict=False)
-    temperatures = {T for a, b, T in parts if free[:, a:b].any()}
+    if snapshot.fixed:
+        return "predictions are fixed, which makes the rates no gradient"
     if set(network.slaved) != set(range(1, network.n + 1)):
         return "errors are not slaved (tau_eps above 0)"
-    if len(temperatures) > 1:
+    if len(_temperatures(snapshot, free)) > 1:
         return "layers have different temperatures"
     pairs = zip(weights.M, weights.feedback, strict=True)
     if not all(np.allclose(M.T, W, **CLOSE) for M, W in pairs):
@@ -132,19 +142,24 @@ def _not_gibbs(snapshot: Snapshot, free: Array) -> str:
 
 
 def _linear(snapshot: Snapshot, free: Array, not_gibbs: str) -> Theory:
-    """The normal law of a linear network: the same covariance for all samples with the same free nodes."""
+    """The normal law of nodes whose rates are linear in them: in linear networks, or with fixed predictions.
+
+    In a linear network the covariance is the same for all samples with the same free nodes.
+    """
     rest = nodes_at_rest(snapshot.problem(learn=False, until=None), AT_REST)
     mean = np.concatenate(rest.state.x, axis=1)[free].reshape(len(free), -1)
     if not rest.found:
         return Theory("unknown", "no law to compare with: the nodes have no equilibrium")
-    known: dict[bytes, Array] = {}
-    for b, row in enumerate(free):
-        if row.tobytes() not in known:
+    same = _same_for_all(snapshot)
+    kinds = [row.tobytes() if same else b for b, row in enumerate(free)]
+    known: dict[Any, Array] = {}
+    for b, kind in enumerate(kinds):
+        if kind not in known:
             found = _covariance(snapshot, b, not not_gibbs)
             if isinstance(found, str):
                 return Theory("unknown", f"no law to compare with: {found}")
-            known[row.tobytes()] = found
-    covariance = np.array([known[row.tobytes()] for row in free])
+            known[kind] = found
+    covariance = np.array([known[kind] for kind in kinds])
     if not_gibbs:
         what = f"the covariance solves Lyapunov's equation of the nodes ({not_gibbs}, so no Gibbs law)"
         return Theory("Lyapunov", what, mean, covariance)
@@ -181,13 +196,14 @@ def _covariance(snapshot: Snapshot, b: int, gibbs: bool) -> Array | str:
     return kept
 
 
-def potential(snapshot: Snapshot, x: tuple[Array, ...]) -> Array:
-    """U = F_b + lambda_x/2 |x|^2 of states with value nodes `x`, shapes (K, n_l), errors slaved; shape (K,).
+def potential(snapshot: Snapshot, x: tuple[Array, ...], b: int) -> Array:
+    """U = F_b + lambda_x/2 |x|^2 of states of sample `b` with value nodes `x`, shapes (K, n_l); shape (K,).
 
-    Clamped nodes add a constant.
+    Errors are those at rest. Clamped nodes add a constant.
     """
     network, weights = snapshot.network, snapshot.state.weights
-    mu: Any = dynamics.predictions(x, weights.M, weights.beta, network.sigma)
+    at = tuple(x_l[[b]] for x_l in snapshot.predicting) if snapshot.fixed else x
+    mu: Any = dynamics.predictions(at, weights.M, weights.beta, network.sigma)
     energy = sum(
         (np.asarray(x_l - mu_l) ** 2).sum(axis=1) / nu_l
         for x_l, mu_l, nu_l in zip(x[1:], mu, network.nu, strict=True)
@@ -209,7 +225,7 @@ def _grid(snapshot: Snapshot, free: Array, seen: tuple[Array, Array], b: int, T:
     more = BEYOND * np.maximum(high - low, 1e-9)
     axes = tuple(np.linspace(a, z, POINTS[len(low)]) for a, z in zip(low - more, high + more, strict=True))
     points = np.stack([one.ravel() for one in np.meshgrid(*axes, indexing="ij")], axis=1)
-    U = potential(snapshot, placed(snapshot, free, b, points))
+    U = potential(snapshot, placed(snapshot, free, b, points), b)
     density = np.exp(-(U - U.min()) / T).reshape([axis.size for axis in axes])
     whole: Any = density
     for axis in reversed(axes):
