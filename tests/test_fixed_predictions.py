@@ -111,7 +111,7 @@ def test_a_learning_run_is_that_of_scipy_by_every_method(feedback: str, method: 
     net, weights, exact = learning(feedback)
     run = pcode.simulate(net, [fixed()], weights=weights, method=method, **TIGHT)
     for mine, right in zip(ends(run), exact, strict=True):
-        np.testing.assert_allclose(mine, right, atol=2e-6, rtol=0.0)
+        np.testing.assert_allclose(mine, right, atol=1e-6, rtol=0.0)
 
 
 def test_a_moving_input_and_a_clamped_hidden_node_enter_the_forward_pass() -> None:
@@ -128,7 +128,7 @@ def test_a_moving_input_and_a_clamped_hidden_node_enter_the_forward_pass() -> No
     exact = reference(net, phase, weights, x, [np.zeros_like(x_l) for x_l in x[1:]], [10.0])[-1]
     run = pcode.simulate(net, [phase], weights=weights, **TIGHT)
     for mine, right in zip(ends(run), [part for parts in exact for part in parts], strict=True):
-        np.testing.assert_allclose(mine, right, atol=2e-6, rtol=0.0)
+        np.testing.assert_allclose(mine, right, atol=1e-6, rtol=0.0)
 
 
 def posed(learn: bool = True, whole: int = 1_000_000) -> Problem:
