@@ -189,11 +189,12 @@ class System:
                 clamps[layer] = xp.broadcast_to(values, p.clamp[layer].shape)
         return tuple(clamps)
 
-    def state(self, t: Any, y: Any, xp: Any = jnp) -> State:
-        """The full state at time `t` from the unknowns `y`, shape (N,), clamped values included.
+    def state(self, t: Any, y: Any) -> State:
+        """The full state at time `t` from the unknowns `y`, shape (N,), clamped values included."""
+        return self.with_slaved(self.without_slaved(t, y, jnp))
 
-        Without slaved errors where `xp` is NumPy; see `with_slaved`.
-        """
+    def without_slaved(self, t: Any, y: Any, xp: Any) -> State:
+        """The same by NumPy or JAX's NumPy, with slaved errors left at any value; see `with_slaved`."""
         p, structure = self.parameters, self.structure
         x, eps, weights = self.layout.unpack(y, State(p.clamp, p.clamp[1:], p.held))
         now = self.clamps(t, xp)
@@ -212,8 +213,7 @@ class System:
             links = enumerate(zip(weights.M, weights.W or (), strict=True))
             W = (M.T + shrunk[k] * W if k in structure.offset else W for k, (M, W) in links)
             weights = weights._replace(W=tuple(W))
-        state = State(x, eps, weights)
-        return state if xp is np else self.with_slaved(state)
+        return State(x, eps, weights)
 
     def with_slaved(self, state: State) -> State:
         """`state` with the errors that are slaved to its values."""

@@ -374,7 +374,7 @@ class Problem(Short):
     def _state(self, t: float, y: Array) -> State:
         """The state of the reduced system."""
         system = self._read(self._without_modes, t)
-        state = system.state(t, y, np)
+        state = system.without_slaved(t, y, np)
         if not self.layout.slaved:
             return state
         with self.spent.paused():  # it is looked at only
