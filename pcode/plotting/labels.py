@@ -7,6 +7,8 @@ import textwrap
 
 import xarray as xr
 
+from ..model.variables import parsed_entry
+
 # Letters in a line: about the height of a small panel.
 LINE = 26
 
@@ -31,6 +33,15 @@ def label_of(variable: xr.DataArray, symbol: str, change: str = "") -> str:
     if lines and len(lines[-1]) < LINE - 6:
         return "\n".join([*lines[:-1], f"{lines[-1]}, {tail}"])
     return "\n".join([*lines, tail])
+
+
+def node_symbol(name: str, sample: bool = False) -> str:
+    """The symbol of a node's name such as x1[0,3], in mathtext; with its `sample` where asked for."""
+    entry = parsed_entry(name)
+    assert entry is not None
+    variable, layer, (unit, *rest) = entry
+    of = f" of sample {rest[0]}" if sample and rest else ""
+    return f"${variable.label(layer, (unit,))}${of}"
 
 
 def symbol_of(label: str) -> str:

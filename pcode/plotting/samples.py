@@ -12,10 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from ..analysis.stationarity.plane import EnergyPlane, energy_plane
-from ..model.variables import parsed_entry
 from ..run.result import Run
 from ..run.select import of_run
 from ..run.snapshot import PhaseOption
+from .labels import node_symbol
 from .legends import LegendPlace, check_legend, place_legend
 from .marks import note_above
 from .style import axes_or_new
@@ -117,11 +117,5 @@ def _draw(ax: Axes, plane: EnergyPlane, look: Styles) -> None:
             "linewidth": np.ravel(lines.get_linewidth())[0],
         }
         ax.plot([], [], **as_drawn, label=f"energy, {told} above its least value")
-    ax.set_xlabel(_symbol(plane.names[0]))
-    ax.set_ylabel(_symbol(plane.names[1]))
-
-
-def _symbol(name: str) -> str:
-    entry = parsed_entry(name)
-    assert entry is not None
-    return f"${entry[0].label(entry[1], entry[2][:1])}$"
+    ax.set_xlabel(node_symbol(plane.names[0]))
+    ax.set_ylabel(node_symbol(plane.names[1]))

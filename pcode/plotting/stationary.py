@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
@@ -12,7 +11,7 @@ from matplotlib.patches import StepPatch
 
 from ..analysis.result import of_answer
 from ..base.errors import InputError
-from ..model.variables import parsed_entry
+from .labels import node_symbol
 from .legends import LegendPlace, check_legend, place_legend
 from .style import axes_or_new, line_style
 from .styles import Artists, Styles, StylesOption, draws
@@ -67,10 +66,10 @@ def stationary(
     """
     check_legend(legend)
     look = Styles(styles, ARTISTS, seen=kwargs)
-    shown = _chosen(answer, nodes)
+    shown, several = _chosen(answer, nodes), len(answer.samples) > 1
     with axes_or_new(ax) as ax:
         for k, one in enumerate(shown):
-            line, symbol = line_style(k, len(shown)), _symbol(one)
+            line, symbol = line_style(k, len(shown)), node_symbol(one.name, sample=several)
             color = line["color"]
             if "seen" in look:
                 seen: dict[str, Any] = {"fill": True, "label": f"{symbol}, seen"}
@@ -100,11 +99,3 @@ def _chosen(answer: Stationary, nodes: list[str] | None) -> list[Marginal]:
     if missing:
         raise InputError("nodes", f"the answer has no density of {missing[0]!r}, but of {', '.join(by_name)}")
     return [by_name[name] for name in nodes]
-
-
-def _symbol(one: Marginal) -> str:
-    entry = parsed_entry(one.name)
-    assert entry is not None
-    variable, layer, (unit, sample) = entry
-    of = f" of sample {sample}" if np.any(sample) else ""
-    return f"${variable.label(layer, (unit,))}${of}"

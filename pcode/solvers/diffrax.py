@@ -28,7 +28,7 @@ from .base import (
     refuse_without_nodes,
 )
 from .dense_output import INNER, DenseOutput
-from .stepping import BURST, Carry, Kind, Tolerances, begin, interpolate, largest_excess, parts, step
+from .stepping import BURST, Carry, Kind, Tolerances, begin, interpolate, largest_excess, padded, parts, step
 
 # For this many unknowns a dense Jacobian and its factors take 0.4 GB, and factoring takes seconds.
 LARGEST_DENSE = 5_000
@@ -101,10 +101,7 @@ class _Stepper:
         self._taken = 0
         self._kink_tolerance = kink_tolerance(settings)
         self._settle_tol = -1.0 if problem.settle_tol is None else problem.settle_tol
-        # Padded to a power of two, so that code is compiled for few different lengths.
-        stops = problem.schedule.stops
-        more = (1 << (stops.size - 1).bit_length()) - stops.size
-        self._stops = np.pad(stops, (0, more), constant_values=problem.duration)
+        self._stops = padded(problem.schedule.stops, problem.duration)
         self._begin(problem)
 
     def _begin(self, problem: Problem, **counts: Any) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..base._jax import jax, jnp
+from ..model.network import Array
 from ..system import kinks
 from ..system.coupled import Parameters, Structure, System
 from .base import INSIDE, kink_share
@@ -12,6 +15,12 @@ from .dense_output import INNER
 
 # Most steps in one call of compiled code: enough to make the cost of a call negligible.
 BURST = 64
+
+
+def padded(stops: Array, duration: float) -> Array:
+    """Times that no step may cross, padded to a power of two: code is compiled for few different lengths."""
+    more = (1 << (stops.size - 1).bit_length()) - stops.size
+    return np.pad(stops, (0, more), constant_values=duration)
 
 
 class Kind(NamedTuple):

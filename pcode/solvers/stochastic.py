@@ -21,7 +21,7 @@ from ..model.state import Layout
 from ..system.coupled import Parameters, Structure, System
 from ..system.problem import Problem
 from .base import IVP, OnSave, OnStep, Settings, Solution, coupled, integrate, next_stop, refuse_without_nodes
-from .stepping import BURST, Carry, Tolerances, begun, step
+from .stepping import BURST, Carry, Tolerances, begun, padded, step
 
 # Gains of the controller of adaptive steps, on the last error and the one before: smoother than for equations
 # without noise, whose steps may follow every error (as diffrax's documentation recommends).
@@ -251,10 +251,7 @@ class _Adaptive:
         self._tolerances = Tolerances(settings.rtol, settings.atol, problem.stands_for)
         tau = _shortest(problem)
         self._path = _Path(path_key(settings), problem.duration, OF_TAU * tau, FIRST * tau)
-        # Padded to a power of two, so that code is compiled for few different lengths.
-        stops = problem.schedule.stops
-        more = (1 << (stops.size - 1).bit_length()) - stops.size
-        self._stops = np.pad(stops, (0, more), constant_values=problem.duration)
+        self._stops = padded(problem.schedule.stops, problem.duration)
         self._begin(problem)
 
     def _begin(self, problem: Problem, **counts: Any) -> None:
